@@ -1,0 +1,53 @@
+"""polyjudge: fit multi-criteria LLM judges to human ratings with textual gradients, and prove it.
+
+The public face. Names are imported when they are first used, so that ``import polyjudge`` stays light.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from polyjudge.experiments.check import Check, check
+    from polyjudge.experiments.optimize import Run, optimize
+    from polyjudge.experiments.score import LoadedJudge, Scores, score
+    from polyjudge.experiments.score import load_judge as load
+    from polyjudge.llm.backends.scripted import Scripted
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "Check",
+    "LoadedJudge",
+    "Run",
+    "Scores",
+    "Scripted",
+    "__version__",
+    "check",
+    "load",
+    "optimize",
+    "score",
+]
+
+
+def __getattr__(name: str) -> Any:
+    places = {
+        "Check": "experiments.check:Check",
+        "LoadedJudge": "experiments.score:LoadedJudge",
+        "Run": "experiments.optimize:Run",
+        "Scores": "experiments.score:Scores",
+        "Scripted": "llm.backends.scripted:Scripted",
+        "check": "experiments.check:check",
+        "load": "experiments.score:load_judge",
+        "optimize": "experiments.optimize:optimize",
+        "score": "experiments.score:score",
+    }
+    if name not in places:
+        raise AttributeError(f"module 'polyjudge' has no attribute {name!r}")
+    module, _, attribute = places[name].partition(":")
+    return getattr(import_module(f"polyjudge.{module}"), attribute)
+
+
+def __dir__() -> list[str]:
+    return __all__

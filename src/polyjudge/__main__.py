@@ -1,0 +1,6 @@
+"""``python -m polyjudge``."""
+
+from polyjudge.cli import main
+
+if __name__ == "__main__":
+    main()

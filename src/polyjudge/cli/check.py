@@ -1,0 +1,27 @@
+"""``polyjudge check``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from polyjudge.cli.options import bound_options, method_options, model_options, output_options
+
+
+@click.command("check")
+@click.argument("data")
+@click.option("--criteria", metavar="FILE", help="criteria.yaml; registered data bring their own")
+@model_options
+@method_options
+@bound_options
+@output_options
+def command(data: str, as_json: bool, quiet: bool, **options: Any) -> None:
+    """What is known before anything is paid: splits, leaks, ceilings, floors, power, planned calls.
+
+    DATA is a CSV, JSONL or Parquet file, or a registered name such as moods or briefs.
+    """
+    from polyjudge.cli.printing import print_check
+    from polyjudge.experiments.check import check
+
+    print_check(check(data, **options), as_json)

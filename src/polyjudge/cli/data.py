@@ -1,0 +1,34 @@
+"""``polyjudge data``."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.group("data", context_settings={"help_option_names": ["-h", "--help"]})
+def command() -> None:
+    """The registered data sets."""
+
+
+@command.command("list")
+def names() -> None:
+    """List the registered data sets."""
+    from polyjudge import registry
+
+    for name in registry.names("datasets"):
+        click.echo(f"{name:<10} {_first_line(registry.lookup('datasets', name).__doc__)}")
+
+
+@command.command("show")
+@click.argument("name")
+def show(name: str) -> None:
+    """Say where a data set comes from, its licence and its sizes."""
+    import inspect
+
+    from polyjudge import registry
+
+    click.echo(inspect.cleandoc(registry.lookup("datasets", name).__doc__ or "no description"))
+
+
+def _first_line(text: str | None) -> str:
+    return (text or "").strip().partition("\n")[0]

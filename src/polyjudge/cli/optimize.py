@@ -1,0 +1,40 @@
+"""``polyjudge optimize``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from polyjudge.cli.options import bound_options, method_options, model_options, output_options
+
+
+@click.command("optimize")
+@click.argument("data")
+@click.option("--criteria", metavar="FILE", help="criteria.yaml; registered data bring their own")
+@click.option("--output", metavar="DIR", help="the run folder; default runs/DATA-MODEL-DIGEST")
+@click.option("--dry-run", is_flag=True, help="print the plan and pay nothing")
+@model_options
+@method_options
+@bound_options
+@output_options
+def command(data: str, output: str | None, dry_run: bool, as_json: bool, quiet: bool, **options: Any) -> None:
+    """Fit a judge's prompt to human ratings.
+
+    DATA is a CSV, JSONL or Parquet file, or a registered name such as moods or briefs. Run the same command again
+    after an interruption: it goes on where it was.
+    """
+    from polyjudge.cli.printing import print_check, print_run
+    from polyjudge.cli.progress import watching
+    from polyjudge.experiments.assemble import models_of
+    from polyjudge.experiments.check import check
+    from polyjudge.experiments.config import resolve
+    from polyjudge.experiments.optimize import optimize
+
+    models_of(resolve({k: v for k, v in options.items() if k not in ("criteria", "config")}, config_file=options["config"]).config)
+    if dry_run:
+        print_check(check(data, **options), as_json)
+        return
+    with watching(quiet=quiet or as_json) as observer:
+        run = optimize(data, output=output, observer=observer, **options)
+    print_run(run, as_json)

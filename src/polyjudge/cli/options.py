@@ -1,0 +1,75 @@
+"""The run options, written once and shared by the verbs. An option that is not given is None and decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_MODELS = (
+    ("--model", "M", "the judge, PROVIDER/MODEL, such as openai/gpt-4o-mini or local/smollm2-135m"),
+    ("--base-url", "URL", "any OpenAI-compatible endpoint"),
+    ("--endpoint-name", "NAME", "one name for several addresses that serve the same model"),
+)
+_WRITERS = (
+    ("--optimizer-model", "M", "writes losses, gradients and revisions; default: the judge's"),
+    ("--loss-model", "M", "writes losses; default: the optimizer's"),
+    ("--gradient-model", "M", "writes gradients; default: the optimizer's"),
+)
+_METHOD = (
+    ("--recipe", str, "NAME", "sound (default), thrifty or paper"),
+    ("--mode", str, "MODE", "ST, SSS (default), SSC, SCC or CCC"),
+    ("--optimizer", str, "NAME", "textgrad (default)"),
+    ("--layout", str, "NAME", "joint (default) or solo"),
+    ("--readout", str, "NAME", "auto (default), integer or cloze"),
+    ("--gate", str, "NAME", "none, or the metric whose mean must rise"),
+    ("--steps", int, "N", "turns of the loop"),
+    ("--batch", int, "N", "training examples a turn"),
+    ("--validation", int, "N", "most validation rows"),
+    ("--candidates", int, "N", "drafts a turn"),
+    ("--demonstrations", int, "N", "rated training examples shown to the judge"),
+    ("--evaluate-every", int, "N", "recipe paper: read the test rows after every N steps"),
+    ("--seed", int, "N", "of the run"),
+    ("--split-seed", int, "N", "of the split"),
+    ("--split-by", str, "WHAT", "document or row"),
+)
+_BOUNDS = (
+    ("--limit", int, "N", "only the first N rows"),
+    ("--max-calls", int, "N", "stop before more calls than this"),
+    ("--max-tokens", int, "N", "stop before more tokens than this"),
+    ("--max-concurrency", int, "N", "calls at once"),
+    ("--threads", int, "N", "threads of an embedded model; default 1"),
+    ("--fail-on-error", float, "0|SHARE|COUNT", "fail when more scores than this are unreadable"),
+)
+
+
+def model_options(command: F) -> F:
+    """Which model, and where."""
+    return _added(command, [(flag, str, metavar, text) for flag, metavar, text in _MODELS])
+
+
+def method_options(command: F) -> F:
+    """The other roles' models and how the judge is fitted."""
+    return _added(command, [*((flag, str, metavar, text) for flag, metavar, text in _WRITERS), *_METHOD])
+
+
+def bound_options(command: F) -> F:
+    """What it may cost, and how it is watched."""
+    command = click.option("--no-cache", is_flag=True, default=None, help="ask again what the journal knows")(command)
+    command = click.option("--config", metavar="FILE", help="settings in a TOML file")(command)
+    return _added(command, _BOUNDS)
+
+
+def output_options(command: F) -> F:
+    """How the result is printed."""
+    command = click.option("--json", "as_json", is_flag=True, help="print the result as JSON")(command)
+    return click.option("--quiet", is_flag=True, help="print no progress")(command)
+
+
+def _added(command: F, rows: Any) -> F:
+    for flag, kind, metavar, text in reversed(list(rows)):
+        command = click.option(flag, type=kind, metavar=metavar, help=text)(command)
+    return command

@@ -1,0 +1,128 @@
+"""Results as text or JSON on standard output."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import click
+
+from polyjudge.experiments.check import Check, CriterionCheck
+from polyjudge.experiments.optimize import Run
+from polyjudge.experiments.plan import PlannedRole
+from polyjudge.experiments.score import Scores
+from polyjudge.experiments.summary import COLUMNS, account_lines, outcome_rows, table_text, warnings
+from polyjudge.runs import codec
+
+
+def print_check(found: Check, as_json: bool) -> None:
+    """The plan."""
+    if as_json:
+        click.echo(codec.pretty(found))
+        return
+    _lines(_check_lines(found))
+
+
+def print_run(run: Run, as_json: bool) -> None:
+    """What a run brought."""
+    if as_json:
+        click.echo(
+            codec.pretty(
+                {"path": str(run.path), "outcome": run.outcome, "accounts": run.accounts, "seconds": run.seconds}
+            )
+        )
+        return
+    outcome = run.outcome
+    _lines(
+        [
+            "",
+            f"{outcome.metric} on {outcome.rows} sealed test rows ({outcome.documents} documents)",
+            "",
+            *table_text(outcome_rows(outcome), COLUMNS),
+            "",
+            *account_lines(run.accounts, run.seconds),
+            *warnings(outcome),
+            "",
+            outcome.verdict,
+            "",
+            f"run:   {run.path}",
+            f"judge: {run.path / 'judge.yaml'}",
+        ]
+    )
+
+
+def print_scores(scores: Scores, as_json: bool) -> None:
+    """Where the scores lie and how many are missing."""
+    total = len(scores.predictions) * len(scores.dataset.rubric.names)
+    if as_json:
+        click.echo(
+            codec.pretty(
+                {
+                    "output": str(scores.path),
+                    "rows": len(scores.predictions),
+                    "scores": total - scores.unscored,
+                    "unscored": scores.unscored,
+                    "accounts": scores.accounts,
+                }
+            )
+        )
+        return
+    click.echo(f"{len(scores.predictions)} rows, {total - scores.unscored} scores, {scores.unscored} unscored")
+    click.echo(f"scores: {scores.path}")
+
+
+def _check_lines(found: Check) -> Iterable[str]:
+    yield f"data      {found.data}"
+    documents = f" of {found.documents} documents" if found.documents else ""
+    yield f"rows      {found.rows}{documents}, split by {found.split_by}"
+    for name, (rows, kept) in found.parts.items():
+        yield f"          {name}: {rows} rows" + (f", {kept} documents" if kept else "")
+    yield "leaks     none" if not found.leaks else "leaks     " + "\n          ".join(found.leaks)
+    for note in found.notes:
+        yield f"note      {note}"
+    yield ""
+    yield from _ratings(found)
+    yield ""
+    yield (
+        f"The test rows can show a difference of {_figure(found.detectable)} in mean {found.metric} (80 % power). "
+        f"{found.assumptions}"
+    )
+    yield ""
+    if not found.roles:
+        yield "No --model named: no calls planned."
+        return
+    yield from _plan(found)
+
+
+def _ratings(found: Check) -> Iterable[str]:
+    floors = list(found.criteria[0].floors)
+    columns = ["criterion", "rated", "raters", "commonest", f"ceiling ({found.metric})"]
+    columns += [f"constant's {name}" for name in floors] + ["smallest difference"]
+    yield from table_text([_criterion(one, floors) for one in found.criteria], columns)
+    if any(math.isnan(one.ceiling) for one in found.criteria):
+        yield "A ceiling is unknown where fewer than two raters rated the same rows."
+
+
+def _criterion(one: CriterionCheck, floors: list[str]) -> list[str]:
+    ceiling = "unknown" if math.isnan(one.ceiling) else f"{one.ceiling:.3f}"
+    cells = [one.name, str(one.rated), str(one.raters), f"{one.constant:.0%}", ceiling]
+    return [*cells, *(_figure(one.floors.get(name, math.nan)) for name in floors), _figure(one.detectable)]
+
+
+def _plan(found: Check) -> Iterable[str]:
+    columns = ("role", "model", "calls", "prompt tokens", "completion tokens")
+    yield from table_text([_role(role) for role in found.roles], columns)
+    yield f"Planned: {found.calls:,} calls, about {found.tokens:,} tokens (estimate; re-asks and retries not counted)."
+
+
+def _role(role: PlannedRole) -> tuple[str, ...]:
+    return (role.role, role.model, f"{role.calls:,}", f"{role.prompt_tokens:,}", f"{role.completion_tokens:,}")
+
+
+def _figure(value: float) -> str:
+    return "undefined" if math.isnan(value) else f"{value:.3f}"
+
+
+def _lines(lines: Iterable[str]) -> None:
+    for line in lines:
+        click.echo(line)

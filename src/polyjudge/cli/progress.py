@@ -1,0 +1,79 @@
+"""Progress on standard error: a Rich bar on a terminal, plain lines elsewhere, nothing when quiet."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import click
+
+from polyjudge.domain.records import Step
+from polyjudge.experiments.events import Counted, Event, Noted, Observer, Planned, unwatched
+
+
+@contextmanager
+def watching(*, quiet: bool) -> Iterator[Observer]:
+    """An observer that shows what happens."""
+    if quiet:
+        yield unwatched
+    elif sys.stderr.isatty():
+        with _Bar() as bar:
+            yield bar.see
+    else:
+        yield _plain
+
+
+def _plain(event: Event) -> None:
+    line = _line(event)
+    if line:
+        click.echo(line, err=True)
+
+
+def _line(event: Event) -> str:
+    if isinstance(event, Noted):
+        return f"note: {event.text}"
+    if isinstance(event, Planned):
+        calls = sum(role.calls for role in event.roles)
+        return f"run {event.folder}: {event.steps} steps, about {calls:,} calls planned"
+    if isinstance(event, Step):
+        speaks = f" {event.criteria[0]}" if len(event.criteria) == 1 else ""
+        return f"step {event.index}{speaks}: {event.status}, {event.reason}"
+    return ""
+
+
+class _Bar:
+    """A bar of answered calls below the lines of the steps."""
+
+    def __init__(self) -> None:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("calls, {task.fields[journal]} from the journal"),
+            TimeElapsedColumn(),
+            console=Console(stderr=True),
+        )
+        self._task = self._progress.add_task("calls", total=None, journal=0)
+
+    def __enter__(self) -> _Bar:
+        self._progress.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._progress.stop()
+
+    def see(self, event: Event) -> None:
+        from rich.text import Text
+
+        if isinstance(event, Counted):
+            done = event.asked + event.from_journal
+            self._progress.update(self._task, completed=done, journal=event.from_journal)
+            return
+        if isinstance(event, Planned):
+            self._progress.update(self._task, total=sum(role.calls for role in event.roles))
+        # Names and reasons are data: they are shown as text, never as markup.
+        self._progress.console.print(Text(_line(event)))

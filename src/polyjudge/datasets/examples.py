@@ -1,0 +1,242 @@
+"""Rows and a rubric become examples. Everything wrong with the rows is told at once, by row and column."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from polyjudge.datasets.cells import is_missing, is_number, rating_of, text_of
+from polyjudge.datasets.content import digest, exact
+from polyjudge.datasets.problems import Problems, clipped, listed, nearest
+from polyjudge.datasets.tables import Table
+from polyjudge.domain.criterion import Criterion
+from polyjudge.domain.dataset import Rubric
+from polyjudge.domain.example import Example
+from polyjudge.domain.scale import NAN
+from polyjudge.errors import DataError
+
+PARTS = ("train", "validation", "test")
+_ALSO_CALLED = {"training": "train", "valid": "validation", "val": "validation", "dev": "validation"}
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What a table holds under a rubric.
+
+    Attributes:
+        examples: in file order; rows without any rating are left out where ratings are required.
+        splits: aligned with ``examples``; None when the rubric names no split column, or the table lacks it.
+        notes: what was found and left out.
+    """
+
+    examples: tuple[Example, ...]
+    splits: tuple[str, ...] | None
+    notes: tuple[str, ...]
+
+
+def rating_columns(criterion: Criterion) -> tuple[str, ...]:
+    """The raters' columns of a criterion; one called like it when it names none."""
+    return criterion.ratings or (criterion.name,)
+
+
+def read_examples(table: Table, rubric: Rubric, *, ratings_required: bool = True) -> Reading:
+    """Read a table's rows as examples.
+
+    Args:
+        table: the rows.
+        rubric: names the columns.
+        ratings_required: False for new texts: only the inputs' columns must be there; the others are read when
+            they are.
+
+    Raises:
+        DataError: missing columns; else up to ten bad cells, each with its row and column.
+    """
+    _check_columns(table, rubric, ratings_required)
+    reader = _Reader(table)
+    examples = reader.examples(rubric)
+    splits = reader.splits(rubric)
+    reader.check(rubric, examples, ratings_required)
+    notes = [*table.notes, *_input_notes(rubric, examples)]
+    kept = list(range(len(examples)))
+    if ratings_required:
+        notes += _rating_notes(rubric, examples)
+        kept = [position for position in kept if any(_rated(examples[position], c) for c in rubric.criteria)]
+    return Reading(
+        examples=tuple(examples[position] for position in kept),
+        splits=tuple(splits[position] for position in kept) if splits else None,
+        notes=tuple(notes),
+    )
+
+
+def _check_columns(table: Table, rubric: Rubric, ratings_required: bool) -> None:
+    needed = [(column, "inputs") for column, _ in rubric.inputs]
+    if ratings_required:
+        named = [(rubric.document, "document"), (rubric.id, "id"), (rubric.split, "split")]
+        needed += [(column, key) for column, key in named if column is not None]
+        for criterion in rubric.criteria:
+            needed += [(column, f"ratings of {criterion.name!r}") for column in rating_columns(criterion)]
+    missing = [(column, key) for column, key in needed if column not in table.columns]
+    problems = Problems(table.source, DataError)
+    why = _why_all_missing(table) if len(missing) == len(needed) else ""
+    for column, key in missing:
+        hint = nearest(column, table.columns) or f"; the columns are {listed(map(clipped, table.columns), 12)}"
+        problems.add(f"no column {column!r} (named under {key}){hint}{why}")
+    problems.check()
+
+
+def _why_all_missing(table: Table) -> str:
+    if len(table.columns) == 1 and any(sign in table.columns[0] for sign in ";\t|"):
+        return "; another separator seems to be used: save the file with commas"
+    if any(is_number(column) for column in table.columns):
+        return "; the first line seems to be data: add a header line with the columns' names"
+    return ""
+
+
+class _Reader:
+    """Reads the cells of one table, collecting what is wrong with them."""
+
+    def __init__(self, table: Table) -> None:
+        self._table = table
+        self._problems = Problems(table.source, DataError)
+
+    def examples(self, rubric: Rubric) -> list[Example]:
+        inputs = [
+            {column: self._text(position, column) for column, _ in rubric.inputs}
+            for position in range(len(self._table.rows))
+        ]
+        document = rubric.document if rubric.document in self._table.columns else None
+        ids = self._ids(rubric.id) if rubric.id in self._table.columns else _digests(inputs)
+        return [
+            Example(
+                id=ids[position],
+                inputs=shown,
+                document=self._name(position, document) if document else None,
+                ratings=self._ratings(position, rubric),
+                row=position + 1,
+            )
+            for position, shown in enumerate(inputs)
+        ]
+
+    def splits(self, rubric: Rubric) -> list[str] | None:
+        if rubric.split is None or rubric.split not in self._table.columns:
+            return None
+        return [self._split(position, rubric.split) for position in range(len(self._table.rows))]
+
+    def check(self, rubric: Rubric, examples: Sequence[Example], ratings_required: bool) -> None:
+        """What the cells hide is told once they are all readable."""
+        self._problems.check()
+        for column, _ in rubric.inputs:
+            if not any(example.inputs[column].strip() for example in examples):
+                self._problems.add(f"column {column!r} (named under inputs) is empty in every row; fill it")
+        for criterion in rubric.criteria if ratings_required else ():
+            if not any(_rated(example, criterion) for example in examples):
+                columns = listed(map(repr, rating_columns(criterion)))
+                self._problems.add(f"no row has a rating of {criterion.name!r} (column {columns}); add ratings")
+        self._problems.check()
+
+    def _cell(self, position: int, column: str, read: Callable[[object], str | float]) -> str | float | None:
+        try:
+            return read(self._table.rows[position].get(column))
+        except ValueError as error:
+            self._problems.add(f"{self._table.where(position)}, column {column!r}: {error}")
+            return None
+
+    def _text(self, position: int, column: str) -> str:
+        if column not in self._table.rows[position]:
+            self._problems.add(f"{self._table.where(position)}: has no {column!r}; write it")
+        # An unreadable cell is already a problem; the blank keeps it from being reported as empty as well.
+        text = self._cell(position, column, text_of)
+        return "?" if text is None else str(text)
+
+    def _name(self, position: int, column: str) -> str:
+        name = self._text(position, column).strip()
+        if is_missing(name):
+            self._problems.add(f"{self._table.where(position)}, column {column!r}: is empty; every row needs one")
+        return name
+
+    def _ids(self, column: str | None) -> list[str]:
+        places: dict[str, list[int]] = {}
+        ids = [self._name(position, column or "") for position in range(len(self._table.rows))]
+        for position, name in enumerate(ids):
+            places.setdefault(name, []).append(position)
+        for name, at in places.items():
+            if len(at) > 1 and not is_missing(name):
+                rows = listed(self._table.where(position) for position in at)
+                self._problems.add(f"{rows}: the id {clipped(name)} (column {column!r}) stands twice; ids must differ")
+        return ids
+
+    def _ratings(self, position: int, rubric: Rubric) -> dict[str, tuple[float, ...]]:
+        ratings: dict[str, tuple[float, ...]] = {}
+        for criterion in rubric.criteria:
+            columns = [column for column in rating_columns(criterion) if column in self._table.columns]
+            reads = partial(rating_of, scale=criterion.scale)
+            read = [self._cell(position, column, reads) for column in columns]
+            if columns:
+                ratings[criterion.name] = tuple(NAN if value is None else float(value) for value in read)
+        return ratings
+
+    def _split(self, position: int, column: str) -> str:
+        written = self._text(position, column)
+        name = written.strip().casefold()
+        name = _ALSO_CALLED.get(name, name)
+        if name not in PARTS:
+            self._problems.add(
+                f"{self._table.where(position)}, column {column!r}: {clipped(written)} is no split; "
+                f"write one of {', '.join(PARTS)}"
+            )
+        return name
+
+
+def _digests(inputs: Iterable[dict[str, str]]) -> list[str]:
+    seen: dict[str, int] = {}
+    ids: list[str] = []
+    for shown in inputs:
+        name = digest(shown)
+        seen[name] = seen.get(name, 0) + 1
+        ids.append(name if seen[name] == 1 else f"{name}-{seen[name]}")
+    return ids
+
+
+def _rated(example: Example, criterion: Criterion) -> bool:
+    return any(not math.isnan(value) for value in example.ratings.get(criterion.name, ()))
+
+
+def _input_notes(rubric: Rubric, examples: Sequence[Example]) -> list[str]:
+    notes: list[str] = []
+    for column, _ in rubric.inputs:
+        empty = [example.row for example in examples if not example.inputs[column].strip()]
+        if empty:
+            notes.append(f"column {column!r} is empty in {_rows(empty)}; kept")
+    first: set[tuple[str, ...]] = set()
+    repeated: list[int] = []
+    for example in examples:
+        key = exact(example.inputs)
+        if key in first:
+            repeated.append(example.row)
+        first.add(key)
+    if repeated:
+        notes.append(f"the inputs of {_rows(repeated)} repeat those of an earlier row")
+    return notes
+
+
+def _rating_notes(rubric: Rubric, examples: Sequence[Example]) -> list[str]:
+    notes: list[str] = []
+    unrated = [e.row for e in examples if not any(_rated(e, criterion) for criterion in rubric.criteria)]
+    if unrated:
+        notes.append(f"{_rows(unrated)} without any rating left out")
+    rated = len(examples) - len(unrated)
+    partly = [
+        f"{criterion.name} {missing}"
+        for criterion in rubric.criteria
+        if (missing := rated - sum(_rated(example, criterion) for example in examples))
+    ]
+    if partly:
+        notes.append(f"rated rows that lack a rating: {', '.join(partly)}")
+    return notes
+
+
+def _rows(numbers: Sequence[int]) -> str:
+    many = "row" if len(numbers) == 1 else f"{len(numbers)} rows:"
+    return f"{many} {listed(numbers)}"

@@ -1,0 +1,150 @@
+"""One function that makes a data set of whatever the user names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from polyjudge import registry
+from polyjudge.datasets.criteria import rubric_from
+from polyjudge.datasets.examples import read_examples
+from polyjudge.datasets.problems import clipped, listed, nearest
+from polyjudge.datasets.starter import starter
+from polyjudge.datasets.tables import ENDINGS, PandasLike, PolarsLike, Row, Table, is_there, read_table, table_of
+from polyjudge.datasets.yamlfile import read_yaml
+from polyjudge.domain.dataset import Dataset, Rubric
+from polyjudge.domain.example import Example
+from polyjudge.errors import ConfigError, CriteriaError, DataError
+
+Data = str | Path | Sequence[Row] | PandasLike | PolarsLike
+Criteria = str | Path | Mapping[str, object] | Rubric
+
+
+def load(
+    data: Data, criteria: Criteria | None = None, *, limit: int | None = None, ratings_required: bool = True
+) -> Dataset:
+    """Load a data set.
+
+    Args:
+        data: a registered name; a CSV, JSONL or Parquet file; a list of mappings; a pandas or polars data frame.
+        criteria: a criteria file, its mapping, or a rubric. A registered name brings its own; one given with it must
+            fit it, and replaces its words.
+        limit: keep that many rows, the first ones; where the data names splits the first of each, in proportion and
+            at least one.
+        ratings_required: False for new texts, where only the inputs' columns must be there.
+
+    Raises:
+        DataError: the data cannot be used; files, rows, columns and values are named.
+        CriteriaError: the criteria cannot be used, or none are given for a file.
+        ConfigError: a limit below 1.
+        MissingExtra: Parquet without pyarrow.
+    """
+    if limit is not None and limit < 1:
+        raise ConfigError(f"limit={limit!r}: at least one row is needed")
+    if isinstance(data, str) and data in registry.names("datasets"):
+        dataset: Dataset = registry.lookup("datasets", data)()
+        if criteria is not None:
+            dataset = _under(dataset, load_rubric(criteria))
+        return _limited(dataset, limit)
+    name = "rows"
+    if isinstance(data, (str, Path)):
+        path = _path(data)
+        name, table = path.stem, read_table(path)
+    else:
+        table = table_of(data)
+    if criteria is None:
+        raise DataError(
+            f"{table.source}: which columns are judged, and by which criteria? Write a criteria file and pass it with "
+            f"--criteria (in Python: criteria=...). One to start from:\n\n{starter(table)}"
+        )
+    return _limited(dataset_of(table, load_rubric(criteria), name, ratings_required), limit)
+
+
+def load_rubric(criteria: Criteria) -> Rubric:
+    """The rubric of a criteria file, its mapping, or itself.
+
+    Raises:
+        CriteriaError: it cannot be used; keys are named.
+    """
+    if isinstance(criteria, Rubric):
+        return criteria
+    if isinstance(criteria, (str, Path)):
+        path = Path(criteria)
+        return rubric_from(read_yaml(path), str(path))
+    return rubric_from(criteria, "the given criteria")
+
+
+def dataset_of(table: Table, rubric: Rubric, name: str, ratings_required: bool = True) -> Dataset:
+    """The data set of a table under a rubric.
+
+    Raises:
+        DataError: as ``read_examples``.
+    """
+    reading = read_examples(table, rubric, ratings_required=ratings_required)
+    return Dataset(name, table.source, rubric, reading.examples, reading.splits, reading.notes)
+
+
+def _path(data: str | Path) -> Path:
+    """The file that is meant."""
+    if isinstance(data, Path):
+        return data
+    path = Path(data)
+    if data and ((path.suffix and not data.startswith("hf:")) or is_there(path)):
+        return path
+    known = registry.names("datasets")
+    raise DataError(
+        f"unknown data {clipped(data)}{nearest(data, known)}; give a {', '.join(ENDINGS)} file or one of the names "
+        f"{', '.join(known)}"
+    )
+
+
+def _under(dataset: Dataset, rubric: Rubric) -> Dataset:
+    """A registered data set under the user's rubric: other words, fewer criteria or inputs, the same columns."""
+    shown = [column for column, _ in dataset.rubric.inputs]
+    for column, _ in rubric.inputs:
+        if column not in shown:
+            raise CriteriaError(
+                f"inputs: {dataset.name!r} has no column {column!r}; it has {listed(map(repr, shown))}"
+            )
+    scales = {criterion.name: criterion.scale for criterion in dataset.rubric.criteria}
+    for criterion in rubric.criteria:
+        if criterion.name not in scales:
+            raise CriteriaError(
+                f"criteria: {dataset.name!r} has no ratings of {criterion.name!r}; it has {listed(map(repr, scales))}"
+            )
+        if criterion.scale != scales[criterion.name]:
+            raise CriteriaError(
+                f"criteria: {dataset.name!r} rates {criterion.name!r} on the scale "
+                f"{scales[criterion.name].describe()}, not {criterion.scale.describe()}; use its scale"
+            )
+    frame = replace(rubric, document=dataset.rubric.document, id=dataset.rubric.id, split=dataset.rubric.split)
+    return replace(dataset, rubric=frame, examples=tuple(_narrowed(e, rubric) for e in dataset.examples))
+
+
+def _narrowed(example: Example, rubric: Rubric) -> Example:
+    inputs = {column: example.inputs[column] for column, _ in rubric.inputs}
+    ratings = {name: example.ratings[name] for name in rubric.names if name in example.ratings}
+    return replace(example, inputs=inputs, ratings=ratings)
+
+
+def _limited(dataset: Dataset, limit: int | None) -> Dataset:
+    total = len(dataset.examples)
+    if limit is None or limit >= total:
+        return dataset
+    labels = dataset.splits or ("",) * total
+    sizes = {label: labels.count(label) for label in dict.fromkeys(labels)}
+    room = dict.fromkeys(sizes, 1)
+    for _ in range(limit - len(sizes)):
+        room[max(sizes, key=lambda label: limit * sizes[label] - total * room[label])] += 1
+    kept: list[int] = []
+    for position, label in enumerate(labels):
+        if room[label] > 0:
+            kept.append(position)
+            room[label] -= 1
+    return replace(
+        dataset,
+        examples=tuple(dataset.examples[position] for position in kept),
+        splits=tuple(dataset.splits[position] for position in kept) if dataset.splits else None,
+        notes=(*dataset.notes, f"limited to {len(kept)} of {total} rows"),
+    )

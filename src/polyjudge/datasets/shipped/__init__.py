@@ -1,0 +1,45 @@
+"""The data sets that come with the package. Neither is rated by people, and each says so in its notes.
+
+Their files stand beside this one, NAME/criteria.yaml and NAME/ratings.csv, under the licence of the package.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+from polyjudge.datasets.load import load, load_rubric
+from polyjudge.domain.dataset import Dataset, Rubric
+
+
+def moods() -> Dataset:
+    """Short messages by invented writers, rated by intention: five emotions, 0-3 (shipped).
+
+    Written for this package. A message was written to show anger, fear, joy, sadness and surprise, each at a stated
+    strength; that intention is its rating. Nobody else rated it. The writer is the document.
+    """
+    return _shipped("moods", "the ratings are the intention of the writing, not people's judgement")
+
+
+def briefs() -> Dataset:
+    """Damaged summaries of invented notes, rated by construction: four criteria, 1-5 (shipped).
+
+    Written for this package. A seeded script damages summaries by operators of known strength, so that fluency,
+    coherence, consistency and relevance are known without a rater. The note is the document.
+    """
+    return _shipped("briefs", "the ratings are known by construction, not people's judgement")
+
+
+def moods_rubric() -> Rubric:
+    """The criteria of ``moods``, whose word sets other emotion data use too."""
+    return load_rubric(_folder("moods") / "criteria.yaml")
+
+
+def _shipped(name: str, note: str) -> Dataset:
+    folder = _folder(name)
+    dataset = load(folder / "ratings.csv", folder / "criteria.yaml")
+    return replace(dataset, name=name, source=f"the shipped data set {name!r}", notes=(note, *dataset.notes))
+
+
+def _folder(name: str) -> Path:
+    return Path(__file__).with_name(name)

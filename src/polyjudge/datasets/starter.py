@@ -1,0 +1,67 @@
+"""A criteria file to start from, guessed from a table's columns."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from polyjudge.datasets.cells import is_missing, is_number
+from polyjudge.datasets.criteria import NAME, RESERVED
+from polyjudge.datasets.tables import Table
+from polyjudge.datasets.yamlfile import dump_yaml
+
+
+def starter(table: Table) -> str:
+    """A criteria file for a table, to be corrected by its owner.
+
+    Columns of numbers become criteria on the span they show, the others inputs; ``id``, ``document`` and ``split``
+    are taken by name.
+    """
+    named = {key: _named(table, key) for key in ("document", "id", "split")}
+    free = [column for column in table.columns if column not in named.values()]
+    spans = {column: _span(table, column) for column in free}
+    criteria = [
+        {"name": column, "definition": f"What is {column}?", "scale": span}
+        for column, span in spans.items()
+        if span is not None and NAME.fullmatch(column) and column.casefold() not in RESERVED
+    ]
+    inputs = {column: _label(column) for column, span in spans.items() if span is None and column.strip()}
+    mapping: dict[str, Any] = {
+        "task": "Evaluate the text.",
+        "inputs": inputs or {"text": "Text"},
+        **{key: column for key, column in named.items() if column},
+        "criteria": criteria or [{"name": "quality", "definition": "What is quality?", "scale": [1, 5]}],
+    }
+    return dump_yaml(mapping)
+
+
+def _named(table: Table, key: str) -> str | None:
+    for column in table.columns:
+        folded = column.casefold()
+        if folded == key or (key == "document" and folded.endswith("_id")):
+            return column
+    return None
+
+
+def _label(column: str) -> str:
+    return " ".join(column.replace("_", " ").split()).capitalize()
+
+
+def _span(table: Table, column: str) -> list[int] | dict[str, object] | None:
+    """The scale that a column of numbers shows; None for other columns."""
+    cells = [row.get(column) for row in table.rows]
+    texts = [str(cell) for cell in cells if not is_missing(cell)]
+    if not texts or not all(is_number(text) for text in texts):
+        return None
+    low, high = _bounds([float(text) for text in texts])
+    if high - low <= 100:
+        return [low, high]
+    return {"low": low, "high": high, "step": "any"}
+
+
+def _bounds(numbers: Sequence[float]) -> tuple[int, int]:
+    """The usual scale around the numbers: 0..3 and 1..5 rather than 2..4."""
+    low, high = math.floor(min(numbers)), math.ceil(max(numbers))
+    low = min(low, 1)
+    return low, max(high, 5 if low == 1 else low + 1)

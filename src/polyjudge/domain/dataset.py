@@ -1,0 +1,97 @@
+"""A data set as loaded: what is judged, by which criteria, and how people rated it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+
+from polyjudge.domain.criterion import Criterion
+from polyjudge.domain.example import Example
+
+
+@dataclass(frozen=True, slots=True)
+class Rubric:
+    """What criteria.yaml says: the frozen frame of a judge and its criteria.
+
+    Attributes:
+        task: the directive.
+        inputs: (column, label shown to the judge), in order.
+        criteria: in order.
+        document: the column that groups rows; None when there is none.
+        id: the column of identifiers; None: a digest of the inputs.
+        reply_begins: the words that begin a reply under the cloze readout.
+        readout: the readout that ``auto`` takes for a model that cannot rate when asked; None: no wish.
+        split: the column that holds the user's own train / validation / test; None when there is none.
+    """
+
+    task: str
+    inputs: tuple[tuple[str, str], ...]
+    criteria: tuple[Criterion, ...]
+    document: str | None = None
+    id: str | None = None
+    reply_begins: str = ""
+    readout: str | None = None
+    split: str | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(criterion.name for criterion in self.criteria)
+
+
+@dataclass(frozen=True, slots=True)
+class Dataset:
+    """Examples under a rubric.
+
+    Attributes:
+        name: a registered name or the file's stem.
+        source: where it came from, for messages.
+        rubric: the frame and the criteria.
+        examples: in file order.
+        splits: the split each example belongs to by the data's own say ("train", "validation", "test"), aligned
+            with ``examples``; None when the data names none.
+        notes: what loading changed or found, for the user to read.
+    """
+
+    name: str
+    source: str
+    rubric: Rubric
+    examples: tuple[Example, ...]
+    splits: tuple[str, ...] | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        """sha256 over inputs, documents, ratings and splits, in order."""
+        state = hashlib.sha256()
+        for position, example in enumerate(self.examples):
+            split = self.splits[position] if self.splits else ""
+            ratings = {name: [repr(value) for value in raters] for name, raters in example.ratings.items()}
+            line = [example.id, example.document, dict(example.inputs), ratings, split]
+            state.update(json.dumps(line, ensure_ascii=False, sort_keys=True).encode("utf-8", "surrogatepass"))
+        return f"sha256:{state.hexdigest()}"
+
+    def first(self, limit: int | None) -> Dataset:
+        """The first ``limit`` examples; all when None."""
+        if limit is None or limit >= len(self.examples):
+            return self
+        return replace(
+            self, examples=self.examples[:limit], splits=self.splits[:limit] if self.splits else None
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Three lists of examples. Disjoint in documents unless a recipe says otherwise.
+
+    Attributes:
+        train: optimisation draws its batches here.
+        validation: the gate decides here.
+        test: read once, at the end (the paper's recipe: after every step).
+        by: "document", "content", "row", "given" or "paper".
+    """
+
+    train: tuple[Example, ...]
+    validation: tuple[Example, ...]
+    test: tuple[Example, ...]
+    by: str

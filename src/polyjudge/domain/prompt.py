@@ -1,0 +1,75 @@
+"""The judge prompt: everything the judge is told, of which only the instructions can change.
+
+``revise`` is the one way to a new prompt. It replaces instructions and nothing else, so that the directive, the
+definitions, the output format and the demonstrations stay byte-identical through a whole run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from polyjudge.domain.criterion import Criterion
+from polyjudge.domain.dataset import Rubric
+from polyjudge.domain.example import Example
+
+
+@dataclass(frozen=True, slots=True)
+class JudgePrompt:
+    """A directive, the inputs' labels, the criteria with their instructions, and demonstrations.
+
+    Attributes:
+        task: the directive; frozen.
+        inputs: (column, label); frozen.
+        criteria: with the current instructions.
+        reply_begins: the begun reply of the cloze readout; frozen.
+        demonstrations: rated examples shown to the judge; frozen.
+    """
+
+    task: str
+    inputs: tuple[tuple[str, str], ...]
+    criteria: tuple[Criterion, ...]
+    reply_begins: str = ""
+    demonstrations: tuple[Example, ...] = ()
+
+    @classmethod
+    def initial(cls, rubric: Rubric, demonstrations: tuple[Example, ...] = ()) -> JudgePrompt:
+        return cls(rubric.task, rubric.inputs, rubric.criteria, rubric.reply_begins, demonstrations)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(criterion.name for criterion in self.criteria)
+
+    @property
+    def instructions(self) -> dict[str, str]:
+        """Criterion -> current instruction."""
+        return {criterion.name: criterion.instruction for criterion in self.criteria}
+
+    def revise(self, texts: Mapping[str, str]) -> JudgePrompt:
+        """The same prompt with the named instructions replaced.
+
+        Raises:
+            ValueError: an unknown criterion or an empty text; an instruction is never dropped in silence.
+        """
+        unknown = sorted(set(texts) - set(self.names))
+        if unknown:
+            raise ValueError(f"no such criteria to revise: {unknown!r}; the prompt has {list(self.names)!r}")
+        empty = sorted(name for name, text in texts.items() if not text.strip())
+        if empty:
+            raise ValueError(f"empty instructions for {empty!r}")
+        revised = tuple(
+            replace(criterion, instruction=texts.get(criterion.name, criterion.instruction))
+            for criterion in self.criteria
+        )
+        return replace(self, criteria=revised)
+
+    def only(self, group: tuple[str, ...]) -> JudgePrompt:
+        """The prompt reduced to some of its criteria, in the prompt's order.
+
+        Raises:
+            ValueError: a name that the prompt does not have.
+        """
+        unknown = sorted(set(group) - set(self.names))
+        if unknown:
+            raise ValueError(f"no such criteria: {unknown!r}; the prompt has {list(self.names)!r}")
+        return replace(self, criteria=tuple(c for c in self.criteria if c.name in group))

@@ -1,0 +1,152 @@
+"""What the stages of a step return. Each record carries the group it speaks for."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from polyjudge.domain.decomposition import Group
+from polyjudge.domain.scale import NAN
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One judge call as it was made: its group, the prompt's text and the last reply's text."""
+
+    group: Group
+    prompt: str
+    reply: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The judge's scores of one example.
+
+    Attributes:
+        example: the example's id.
+        scores: criterion -> score; nan = unscored after all re-asks.
+        calls: the calls behind it, one a group of the layout.
+    """
+
+    example: str
+    scores: Mapping[str, float]
+    calls: tuple[Call, ...]
+
+    @property
+    def unscored(self) -> tuple[str, ...]:
+        return tuple(name for name, score in self.scores.items() if math.isnan(score))
+
+    def score(self, name: str) -> float:
+        return self.scores.get(name, NAN)
+
+
+@dataclass(frozen=True, slots=True)
+class Critique:
+    """The loss LLM's words on one prediction."""
+
+    group: Group
+    example: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Gradient:
+    """The gradient LLM's criticism of the instructions, drawn from one example."""
+
+    group: Group
+    example: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """The optimizer LLM's new instructions for its group, or the reason why there are none."""
+
+    group: Group
+    texts: Mapping[str, str]
+    failure: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Agreement of one prompt on some rows.
+
+    Attributes:
+        metric: its name.
+        values: criterion -> agreement; nan = undefined.
+        mean: unweighted mean over the criteria; nan when any of them is.
+        coverage: criterion -> share of the rated rows that were scored, 0..1.
+    """
+
+    metric: str
+    values: Mapping[str, float]
+    mean: float
+    coverage: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """One proposed set of instructions, and what became of it.
+
+    Attributes:
+        texts: criterion -> new instruction; empty when the proposal failed. A criterion without one keeps its own.
+        failure: why some or all criteria got no text; "" when all did.
+        measured: on the validation rows; None when nothing was measured.
+        reason: the gate's words; "" when the gate was not asked.
+    """
+
+    texts: Mapping[str, str]
+    failure: str = ""
+    measured: Measured | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One turn of the loop, as it stays.
+
+    Attributes:
+        index: 0 = the initial prompt, before any turn.
+        criteria: what this run fits (one name in each run of ST).
+        status: "initial", "accepted", "rejected" or "failed".
+        reason: why, in one sentence.
+        batch: the examples' ids.
+        predictions: on the batch.
+        critiques: in the order of the batch.
+        gradients: in the order of the batch.
+        candidates: in the order they were proposed.
+        chosen: position of the accepted candidate; None when none was.
+        instructions: criterion -> instruction after the turn.
+        measured: the current prompt's agreement on the validation rows after the turn; None without a gate.
+    """
+
+    index: int
+    criteria: Group
+    status: str
+    reason: str
+    batch: tuple[str, ...]
+    predictions: tuple[Prediction, ...]
+    critiques: tuple[Critique, ...]
+    gradients: tuple[Gradient, ...]
+    candidates: tuple[Candidate, ...]
+    chosen: int | None
+    instructions: Mapping[str, str]
+    measured: Measured | None
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """The test rows as a step's prompt scores them; only the paper's protocol reads them while a run goes on.
+
+    Attributes:
+        step: the step's index.
+        criteria: what that step fits.
+        measured: one a metric.
+        scores: criterion -> scores in the order of the test rows, nan = unscored.
+    """
+
+    step: int
+    criteria: Group
+    measured: tuple[Measured, ...]
+    scores: Mapping[str, tuple[float, ...]]

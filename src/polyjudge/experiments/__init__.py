@@ -1,0 +1,1 @@
+"""The main jobs: check, optimize, score. Here alone names become objects."""

@@ -1,0 +1,238 @@
+"""Names become objects: models, judge, optimizer, gate, batches. The only room that looks names up for a run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from random import Random
+
+from polyjudge.datasets.split import paper_batch, paper_split, split
+from polyjudge.domain.dataset import Dataset, Split
+from polyjudge.domain.decomposition import decomposition
+from polyjudge.domain.example import Example
+from polyjudge.domain.layout import layout
+from polyjudge.domain.prompt import JudgePrompt
+from polyjudge.engine import Setup
+from polyjudge.errors import ConfigError, ModelError
+from polyjudge.experiments.config import STAGES, RunConfig
+from polyjudge.gates import MeanGate
+from polyjudge.judge.measure import levels, primary_metric
+from polyjudge.judge.predict import Judge
+from polyjudge.judge.readout import Readout
+from polyjudge.llm.request import Asker, Backend
+from polyjudge.llm.role import Role
+from polyjudge.metrics import agreement
+from polyjudge.optimizers.asking import Stage
+from polyjudge.optimizers.base import Optimizer
+from polyjudge.registry import lookup
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """A run ready to start.
+
+    Attributes:
+        dataset: what is judged.
+        split: its three parts.
+        prompt: the initial one, over all criteria.
+        setups: one, or one a criterion under ST.
+        judge: over all criteria, for the test rows.
+        metric: the primary one.
+    """
+
+    dataset: Dataset
+    split: Split
+    prompt: JudgePrompt
+    setups: tuple[Setup, ...]
+    judge: Judge
+    metric: str
+
+
+@dataclass(frozen=True, slots=True)
+class SoundSampler:
+    """Batches without replacement within a turn, from the run's seed and the turn alone."""
+
+    train: tuple[Example, ...]
+    batch: int
+    seed: int
+
+    def __call__(self, turn: int) -> tuple[Example, ...]:
+        return tuple(Random(f"{self.seed}/{turn}/batch").sample(self.train, min(self.batch, len(self.train))))
+
+
+@dataclass(frozen=True, slots=True)
+class PaperSampler:
+    """The batches of the paper's protocol: the same in every run, whatever its seed."""
+
+    train: tuple[Example, ...]
+    batch: int
+
+    def __call__(self, turn: int) -> tuple[Example, ...]:
+        return tuple(self.train[row] for row in paper_batch(turn, len(self.train), self.batch))
+
+
+def assemble(config: RunConfig, dataset: Dataset, asker: Asker) -> House:
+    """All objects of a run.
+
+    Raises:
+        ConfigError: settings that do not fit each other, the data or the models' abilities.
+    """
+    parts = split_of(config, dataset)
+    prompt = initial_prompt(config, dataset, parts)
+    readout = make_readout(config, prompt, dataset, asker)
+    judge = Judge(asker, _role(config, "judge"), layout(_layout(config, readout), prompt.names), readout)
+    metric = primary_metric(prompt.criteria)
+    gate = _gate(config, prompt, readout, metric)
+    groups = [(name,) for name in prompt.names] if config.mode == "ST" else [prompt.names]
+    setups = tuple(_setup(config, parts, prompt.only(group), judge, gate, asker) for group in groups)
+    return House(dataset, parts, prompt, setups, judge, metric)
+
+
+def split_of(config: RunConfig, dataset: Dataset) -> Split:
+    """The data's three parts under the recipe's protocol."""
+    if config.protocol == "paper":
+        return paper_split(dataset, **({"validation": config.validation} if config.validation else {}))
+    return split(dataset, seed=config.split_seed, by=config.split_by, validation=config.validation)
+
+
+def initial_prompt(config: RunConfig, dataset: Dataset, parts: Split) -> JudgePrompt:
+    """The prompt before any fit; demonstrations are training rows, which batches may then not draw."""
+    prompt = JudgePrompt.initial(dataset.rubric, _demonstrations(config, parts))
+    if config.definitions:
+        return prompt
+    return replace(prompt, criteria=tuple(replace(criterion, definition="") for criterion in prompt.criteria))
+
+
+def make_readout(config: RunConfig, prompt: JudgePrompt, dataset: Dataset, asker: Asker) -> Readout:
+    """The readout of a name; ``auto`` is the data set's own wish for the embedded model, else integer.
+
+    Raises:
+        ConfigError: the model's endpoint or the criteria do not allow it.
+    """
+    name = config.readout
+    if name == "auto":
+        embedded = config.model.startswith("local/")
+        name = dataset.rubric.readout if embedded and dataset.rubric.readout else "integer"
+    return open_readout(name, prompt, config.structured, config.model, asker)
+
+
+def open_readout(name: str, prompt: JudgePrompt, structured: bool, model: str, asker: Asker) -> Readout:
+    """A readout by its name.
+
+    Raises:
+        ConfigError: the model's endpoint or the criteria do not allow it.
+    """
+    readout: Readout = lookup("readouts", name).of(prompt, structured)
+    reason = readout.refusal(prompt, asker.abilities(model))
+    if reason:
+        raise ConfigError(f"readout {name!r} cannot be used with {model!r}: {reason}; choose another --readout")
+    return readout
+
+
+def models_of(config: RunConfig) -> tuple[str, ...]:
+    """The different models of a run, the judge's first.
+
+    Raises:
+        ModelError: no model was named.
+    """
+    if not config.model:
+        raise ModelError("no model named; pass --model PROVIDER/MODEL, for example --model local/smollm2-135m")
+    return tuple(dict.fromkeys(config.model_of(stage) for stage in STAGES))
+
+
+def open_backends(config: RunConfig, given: Mapping[str, Backend]) -> dict[str, Backend]:
+    """One backend a model; ``given`` ones win over names.
+
+    Raises:
+        ModelError: unknown provider, missing key, bad address.
+    """
+    from polyjudge.llm.models import open_backend
+
+    return {
+        model: given[model]
+        if model in given
+        else open_backend(
+            model,
+            base_url=config.base_url or None,
+            endpoint_name=config.endpoint_name or None,
+            threads=config.threads,
+        )
+        for model in models_of(config)
+    }
+
+
+def _role(config: RunConfig, stage: str) -> Role:
+    return Role(stage, config.model_of(stage), config.sampling_of(stage), config.seed)
+
+
+def _layout(config: RunConfig, readout: Readout) -> str:
+    """Under ST each criterion is judged alone; else joint unless named."""
+    if config.mode == "ST":
+        if config.layout == "joint":
+            raise ConfigError("mode 'ST' judges each criterion alone; leave out --layout joint, or choose another mode")
+        return "solo"
+    return config.layout or "joint"
+
+
+def _gate(config: RunConfig, prompt: JudgePrompt, readout: Readout, primary: str) -> MeanGate | None:
+    name = config.gate or primary
+    if name == "none":
+        return None
+    metric = agreement.metric(name)
+    if metric.needs_scale and not readout.on_scale:
+        raise ConfigError(
+            f"gate {name!r} compares values, and readout {readout.name!r} gives no values of the scale; "
+            f"choose --gate spearman, kendall or pearson"
+        )
+    senseless = [c.name for c in prompt.criteria if not metric.applies_to(levels(c.scale))]
+    if senseless:
+        raise ConfigError(f"gate {name!r} has no meaning on the scale of {', '.join(senseless)}; choose another --gate")
+    return MeanGate(name, metric.higher_is_better, config.strict_gate)
+
+
+def _setup(
+    config: RunConfig,
+    parts: Split,
+    prompt: JudgePrompt,
+    judge: Judge,
+    gate: MeanGate | None,
+    asker: Asker,
+) -> Setup:
+    shown = {example.id for example in prompt.demonstrations}
+    train = tuple(example for example in parts.train if example.id not in shown)
+    sampler = (
+        PaperSampler(train, config.batch)
+        if config.protocol == "paper"
+        else SoundSampler(train, config.batch, config.seed)
+    )
+    return Setup(
+        prompt=prompt,
+        judge=judge,
+        optimizer=_optimizer(config, prompt.names, asker),
+        gate=gate,
+        validation=parts.validation,
+        sampler=sampler,
+        batch=min(config.batch, len(train)),
+        steps=config.steps,
+    )
+
+
+def _optimizer(config: RunConfig, names: Sequence[str], asker: Asker) -> Optimizer:
+    optimizer: Optimizer = lookup("optimizers", config.optimizer)(
+        decomposition=decomposition(config.mode, names),
+        loss=Stage(asker, _role(config, "loss")),
+        gradient=Stage(asker, _role(config, "gradient")),
+        optimizer=Stage(asker, _role(config, "optimizer")),
+        candidates=config.candidates,
+        loss_shows_item=config.loss_shows_item,
+    )
+    return optimizer
+
+
+def _demonstrations(config: RunConfig, parts: Split) -> tuple[Example, ...]:
+    if config.demonstrations >= len(parts.train):
+        raise ConfigError(
+            f"--demonstrations {config.demonstrations} leaves no training rows for batches; there are "
+            f"{len(parts.train)} training rows"
+        )
+    return tuple(Random(f"{config.seed}/0/demonstrations").sample(parts.train, config.demonstrations))

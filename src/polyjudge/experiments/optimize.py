@@ -1,0 +1,265 @@
+"""One optimisation from files to files: run the loop, keep every step, read the test rows, write the judge."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from polyjudge import __version__
+from polyjudge.datasets.load import Criteria, Data, load
+from polyjudge.domain.dataset import Dataset, Rubric
+from polyjudge.domain.prompt import JudgePrompt
+from polyjudge.domain.records import Measured, Step, Reading
+from polyjudge.engine import optimize as steps_of
+from polyjudge.errors import TooManyUnscored
+from polyjudge.experiments.access import open_client
+from polyjudge.experiments.assemble import House, assemble, models_of
+from polyjudge.experiments.bridge import run
+from polyjudge.experiments.config import RunConfig, Settings, digest8, identity_text, resolve
+from polyjudge.experiments.events import Noted, Observer, Planned, unwatched
+from polyjudge.experiments.judge_file import JudgeFile, dump_judge
+from polyjudge.experiments.outcome import Outcome, compare
+from polyjudge.experiments.plan import planned, test_readings
+from polyjudge.experiments.summary import summary
+from polyjudge.judge.measure import levels, measure
+from polyjudge.llm.accounts import RoleAccount
+from polyjudge.llm.client import Client
+from polyjudge.llm.request import Backend
+from polyjudge.llm.together import together
+from polyjudge.metrics import agreement
+from polyjudge.runs import codec
+from polyjudge.runs.store import RunFolder
+from polyjudge.templates.load import VERSION
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A finished optimisation.
+
+    Attributes:
+        path: its folder.
+        steps: all steps, those of each criterion in turn under ST.
+        outcome: initial against fitted prompt on the test rows.
+        judge: the fitted judge.
+        accounts: what was asked of whom in this invocation.
+        seconds: of this invocation.
+    """
+
+    path: Path
+    steps: tuple[Step, ...]
+    outcome: Outcome
+    judge: JudgeFile
+    accounts: tuple[RoleAccount, ...]
+    seconds: float
+
+
+def optimize(
+    data: Data,
+    *,
+    criteria: Criteria | None = None,
+    output: str | Path | None = None,
+    config: str | Path | None = None,
+    backends: Mapping[str, Backend] | None = None,
+    observer: Observer = unwatched,
+    **options: Any,
+) -> Run:
+    """Fit a judge's prompt to human ratings.
+
+    Args:
+        data: a registered name, a CSV, JSONL or Parquet file, rows, or a data frame.
+        criteria: a criteria file or mapping; registered data bring their own.
+        output: the run folder; default ``runs/DATA-MODEL-DIGEST8``.
+        config: a TOML file with settings.
+        backends: model name -> an opened backend, instead of looking the name up.
+        observer: told of steps and calls as they happen.
+        options: any setting of ``RunConfig`` by name, such as ``model``, ``mode`` or ``steps``.
+
+    Raises:
+        InputError: something is wrong before any call.
+        Stopped: budget or provider; the same call goes on from the journal.
+    """
+    settings = resolve(options, config_file=config)
+    models_of(settings.config)
+    dataset = load(data, criteria, limit=settings.config.limit)
+    return run(_optimize(settings, dataset, output, backends or {}, observer))
+
+
+async def _optimize(
+    settings: Settings,
+    dataset: Dataset,
+    output: str | Path | None,
+    backends: Mapping[str, Backend],
+    observer: Observer,
+) -> Run:
+    config = settings.config
+    started = time.monotonic()
+    async with open_client(config, backends, observer) as client:
+        house = assemble(config, dataset, client)
+        identity = _identity(config, house, client)
+        with RunFolder(Path(output) if output else _default_folder(config, dataset, identity), identity) as folder:
+            _announce(folder, config, house, observer)
+            steps = await _steps(folder, config, house, observer)
+            fitted = _fitted(house.prompt, steps)
+            outcome = await _test(house, fitted, config)
+            judge = _judge(config, house, fitted, steps, outcome)
+            folder.write("judge.yaml", dump_judge(judge))
+            seconds = time.monotonic() - started
+            done = Run(folder.path, tuple(steps), outcome, judge, client.accounts.snapshot(), seconds)
+            folder.write("result.json", _result(done))
+            folder.write("summary.md", summary(done, config))
+            return done
+
+
+def _identity(config: RunConfig, house: House, client: Client) -> str:
+    """What the folder belongs to: settings, data, prompt and endpoints."""
+    return identity_text(
+        config,
+        data=house.dataset.name,
+        data_digest=house.dataset.digest,
+        prompt_digest="sha256:" + codec.digest(house.prompt),
+        layout_used=house.judge.layout.name,
+        readout_used=house.judge.readout.name,
+        endpoints=codec.line({model: client.identity(model) for model in models_of(config)}),
+        templates=VERSION,
+        version=__version__,
+    )
+
+
+def _default_folder(config: RunConfig, dataset: Dataset, identity: str) -> Path:
+    model = "".join(c if c.isalnum() or c in "-." else "-" for c in config.model.rsplit("/", 1)[-1])
+    return Path("runs") / f"{dataset.name}-{model}-{digest8(identity)}"
+
+
+def _announce(folder: RunFolder, config: RunConfig, house: House, observer: Observer) -> None:
+    for note in house.dataset.notes:
+        observer(Noted(note))
+    if config.protocol == "paper":
+        observer(
+            Noted(
+                "Recipe 'paper' keeps the paper's protocol: batches overlap the validation rows and the test rows are "
+                "read after every step, so that its best step is chosen on the test rows and is optimistic."
+            )
+        )
+    roles = planned(house.setups, house.split, protocol=config.protocol, evaluate_every=config.evaluate_every)
+    observer(Planned(str(folder.path), config.steps, roles))
+
+
+async def _steps(folder: RunFolder, config: RunConfig, house: House, observer: Observer) -> list[Step]:
+    """Run all setups in lockstep; test readings overlap the following steps and are written in order."""
+    readings = test_readings(config.protocol, config.steps, config.evaluate_every)
+    written, tests = folder.lines("steps.jsonl"), folder.lines("tests.jsonl")
+    steps: list[Step] = []
+    under_way: list[asyncio.Task[Reading]] = []
+    loops = [steps_of(setup) for setup in house.setups]
+    try:
+        for index in range(config.steps + 1):
+            for step in await together(anext(loop) for loop in loops):
+                written.append(codec.line(step))
+                steps.append(step)
+                observer(step)
+                _check_unscored(step.measured, config)
+                if index in readings:
+                    under_way.append(asyncio.create_task(_read_test(house, step)))
+        for task in under_way:
+            tests.append(codec.line(await task))
+    finally:
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
+        for loop in loops:
+            await loop.aclose()
+    written.close()
+    tests.close()
+    return steps
+
+
+async def _read_test(house: House, step: Step) -> Reading:
+    prompt = house.prompt.only(step.criteria).revise(step.instructions)
+    predictions = await house.judge.evaluate(prompt, house.split.test)
+    measured = tuple(
+        measure(name, prompt.criteria, predictions, house.split.test) for name in _sensible_metrics(house, prompt)
+    )
+    given = {name: tuple(prediction.score(name) for prediction in predictions) for name in prompt.names}
+    return Reading(step.index, step.criteria, measured, given)
+
+
+def _sensible_metrics(house: House, prompt: JudgePrompt) -> tuple[str, ...]:
+    """The metrics that mean something for this readout on every scale of the prompt."""
+    return tuple(
+        name
+        for name in agreement.names()
+        if (house.judge.readout.on_scale or not agreement.metric(name).needs_scale)
+        and all(agreement.metric(name).applies_to(levels(criterion.scale)) for criterion in prompt.criteria)
+    )
+
+
+def _check_unscored(measured: Measured | None, config: RunConfig) -> None:
+    """Stop at the first prompt that leaves more unscored than the user allows."""
+    if measured is None or config.fail_on_error is None or config.fail_on_error >= 1:
+        return
+    for name, share in measured.coverage.items():
+        if 1 - share > config.fail_on_error:
+            raise TooManyUnscored(
+                f"{1 - share:.0%} of the validation rows have no readable score for {name!r}, more than "
+                f"--fail-on-error {config.fail_on_error:g}; try another --readout or model"
+            )
+
+
+def _fitted(prompt: JudgePrompt, steps: Sequence[Step]) -> JudgePrompt:
+    """The prompt with each criterion's last instruction."""
+    texts = {name: text for step in steps for name, text in step.instructions.items()}
+    return prompt.revise(texts)
+
+
+async def _test(house: House, fitted: JudgePrompt, config: RunConfig) -> Outcome:
+    """The one reading of the sealed test rows: the initial and the fitted prompt."""
+    initial, final = await together(
+        house.judge.evaluate(prompt, house.split.test) for prompt in (house.prompt, fitted)
+    )
+    missing = sum(len(prediction.unscored) for prediction in final)
+    if config.fail_on_error is not None and config.fail_on_error >= 1 and missing > config.fail_on_error:
+        raise TooManyUnscored(f"{missing} test scores are unreadable, more than --fail-on-error {config.fail_on_error:g}")
+    changed = fitted != house.prompt
+    return compare(house.metric, house.prompt.criteria, house.split.test, initial, final, changed=changed)
+
+
+def _judge(
+    config: RunConfig, house: House, fitted: JudgePrompt, steps: Sequence[Step], outcome: Outcome
+) -> JudgeFile:
+    rubric: Rubric = replace(house.dataset.rubric, criteria=fitted.criteria)
+    validation = {name: value for step in steps if step.measured for name, value in step.measured.values.items()}
+    lineage = {
+        "data": house.dataset.digest,
+        "data_name": house.dataset.name,
+        "split_by": house.split.by,
+        "split_seed": config.split_seed,
+        "seed": config.seed,
+        "recipe": config.recipe,
+        "mode": config.mode,
+        "models": {stage: config.model_of(stage) for stage in ("judge", "loss", "gradient", "optimizer")},
+        "validation": codec.plain(validation),
+        "test": codec.plain(outcome),
+        "templates": VERSION,
+        "version": __version__,
+    }
+    return JudgeFile(
+        rubric=rubric,
+        model=config.model,
+        layout=house.judge.layout.name,
+        readout=house.judge.readout.name,
+        sampling=house.judge.role.sampling,
+        structured=config.structured,
+        demonstrations=fitted.demonstrations,
+        base_url=config.base_url,
+        endpoint_name=config.endpoint_name,
+        lineage=lineage,
+    )
+
+
+def _result(done: Run) -> str:
+    content = {"outcome": done.outcome, "accounts": done.accounts, "seconds": round(done.seconds, 3)}
+    return codec.pretty(content) + "\n"

@@ -1,0 +1,131 @@
+"""What a run achieved: initial against fitted prompt on the test rows, paired, with one plain sentence as verdict."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from polyjudge.domain.criterion import Criterion
+from polyjudge.domain.example import Example
+from polyjudge.domain.records import Prediction
+from polyjudge.judge.measure import rater_matrix, ratings, scores
+from polyjudge.metrics import agreement, ceilings, collapse, grouping, uncertainty
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One criterion (or the mean over them) before and after, by the primary metric on the test rows.
+
+    Attributes:
+        name: the criterion, or "mean".
+        initial: agreement of the initial prompt; nan = undefined.
+        fitted: agreement of the fitted prompt.
+        difference: fitted minus initial on the rows that both scored.
+        low: lower end of its 95 % interval, clustered by document.
+        high: upper end.
+        coverage: share of the rated test rows that the fitted prompt scored.
+        ceiling: agreement of one rater with the others; nan = unknown (fewer than two raters).
+        collapsed: whether the fitted prompt gives (nearly) everything the same score.
+    """
+
+    name: str
+    initial: float
+    fitted: float
+    difference: float
+    low: float
+    high: float
+    coverage: float
+    ceiling: float = math.nan
+    collapsed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The comparison on the test rows.
+
+    Attributes:
+        metric: the primary one.
+        rows: test rows.
+        documents: documents among them, the units of the intervals.
+        criteria: one comparison each.
+        mean: the unweighted mean over the criteria.
+        verdict: one sentence.
+    """
+
+    metric: str
+    rows: int
+    documents: int
+    criteria: tuple[Comparison, ...]
+    mean: Comparison
+    verdict: str
+
+
+def compare(
+    metric: str,
+    criteria: Sequence[Criterion],
+    examples: Sequence[Example],
+    initial: Sequence[Prediction],
+    fitted: Sequence[Prediction],
+    *,
+    changed: bool,
+) -> Outcome:
+    """Initial against fitted predictions of the same examples, in the same order."""
+    people = ratings(criteria, examples)
+    before, after = scores(criteria, initial), scores(criteria, fitted)
+    found = agreement.metric(metric)
+    own = [grouping.table(found, one, people.human, levels=people.levels) for one in (before, after)]
+    differences = uncertainty.paired_bootstrap(
+        found, after, before, people.human, levels=people.levels, documents=people.documents
+    )
+    rows = [
+        Comparison(
+            name=criterion.name,
+            initial=own[0].per_criterion[k].value,
+            fitted=own[1].per_criterion[k].value,
+            difference=differences.per_criterion[k].value,
+            low=differences.per_criterion[k].low,
+            high=differences.per_criterion[k].high,
+            coverage=own[1].per_criterion[k].coverage,
+            ceiling=ceilings.annotators_ceiling(
+                found, rater_matrix(criterion, examples), levels=people.levels[k]
+            ).value,
+            collapsed=collapse.collapsed(after[:, k]).collapsed,
+        )
+        for k, criterion in enumerate(criteria)
+    ]
+    interval = differences.mean
+    covered = [row.coverage for row in rows]
+    mean = Comparison(
+        "mean",
+        own[0].mean,
+        own[1].mean,
+        interval.value,
+        interval.low,
+        interval.high,
+        math.fsum(covered) / len(covered),
+    )
+    return Outcome(
+        metric=metric,
+        rows=len(examples),
+        documents=differences.n_clusters,
+        criteria=tuple(rows),
+        mean=mean,
+        verdict=_verdict(found, mean, rows, changed),
+    )
+
+
+def _verdict(metric: agreement.Metric, mean: Comparison, rows: Sequence[Comparison], changed: bool) -> str:
+    if not changed:
+        return "No change was accepted: the initial prompt stands."
+    figures = f"mean {metric.name} {mean.initial:.3f} -> {mean.fitted:.3f}, difference {mean.difference:+.3f}"
+    if math.isnan(mean.difference) or math.isnan(mean.low):
+        undefined = [row.name for row in rows if math.isnan(row.difference)]
+        return f"Undecided: {metric.name} is undefined on {', '.join(undefined) or 'too few rows'}."
+    interval = f"95 % interval {mean.low:+.3f} to {mean.high:+.3f}"
+    better, worse = (mean.low > 0, mean.high < 0) if metric.higher_is_better else (mean.high < 0, mean.low > 0)
+    if better:
+        return f"The fitted prompt agrees better with people ({figures}, {interval})."
+    if worse:
+        return f"The fitted prompt agrees less with people ({figures}, {interval}); keep the initial one."
+    return f"No reliable improvement ({figures}, {interval} includes 0)."

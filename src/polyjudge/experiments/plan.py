@@ -1,0 +1,102 @@
+"""What a run will ask, counted before anything is paid."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from polyjudge.domain.dataset import Split
+from polyjudge.domain.example import Example
+from polyjudge.engine import Setup
+
+# Four characters a token is the usual rule of thumb for English; it is an estimate and called one.
+CHARACTERS_A_TOKEN = 4
+# Typical lengths of answers in tokens, bounded by the role's longest.
+ANSWERS = {"judge": 40, "loss": 150, "gradient": 350, "optimizer": 250}
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedRole:
+    """Planned calls of one role, without re-asks and retries, and an estimate of their tokens."""
+
+    role: str
+    model: str
+    calls: int
+    prompt_tokens: int
+    completion_tokens: int
+
+
+def planned(
+    setups: Sequence[Setup], split: Split, *, protocol: str, evaluate_every: int
+) -> tuple[PlannedRole, ...]:
+    """The plan of a run, by role.
+
+    Args:
+        setups: one, or one a criterion under ST.
+        split: the rows.
+        protocol: "sealed" reads the test rows for the initial and the chosen prompt, "paper" after every step too.
+        evaluate_every: under "paper", at every how many steps the test rows are read.
+    """
+    calls: dict[str, int] = {}
+    tokens: dict[str, tuple[int, int]] = {}
+    models: dict[str, str] = {}
+    for setup in setups:
+        for role, count in _calls(setup, split, protocol, evaluate_every).items():
+            calls[role] = calls.get(role, 0) + count
+            prompt, completion = _tokens(setup, role)
+            before = tokens.get(role, (0, 0))
+            tokens[role] = (before[0] + count * prompt, before[1] + count * completion)
+            models[role] = _model(setup, role)
+    return tuple(PlannedRole(role, models[role], calls[role], *tokens[role]) for role in calls)
+
+
+def test_readings(protocol: str, steps: int, evaluate_every: int) -> tuple[int, ...]:
+    """After which steps the test rows are read while the run goes; empty when sealed. Always the first and last."""
+    if protocol == "sealed" or not evaluate_every:
+        return ()
+    return tuple(sorted({0, steps, *range(0, steps + 1, evaluate_every)}))
+
+
+def _calls(setup: Setup, split: Split, protocol: str, evaluate_every: int) -> Mapping[str, int]:
+    each = setup.judge.calls_per_example(setup.prompt)
+    stages = setup.optimizer.calls_per_turn(setup.prompt, setup.batch)
+    gate_rows = len(setup.validation) if setup.gate else 0
+    readings = len(test_readings(protocol, setup.steps, evaluate_every)) or 2
+    judged = gate_rows * (1 + setup.steps * setup.optimizer.candidates)
+    judged += setup.steps * setup.batch + readings * len(split.test)
+    return {"judge": each * judged, **{role: setup.steps * count for role, count in stages.items()}}
+
+
+def _tokens(setup: Setup, role: str) -> tuple[int, int]:
+    """Estimated (prompt, completion) tokens of one call."""
+    sampled = setup.validation[:20]
+    abilities = setup.judge.asker.abilities(setup.judge.role.model)
+    count = max(1, setup.judge.calls_per_example(setup.prompt))
+    groups = setup.judge.layout.groups
+
+    def asked(example: Example) -> float:
+        questions = (
+            setup.judge.readout.question(setup.prompt.only(group), example, setup.judge.role.sampling, abilities)
+            for group in groups
+        )
+        return sum(len(question.text) for question in questions) / count
+
+    judged = round(sum(map(asked, sampled)) / max(1, len(sampled)) / CHARACTERS_A_TOKEN)
+    answers = {name: min(length, _longest(setup, name)) for name, length in ANSWERS.items()}
+    prompts = {
+        "judge": judged,
+        "loss": judged + 120,
+        "gradient": judged + answers["loss"] + 250,
+        "optimizer": setup.batch * (judged + answers["gradient"]) + 250,
+    }
+    return prompts[role], answers[role]
+
+
+def _longest(setup: Setup, role: str) -> int:
+    if role == "judge":
+        return setup.judge.role.sampling.max_tokens
+    return setup.optimizer.role(role).sampling.max_tokens
+
+
+def _model(setup: Setup, role: str) -> str:
+    return setup.judge.role.model if role == "judge" else setup.optimizer.role(role).model

@@ -1,0 +1,66 @@
+"""Recipes: named sets of settings. A setting that the user names wins over the recipe's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+from polyjudge.errors import ConfigError
+
+
+def _parameters(judge: int, loss: int, gradient: int, optimizer: int, *, heat: float, judge_heat: float) -> dict[str, Any]:
+    """Longest answers in tokens, and temperatures, by role."""
+    return {
+        "judge": {"temperature": judge_heat, "max_tokens": judge},
+        "loss": {"temperature": heat, "max_tokens": loss},
+        "gradient": {"temperature": heat, "max_tokens": gradient},
+        "optimizer": {"temperature": heat, "max_tokens": optimizer},
+    }
+
+
+RECIPES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+    {
+        # Splits by document, a strict gate, and a test set that is read once, at the end.
+        "sound": {
+            "steps": 12,
+            "batch": 3,
+            "protocol": "sealed",
+            "strict_gate": True,
+            "parameters": _parameters(256, 1024, 2048, 4096, heat=0.7, judge_heat=0.0),
+        },
+        # The same protocol for slow or costly models: few turns, short texts.
+        "thrifty": {
+            "steps": 2,
+            "batch": 2,
+            "protocol": "sealed",
+            "strict_gate": True,
+            "parameters": _parameters(96, 96, 128, 192, heat=0.7, judge_heat=0.0),
+        },
+        # The protocol of arXiv 2605.26046, overlap of batches and gate rows and test after every step included.
+        "paper": {
+            "steps": 12,
+            "batch": 3,
+            "protocol": "paper",
+            "strict_gate": False,
+            "gate": "mae",
+            "validation": 100,
+            "evaluate_every": 1,
+            "definitions": False,
+            "structured": False,
+            "loss_shows_item": False,
+            "parameters": _parameters(256, 1024, 8192, 16384, heat=0.7, judge_heat=0.1),
+        },
+    }
+)
+
+
+def recipe(name: str) -> Mapping[str, Any]:
+    """The settings of a recipe.
+
+    Raises:
+        ConfigError: no such recipe.
+    """
+    if name not in RECIPES:
+        raise ConfigError(f"unknown recipe {name!r}; choose one of: {', '.join(RECIPES)}")
+    return RECIPES[name]

@@ -1,0 +1,110 @@
+"""summary.md: what a run did and brought, for people."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from polyjudge.experiments.config import RunConfig
+from polyjudge.experiments.outcome import Comparison, Outcome
+from polyjudge.llm.accounts import RoleAccount
+
+if TYPE_CHECKING:
+    from polyjudge.experiments.optimize import Run
+
+COLUMNS = ("criterion", "initial", "fitted", "difference", "95 % interval", "coverage", "ceiling")
+
+
+def outcome_rows(outcome: Outcome) -> list[tuple[str, ...]]:
+    """The table of an outcome, one row a criterion and the mean last; cells as ``COLUMNS`` names them."""
+    return [_cells(row) for row in (*outcome.criteria, outcome.mean)]
+
+
+def account_lines(accounts: Sequence[RoleAccount], seconds: float) -> list[str]:
+    """What was asked of whom in this invocation, a line a role, and the time."""
+    lines = []
+    for one in accounts:
+        extras = [f"{one.from_journal} from the journal"] if one.from_journal else []
+        extras += [f"{one.failures} failed"] if one.failures else []
+        estimated = f" + {one.estimated_tokens:,} estimated" if one.estimated_tokens else ""
+        tokens = f"{one.prompt_tokens:,} prompt + {one.completion_tokens:,} completion{estimated} tokens"
+        also = f" ({', '.join(extras)})" if extras else ""
+        lines.append(f"{one.role}: {one.sent:,} calls to {one.model}{also}, {tokens}")
+    lines.append(f"time: {seconds:.1f} s")
+    return lines
+
+
+def warnings(outcome: Outcome) -> list[str]:
+    """What should keep a reader from trusting the table blindly."""
+    lines = []
+    collapsed = [row.name for row in outcome.criteria if row.collapsed]
+    if collapsed:
+        lines.append(f"The fitted prompt gives nearly every row the same score on {', '.join(collapsed)}.")
+    uncovered = [f"{row.name} ({1 - row.coverage:.0%})" for row in outcome.criteria if row.coverage < 1]
+    if uncovered:
+        lines.append(f"Rows without a readable score: {', '.join(uncovered)}.")
+    return lines
+
+
+def table_text(rows: Sequence[Sequence[str]], columns: Sequence[str]) -> list[str]:
+    """A Markdown table with aligned columns."""
+    widths = [max(len(row[k]) for row in (columns, *rows)) for k in range(len(columns))]
+
+    def one(row: Sequence[str]) -> str:
+        cells = [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+        return "| " + " | ".join(cells) + " |"
+
+    rule = "|" + "|".join("-" * (width + 1) + (":" if k else "-") for k, width in enumerate(widths)) + "|"
+    return [one(columns), rule, *(one(row) for row in rows)]
+
+
+def summary(done: Run, config: RunConfig) -> str:
+    """The file's text."""
+    outcome = done.outcome
+    accepted = sum(step.status == "accepted" for step in done.steps)
+    failed = sum(step.status == "failed" for step in done.steps)
+    turns = sum(step.index > 0 for step in done.steps)
+    notes = [
+        "The paper's protocol: batches overlap the validation rows, and the test rows were read after every step."
+    ]
+    lines = [
+        f"# {done.path.name}",
+        "",
+        outcome.verdict,
+        "",
+        f"{outcome.metric}, pooled over {outcome.rows} test rows of {outcome.documents} documents; differences are "
+        f"paired, intervals resample documents.",
+        "",
+        *table_text(outcome_rows(outcome), COLUMNS),
+        "",
+        *warnings(outcome),
+        *(notes if config.protocol == "paper" else []),
+        "",
+        f"Judge {config.model}, layout {done.judge.layout}, readout {done.judge.readout}; mode {config.mode}, recipe "
+        f"{config.recipe}, seed {config.seed}. {turns} steps: {accepted} accepted, {failed} failed, "
+        f"{turns - accepted - failed} rejected.",
+        "",
+        *(f"- {line}" for line in account_lines(done.accounts, done.seconds)),
+        "",
+    ]
+    return "\n".join(lines)
+
+
+def _cells(row: Comparison) -> tuple[str, ...]:
+    interval = "undefined" if math.isnan(row.low) else f"{row.low:+.3f} to {row.high:+.3f}"
+    difference = "undefined" if math.isnan(row.difference) else f"{row.difference:+.3f}"
+    ceiling = ("" if row.name == "mean" else "unknown") if math.isnan(row.ceiling) else f"{row.ceiling:.3f}"
+    return (
+        row.name,
+        _figure(row.initial),
+        _figure(row.fitted),
+        difference,
+        interval,
+        f"{row.coverage:.0%}",
+        ceiling,
+    )
+
+
+def _figure(value: float) -> str:
+    return "undefined" if math.isnan(value) else f"{value:.3f}"

@@ -1,0 +1,63 @@
+"""Readout ``integer``: the judge writes its ratings as JSON, and a strict reader takes them as they stand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from polyjudge.domain.criterion import Criterion
+from polyjudge.domain.example import Example
+from polyjudge.domain.prompt import JudgePrompt
+from polyjudge.domain.scale import Categorical, Continuous, Scale, show
+from polyjudge.judge.readout import Question
+from polyjudge.judge.render import rating_prompt
+from polyjudge.llm.request import Abilities, Message, Reply, Sampling
+from polyjudge.templates.replies import read_scores
+
+
+@dataclass(frozen=True, slots=True)
+class IntegerReadout:
+    """Attributes:
+    structured: whether replies are held to a JSON schema where the endpoint offers that.
+    """
+
+    structured: bool = True
+    name: str = "integer"
+    on_scale: bool = True
+
+    @classmethod
+    def of(cls, prompt: JudgePrompt, structured: bool) -> Self:
+        return cls(structured)
+
+    def refusal(self, prompt: JudgePrompt, abilities: Abilities) -> str:
+        return ""
+
+    def question(self, prompt: JudgePrompt, example: Example, sampling: Sampling, abilities: Abilities) -> Question:
+        schema = _schema(prompt) if self.structured and abilities.schema else ""
+        return Question((Message("user", rating_prompt(prompt, example)),), sampling, schema)
+
+    def spoken(self, criterion: Criterion, score: float) -> str:
+        return show(criterion.scale, score)
+
+    def read(self, reply: Reply, prompt: JudgePrompt) -> Mapping[str, float]:
+        return read_scores(reply.text, prompt.criteria, cut=reply.finish == "length")
+
+
+def _schema(prompt: JudgePrompt) -> str:
+    schema = {
+        "type": "object",
+        "properties": {criterion.name: _values(criterion.scale) for criterion in prompt.criteria},
+        "required": list(prompt.names),
+        "additionalProperties": False,
+    }
+    return json.dumps(schema, ensure_ascii=False)
+
+
+def _values(scale: Scale) -> dict[str, object]:
+    if isinstance(scale, Continuous):
+        return {"type": "number"}
+    if isinstance(scale, Categorical):
+        return {"type": "string", "enum": list(scale.labels)}
+    return {"type": "integer", "enum": [int(level) for level in scale.levels]}

@@ -1,0 +1,94 @@
+"""From predictions to agreement: examples and scores become the matrices that the metrics take."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from polyjudge.domain.criterion import Criterion
+from polyjudge.domain.example import Example
+from polyjudge.domain.records import Measured, Prediction
+from polyjudge.domain.scale import Categorical, Ordinal, Scale
+
+if TYPE_CHECKING:
+    from polyjudge.metrics.levels import Levels, Matrix
+
+
+@dataclass(frozen=True, slots=True)
+class Ratings:
+    """The human side of some examples, as matrices.
+
+    Attributes:
+        human: (n, K) raters' means (categorical: majority), nan = nobody rated.
+        levels: one scale a criterion.
+        documents: (n,) names, or None when the rows name none.
+    """
+
+    human: Matrix
+    levels: tuple[Levels, ...]
+    documents: tuple[str, ...] | None
+
+
+def ratings(criteria: Sequence[Criterion], examples: Sequence[Example]) -> Ratings:
+    """The human ratings of examples on criteria."""
+    import numpy as np
+
+    human = np.array([[example.human(criterion) for criterion in criteria] for example in examples], dtype=float)
+    documents = tuple(example.document for example in examples if example.document is not None)
+    return Ratings(
+        human.reshape(len(examples), len(criteria)),
+        tuple(levels(criterion.scale) for criterion in criteria),
+        documents if len(documents) == len(examples) else None,
+    )
+
+
+def scores(criteria: Sequence[Criterion], predictions: Sequence[Prediction]) -> Matrix:
+    """The judge's scores (n, K), nan = unscored."""
+    import numpy as np
+
+    matrix = np.array([[p.score(criterion.name) for criterion in criteria] for p in predictions], dtype=float)
+    return matrix.reshape(len(predictions), len(criteria))
+
+
+def rater_matrix(criterion: Criterion, examples: Sequence[Example]) -> Matrix:
+    """The raters' single ratings on one criterion (n, R), nan = that rater gave none."""
+    import numpy as np
+
+    raters = [example.ratings.get(criterion.name, ()) for example in examples]
+    width = max(map(len, raters), default=0)
+    rows = [(*row, *[math.nan] * (width - len(row))) for row in raters]
+    return np.array(rows, dtype=float).reshape(len(examples), width)
+
+
+def levels(scale: Scale) -> Levels:
+    """A scale as the metrics know it."""
+    from polyjudge.metrics.levels import Levels
+
+    if isinstance(scale, Categorical):
+        return Levels.categorical(len(scale.names))
+    return Levels(scale.low, scale.high, scale.step if isinstance(scale, Ordinal) else None)
+
+
+def primary_metric(criteria: Sequence[Criterion]) -> str:
+    """Spearman, or Cohen's kappa when a criterion has labels."""
+    return "kappa" if any(isinstance(c.scale, Categorical) for c in criteria) else "spearman"
+
+
+def measure(
+    metric: str, criteria: Sequence[Criterion], predictions: Sequence[Prediction], examples: Sequence[Example]
+) -> Measured:
+    """Pooled agreement of predictions with the ratings of the same examples, in the same order."""
+    from polyjudge.metrics import agreement, grouping
+
+    people = ratings(criteria, examples)
+    found = grouping.table(
+        agreement.metric(metric), scores(criteria, predictions), people.human, levels=people.levels
+    )
+    values = {c.name: one.value for c, one in zip(criteria, found.per_criterion, strict=True)}
+    coverage = {
+        c.name: 0.0 if math.isnan(one.coverage) else one.coverage
+        for c, one in zip(criteria, found.per_criterion, strict=True)
+    }
+    return Measured(metric, values, found.mean, coverage)

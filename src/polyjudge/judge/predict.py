@@ -1,0 +1,97 @@
+"""Ask the judge: one call a group of the layout, then bounded re-asks of what could not be read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from polyjudge.domain.decomposition import Group
+from polyjudge.domain.example import Example
+from polyjudge.domain.layout import Layout
+from polyjudge.domain.prompt import JudgePrompt
+from polyjudge.domain.records import Call, Prediction
+from polyjudge.domain.scale import NAN
+from polyjudge.errors import ReplyError
+from polyjudge.judge.readout import Readout
+from polyjudge.llm.request import Asker
+from polyjudge.llm.role import Role
+from polyjudge.llm.together import together
+
+
+@dataclass(frozen=True, slots=True)
+class Judge:
+    """A model, a layout and a readout; the prompt comes with each question.
+
+    Attributes:
+        asker: the client.
+        role: the judge's model and sampling.
+        layout: which criteria share a call.
+        readout: how replies become numbers.
+        re_asks: how often an unreadable score is asked for again before it counts as unscored.
+    """
+
+    asker: Asker
+    role: Role
+    layout: Layout
+    readout: Readout
+    re_asks: int = 2
+
+    async def predict(self, prompt: JudgePrompt, example: Example, sample: int = 0) -> Prediction:
+        """The scores of one example; nan where no score could be read."""
+        answers = await together(
+            self._ask_group(prompt.only(group), example, sample) for group in self._groups(prompt)
+        )
+        found = {name: score for answer in answers for name, score in answer.scores.items()}
+        calls = tuple(call for answer in answers for call in answer.calls)
+        return Prediction(example.id, {name: found.get(name, NAN) for name in prompt.names}, calls)
+
+    async def evaluate(
+        self, prompt: JudgePrompt, examples: Sequence[Example], sample: int = 0
+    ) -> tuple[Prediction, ...]:
+        """Predictions aligned with ``examples``."""
+        return tuple(await together(self.predict(prompt, example, sample) for example in examples))
+
+    def calls_per_example(self, prompt: JudgePrompt) -> int:
+        """Planned calls for one example, without re-asks."""
+        return len(self._groups(prompt))
+
+    def _groups(self, prompt: JudgePrompt) -> tuple[Group, ...]:
+        kept = (tuple(name for name in group if name in prompt.names) for group in self.layout.groups)
+        return tuple(group for group in kept if group)
+
+    async def _ask_group(self, prompt: JudgePrompt, example: Example, sample: int) -> Prediction:
+        """Ask a group; what its reply lacks is asked for alone, a wholly unreadable reply as it was."""
+        answer = await self._ask(prompt, example, sample, 0)
+        scores = dict(answer.scores)
+        calls = answer.calls
+        for attempt in range(1, self.re_asks + 1):
+            missing = tuple(name for name in prompt.names if name not in scores)
+            if not missing:
+                break
+            again: Sequence[Group] = (missing,) if len(missing) == len(prompt.names) else [(n,) for n in missing]
+            answers = await together(self._ask(prompt.only(group), example, sample, attempt) for group in again)
+            for later in answers:
+                scores.update(later.scores)
+            if again[0] == prompt.names:
+                calls = answers[0].calls
+        return Prediction(example.id, scores, calls)
+
+    async def _ask(self, prompt: JudgePrompt, example: Example, sample: int, attempt: int) -> Prediction:
+        question = self.readout.question(prompt, example, self.role.sampling, self.asker.abilities(self.role.model))
+        request = self.role.request(
+            question.messages,
+            sampling=question.sampling,
+            schema=question.schema,
+            top_logprobs=question.top_logprobs,
+            sample=sample,
+            attempt=attempt,
+        )
+        try:
+            reply = await self.asker.ask(request)
+        except ReplyError:
+            return Prediction(example.id, {}, (Call(prompt.names, question.text, ""),))
+        call = Call(prompt.names, question.text, reply.text)
+        try:
+            return Prediction(example.id, dict(self.readout.read(reply, prompt)), (call,))
+        except ReplyError:
+            return Prediction(example.id, {}, (call,))

@@ -1,0 +1,66 @@
+"""The seam between a judge prompt and a number: what is asked, and how the reply becomes scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol, Self
+
+from polyjudge.domain.criterion import Criterion
+from polyjudge.domain.example import Example
+from polyjudge.domain.prompt import JudgePrompt
+from polyjudge.llm.request import Abilities, Message, Reply, Sampling
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One judge call before it has a model: messages, and what is wanted of the reply."""
+
+    messages: tuple[Message, ...]
+    sampling: Sampling
+    schema: str = ""
+    top_logprobs: int = 0
+
+    @property
+    def text(self) -> str:
+        """The prompt as later stages see it."""
+        return "\n\n".join(message.content for message in self.messages)
+
+
+class Readout(Protocol):
+    """How a reply becomes numbers. A readout is one file and one row of the registry."""
+
+    @classmethod
+    def of(cls, prompt: JudgePrompt, structured: bool) -> Self:
+        """The readout for a prompt's criteria; ``structured``: whether replies may be held to a JSON schema."""
+        ...
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def on_scale(self) -> bool:
+        """Whether scores are values of the criterion's scale; if not, only rank statistics mean anything."""
+        ...
+
+    def refusal(self, prompt: JudgePrompt, abilities: Abilities) -> str:
+        """Why this readout cannot be used here, for the user; "" when it can."""
+        ...
+
+    def question(
+        self, prompt: JudgePrompt, example: Example, sampling: Sampling, abilities: Abilities
+    ) -> Question:
+        """The call that asks for every criterion of ``prompt``."""
+        ...
+
+    def spoken(self, criterion: Criterion, score: float) -> str:
+        """A score as the textual stages hear it: "4", "refusal", "a share of 12 %"."""
+        ...
+
+    def read(self, reply: Reply, prompt: JudgePrompt) -> Mapping[str, float]:
+        """Criterion -> score, for those that can be read.
+
+        Raises:
+            ReplyError: none can.
+        """
+        ...

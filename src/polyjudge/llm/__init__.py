@@ -1,0 +1,1 @@
+"""Access to language models: one asynchronous client over backends, a journal of every paid call, budgets."""

@@ -1,0 +1,125 @@
+"""Who asked whom how often, and what it took: by role and model, read at any time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, fields, replace
+
+from polyjudge.llm.budget import Charge
+from polyjudge.llm.request import ROLES, Reply, Request
+
+
+@dataclass(frozen=True, slots=True)
+class RoleAccount:
+    """The account of one role and model; of all of them when both names are "".
+
+    ``answered + from_journal + joined + failures`` is the number of calls that have ended, but for
+    cancelled ones.
+
+    Attributes:
+        sent: attempts sent to the endpoint.
+        answered: calls that the endpoint answered.
+        from_journal: calls answered from the journal, free.
+        joined: calls that shared the answer of an identical call under way, free.
+        retries: attempts after the first of a call.
+        failures: calls that ended in an error.
+        prompt_tokens: as reported by the provider, cached ones included.
+        completion_tokens: as reported by the provider.
+        cached_tokens: prompt tokens that the provider reported as served from its prefix cache.
+        estimated_tokens: charged as reserved: time-outs, and whatever the provider did not report.
+        seconds: answered attempts, from sending to answer, summed.
+    """
+
+    role: str = ""
+    model: str = ""
+    sent: int = 0
+    answered: int = 0
+    from_journal: int = 0
+    joined: int = 0
+    retries: int = 0
+    failures: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cached_tokens: int = 0
+    estimated_tokens: int = 0
+    seconds: float = 0.0
+
+    @property
+    def tokens(self) -> int:
+        """All tokens charged, reported and estimated."""
+        return self.prompt_tokens + self.completion_tokens + self.estimated_tokens
+
+
+class Accounts:
+    """Counts what the client does.
+
+    Args:
+        on_change: called after every change, for a progress display; it must be quick and must not raise.
+    """
+
+    def __init__(self, on_change: Callable[[], None] | None = None) -> None:
+        self._accounts: dict[tuple[str, str], RoleAccount] = {}
+        self._on_change = on_change
+
+    def sent(self, request: Request, *, again: bool) -> None:
+        """An attempt is on its way; ``again`` for every one after a call's first."""
+        old = self._of(request)
+        self._write(replace(old, sent=old.sent + 1, retries=old.retries + again))
+
+    def charged(self, request: Request, charge: Charge) -> None:
+        """An attempt without an answer was settled."""
+        self._write(_with(self._of(request), charge))
+
+    def answered(self, request: Request, reply: Reply, charge: Charge, seconds: float) -> None:
+        """The endpoint answered and the answer is settled."""
+        old = _with(self._of(request), charge)
+        cached = old.cached_tokens + max(0, reply.usage.cached or 0)
+        new = replace(old, answered=old.answered + 1, cached_tokens=cached, seconds=old.seconds + seconds)
+        self._write(new)
+
+    def replayed(self, request: Request) -> None:
+        """The journal answered."""
+        old = self._of(request)
+        self._write(replace(old, from_journal=old.from_journal + 1))
+
+    def joined(self, request: Request) -> None:
+        """An identical call under way answered."""
+        old = self._of(request)
+        self._write(replace(old, joined=old.joined + 1))
+
+    def failed(self, request: Request) -> None:
+        """The call ended in an error."""
+        old = self._of(request)
+        self._write(replace(old, failures=old.failures + 1))
+
+    def snapshot(self) -> tuple[RoleAccount, ...]:
+        """The account of each role and model so far, roles in the order of ``ROLES``."""
+        return tuple(sorted(self._accounts.values(), key=_place))
+
+    def total(self) -> RoleAccount:
+        """All roles and models together."""
+        counters = [field.name for field in fields(RoleAccount) if field.name not in ("role", "model")]
+        accounts = self._accounts.values()
+        return RoleAccount(**{name: sum(getattr(one, name) for one in accounts) for name in counters})
+
+    def _of(self, request: Request) -> RoleAccount:
+        return self._accounts.get((request.role, request.model)) or RoleAccount(request.role, request.model)
+
+    def _write(self, account: RoleAccount) -> None:
+        self._accounts[account.role, account.model] = account
+        if self._on_change is not None:
+            self._on_change()
+
+
+def _with(account: RoleAccount, charge: Charge) -> RoleAccount:
+    return replace(
+        account,
+        prompt_tokens=account.prompt_tokens + charge.prompt,
+        completion_tokens=account.completion_tokens + charge.completion,
+        estimated_tokens=account.estimated_tokens + charge.estimated,
+    )
+
+
+def _place(account: RoleAccount) -> tuple[int, str, str]:
+    rank = ROLES.index(account.role) if account.role in ROLES else len(ROLES)
+    return (rank, account.role, account.model)

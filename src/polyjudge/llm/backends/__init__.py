@@ -1,0 +1,43 @@
+"""Endpoints behind the client: any OpenAI-compatible server, an embedded model, scripted answers, and plug-ins.
+
+An opener of the registry's kind ``backends`` is a function ``(name, options) -> Backend``.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+def _quiet(_message: str) -> None:
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class OpenOptions:
+    """What the user said about reaching a model, for every opener alike; each takes what concerns it.
+
+    Attributes:
+        base_url: address of an OpenAI-compatible server; None = the provider's own.
+        endpoint_name: the endpoint's identity in the journal, when several addresses serve one model.
+        threads: threads of an embedded model.
+        context: tokens of an embedded model's context window, prompt and answer together.
+        timeout: seconds after which one attempt is given up, whatever the client allows.
+        limit_field: the body's field for the longest answer (``max_tokens`` or ``max_completion_tokens``) when
+            the provider's default is refused.
+        environment: where keys and folders are looked up.
+        folder: where the search for ``.env`` begins, and relative paths start.
+        notify: told about long work, such as a download, in one line.
+    """
+
+    base_url: str | None = None
+    endpoint_name: str | None = None
+    threads: int = 1
+    context: int = 4096
+    timeout: float = 600.0
+    limit_field: str | None = None
+    environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
+    folder: Path = field(default_factory=Path.cwd)
+    notify: Callable[[str], None] = _quiet

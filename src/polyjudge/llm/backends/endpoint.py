@@ -1,0 +1,125 @@
+"""Where calls go: an address read strictly, the key that belongs to it, and its identity in the journal."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from urllib.parse import SplitResult, urlsplit, urlunsplit
+
+from polyjudge.errors import ModelError
+from polyjudge.llm.backends import OpenOptions
+from polyjudge.llm.backends.providers import COMPATIBLE, OWN_KEY, PROVIDERS, Provider
+from polyjudge.llm.secrets import Secret, find_key, redact
+
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A base URL.
+
+    Attributes:
+        url: where chat completions are posted.
+        identity: the base URL in one spelling, without user, password, query or fragment.
+        loopback: whether it is this machine; proxies are for others.
+    """
+
+    url: str
+    identity: str
+    loopback: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """One model at one address.
+
+    Attributes:
+        model: the name sent to the server.
+        key_variable: the environment variable that holds the key for this address.
+    """
+
+    provider: Provider
+    address: Address
+    identity: str
+    model: str
+    key: Secret | None
+    key_variable: str
+    limit_field: str
+    timeout: float
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        return () if self.key is None else (self.key,)
+
+
+def open_endpoint(provider_name: str, model: str, options: OpenOptions) -> Endpoint:
+    """The endpoint of a provider in the table, or of ``options.base_url``.
+
+    A provider's own key goes to the provider's own address only; another address gets ``POLYJUDGE_API_KEY`` if
+    it is set, so that no base URL in somebody's config file can collect keys.
+
+    Raises:
+        ModelError: bad address, or missing key.
+    """
+    provider = PROVIDERS.get(provider_name, COMPATIBLE)
+    address = read_address(options.base_url or provider.base_url)
+    elsewhere = bool(options.base_url) and _origin(address) != _origin(read_address(provider.base_url or "http://."))
+    if elsewhere and provider.name == "openai":
+        provider = COMPATIBLE  # "openai/..." with an address is how people name any compatible server
+    variable = OWN_KEY if elsewhere else provider.key
+    key = find_key(variable, options.environment, options.folder)
+    if key is None and provider.key_needed and not elsewhere:
+        raise ModelError(
+            f"{provider_name + '/' + model!r} needs a key: set the environment variable {variable!r}, or write it "
+            "into a .env file here or in a parent folder"
+        )
+    return Endpoint(
+        provider=provider,
+        address=address,
+        identity=options.endpoint_name or address.identity,
+        model=model,
+        key=key,
+        key_variable=variable,
+        limit_field=options.limit_field or provider.limit_field,
+        timeout=options.timeout,
+    )
+
+
+def read_address(base_url: str) -> Address:
+    """Read a base URL.
+
+    Raises:
+        ModelError: not an absolute http or https address, or one with a user name, a query or a fragment in it,
+            where keys would hide; the message masks them.
+    """
+    parts = _split(base_url)
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ModelError(
+            f"the address {redact(urlunsplit(parts._replace(query='', fragment='')))!r} may not carry a user name, a "
+            f"query or a fragment; put the key into the environment variable {OWN_KEY!r}"
+        )
+    host = (parts.hostname or "").lower()
+    shown = f"[{host}]" if ":" in host else host
+    if parts.port is not None and parts.port != _DEFAULT_PORTS[parts.scheme]:
+        shown += f":{parts.port}"
+    path = parts.path.rstrip("/").removesuffix("/chat/completions").rstrip("/")
+    base = f"{parts.scheme}://{shown}{path}"
+    return Address(url=f"{base}/chat/completions", identity=base, loopback=host in _LOOPBACK)
+
+
+def _split(base_url: str) -> SplitResult:
+    """The parts of an absolute http address, in lower-case scheme, with a port that is a port."""
+    problem = "it must begin with http:// or https:// and name a host, like http://127.0.0.1:8000/v1"
+    try:
+        parts = urlsplit(base_url)
+        port = parts.port
+    except ValueError:
+        raise ModelError(f"cannot read the address {redact(base_url)!r}: {problem}") from None
+    clean = base_url.isascii() and base_url.isprintable() and not set(base_url) & set(" \\\"'<>`{}|^")
+    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or port == 0 or not clean:
+        raise ModelError(f"cannot read the address {redact(base_url)!r}: {problem}")
+    return parts
+
+
+def _origin(address: Address) -> str:
+    return "/".join(address.identity.split("/", 3)[:3])

@@ -1,0 +1,185 @@
+"""The OpenAI chat format, both ways: a request's body, and a reply read defensively from foreign JSON."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from polyjudge.errors import CallFailed, ModelError
+from polyjudge.llm.backends.providers import Provider
+from polyjudge.llm.request import Abilities, Reply, Request, TokenChoice, Usage
+from polyjudge.llm.secrets import quotable
+
+_OURS = frozenset({"model", "messages", "stream", "n", "logprobs", "top_logprobs", "response_format"})
+
+
+def body(request: Request, provider: Provider, model: str, limit_field: str) -> dict[str, Any]:
+    """The body of a chat completion; extra fields of the sampling are added last and may replace parameters.
+
+    Raises:
+        ModelError: an extra field that is not the user's to set, or something asked that the provider cannot do.
+    """
+    check_ability(request, provider.abilities)
+    sampling = request.sampling
+    fields: dict[str, Any] = {
+        "model": model,
+        "messages": [{"role": message.role, "content": message.content} for message in request.messages],
+        limit_field: sampling.max_tokens,
+    }
+    if sampling.temperature is not None:
+        fields["temperature"] = sampling.temperature
+    if request.top_logprobs:
+        fields |= {"logprobs": True, "top_logprobs": request.top_logprobs, **provider.logprob_fields}
+    if request.schema:
+        fields["response_format"] = response_format(request.schema)
+    if begun_text(request):
+        fields |= provider.begun_fields
+    return fields | extra_fields(request)
+
+
+def response_format(schema: str) -> dict[str, Any]:
+    """The field that holds an answer to a JSON schema."""
+    held = {"name": "reply", "strict": True, "schema": json.loads(schema)}
+    return {"type": "json_schema", "json_schema": held}
+
+
+def extra_fields(request: Request) -> dict[str, Any]:
+    """The user's own body fields.
+
+    Raises:
+        ModelError: one of them would change what is asked or the shape of the answer.
+    """
+    fields = {name: json.loads(text) for name, text in request.sampling.extra}
+    for name in sorted(fields.keys() & _OURS):
+        raise ModelError(f"the parameter {name!r} of model {request.model!r} is not free to set; leave it out")
+    return fields
+
+
+def begun_text(request: Request) -> str:
+    """The begun reply: the last message's text when the assistant speaks last, else ""."""
+    last = request.messages[-1] if request.messages else None
+    return last.content if last is not None and last.role == "assistant" else ""
+
+
+def check_ability(request: Request, abilities: Abilities) -> None:
+    """Refuse what would be silently ignored or misunderstood.
+
+    Raises:
+        ModelError: a begun reply or more logprobs than the endpoint is known to give.
+    """
+    if begun_text(request) and not abilities.begins:
+        raise ModelError(
+            f"{request.model!r} is not known to continue a begun reply; a server that does is named llamacpp/MODEL or "
+            "vllm/MODEL (with --base-url), or use local/MODEL"
+        )
+    if request.top_logprobs > abilities.logprobs:
+        raise ModelError(
+            f"{request.model!r} gives at most {abilities.logprobs} logprobs a token, not {request.top_logprobs}"
+        )
+
+
+def read_reply(document: Mapping[str, Any], begun: str = "") -> Reply:
+    """The reply in a chat completion's JSON, without an echoed beginning.
+
+    Text in a reasoning field is not the answer. An answer without text is an empty reply, for the reader to judge.
+
+    Raises:
+        CallFailed: no choice in it, an error in place of the answer, or a filtered answer.
+    """
+    choices = document.get("choices")
+    if not isinstance(choices, list) or not choices or not isinstance(choices[0], dict):
+        raise CallFailed("the reply holds no choice", retryable=True, charged=True, scope="request")
+    choice = choices[0]
+    finish = choice.get("finish_reason")
+    finish = clean(finish) if isinstance(finish, str) else ""
+    _refuse_broken(choice, finish)
+    message = choice.get("message")
+    if not isinstance(message, dict):
+        raise CallFailed("the reply's choice holds no message", retryable=True, charged=True, scope="request")
+    text = _text(message)
+    model = document.get("model")
+    return Reply(
+        text=text[len(begun) :] if begun and text.startswith(begun) else text,
+        finish=finish,
+        model=clean(model) if isinstance(model, str) else "",
+        usage=_usage(document),
+        tokens=_tokens(choice.get("logprobs")),
+    )
+
+
+def clean(text: str) -> str:
+    """``text`` with lone surrogates replaced, so that it can be stored and sent on as UTF-8."""
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _refuse_broken(choice: Mapping[str, Any], finish: str) -> None:
+    error = choice.get("error")
+    if error or finish == "error":
+        said = quotable(json.dumps(error, ensure_ascii=False)) if error else "no reason given"
+        raise CallFailed(f"the provider broke off the answer: {said}", retryable=True, charged=True, scope="request")
+    if finish == "content_filter":
+        raise CallFailed(
+            "the provider's content filter withheld the answer", retryable=False, charged=True, scope="request"
+        )
+
+
+def _text(message: Mapping[str, Any]) -> str:
+    content = message.get("content")
+    if isinstance(content, list):
+        parts = [part.get("text") for part in content if isinstance(part, dict) and part.get("type") == "text"]
+        content = "".join(part for part in parts if isinstance(part, str))
+    if content is None:
+        content = message.get("refusal")  # the model's own words: read as any other answer
+    if content is None:
+        return ""
+    if not isinstance(content, str):
+        raise CallFailed(
+            f"the reply's text is of type {type(content).__name__}", retryable=True, charged=True, scope="request"
+        )
+    return clean(content)
+
+
+def _usage(document: Mapping[str, Any]) -> Usage:
+    usage = _mapping(document.get("usage"))
+    details = _mapping(usage.get("prompt_tokens_details"))
+    cached = (
+        details.get("cached_tokens"),
+        usage.get("prompt_cache_hit_tokens"),  # DeepSeek's name
+        _mapping(document.get("timings")).get("cache_n"),  # llama.cpp's
+    )
+    return Usage(
+        prompt=_count(usage.get("prompt_tokens")),
+        completion=_count(usage.get("completion_tokens")),
+        cached=next((count for count in map(_count, cached) if count is not None), None),
+    )
+
+
+def _tokens(logprobs: object) -> tuple[TokenChoice, ...]:
+    content = _mapping(logprobs).get("content")
+    tokens = []
+    for entry in content if isinstance(content, list) else ():
+        written = _choice(entry)
+        if written is None:
+            continue
+        top = entry.get("top_logprobs")
+        pairs = [pair for pair in map(_choice, top if isinstance(top, list) else ()) if pair is not None]
+        tokens.append(TokenChoice(*written, top=tuple(sorted(pairs, key=lambda pair: -pair[1]))))
+    return tuple(tokens)
+
+
+def _choice(entry: object) -> tuple[str, float] | None:
+    fields = _mapping(entry)
+    token, logprob = fields.get("token"), fields.get("logprob")
+    if not isinstance(token, str) or isinstance(logprob, bool) or not isinstance(logprob, int | float):
+        return None
+    return (clean(token), float(logprob)) if math.isfinite(logprob) else None
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
+
+
+def _mapping(value: object) -> Mapping[str, Any]:
+    return value if isinstance(value, dict) else {}

@@ -1,0 +1,200 @@
+"""What one invocation may spend: an upper bound is reserved before each attempt and settled after it.
+
+Answers from the journal cost nothing, so a resumed run starts with its whole budget again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from dataclasses import dataclass
+
+from polyjudge.errors import BudgetSpent
+from polyjudge.llm.request import Request, Usage
+
+# What a chat template adds: role markers around each message, a default system line and the begun reply.
+TOKENS_PER_MESSAGE = 16
+TOKENS_PER_REQUEST = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """The most tokens that one attempt can take.
+
+    Attributes:
+        prompt: a byte-level tokenizer never makes more tokens than there are UTF-8 bytes.
+        completion: the longest answer that the request allows.
+    """
+
+    prompt: int
+    completion: int
+
+    @property
+    def tokens(self) -> int:
+        return self.prompt + self.completion
+
+    @classmethod
+    def of(cls, request: Request) -> Bound:
+        """The bound of a request: UTF-8 bytes of messages, schema and extra fields, and what surrounds them."""
+        texts = [message.content for message in request.messages]
+        texts += [request.schema, *(value for _, value in request.sampling.extra)]
+        bytes_ = sum(len(text.encode("utf-8", "surrogatepass")) for text in texts)
+        around = TOKENS_PER_MESSAGE * len(request.messages) + TOKENS_PER_REQUEST
+        return cls(prompt=bytes_ + around, completion=request.sampling.max_tokens)
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """Tokens one attempt is charged with.
+
+    Attributes:
+        prompt: as the provider reported it; 0 when it did not.
+        completion: as the provider reported it; 0 when it did not.
+        estimated: the reserved tokens of whatever the provider did not report.
+    """
+
+    prompt: int = 0
+    completion: int = 0
+    estimated: int = 0
+
+    @property
+    def tokens(self) -> int:
+        return self.prompt + self.completion + self.estimated
+
+
+class Reservation:
+    """Budget held for one attempt; settled or withdrawn exactly once, later calls change nothing."""
+
+    __slots__ = ("bound", "open")
+
+    def __init__(self, bound: Bound) -> None:
+        self.bound = bound
+        self.open = True
+
+
+class Budget:
+    """Calls and tokens of one invocation; every role draws on it, in the order of asking.
+
+    Neither limit is ever exceeded as long as an attempt takes at most its bound; where a provider reports
+    more than that, what it reports is charged. A call that does not fit waits while reservations are
+    outstanding, because settling them gives tokens back; only then the budget is spent. So whatever was
+    sent before is answered and journalled by the time the run stops.
+
+    Args:
+        max_calls: the most attempts sent, retries among them; None = no limit.
+        max_tokens: the most prompt and completion tokens together; None = no limit.
+    """
+
+    def __init__(self, max_calls: int | None = None, max_tokens: int | None = None) -> None:
+        self.max_calls = max_calls
+        self.max_tokens = max_tokens
+        self._calls = 0
+        self._tokens = 0
+        self._held = 0
+        self._outstanding = 0
+        self._waiting: deque[tuple[asyncio.Future[Reservation], Bound]] = deque()
+
+    @property
+    def calls(self) -> int:
+        """Attempts sent so far, those under way among them."""
+        return self._calls
+
+    @property
+    def tokens(self) -> int:
+        """Tokens charged so far; those of attempts under way are not among them."""
+        return self._tokens
+
+    async def reserve(self, bound: Bound) -> Reservation:
+        """Hold one call and its tokens, waiting for outstanding reservations if they are in the way.
+
+        Raises:
+            BudgetSpent: it does not fit and no outstanding reservation is left that could give tokens back.
+        """
+        if not self._waiting:
+            if self._fits(bound):
+                return self._take(bound)
+            if not self._outstanding:
+                raise self._spent(bound)
+        turn: asyncio.Future[Reservation] = asyncio.get_running_loop().create_future()
+        self._waiting.append((turn, bound))
+        try:
+            return await turn
+        except asyncio.CancelledError:
+            # The turn may have come in the same moment as the cancellation.
+            if turn.done() and not turn.cancelled() and turn.exception() is None:
+                self.withdraw(turn.result())
+            else:
+                turn.cancel()
+                self._serve()
+            raise
+
+    def settle(self, reservation: Reservation, usage: Usage, *, charged: bool = True) -> Charge:
+        """Charge a sent attempt with what it took: as reported, else as reserved; nothing unless ``charged``.
+
+        The call itself counts in any case.
+        """
+        if not reservation.open:
+            return Charge()
+        charge = _charge(reservation.bound, usage) if charged else Charge()
+        self._close(reservation)
+        self._tokens += charge.tokens
+        self._serve()
+        return charge
+
+    def withdraw(self, reservation: Reservation) -> None:
+        """Give back a reservation whose attempt was never sent, the call included."""
+        if reservation.open:
+            self._close(reservation)
+            self._calls -= 1
+            self._serve()
+
+    def _close(self, reservation: Reservation) -> None:
+        reservation.open = False
+        self._held -= reservation.bound.tokens
+        self._outstanding -= 1
+
+    def _fits(self, bound: Bound) -> bool:
+        if self.max_calls is not None and self._calls + 1 > self.max_calls:
+            return False
+        return self.max_tokens is None or self._tokens + self._held + bound.tokens <= self.max_tokens
+
+    def _take(self, bound: Bound) -> Reservation:
+        self._calls += 1
+        self._held += bound.tokens
+        self._outstanding += 1
+        return Reservation(bound)
+
+    def _serve(self) -> None:
+        """Let those in front go on: with a reservation, or with the news that the budget is spent."""
+        while self._waiting:
+            turn, bound = self._waiting[0]
+            if turn.done():
+                self._waiting.popleft()
+            elif self._fits(bound):
+                self._waiting.popleft()
+                turn.set_result(self._take(bound))
+            elif not self._outstanding:
+                self._waiting.popleft()
+                turn.set_exception(self._spent(bound))
+            else:
+                return
+
+    def _spent(self, bound: Bound) -> BudgetSpent:
+        if self.max_calls is not None and self._calls >= self.max_calls:
+            what, option = f"{self._calls} of {self.max_calls} calls are used", "--max-calls"
+        else:
+            what = f"{self._tokens} of {self.max_tokens} tokens are used and the next call may take {bound.tokens}"
+            option = "--max-tokens"
+        return BudgetSpent(
+            f"the budget is spent: {what}; every answer so far is kept, raise {option} and run the same command "
+            "again to go on"
+        )
+
+
+def _charge(bound: Bound, usage: Usage) -> Charge:
+    estimated = 0
+    if usage.prompt is None:
+        estimated += bound.prompt
+    if usage.completion is None:
+        estimated += bound.completion
+    return Charge(max(0, usage.prompt or 0), max(0, usage.completion or 0), estimated)

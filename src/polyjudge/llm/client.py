@@ -1,0 +1,299 @@
+"""The one way to a model: journal first, then budget, limits, attempts; every answer is journalled before use.
+
+    ask ─► identical call under way? share it ─► journal? give it back
+        ─► place at the endpoint ─► budget ─► rates ─► attempt ─┬─► journal ─► settle ─► account
+                 ▲                                              │
+                 └──────── wait, when it may be tried again ◄───┘
+
+A call keeps its place while it waits to be tried again: so an endpoint in trouble is asked less, and a call that
+others depend on does not start again at the end of the queue.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import TracebackType
+
+from polyjudge.errors import CallFailed, ModelError, PolyjudgeError, ProviderGone, ReplyError
+from polyjudge.llm.accounts import Accounts
+from polyjudge.llm.budget import Bound, Budget, Charge, Reservation
+from polyjudge.llm.desk import Desk, Trial
+from polyjudge.llm.journal import Journal
+from polyjudge.llm.limits import Gate, Limits, Patience, Time
+from polyjudge.llm.request import Abilities, Backend, Reply, Request, Usage
+
+# Answers from the journal do not suspend; after so many seconds of them other tasks get their turn.
+_LONGEST_TURN = 0.02
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What an attempt brought, not yet journalled and settled."""
+
+    reply: Reply
+    reservation: Reservation
+    seconds: float
+
+
+class Client:
+    """Asks models; an ``Asker``. Belongs to one event loop; use it as ``async with Client(...) as client``.
+
+    Args:
+        backends: by model, as requests name it. Backends of one identity share limits.
+        journal: None records nothing.
+        budget: None = no limits.
+        limits: how each endpoint is treated.
+        accounts: counts what happens.
+        time: clock, sleep and jitter of all waits but the attempts' time-out, which is the event loop's.
+    """
+
+    def __init__(
+        self,
+        backends: Mapping[str, Backend],
+        journal: Journal | None = None,
+        budget: Budget | None = None,
+        limits: Limits | None = None,
+        accounts: Accounts | None = None,
+        time: Time | None = None,
+    ) -> None:
+        self.budget = budget or Budget()
+        self.accounts = accounts or Accounts()
+        self._journal = journal
+        self._limits = limits or Limits()
+        self._time = time or Time()
+        self._desks = self._open_desks(backends)
+        self._flights: dict[str, asyncio.Future[Reply | PolyjudgeError | None]] = {}
+        self._paid = False
+        self._turn_began = 0.0
+
+    async def __aenter__(self) -> Client:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Close the backends and the journal; answers on their way to the disk are committed first."""
+        try:
+            for backend in {id(desk.backend): desk.backend for desk in self._desks.values()}.values():
+                await backend.close()
+        finally:
+            if self._journal is not None:
+                self._journal.close()
+
+    def abilities(self, model: str) -> Abilities:
+        """What the backend of a model can do.
+
+        Raises:
+            ModelError: no such model.
+        """
+        return self._desk(model).backend.abilities
+
+    def identity(self, model: str) -> str:
+        """What distinguishes the answers of a model's endpoint.
+
+        Raises:
+            ModelError: no such model.
+        """
+        return self._desk(model).identity
+
+    async def ask(self, request: Request) -> Reply:
+        """The answer to a request: the journal's, that of an identical call under way, or a new one.
+
+        Raises:
+            ModelError: no such model; or refused, as it stands, before any call was answered.
+            BudgetSpent: the budget does not cover the call.
+            ProviderGone: all attempts failed, the wait asked for is too long, or the model was refused
+                after other calls had been answered.
+            ReplyError: this request was refused, while others with the same parameters were answered.
+            JournalError: the journal cannot be read or written.
+        """
+        desk = self._desk(request.model)
+        key = request.key(desk.identity)
+        while (flight := self._flights.get(key)) is not None:
+            outcome = await asyncio.shield(flight)
+            if isinstance(outcome, Reply):
+                self.accounts.joined(request)
+                return outcome
+            if outcome is not None:
+                self.accounts.failed(request)
+                raise outcome
+        return await self._lead(desk, request, key)
+
+    async def _lead(self, desk: Desk, request: Request, key: str) -> Reply:
+        """Answer a call for everybody who asks the same meanwhile; when cancelled, another takes the lead."""
+        flight = self._flights[key] = asyncio.get_running_loop().create_future()
+        outcome: Reply | PolyjudgeError | None = None
+        try:
+            outcome = await self._answer(desk, request, key)
+            return outcome
+        except PolyjudgeError as error:
+            outcome = error
+            self.accounts.failed(request)
+            raise
+        finally:
+            del self._flights[key]
+            flight.set_result(outcome)
+
+    async def _answer(self, desk: Desk, request: Request, key: str) -> Reply:
+        journal = self._journal
+        if journal is not None:
+            entry = await journal.get(key)
+            if entry is not None:
+                desk.trial(request).accepted = True
+                self.accounts.replayed(request)
+                await self._share_turn()
+                return entry.reply
+            journal.claim()
+        answer = await self._send(desk, request)
+        reply = answer.reply
+        kept = False
+        try:
+            if journal is not None:
+                entry = await journal.put(key, reply, role=request.role, model=request.model, seconds=answer.seconds)
+                reply = entry.reply
+            kept = True
+        finally:
+            # Settled last: who waits for this budget may end the run, and the answer is safe by then.
+            charge = self._settle(desk, answer.reservation, answer.reply.usage)
+            if kept:
+                self.accounts.answered(request, answer.reply, charge, answer.seconds)
+            else:
+                self.accounts.charged(request, charge)
+        return reply
+
+    async def _send(self, desk: Desk, request: Request) -> Answer:
+        """Hold a place at the endpoint until there is an answer."""
+        trial = desk.trial(request)
+        answer: Answer | None = None
+        async with desk.gate.places:
+            trial.begin()
+            try:
+                answer = await self._persist(desk, request)
+                return answer
+            except CallFailed as failure:
+                refused = failure
+            finally:
+                trial.end(accepted=answer is not None)
+            raise await self._refusal(desk, trial, refused) from refused
+
+    async def _persist(self, desk: Desk, request: Request) -> Answer:
+        """Try until there is an answer.
+
+        Raises:
+            CallFailed: trying again is of no use.
+            ProviderGone: it was tried for long enough.
+        """
+        patience = Patience(self._limits, self._time.jitter)
+        while True:
+            desk.circuit.check()
+            try:
+                answer = await self._attempt(desk, request, again=patience.attempts > 0)
+            except CallFailed as failure:
+                if not failure.retryable:
+                    raise
+                if patience.lost(failure, desk.answers) or self._too_long(failure):
+                    raise self._gone(desk, patience, failure) from failure
+                wait = patience.wait(failure)
+                desk.gate.refused(failure, wait)
+            else:
+                desk.answers += 1
+                desk.gate.answered()
+                return answer
+            await desk.circuit.pause(wait)
+
+    async def _attempt(self, desk: Desk, request: Request, *, again: bool) -> Answer:
+        """Send once; whatever happens, the reservation is settled or handed on.
+
+        Raises:
+            CallFailed: by the backend, or for a time-out.
+        """
+        bound = Bound.of(request)
+        reservation = await self.budget.reserve(bound)
+        try:
+            await desk.gate.clear(desk.circuit, bound.tokens)
+        except BaseException:
+            self.budget.withdraw(reservation)
+            raise
+        self.accounts.sent(request, again=again)
+        began = self._time.clock()
+        charged = True
+        try:
+            async with asyncio.timeout(self._limits.timeout):
+                reply = await desk.backend.complete(request)
+        except BaseException as error:
+            if isinstance(error, CallFailed):
+                charged = error.charged
+            self._paid = self._paid or charged
+            self.accounts.charged(request, self._settle(desk, reservation, Usage(), charged=charged))
+            if isinstance(error, TimeoutError):
+                message = f"no answer within {self._limits.timeout:g} s"
+                raise CallFailed(message, retryable=True, charged=True) from error
+            raise
+        self._paid = True
+        return Answer(reply, reservation, self._time.clock() - began)
+
+    def _settle(self, desk: Desk, reservation: Reservation, usage: Usage, *, charged: bool = True) -> Charge:
+        charge = self.budget.settle(reservation, usage, charged=charged)
+        desk.gate.unused(reservation.bound.tokens - charge.tokens)
+        return charge
+
+    async def _refusal(self, desk: Desk, trial: Trial, failure: CallFailed) -> PolyjudgeError:
+        """The error for an attempt that need not be repeated."""
+        if failure.scope == "request" and await trial.verdict():
+            return ReplyError(f"{desk.model!r} refused this request: {failure}")
+        error: PolyjudgeError
+        if self._paid:
+            error = ProviderGone(
+                f"{desk.model!r} at {desk.identity!r} refused a call: {failure}; every answer so far is kept, "
+                "mend this and run the same command again to go on"
+            )
+        else:
+            error = ModelError(
+                f"{desk.model!r} at {desk.identity!r} refused the first call: {failure}; nothing was paid, mend "
+                "the model's name, key, address or parameters"
+            )
+        desk.circuit.open(error)
+        return error
+
+    def _too_long(self, failure: CallFailed) -> bool:
+        return failure.retry_after is not None and failure.retry_after > self._limits.longest_wait
+
+    def _gone(self, desk: Desk, patience: Patience, failure: CallFailed) -> ProviderGone:
+        """Give the model up for all its calls."""
+        if self._too_long(failure):
+            what = f"asks to wait {failure.retry_after:g} s (at most {self._limits.longest_wait:g} are waited)"
+        else:
+            what = f"failed {patience.attempts} times for one call"
+        error = ProviderGone(
+            f"{desk.model!r} at {desk.identity!r} {what}; the last failure: {failure}; every answer so far is "
+            "kept, run the same command again later to go on"
+        )
+        desk.circuit.open(error)
+        return error
+
+    async def _share_turn(self) -> None:
+        now = asyncio.get_running_loop().time()
+        if now - self._turn_began > _LONGEST_TURN:
+            await asyncio.sleep(0)
+            self._turn_began = asyncio.get_running_loop().time()
+
+    def _desk(self, model: str) -> Desk:
+        desk = self._desks.get(model)
+        if desk is None:
+            raise ModelError(f"no backend for the model {model!r}; there are: {', '.join(sorted(self._desks))}")
+        return desk
+
+    def _open_desks(self, backends: Mapping[str, Backend]) -> dict[str, Desk]:
+        gates: dict[str, Gate] = {}
+        desks: dict[str, Desk] = {}
+        for model, backend in backends.items():
+            gate = gates.get(backend.identity)
+            if gate is None:
+                gate = gates[backend.identity] = Gate(self._limits, backend.concurrency, self._time)
+            desks[model] = Desk(model, backend, gate, self._time)
+        return desks

@@ -1,0 +1,234 @@
+"""How fast one endpoint is asked, when it is asked again, and when it is given up.
+
+A ``Gate`` holds what all calls to one endpoint share: places, rates and the cool-down it asked for. A
+``Circuit`` holds what all calls to one model share: whether it was given up. Neither decides what is asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from random import Random
+
+from polyjudge.errors import CallFailed, ConfigError, PolyjudgeError
+
+# So many refusals without an answer between them mean that the endpoint is overloaded, not one call unlucky.
+_STORM = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """How an endpoint is treated.
+
+    Attributes:
+        max_concurrency: the most calls at once; a backend may allow fewer.
+        requests_per_minute: None = no limit.
+        tokens_per_minute: prompt and completion tokens; None = no limit.
+        attempts: how often one call is tried before the provider is given up. Refusals that cost nothing
+            are not counted as long as the model answers other calls, up to ten times as many attempts.
+        timeout: seconds that one attempt may take.
+        backoff: the longest first wait between attempts, in seconds; it doubles with each further one.
+        longest_backoff: where doubling ends, in seconds.
+        longest_wait: the most seconds of ``Retry-After`` that are waited for; more gives the provider up.
+    """
+
+    max_concurrency: int = 64
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+    attempts: int = 6
+    timeout: float = 120.0
+    backoff: float = 1.0
+    longest_backoff: float = 30.0
+    longest_wait: float = 120.0
+
+    def __post_init__(self) -> None:
+        for name in ("max_concurrency", "attempts"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} is {getattr(self, name)!r}, it must be at least 1")
+        for name in ("requests_per_minute", "tokens_per_minute", "timeout"):
+            value = getattr(self, name)
+            if value is not None and not value > 0:
+                raise ConfigError(f"{name} is {value!r}, it must be above 0")
+
+
+@dataclass(frozen=True, slots=True)
+class Time:
+    """The clock that waits are measured with, how one waits, and the jitter of the waits.
+
+    Attributes:
+        clock: seconds, never going back.
+        sleep: waits for so many seconds of that clock.
+        jitter: a number in [0, 1); it moves attempts apart in time and never reaches a result.
+    """
+
+    clock: Callable[[], float] = time.monotonic
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    jitter: Callable[[], float] = field(default_factory=lambda: Random().random)
+
+
+class Bucket:
+    """A token bucket in O(1): what is taken beyond its level is a debt, and the taker waits until it is paid.
+
+    It holds one second's worth (at least 1), so that no minute sees much more than the rate. Takers are
+    served in the order of taking.
+    """
+
+    __slots__ = ("_capacity", "_level", "_rate", "_since")
+
+    def __init__(self, per_minute: float, now: float) -> None:
+        self._rate = per_minute / 60
+        self._capacity = max(1.0, self._rate)
+        self._level = self._capacity
+        self._since = now
+
+    def take(self, amount: float, now: float) -> float:
+        """Take ``amount`` and return the seconds to wait before using it."""
+        self._refill(now)
+        self._level -= amount
+        return max(0.0, -self._level / self._rate)
+
+    def give_back(self, amount: float, now: float) -> None:
+        """Return what was taken and not used."""
+        self._refill(now)
+        self._level = min(self._capacity, self._level + amount)
+
+    def _refill(self, now: float) -> None:
+        self._level = min(self._capacity, self._level + (now - self._since) * self._rate)
+        self._since = now
+
+
+class Circuit:
+    """Whether a model was given up. Once it is, everybody who waits for it stops with the same error."""
+
+    def __init__(self, time: Time) -> None:
+        self._time = time
+        self._error: PolyjudgeError | None = None
+        self._opened: asyncio.Future[None] | None = None
+
+    def open(self, error: PolyjudgeError) -> None:
+        """Give the model up."""
+        if self._error is None:
+            self._error = error
+            if self._opened is not None:
+                self._opened.set_result(None)
+
+    def check(self) -> None:
+        """Raise what the model was given up with, if it was."""
+        if self._error is not None:
+            raise type(self._error)(str(self._error))
+
+    async def pause(self, seconds: float) -> None:
+        """Wait, but no longer than until the model is given up; then raise what it was given up with."""
+        self.check()
+        if self._opened is None:
+            self._opened = asyncio.get_running_loop().create_future()
+        sleeper = asyncio.ensure_future(self._time.sleep(seconds))
+        try:
+            await asyncio.wait((sleeper, self._opened), return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            sleeper.cancel()
+        self.check()
+
+
+class Gate:
+    """What all calls to one endpoint share.
+
+    Args:
+        limits: rates and the most calls at once.
+        concurrency: the most calls at once that the backend itself allows; None = no limit of its own.
+        time: clock and sleep.
+    """
+
+    def __init__(self, limits: Limits, concurrency: int | None, time: Time) -> None:
+        most = limits.max_concurrency if concurrency is None else min(limits.max_concurrency, concurrency)
+        self.places = asyncio.Semaphore(most)
+        self._time = time
+        self._spread = limits.backoff
+        self._refusals = 0
+        self._cool_until = -math.inf
+        now = time.clock()
+        self._requests = Bucket(limits.requests_per_minute, now) if limits.requests_per_minute else None
+        self._tokens = Bucket(limits.tokens_per_minute, now) if limits.tokens_per_minute else None
+
+    def refused(self, failure: CallFailed, wait: float) -> None:
+        """An attempt failed: nobody sends for as long as the provider asks, or for ``wait`` seconds in a storm.
+
+        A refusal here and there without ``Retry-After`` holds up its own call only.
+        """
+        if not failure.charged:
+            self._refusals += 1
+        if failure.retry_after is not None:
+            self._cool_down(failure.retry_after)
+        elif self._refusals >= _STORM:
+            self._cool_down(wait)
+
+    def answered(self) -> None:
+        """An attempt was answered, so this is no storm."""
+        self._refusals = 0
+
+    async def clear(self, circuit: Circuit, tokens: int) -> None:
+        """Wait until one more attempt of so many tokens may be sent.
+
+        Raises:
+            PolyjudgeError: the model was given up meanwhile.
+        """
+        ready = now = self._time.clock()
+        if self._requests is not None:
+            ready = now + self._requests.take(1, now)
+        if self._tokens is not None:
+            ready = max(ready, now + self._tokens.take(tokens, now))
+        while max(ready, self._cool_until) > now:
+            wait = ready - now
+            if self._cool_until > ready:
+                # Apart, or all who waited would come back in the same moment.
+                wait = self._cool_until - now + self._time.jitter() * self._spread
+            await circuit.pause(wait)
+            now = self._time.clock()
+
+    def _cool_down(self, seconds: float) -> None:
+        self._cool_until = max(self._cool_until, self._time.clock() + seconds)
+
+    def unused(self, tokens: int) -> None:
+        """Of the tokens that an attempt was cleared for, so many were not used."""
+        if self._tokens is not None:
+            self._tokens.give_back(tokens, self._time.clock())
+
+
+class Patience:
+    """How long one call is tried: counts its failures and says how long to wait after each.
+
+    Args:
+        limits: attempts and waits.
+        jitter: a number in [0, 1).
+    """
+
+    __slots__ = ("_answers", "_failures", "_jitter", "_limits", "attempts")
+
+    def __init__(self, limits: Limits, jitter: Callable[[], float]) -> None:
+        self._limits = limits
+        self._jitter = jitter
+        self._failures = 0
+        self._answers = -1
+        self.attempts = 0
+
+    def lost(self, failure: CallFailed, answers: int) -> bool:
+        """Count a failed attempt; True when no other one should follow.
+
+        Args:
+            failure: what happened.
+            answers: calls that the model has answered so far. While it answers others, a free refusal only
+                says that it is busy.
+        """
+        self.attempts += 1
+        busy = self._failures > 0 and answers != self._answers and not failure.charged
+        self._failures = 1 if busy else self._failures + 1
+        self._answers = answers
+        return self._failures >= self._limits.attempts or self.attempts >= 10 * self._limits.attempts
+
+    def wait(self, failure: CallFailed) -> float:
+        """Seconds until the next attempt: what the provider asks for, and exponential with full jitter."""
+        longest = min(self._limits.longest_backoff, self._limits.backoff * 2.0 ** (self._failures - 1))
+        return max(0.0, failure.retry_after or 0.0) + longest * self._jitter()

@@ -1,0 +1,97 @@
+"""Model names, ``provider/model``, and the one function that turns a name into a backend."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, cast
+
+from polyjudge import registry
+from polyjudge.errors import ModelError
+from polyjudge.llm.backends import OpenOptions
+from polyjudge.llm.backends.providers import PROVIDERS
+from polyjudge.llm.request import Backend
+
+
+@dataclass(frozen=True, slots=True)
+class ModelName:
+    """A model as the user names it.
+
+    Attributes:
+        provider: a row of the provider table or a registered backend; "" for a server known by its address only.
+        name: the model's name there; it may hold further slashes.
+    """
+
+    provider: str
+    name: str
+
+
+def parse_model(model: str, *, base_url: str | None = None) -> ModelName:
+    """Read ``provider/model``.
+
+    With a base URL any text is a name: what does not begin with a known provider is the server's own name as a
+    whole, slashes included.
+
+    Raises:
+        ModelError: no provider, an unknown one, or no model; the message lists the known.
+    """
+    provider, slash, name = model.partition("/")
+    known = (*PROVIDERS, *registry.names("backends"))
+    if not model.strip() or not model.isprintable():
+        raise ModelError(f"{model!r} is no model name; write provider/model, like 'openai/gpt-4o-mini'")
+    if slash and provider in known:
+        if not name.strip():
+            raise ModelError(f"{model!r} names no model; write {provider + '/MODEL'!r}")
+        return ModelName(provider, name)
+    if base_url:
+        return ModelName("", model)
+    if not slash:
+        raise ModelError(
+            f"{model!r} names no provider; write provider/model, like {'openai/' + model!r}; "
+            f"providers: {', '.join(known)}"
+        )
+    near = get_close_matches(provider.lower(), known, n=1)
+    hint = f"did you mean {near[0]!r}? " if near else ""
+    raise ModelError(
+        f"unknown provider {provider!r} in {model!r}; {hint}known: {', '.join(known)}; any other OpenAI-compatible "
+        f"server is reached with --base-url URL, and many models as {'openrouter/' + model!r}"
+    )
+
+
+def open_backend(
+    model: str,
+    *,
+    base_url: str | None = None,
+    endpoint_name: str | None = None,
+    threads: int = 1,
+    context: int = 4096,
+    timeout: float = 600.0,
+    limit_field: str | None = None,
+    environment: Mapping[str, str] | None = None,
+    folder: Path | None = None,
+    notify: Callable[[str], None] | None = None,
+) -> Backend:
+    """The backend of a model; nothing is sent yet. Parameters as in ``OpenOptions``.
+
+    Registered backends (``local``, ``scripted``, plug-ins) take no notice of ``base_url``.
+
+    Raises:
+        ModelError: unknown provider, missing key, bad address, or a model file that cannot be used.
+        MissingExtra: an embedded model without its package.
+    """
+    if threads < 1 or context < 1 or not timeout > 0:
+        raise ModelError(
+            f"threads ({threads!r}), context ({context!r}) and timeout ({timeout!r}) of a model must be above 0"
+        )
+    options = OpenOptions(base_url or None, endpoint_name or None, threads, context, timeout, limit_field)
+    given: dict[str, Any] = {"environment": environment, "folder": folder, "notify": notify}
+    options = replace(options, **{name: value for name, value in given.items() if value is not None})
+    named = parse_model(model, base_url=options.base_url)
+    if named.provider in registry.names("backends"):
+        return cast(Backend, registry.lookup("backends", named.provider)(named.name, options))
+    from polyjudge.llm.backends.endpoint import open_endpoint
+    from polyjudge.llm.backends.openai import OpenAICompatible
+
+    return OpenAICompatible(open_endpoint(named.provider, named.name, options))

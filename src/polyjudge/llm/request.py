@@ -1,0 +1,175 @@
+"""One call to a model, as data: what is asked, and what came back.
+
+The journal's key is a digest of everything that can change the answer; what cannot (the role that asks) is left out.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+ROLES = ("judge", "loss", "gradient", "optimizer", "diagnostic")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One chat message; a last message of the role "assistant" is a begun reply that the model continues."""
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How a role's model is asked to answer.
+
+    Attributes:
+        temperature: None leaves the provider's default.
+        max_tokens: the longest answer; also what a budget reserves for it.
+        extra: further fields of the request body, in the provider's own words, as sorted (name, JSON text) pairs.
+    """
+
+    temperature: float | None = 0.0
+    max_tokens: int = 1024
+    extra: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One call.
+
+    Attributes:
+        model: as the user names it, ``provider/model``.
+        role: who asks (judge, loss, gradient, optimizer, diagnostic); for the accounts only.
+        schema: a JSON schema the answer must follow, as JSON text; "" when none is wanted.
+        top_logprobs: how many alternatives of each token are wanted; 0 = no logprobs.
+        replicate: the run's seed when the temperature is above 0, else 0.
+        sample: counts wanted repeats.
+        attempt: counts re-asks of an unreadable answer.
+    """
+
+    model: str
+    messages: tuple[Message, ...]
+    role: str = "judge"
+    sampling: Sampling = field(default_factory=Sampling)
+    schema: str = ""
+    top_logprobs: int = 0
+    replicate: int = 0
+    sample: int = 0
+    attempt: int = 0
+
+    def key(self, endpoint: str) -> str:
+        """The journal's key: sha256 over the endpoint's identity and all that can change the answer."""
+        parts = [
+            endpoint,
+            self.model,
+            [[message.role, message.content] for message in self.messages],
+            [self.sampling.temperature, self.sampling.max_tokens, list(map(list, self.sampling.extra))],
+            self.schema,
+            self.top_logprobs,
+            [self.replicate, self.sample, self.attempt],
+        ]
+        text = json.dumps(parts, ensure_ascii=False)
+        return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one answer; None where the provider did not say.
+
+    Attributes:
+        prompt: all tokens of the prompt, cached ones included.
+        completion: tokens written.
+        cached: tokens of the prompt that the provider served from its prefix cache.
+    """
+
+    prompt: int | None = None
+    completion: int | None = None
+    cached: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenChoice:
+    """One written token and its alternatives as (token text, natural-log probability), best first."""
+
+    token: str
+    logprob: float
+    top: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back.
+
+    Attributes:
+        text: the answer's text, without a begun reply's beginning.
+        finish: "stop", "length", "content_filter", ... as the provider says; "" when it does not.
+        model: the model the provider says it used; "" when it does not say.
+        tokens: logprobs by written token; empty when none were asked for or given.
+    """
+
+    text: str
+    finish: str = ""
+    model: str = ""
+    usage: Usage = field(default_factory=Usage)
+    tokens: tuple[TokenChoice, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """What a backend can do; what it cannot is refused before the run, with a reason.
+
+    Attributes:
+        logprobs: the most alternatives it gives a token; 0 = none.
+        schema: whether it holds answers to a JSON schema.
+        begins: whether it continues a begun reply.
+        prefix_cache: whether it serves repeated prefixes from a cache.
+    """
+
+    logprobs: int = 0
+    schema: bool = False
+    begins: bool = False
+    prefix_cache: bool = False
+
+
+class Backend(Protocol):
+    """One endpoint. It makes one attempt; retries, limits, budgets and the journal are the client's."""
+
+    @property
+    def identity(self) -> str:
+        """What distinguishes this endpoint's answers: base URL, endpoint name, or the weights' digest."""
+        ...
+
+    @property
+    def abilities(self) -> Abilities: ...
+
+    @property
+    def concurrency(self) -> int | None:
+        """The most calls it takes at once; None = no limit of its own."""
+        ...
+
+    async def complete(self, request: Request) -> Reply:
+        """One attempt.
+
+        Raises:
+            CallFailed: with ``retryable`` and, where the provider says, ``retry_after`` seconds.
+        """
+        ...
+
+    async def close(self) -> None: ...
+
+
+class Asker(Protocol):
+    """What the rooms above need of the client: ask, and get an answer or an error of the tree."""
+
+    async def ask(self, request: Request) -> Reply: ...
+
+    def abilities(self, model: str) -> Abilities: ...
+
+
+def body_extra(extra: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    """Extra body fields as the canonical pairs that ``Sampling.extra`` holds."""
+    return tuple(sorted((name, json.dumps(value, sort_keys=True)) for name, value in extra.items()))

@@ -1,0 +1,103 @@
+"""Keys: found in the environment or a ``.env`` file, held so that no repr shows them, masked in foreign text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from urllib.parse import quote
+
+from polyjudge.errors import ModelError
+
+MASK = "***"
+_LONGEST_QUOTE = 300
+_LONGEST_READ = 65_536
+
+_PATTERNS = (
+    (re.compile(r"(?i)\b(authorization[\"']?\s*[:=]\s*[\"']?(?:(?:bearer|basic)\s+)?)[^\s\"',;]+"), rf"\1{MASK}"),
+    (re.compile(r"(?i)\b(bearer\s+)[\w.~+/=*-]{6,}"), rf"\1{MASK}"),
+    (re.compile(r"\b(sk-|gsk_|hf_|xai-|AIza)[\w*.-]{6,}"), rf"\1{MASK}"),
+    (re.compile(r"(?i)\b((?:[\w-]*[_-])?(?:key|token|secret|password))=[^&\s\"'<>#]+"), rf"\1={MASK}"),
+    (re.compile(r"(?i)\b([a-z][a-z0-9+.-]{0,20}://)[^/\s@\"'<>]+@"), rf"\1{MASK}@"),
+)
+
+
+class Secret:
+    """A key. Only ``reveal()`` gives its value; printing, formatting and comparing do not."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        return self._value
+
+    def __repr__(self) -> str:
+        return f"Secret({MASK!r})"
+
+    def __reduce__(self) -> str:
+        raise TypeError("a key is never pickled")
+
+
+def find_key(variable: str, environment: Mapping[str, str], folder: Path) -> Secret | None:
+    """The key named ``variable``: from the environment, else from ``.env`` in ``folder`` or the nearest parent
+    whose file has it; None when there is none.
+
+    Raises:
+        ModelError: the value cannot be sent in a header; it is not shown.
+    """
+    value = environment.get(variable, "").strip()
+    for parent in (folder, *folder.parents) if not value else ():
+        value = _read_env(parent / ".env").get(variable, "").strip()
+        if value:
+            break
+    if not value:
+        return None
+    if not (value.isascii() and value.isprintable() and " " not in value):
+        raise ModelError(
+            f"the key in {variable!r} holds blanks, control or non-ASCII characters and cannot be a key; "
+            "copy it again from the provider's page"
+        )
+    return Secret(value)
+
+
+def parse_env(text: str) -> dict[str, str]:
+    """``KEY=VALUE`` lines as a mapping: ``export``, comments and quotes are understood, nothing is expanded."""
+    values = {}
+    for raw in text.removeprefix("\ufeff").splitlines():
+        name, equals, value = raw.strip().removeprefix("export ").partition("=")
+        name, value = name.strip(), value.strip()
+        if not equals or not re.fullmatch(r"[A-Za-z_]\w*", name):
+            continue
+        if value[:1] in ("'", '"') and value.find(value[0], 1) > 0:
+            value = value[1 : value.find(value[0], 1)]
+        else:
+            value = re.split(r"(?:^|\s)#", value, maxsplit=1)[0].rstrip()
+        values[name] = value
+    return values
+
+
+def redact(text: str, secrets: Iterable[Secret] = ()) -> str:
+    """``text`` without the given keys and without whatever looks like one: bearer tokens, ``sk-...``, ``key=``
+    values, and names and passwords in addresses."""
+    for secret in secrets:
+        for form in (secret.reveal(), quote(secret.reveal(), safe="")):
+            text = text.replace(form, MASK)
+    for pattern, mask in _PATTERNS:
+        text = pattern.sub(mask, text)
+    return text
+
+
+def quotable(text: str, secrets: Iterable[Secret] = ()) -> str:
+    """Foreign text fit for an error message: one printable line of at most 300 characters, without secrets."""
+    text = redact(text[:_LONGEST_READ], secrets)
+    line = " ".join("".join(character if character.isprintable() else " " for character in text).split())
+    return line if len(line) <= _LONGEST_QUOTE else line[: _LONGEST_QUOTE - 1] + "…"
+
+
+def _read_env(path: Path) -> dict[str, str]:
+    try:
+        return parse_env(path.read_text("utf-8", errors="replace")) if path.is_file() else {}
+    except OSError:
+        return {}

@@ -1,0 +1,194 @@
+"""The one thread of a process that writes the journal: it gathers answers and commits them in batches."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from queue import SimpleQueue
+from typing import NamedTuple
+
+from polyjudge.errors import JournalError
+from polyjudge.llm.entry import compress, entry_of
+from polyjudge.llm.locks import FileLock
+from polyjudge.llm.shard import Row, is_damage, set_aside
+from polyjudge.llm.shards import Claim, Readers, claim, unwritable
+
+BATCH = 64
+
+# A process that is stopped in the middle of a commit must not stop all others for good.
+_PATIENCE = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """An answer on its way to the disk.
+
+    Attributes:
+        reply: JSON text.
+        stands: resolved after the commit with the row that stands for the key from now on.
+    """
+
+    key: bytes
+    reply: str
+    role: str
+    model: str
+    seconds: float
+    loop: asyncio.AbstractEventLoop
+    stands: asyncio.Future[Row]
+
+
+class Mark(NamedTuple):
+    """Where the answers of this writer are: in a shard, after a row."""
+
+    path: Path
+    row: int
+
+
+class Writer:
+    """Commits answers to a shard of its own.
+
+    Where another process has committed an answer to the same call first, that one stands and is given
+    back: so all processes go on from the same answer, and a replay does too. A lock of the folder, held
+    for the length of a commit, makes "first" exact.
+
+    Args:
+        folder: the journal's folder; it is made when missing.
+        reuse: False appends the new answer in any case.
+        warnings: where damaged shards are named.
+
+    Raises:
+        JournalError: the folder cannot be written.
+    """
+
+    def __init__(self, folder: Path, *, reuse: bool, warnings: list[str]) -> None:
+        self._folder = folder
+        self._reuse = reuse
+        self._warnings = warnings
+        self._settle_in()
+        try:
+            self._order = FileLock(folder / "commit.lock")
+        except OSError as error:
+            self._claim.close()
+            raise unwritable(folder, error) from error
+        self.failed: JournalError | None = None
+        self._queue: SimpleQueue[Answer | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name="polyjudge-journal", daemon=True)
+        self._thread.start()
+
+    def write(self, answer: Answer) -> None:
+        """Hand over an answer; it is committed even if nobody waits for it any more."""
+        self._queue.put(answer)
+
+    def close(self) -> None:
+        """Commit what was handed over, and end."""
+        self._queue.put(None)
+        self._thread.join()
+
+    def _work(self) -> None:
+        more = True
+        while more:
+            answers = [self._queue.get()]
+            while len(answers) < BATCH and not self._queue.empty():
+                answers.append(self._queue.get())
+            more = None not in answers
+            batch = [answer for answer in answers if answer is not None]
+            if batch:
+                self._settle(batch)
+        self._others.close()
+        self._claim.close()
+        self._order.close()
+
+    def _settle(self, batch: list[Answer]) -> None:
+        """Commit a batch and tell who waits for it."""
+        rows: list[Row] = []
+        if self.failed is None:
+            try:
+                rows = self._commit(batch)
+            except JournalError as error:
+                self.failed = error
+            except (OSError, sqlite3.Error) as error:
+                self.failed = unwritable(self._folder, error)
+            except Exception as error:
+                # A thread that died of a mistake of ours would leave every caller waiting for ever.
+                self.failed = JournalError(f"the journal's writer failed: {error!r}; please report this")
+        outcomes: list[Row | JournalError] = [*rows]
+        if self.failed is not None:
+            outcomes = [JournalError(str(self.failed)) for _ in batch]
+        for loop in {answer.loop for answer in batch}:
+            told = [
+                (answer.stands, outcome)
+                for answer, outcome in zip(batch, outcomes, strict=True)
+                if answer.loop is loop
+            ]
+            # A loop that was closed in the meantime has nobody left who waits.
+            with suppress(RuntimeError):
+                loop.call_soon_threadsafe(_tell, told)
+
+    def _commit(self, batch: list[Answer]) -> list[Row]:
+        ordered = self._order.take_within(_PATIENCE)
+        try:
+            try:
+                return self._append(batch)
+            except sqlite3.Error as error:
+                if not is_damage(error):
+                    raise
+                self._move(error)
+                return self._append(batch)
+        finally:
+            if ordered:
+                self._order.give()
+
+    def _append(self, batch: list[Answer]) -> list[Row]:
+        shard = self._claim.shard
+        rows: list[Row] = []
+        try:
+            shard.begin()
+            for answer in batch:
+                row = self._standing(answer.key)
+                if row is None:
+                    row = Row(time.time(), answer.seconds, answer.role, answer.model, compress(answer.reply))
+                    shard.add(answer.key, row)
+                rows.append(row)
+            shard.commit()
+        except BaseException:
+            shard.roll_back()
+            raise
+        return rows
+
+    def _standing(self, key: bytes) -> Row | None:
+        """The answer that was committed before, if there is one that can be read."""
+        if not self._reuse:
+            return None
+        found = (self._claim.shard.find(key), self._others.find(key))
+        readable = [row for row in found if row is not None and entry_of(row) is not None]
+        return max(readable, key=lambda row: row.created, default=None)
+
+    def _move(self, error: sqlite3.Error) -> None:
+        """Leave a shard that turned out to be damaged, and take another."""
+        old = self._claim
+        old.shard.close()
+        self._warnings.append(set_aside(old.shard.path, error))
+        old.lock.close()
+        self._others.close()
+        self._settle_in()
+
+    def _settle_in(self) -> None:
+        self._claim: Claim = claim(self._folder, self._warnings)
+        path = self._claim.shard.path
+        self._others = Readers(self._folder, self._warnings, but=path.name)
+        self.mark = Mark(path, self._claim.shard.last())
+
+
+def _tell(outcomes: list[tuple[asyncio.Future[Row], Row | JournalError]]) -> None:
+    for stands, outcome in outcomes:
+        if stands.done():
+            continue
+        if isinstance(outcome, JournalError):
+            stands.set_exception(outcome)
+        else:
+            stands.set_result(outcome)

@@ -1,0 +1,132 @@
+"""What a judge's agreement lies between: the annotators' ceiling and the constant judge's floor.
+
+On SummEval, always answering 4 has .83 to .88 off-by-one, more than GPT-4's .80, and one expert agrees with the
+others only at Spearman .58 to .79. A figure means little without both.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from polyjudge.metrics.agreement import Metric
+from polyjudge.metrics.grouping import Documents, Grouping, grouped, matrix, mean
+from polyjudge.metrics.levels import Levels, Matrix, Vector
+from polyjudge.metrics.pairs import column, ratio
+
+# Beyond this many labels a scale is as good as continuous, and quantiles stand for its constants.
+MANY = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Ceiling:
+    """How well one annotator agrees with the others.
+
+    `value` is the mean of the defined `per_rater` (R,), NaN = unknown. A rater's own value is NaN where undefined:
+    fewer than two rows in common with another rater, or a constant under a correlation. `n_rows` counts the rows
+    with at least two ratings.
+    """
+
+    value: float
+    per_rater: tuple[float, ...]
+    n_rows: int
+
+
+@dataclass(frozen=True, slots=True)
+class Floor:
+    """The best value that one constant answer reaches, and that `constant`.
+
+    Both are NaN where no constant has a value, as for any correlation.
+    """
+
+    value: float
+    constant: float
+
+
+def annotators_ceiling(
+    metric: Metric,
+    ratings: npt.ArrayLike,
+    *,
+    levels: Levels | None = None,
+    documents: Documents | None = None,
+    grouping: Grouping = "pooled",
+) -> Ceiling:
+    """Each rater against the mean of the others, averaged over raters.
+
+    `ratings` (n, R) holds one column a rater, NaN = missing. On a categorical scale the others speak by majority; a
+    tied row has no majority and is left out, which flatters the ceiling a little. A judge is compared with all R
+    raters, which are a little less noisy than R - 1.
+
+    Raises:
+        ValueError: if shapes differ or the grouping cannot be meant.
+    """
+    read = matrix(ratings, "ratings")
+    n_rows = int(((~np.isnan(read)).sum(axis=1) >= 2).sum())
+    nominal = levels is not None and levels.nominal
+    per_rater = []
+    for rater in range(read.shape[1]):
+        others = np.delete(read, rater, axis=1)
+        consensus = _majorities(others) if nominal else _means(others)
+        if int((~np.isnan(read[:, rater]) & ~np.isnan(consensus)).sum()) < 2:
+            per_rater.append(math.nan)
+            continue
+        found = grouped(metric, read[:, rater], consensus, levels=levels, documents=documents, grouping=grouping)
+        per_rater.append(found.value)
+    return Ceiling(mean([each for each in per_rater if not math.isnan(each)]), tuple(per_rater), n_rows)
+
+
+def constant_floor(
+    metric: Metric,
+    human: npt.ArrayLike,
+    *,
+    levels: Levels | None = None,
+    documents: Documents | None = None,
+    grouping: Grouping = "pooled",
+) -> Floor:
+    """The best that a judge reaches who gives every row (n,) the same answer; the lowest of equally good answers.
+
+    The answers tried are the labels of the scale. On a continuous scale, or without one, they are the mean and the
+    percentiles of the ratings, which include the best for MAE (the median) and RMSE (the mean).
+
+    Raises:
+        ValueError: if shapes differ, the grouping cannot be meant, or the metric needs `levels` and has none.
+    """
+    ratings = column(human, "human")
+    best = Floor(math.nan, math.nan)
+    for constant in _constants(ratings, levels):
+        answers = np.full(ratings.shape, constant)
+        value = grouped(metric, answers, ratings, levels=levels, documents=documents, grouping=grouping).value
+        if metric.is_better(value, best.value):
+            best = Floor(value, float(constant))
+    return best
+
+
+def _constants(ratings: Vector, levels: Levels | None) -> Vector:
+    if levels is not None and levels.count is not None and levels.count <= MANY:
+        return levels.values()
+    present = ratings[~np.isnan(ratings)]
+    if not present.size:
+        return present
+    return np.unique(np.append(np.quantile(present, np.linspace(0, 1, 101)), present.mean()))
+
+
+def _means(ratings: Matrix) -> Vector:
+    """Row means (n, R) -> (n,) of the present ratings; NaN where there is none."""
+    present = ~np.isnan(ratings)
+    counts = present.sum(axis=1)
+    sums = np.where(present, ratings, 0.0).sum(axis=1)
+    return ratio(sums, counts.astype(np.float64))
+
+
+def _majorities(ratings: Matrix) -> Vector:
+    """The most frequent label of each row (n, R) -> (n,); NaN where there is none or the vote is tied."""
+    labels = np.unique(ratings[~np.isnan(ratings)])
+    if not labels.size:
+        return np.full(len(ratings), np.nan)
+    votes = (ratings[:, :, None] == labels).sum(axis=1)
+    most = votes.max(axis=1)
+    decided = (most > 0) & ((votes == most[:, None]).sum(axis=1) == 1)
+    return np.where(decided, labels[votes.argmax(axis=1)], np.nan)

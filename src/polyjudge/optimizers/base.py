@@ -1,0 +1,67 @@
+"""The seam of the optimizers: a turn goes in, a proposal comes out. An optimizer neither measures nor decides."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from polyjudge.domain.example import Example
+from polyjudge.domain.prompt import JudgePrompt
+from polyjudge.domain.records import Critique, Gradient, Prediction
+from polyjudge.judge.predict import Judge
+from polyjudge.llm.role import Role
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """What an optimizer may see: never a validation or test row.
+
+    Attributes:
+        index: 1, 2, ...
+        prompt: the current one.
+        batch: rated training examples.
+        judge: to predict with.
+    """
+
+    index: int
+    prompt: JudgePrompt
+    batch: tuple[Example, ...]
+    judge: Judge
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """New instructions by criterion, and why some criteria, or all, got none."""
+
+    texts: Mapping[str, str]
+    failure: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """What a turn brought, in the order of the batch."""
+
+    predictions: tuple[Prediction, ...]
+    critiques: tuple[Critique, ...]
+    gradients: tuple[Gradient, ...]
+    drafts: tuple[Draft, ...]
+
+
+class Optimizer(Protocol):
+    """Proposes candidates for the instructions of a prompt."""
+
+    @property
+    def candidates(self) -> int:
+        """How many drafts a turn makes."""
+        ...
+
+    def role(self, name: str) -> Role:
+        """The model and sampling behind one of its roles."""
+        ...
+
+    async def propose(self, turn: Turn) -> Proposal: ...
+
+    def calls_per_turn(self, prompt: JudgePrompt, batch: int) -> Mapping[str, int]:
+        """Planned calls by role, without the judge's and without re-asks."""
+        ...

@@ -1,0 +1,174 @@
+"""Textual gradients: loss, gradient and optimizer LLM, grouped as the decomposition says, from one code path.
+
+A stage's group hears the results whose group lies inside its own, each once. An example's chain (predict, loss,
+gradient) runs on as soon as its own predecessor is there; only the optimizer waits for the whole batch.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from polyjudge.domain.decomposition import Decomposition, Group, heard
+from polyjudge.domain.example import Example
+from polyjudge.domain.prompt import JudgePrompt
+from polyjudge.domain.records import Critique, Gradient, Prediction, Revision
+from polyjudge.errors import ReplyError
+from polyjudge.judge.predict import Judge
+from polyjudge.llm.role import Role
+from polyjudge.llm.together import together
+from polyjudge.optimizers import wording
+from polyjudge.optimizers.asking import Stage
+from polyjudge.optimizers.base import Draft, Proposal, Turn
+from polyjudge.templates.replies import read_instruction, read_instructions, read_text
+
+
+@dataclass(frozen=True, slots=True)
+class _Chain:
+    """What one example brought."""
+
+    prediction: Prediction
+    critiques: tuple[Critique, ...]
+    gradients: tuple[Gradient, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class TextGrad:
+    """Attributes:
+    decomposition: the groups of the three stages.
+    loss: writes critiques.
+    gradient: writes gradients.
+    optimizer: writes revisions.
+    candidates: how many drafts a turn makes.
+    loss_shows_item: whether the loss LLM sees what was judged.
+    """
+
+    decomposition: Decomposition
+    loss: Stage
+    gradient: Stage
+    optimizer: Stage
+    candidates: int = 1
+    loss_shows_item: bool = True
+
+    async def propose(self, turn: Turn) -> Proposal:
+        chains = await together(self._chain(turn, example) for example in turn.batch)
+        gradients = tuple(gradient for chain in chains for gradient in chain.gradients)
+        drafts = await together(self._draft(turn, chains, gradients, sample) for sample in range(self.candidates))
+        return Proposal(
+            tuple(chain.prediction for chain in chains),
+            tuple(critique for chain in chains for critique in chain.critiques),
+            gradients,
+            tuple(drafts),
+        )
+
+    def role(self, name: str) -> Role:
+        return {"loss": self.loss, "gradient": self.gradient, "optimizer": self.optimizer}[name].role
+
+    def calls_per_turn(self, prompt: JudgePrompt, batch: int) -> Mapping[str, int]:
+        """Planned calls by role, without the judge's and without re-asks."""
+        return {
+            "loss": batch * len(self.decomposition.loss),
+            "gradient": batch * len(self.decomposition.gradient),
+            "optimizer": self.candidates * len(self.decomposition.optimizer),
+        }
+
+    async def _chain(self, turn: Turn, example: Example) -> _Chain:
+        """One example from prediction to gradients. Each gradient waits for the critiques it hears, and no others."""
+        prediction = await turn.judge.predict(turn.prompt, example)
+        async with asyncio.TaskGroup() as tasks:
+            losses = {
+                group: tasks.create_task(self._criticise(turn, example, prediction, group))
+                for group in self.decomposition.loss
+                if _rated(turn.prompt, example, group)
+            }
+            gradients = [
+                tasks.create_task(self._differentiate(turn, example, prediction, group, losses))
+                for group in self.decomposition.gradient
+            ]
+        return _Chain(
+            prediction,
+            tuple(critique for task in losses.values() if (critique := task.result()) is not None),
+            tuple(gradient for task in gradients if (gradient := task.result()) is not None),
+        )
+
+    async def _criticise(
+        self, turn: Turn, example: Example, prediction: Prediction, group: Group
+    ) -> Critique | None:
+        text = wording.loss(
+            turn.prompt.only(group), example, prediction, turn.judge.readout, self.loss_shows_item
+        )
+        try:
+            return Critique(group, example.id, await self.loss.ask(text, _prose))
+        except ReplyError:
+            return None
+
+    async def _differentiate(
+        self,
+        turn: Turn,
+        example: Example,
+        prediction: Prediction,
+        group: Group,
+        losses: Mapping[Group, asyncio.Task[Critique | None]],
+    ) -> Gradient | None:
+        """The gradient of one group; None when there is nothing to hear or nothing readable was written."""
+        awaited = [await task for loss_group, task in losses.items() if set(loss_group) <= set(group)]
+        critiques = heard(group, [critique for critique in awaited if critique is not None])
+        if not critiques:
+            return None
+        prompt = turn.prompt.only(group)
+        text = wording.gradient(prompt, _asked(turn.judge, prompt, example), prediction, critiques)
+        try:
+            return Gradient(group, example.id, await self.gradient.ask(text, _prose))
+        except ReplyError:
+            return None
+
+    async def _draft(
+        self, turn: Turn, chains: Sequence[_Chain], gradients: Sequence[Gradient], sample: int
+    ) -> Draft:
+        """The new instructions, and why some criteria got none: an unreadable revision is never passed off as one.
+
+        Every revision is waited for, also when another has failed already: what is asked, and which reasons are
+        given, must not hang on which reply came first.
+        """
+        revisions = await together(
+            self._revise(turn, chains, heard(group, gradients), group, sample)
+            for group in self.decomposition.optimizer
+        )
+        failures = [f"{', '.join(one.group)}: {one.failure}" for one in revisions if one.failure]
+        return Draft({name: text for one in revisions for name, text in one.texts.items()}, "; ".join(failures))
+
+    async def _revise(
+        self, turn: Turn, chains: Sequence[_Chain], gradients: Sequence[Gradient], group: Group, sample: int
+    ) -> Revision:
+        if not gradients:
+            return Revision(group, {}, "no gradient was written")
+        prompt = turn.prompt.only(group)
+        asked = [_asked(turn.judge, prompt, example) for example in turn.batch]
+        text = wording.optimizer(prompt, asked, [chain.prediction for chain in chains], gradients)
+
+        def read(reply: str, cut: bool) -> dict[str, str]:
+            if len(group) == 1:
+                return {group[0]: read_instruction(reply, cut=cut)}
+            return read_instructions(reply, group, cut=cut)
+
+        try:
+            return Revision(group, await self.optimizer.ask(text, read, sample))
+        except ReplyError as error:
+            return Revision(group, {}, str(error))
+
+
+def _prose(reply: str, cut: bool) -> str:
+    """Criticism as it was written; cut off at its token limit it is still criticism, unlike an instruction."""
+    return read_text(reply)
+
+
+def _rated(prompt: JudgePrompt, example: Example, group: Group) -> bool:
+    return any(not math.isnan(example.human(c)) for c in prompt.criteria if c.name in group)
+
+
+def _asked(judge: Judge, prompt: JudgePrompt, example: Example) -> str:
+    """The judge's prompt reduced to a group's criteria."""
+    abilities = judge.asker.abilities(judge.role.model)
+    return judge.readout.question(prompt, example, judge.role.sampling, abilities).text

@@ -1,0 +1,129 @@
+"""The prompts of the textual stages. A template is chosen by the size of the group, never by the mode."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Sequence
+
+from polyjudge.domain.criterion import Criterion
+from polyjudge.domain.decomposition import Group
+from polyjudge.domain.example import Example
+from polyjudge.domain.prompt import JudgePrompt
+from polyjudge.domain.records import Critique, Gradient, Prediction
+from polyjudge.domain.scale import Categorical, Continuous, Ordinal, show
+from polyjudge.judge.readout import Readout
+from polyjudge.judge.render import described, instruction_line, item
+from polyjudge.templates.load import fenced, labelled, render
+
+# A scale without steps is taken as one of five points.
+CONTINUOUS_STEPS = 4
+
+
+def loss(
+    prompt: JudgePrompt, example: Example, prediction: Prediction, readout: Readout, shows_item: bool
+) -> str:
+    """Compare the prediction of the prompt's criteria with the people's ratings."""
+    shown = render("loss_item", item=item(prompt, example)) if shows_item else ""
+    rated = [criterion for criterion in prompt.criteria if not math.isnan(example.human(criterion))]
+    results = "\n".join(_result(criterion, example, prediction, readout) for criterion in rated)
+    if len(prompt.criteria) == 1:
+        return render("loss_one", criteria=described(prompt.criteria[0]), results=results, item=shown)
+    return render(
+        "loss_many",
+        criteria="\n".join(f"- {described(criterion)}" for criterion in rated),
+        results=results,
+        tally=_tally(rated, example, prediction, readout),
+        item=shown,
+    )
+
+
+def gradient(prompt: JudgePrompt, asked: str, prediction: Prediction, critiques: Sequence[Critique]) -> str:
+    """Criticise the instructions of the prompt's criteria by one example."""
+    return render(
+        "gradient_one" if len(prompt.criteria) == 1 else "gradient_many",
+        criteria=_described(prompt),
+        instructions=_instructions(prompt),
+        prompt=fenced(asked),
+        reply=fenced(_replies(prediction, prompt.names)),
+        critiques=_headed(critiques),
+    )
+
+
+def optimizer(
+    prompt: JudgePrompt,
+    asked: Sequence[str],
+    predictions: Sequence[Prediction],
+    gradients: Sequence[Gradient],
+) -> str:
+    """Rewrite the instructions of the prompt's criteria by the step's gradients."""
+    conversations = "\n\n".join(
+        f"Asked:\n{fenced(text)}\nAnswered:\n{fenced(_replies(prediction, prompt.names))}"
+        for text, prediction in zip(asked, predictions, strict=True)
+    )
+    values = {
+        "criteria": _described(prompt),
+        "instructions": _instructions(prompt),
+        "conversations": conversations,
+        "gradients": _headed(gradients),
+    }
+    if len(prompt.criteria) == 1:
+        return render("optimizer_one", **values)
+    texts = json.dumps(dict.fromkeys(prompt.names, "new instruction"), ensure_ascii=False)
+    return render("optimizer_many", **values, format=texts)
+
+
+def _described(prompt: JudgePrompt) -> str:
+    if len(prompt.criteria) == 1:
+        return described(prompt.criteria[0])
+    return "\n".join(f"- {described(criterion)}" for criterion in prompt.criteria)
+
+
+def _headed(results: Sequence[Critique | Gradient]) -> str:
+    """Each text under the names of all the criteria it speaks for."""
+    return "\n\n".join(labelled(f"On {', '.join(result.group)}", result.text) for result in results)
+
+
+def _instructions(prompt: JudgePrompt) -> str:
+    if len(prompt.criteria) == 1:
+        return fenced(prompt.criteria[0].instruction)
+    return fenced("\n".join(instruction_line(criterion) for criterion in prompt.criteria))
+
+
+def _replies(prediction: Prediction, group: Group) -> str:
+    """The replies of the calls that asked for any criterion of the group."""
+    return "\n".join(call.reply for call in prediction.calls if set(call.group) & set(group))
+
+
+def _right(criterion: Criterion, example: Example, prediction: Prediction) -> bool:
+    score, human = prediction.score(criterion.name), example.human(criterion)
+    if isinstance(criterion.scale, Categorical):
+        return score == human
+    return abs(score - human) <= _half_step(criterion.scale)
+
+
+def _half_step(scale: Ordinal | Continuous) -> float:
+    """How near counts as agreement; raters' means are rarely whole numbers."""
+    return scale.step / 2 if isinstance(scale, Ordinal) else (scale.high - scale.low) / CONTINUOUS_STEPS / 2
+
+
+def _result(criterion: Criterion, example: Example, prediction: Prediction, readout: Readout) -> str:
+    score, human = prediction.score(criterion.name), example.human(criterion)
+    people = f"people say {show(criterion.scale, human)} on {criterion.scale.describe()}"
+    if math.isnan(score):
+        return f"- {criterion.name}: the judge gave no readable score, {people}"
+    judged = f"- {criterion.name}: the judge says {readout.spoken(criterion, score)}, {people}"
+    if not readout.on_scale:
+        return judged
+    if _right(criterion, example, prediction):
+        return f"{judged}: right"
+    if isinstance(criterion.scale, Categorical):
+        return f"{judged}: wrong"
+    return f"{judged}: wrong, too {'high' if score > human else 'low'} by {abs(score - human):.3g}"
+
+
+def _tally(rated: Sequence[Criterion], example: Example, prediction: Prediction, readout: Readout) -> str:
+    """How many are right, where right has a meaning."""
+    if not readout.on_scale:
+        return ""
+    return f" ({sum(_right(criterion, example, prediction) for criterion in rated)} of {len(rated)} right)"

@@ -1,0 +1,68 @@
+"""Names become objects here: one table a kind, "name" -> "module:attribute", imported only when used.
+
+Third parties add rows through entry points of the group ``polyjudge.KIND``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from importlib import import_module
+from types import MappingProxyType
+from typing import Any
+
+from polyjudge.errors import ConfigError
+
+TABLES: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        "datasets": MappingProxyType(
+            {
+                "moods": "polyjudge.datasets.shipped:moods",
+                "briefs": "polyjudge.datasets.shipped:briefs",
+                "summeval": "polyjudge.datasets.summeval:summeval",
+                "brighter": "polyjudge.datasets.brighter:brighter",
+                "wildguard": "polyjudge.datasets.wildguard:wildguard",
+            }
+        ),
+        "readouts": MappingProxyType(
+            {
+                "integer": "polyjudge.judge.integer:IntegerReadout",
+                "cloze": "polyjudge.judge.cloze:ClozeReadout",
+            }
+        ),
+        "optimizers": MappingProxyType({"textgrad": "polyjudge.optimizers.textgrad:TextGrad"}),
+        "backends": MappingProxyType(
+            {
+                "local": "polyjudge.llm.backends.local:open_local",
+                "scripted": "polyjudge.llm.backends.scripted:open_scripted",
+            }
+        ),
+    }
+)
+
+
+def names(kind: str) -> tuple[str, ...]:
+    """The registered names of a kind, ours first, then those of installed plug-ins."""
+    plugins = tuple(entry.name for entry in _entry_points(kind) if entry.name not in TABLES[kind])
+    return (*TABLES[kind], *plugins)
+
+
+def lookup(kind: str, name: str) -> Any:
+    """Import and return the object registered under ``name``.
+
+    Raises:
+        ConfigError: no such name; the message lists those that exist.
+    """
+    path = TABLES[kind].get(name)
+    if path is not None:
+        module, _, attribute = path.partition(":")
+        return getattr(import_module(module), attribute)
+    for entry in _entry_points(kind):
+        if entry.name == name:
+            return entry.load()
+    raise ConfigError(f"unknown name {name!r} among {kind}; choose one of: {', '.join(names(kind))}")
+
+
+def _entry_points(kind: str) -> tuple[Any, ...]:
+    from importlib.metadata import entry_points
+
+    return tuple(entry_points(group=f"polyjudge.{kind}"))

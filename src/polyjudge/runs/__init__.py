@@ -1,0 +1,1 @@
+"""A run on disk: its files, its lock, and the one serializer."""

@@ -1,0 +1,175 @@
+"""A run's folder: one process at a time, whole files only, and step files that a replay confirms line by line."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from polyjudge.domain.records import Step
+from polyjudge.errors import ConfigError, DataError
+from polyjudge.runs import codec
+
+
+class RunFolder:
+    """An open run folder.
+
+    Raises:
+        ConfigError: the folder cannot be written, belongs to another configuration, or another process runs in it.
+    """
+
+    def __init__(self, path: Path, config: str) -> None:
+        """Open the folder for the configuration written as canonical JSON text."""
+        self.path = path
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+            self._lock = _lock(path / ".lock")
+        except OSError as error:
+            raise _unusable(path, error) from error
+        try:
+            self._claim(config)
+        except OSError as error:
+            self.close()
+            raise _unusable(path, error) from error
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """Release the folder to other processes."""
+        os.close(self._lock)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def lines(self, name: str) -> ReplayedLines:
+        """A file of lines, such as ``steps.jsonl``, to be written in order."""
+        return ReplayedLines(self.path / name)
+
+    def write(self, name: str, text: str) -> Path:
+        """Write a whole file at once: readers see the old text or the new one, never a part."""
+        target = self.path / name
+        write_whole(target, text)
+        return target
+
+    def _claim(self, config: str) -> None:
+        file = self.path / "config.json"
+        if not file.exists():
+            # A kill during the very first write leaves our lock and a draft of the configuration.
+            ours = (".lock", ".config.json.")
+            strangers = [entry.name for entry in self.path.iterdir() if not entry.name.startswith(ours)]
+            if strangers:
+                raise ConfigError(
+                    f"the folder {str(self.path)!r} is not a run of polyjudge (it holds {strangers[0]!r} and no "
+                    f"config.json); choose another with --output"
+                )
+            write_whole(file, config)
+        elif (held := file.read_bytes()) != config.encode():
+            raise ConfigError(
+                f"the folder {str(self.path)!r} holds a run with another configuration ({_difference(held, config)}); "
+                f"choose another with --output, or remove it"
+            )
+
+
+class ReplayedLines:
+    """A file of lines that is written again on every start: lines that stand there already are confirmed, and the
+    file is cut at the first that differs, or that a kill left torn."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._offset = 0
+
+    def append(self, text: str) -> None:
+        """Confirm or write the next line."""
+        data = text.encode() + b"\n"
+        with open(self.path, "r+b" if self.path.exists() else "w+b") as file:
+            file.seek(self._offset)
+            if file.read(len(data)) != data:
+                file.truncate(self._offset)
+                file.seek(self._offset)
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+        self._offset += len(data)
+
+    def close(self) -> None:
+        """Cut off what an earlier, longer run left behind the last line."""
+        if self.path.exists():
+            os.truncate(self.path, self._offset)
+
+
+def read_steps(run: Path) -> Iterator[Step]:
+    """The steps of a run, in order.
+
+    Raises:
+        DataError: the file cannot be read, or a line is not a Step; a torn last line counts as not written.
+    """
+    file = run / "steps.jsonl"
+    try:
+        whole = file.read_bytes().split(b"\n")[:-1]
+    except OSError as error:
+        raise DataError(f"cannot read {str(file)!r}: {error.strerror or error}; name the folder of a run") from error
+    for number, text in enumerate(whole, 1):
+        yield codec.record(Step, text, f"{str(file)!r}, line {number}")
+
+
+def write_whole(target: Path, text: str) -> None:
+    """Write a file so that it is never seen in part, also after a kill."""
+    draft = target.with_name(f".{target.name}.{os.getpid()}")
+    try:
+        with open(draft, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(draft, target)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            draft.unlink()
+        raise ConfigError(f"cannot write {str(target)!r}: {error.strerror or error}") from error
+
+
+def _unusable(path: Path, error: OSError) -> ConfigError:
+    return ConfigError(
+        f"the run folder {str(path)!r} cannot be used: {error.strerror or error}; choose another with --output"
+    )
+
+
+def _lock(path: Path) -> int:
+    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        import fcntl
+
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except ImportError:
+        pass  # Without fcntl (Windows) nothing guards the folder; whole-file writes still hold.
+    except OSError as error:
+        os.close(handle)
+        if not isinstance(error, BlockingIOError):
+            raise
+        raise ConfigError(
+            f"another process runs in {str(path.parent)!r}; wait for it, or choose another folder with --output"
+        ) from None
+    return handle
+
+
+def _difference(held: bytes, config: str) -> str:
+    """The names of the settings that differ, for the message."""
+    import json
+
+    try:
+        old: Any = json.loads(held)
+        new: Any = json.loads(config)
+    except ValueError:
+        return "its config.json is not readable"
+    if not isinstance(old, dict):
+        return "its config.json holds no settings"
+    names = sorted(name for name in set(old) | set(new) if old.get(name) != new.get(name))
+    return "it differs in " + ", ".join(names)

@@ -1,0 +1,1 @@
+"""Texts for models, and readers of what models write back."""

@@ -1,0 +1,44 @@
+"""Fill a template: ``{{ name }}`` for known names, in a single pass, so that filled-in text is never a template.
+
+The texts are versioned by folder; a released text is never edited, because the journal's keys hang on it.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from importlib.resources import files
+
+VERSION = "v1"
+FENCE = '"""'
+
+_NAME = re.compile(r"\{\{ (\w+) \}\}")
+
+
+def render(template: str, **values: str) -> str:
+    """The template's text with its names replaced.
+
+    Raises:
+        KeyError: the template names a value that was not given, or a value was given that it does not name.
+    """
+    text = _text(template)
+    surplus = set(values) - set(_NAME.findall(text))
+    if surplus:
+        raise KeyError(f"template {template!r} has no place for {sorted(surplus)!r}")
+    return _NAME.sub(lambda match: values[match.group(1)], text)
+
+
+def fenced(text: str) -> str:
+    """The text between quotation fences that it cannot close: the fence is longer than any run of quotes inside."""
+    longest = max((len(run) for run in re.findall(r'"+', text)), default=0)
+    fence = '"' * max(len(FENCE), longest + 1)
+    return f"{fence}\n{text}\n{fence}"
+
+
+def labelled(label: str, text: str) -> str:
+    return f"{label}:\n{fenced(text)}"
+
+
+@cache
+def _text(template: str) -> str:
+    return files("polyjudge.templates").joinpath(VERSION, f"{template}.txt").read_text("utf-8").rstrip("\n")

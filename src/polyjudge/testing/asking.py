@@ -1,0 +1,45 @@
+"""An asker without a model, a journal or a budget: its replies are a function of the request."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+from polyjudge.llm.request import Abilities, Reply, Request
+
+Answer = str | Reply
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptedAsker:
+    """An asker for tests.
+
+    Attributes:
+        function: gives a text or a whole ``Reply``, now or when awaited, or raises what a client would raise.
+        able: what it says it can do.
+        asked: every request, in the order they were made.
+    """
+
+    function: Callable[[Request], Answer | Awaitable[Answer]]
+    able: Abilities = field(default_factory=Abilities)
+    asked: list[Request] = field(default_factory=list)
+
+    async def ask(self, request: Request) -> Reply:
+        self.asked.append(request)
+        answer = self.function(request)
+        if inspect.isawaitable(answer):
+            answer = await answer
+        return answer if isinstance(answer, Reply) else Reply(answer, "stop")
+
+    def abilities(self, model: str) -> Abilities:
+        return self.able
+
+    def of_role(self, role: str) -> list[Request]:
+        """The requests that one role made."""
+        return [request for request in self.asked if request.role == role]
+
+
+def said(request: Request) -> str:
+    """All that a request tells the model."""
+    return "\n\n".join(message.content for message in request.messages)

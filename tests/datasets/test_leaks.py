@@ -1,0 +1,88 @@
+"""A leak report finds exactly what was planted, and nothing in a clean split."""
+
+from itertools import product
+
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from polyjudge.datasets.leaks import draws_in_validation, leaks
+from polyjudge.datasets.split import paper_batch
+from polyjudge.domain.dataset import Split
+from polyjudge.domain.example import Example
+
+calm = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def example(row: int, text: str, document: str | None = None) -> Example:
+    return Example(f"r{row}", {"text": text}, document, {}, row)
+
+
+CLEAN = Split(
+    (example(1, "one", "A"), example(2, "two", "A")), (example(3, "three", "B"),), (example(4, "four", "C"),), "given"
+)
+
+
+def test_a_clean_split_says_so_in_one_line() -> None:
+    report = leaks(CLEAN)
+    assert report.clean
+    assert report.lines() == ["no document, row or text stands in two parts"]
+
+
+def test_what_is_shared_is_named_by_document_and_row() -> None:
+    test = (example(7, " one\n", "D"), example(8, "Two!", "A"), example(9, "four", "B"))
+    report = leaks(Split(CLEAN.train, CLEAN.validation, test, "given"))
+    overlap = report.between("train", "test")
+    assert not report.clean
+    assert (overlap.documents, overlap.documents_of_first) == (("A",), 1)
+    assert [(r.row, r.repeats) for r in overlap.repeats] == [(7, (1,))]
+    assert [(r.row, r.repeats) for r in overlap.alike] == [(8, (2,))]
+    assert report.between("validation", "test").documents == ("B",)
+    assert report.between("train", "validation").clean
+    assert report.lines() == [
+        "train / test: 1 of 1 documents of train recur in test: 'A'",
+        "train / test: 1 row with the same inputs (by row): test 7 = train 1",
+        "train / test: 1 row alike but for case and punctuation (by row): test 8 = train 2",
+        "validation / test: 1 of 1 documents of validation recur in test: 'B'",
+    ]
+
+
+def test_rows_in_both_parts_are_told_as_such_and_not_as_repeats() -> None:
+    overlap = leaks(Split(CLEAN.train, CLEAN.train[1:], CLEAN.test, "paper")).between("train", "validation")
+    assert (overlap.same, overlap.repeats, overlap.alike) == ((2,), (), ())
+    assert overlap.lines()[0] == "train / validation: 1 row in both: 2"
+
+
+letters = st.lists(st.tuples(st.sampled_from("abcdef"), st.sampled_from(["u", "v", "w", None])), max_size=8)
+
+
+@calm
+@given(letters, letters)
+def test_repeats_and_documents_are_what_comparing_all_pairs_finds(
+    before: list[tuple[str, str | None]], after: list[tuple[str, str | None]]
+) -> None:
+    train = tuple(example(n + 1, text, document) for n, (text, document) in enumerate(before))
+    test = tuple(example(n + 101, text, document) for n, (text, document) in enumerate(after))
+    overlap = leaks(Split(train, (), test, "given")).between("train", "test")
+    pairs = {(b.row, a.row) for b, a in product(train, test) if b.inputs == a.inputs}
+    assert {(earlier, repeat.row) for repeat in overlap.repeats for earlier in repeat.repeats} == pairs
+    shared = {b.document for b, a in product(train, test) if b.document is not None and b.document == a.document}
+    assert set(overlap.documents) == shared
+
+
+def test_draws_inside_validation_are_counted_and_named() -> None:
+    train = tuple(example(n + 1, f"t{n}") for n in range(30))
+    drawn = [row for step in (1, 2) for row in paper_batch(step, 30, 3)]
+    split = Split(train, (train[drawn[0]],), CLEAN.test, "paper")
+    draws = draws_in_validation(split, 2, 3)
+    assert (draws.total, draws.inside, draws.train) == (6, drawn.count(drawn[0]), 30)
+    assert draws.distinct == len(set(drawn))
+    assert draws.rows == (drawn[0] + 1,)
+    assert leaks(split, steps=2, batch=3).lines()[-1] == draws.line()
+    assert leaks(split).draws is None
+
+
+def test_a_long_document_name_is_shortened_in_the_lines_only() -> None:
+    name = "long " * 200
+    overlap = leaks(Split((example(1, "a", name),), (), (example(2, "b", name),), "given")).between("train", "test")
+    assert overlap.documents == (name,)
+    assert max(map(len, overlap.lines())) < 150

@@ -1,0 +1,260 @@
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+from serving import Canned, Received, chat, raw_serving, serving
+
+from polyjudge.errors import CallFailed
+from polyjudge.llm.models import open_backend
+from polyjudge.llm.request import Backend, Message, Reply, Request, Sampling, Usage
+
+NO_FILES = Path("/")
+REQUEST = Request("any", (Message("user", "Rate it."),), sampling=Sampling(max_tokens=9))
+
+
+def opened(url: str, model: str = "any", **options: Any) -> Backend:
+    options.setdefault("environment", {})
+    return open_backend(model, base_url=url, folder=NO_FILES, **options)
+
+
+async def ask(url: str, request: Request = REQUEST, model: str = "any", **options: Any) -> Reply:
+    backend = opened(url, model, **options)
+    try:
+        return await backend.complete(request)
+    finally:
+        await backend.close()
+
+
+async def failure(url: str, **options: Any) -> CallFailed:
+    with pytest.raises(CallFailed) as caught:
+        await ask(url, **options)
+    return caught.value
+
+
+def answered(canned: Canned) -> Reply:
+    async def run() -> Reply:
+        async with serving(canned) as server:
+            return await ask(server.url)
+
+    return asyncio.run(run())
+
+
+def refused(canned: Canned, **options: Any) -> CallFailed:
+    async def run() -> CallFailed:
+        async with serving(canned) as server:
+            return await failure(server.url, **options)
+
+    return asyncio.run(run())
+
+
+def test_a_request_and_its_reply() -> None:
+    async def run() -> None:
+        async with serving(Canned(chat("4"))) as server:
+            reply = await ask(server.url, environment={"POLYJUDGE_API_KEY": "mine-0123456789"})
+        assert reply == Reply("4", "stop", "served-model", Usage(7, 3, 5))
+        (got,) = server.received
+        assert got.path == "/v1/chat/completions"
+        assert got.headers["Authorization"] == "Bearer mine-0123456789"
+        assert got.body["messages"] == [{"role": "user", "content": "Rate it."}]
+
+    asyncio.run(run())
+
+
+def test_a_providers_own_key_never_goes_to_another_address() -> None:
+    async def run() -> list[Received]:
+        environment = {"OPENAI_API_KEY": "sk-own", "MISTRAL_API_KEY": "own"}
+        async with serving(Canned(chat("4"))) as server:
+            for model in ("openai/gpt", "mistral/small", "any"):
+                await ask(server.url, model=model, environment=environment)
+        return server.received
+
+    received = asyncio.run(run())
+    assert [got.body["model"] for got in received] == ["gpt", "small", "any"]
+    assert not any("Authorization" in got.headers for got in received)
+
+
+@pytest.mark.parametrize("status", [200, 429, 500, 503])
+def test_each_call_is_one_request_whatever_comes_back(status: int) -> None:
+    async def run() -> int:
+        async with serving(Canned({"choices": []}, status=status)) as server:
+            backend = opened(server.url)
+            for _ in range(3):
+                with pytest.raises(CallFailed):
+                    await backend.complete(REQUEST)
+            await backend.close()
+            return len(server.received)
+
+    assert asyncio.run(run()) == 3
+
+
+def test_many_calls_at_once_get_their_own_replies() -> None:
+    def echo(got: Received) -> Canned:
+        return Canned(chat(got.body["messages"][0]["content"]), delay=0.01)
+
+    async def run() -> None:
+        async with serving(echo) as server:
+            backend = opened(server.url)
+            requests = [Request("any", (Message("user", f"text {at}"),)) for at in range(300)]
+            replies = await asyncio.gather(*map(backend.complete, requests))
+            await backend.close()
+        assert [reply.text for reply in replies] == [f"text {at}" for at in range(300)]
+
+    asyncio.run(run())
+
+
+def test_one_backend_serves_several_loops_one_after_the_other() -> None:
+    async def run(backend: Backend, port: int) -> str:
+        async with serving(Canned(chat("4")), port):
+            try:
+                return (await backend.complete(REQUEST)).text
+            finally:
+                await backend.close()
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    backend = opened(f"http://127.0.0.1:{port}/v1")
+    assert [asyncio.run(run(backend, port)) for _ in range(2)] == ["4", "4"]
+
+
+def test_nobody_there_is_retryable_and_not_charged() -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))  # bound but not listening: connections are refused
+        failed = asyncio.run(failure(f"http://127.0.0.1:{taken.getsockname()[1]}/v1"))
+    assert (failed.retryable, failed.charged) == (True, False)
+    assert "cannot connect" in str(failed)
+
+
+def test_a_silent_server_is_given_up_and_may_have_billed() -> None:
+    failed = refused(Canned(chat("4"), delay=5.0), timeout=0.2)
+    assert (failed.retryable, failed.charged) == (True, True)
+    assert "0.2 s" in str(failed)
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [
+        b"",
+        b'HTTP/1.1 200 OK\r\nContent-Length: 100\r\nContent-Type: application/json\r\n\r\n{"cho',
+        b"not http at all\r\n\r\n",
+    ],
+)
+def test_a_broken_connection_is_retryable_and_may_have_been_billed(sent: bytes) -> None:
+    async def cut(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(sent)
+        await writer.drain()
+
+    async def run() -> CallFailed:
+        async with raw_serving(cut) as url:
+            return await failure(url)
+
+    failed = asyncio.run(run())
+    assert (failed.retryable, failed.charged) == (True, True)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b'{"choices": [', b"\xff\xfe\x00", b"", b"[]", b"null", b'"4"', b"[" * 200_000, b'{"a": ' + b"9" * 5000 + b"}"],
+    ids=["cut", "no text", "empty", "list", "null", "string", "deep", "long number"],
+)
+def test_a_body_that_is_no_json_object_is_no_reply(body: bytes) -> None:
+    failed = refused(Canned(body))
+    assert (failed.retryable, failed.charged) == (True, True)
+
+
+@pytest.mark.parametrize("kind", ["text/html", "text/event-stream"])
+def test_a_web_page_or_stream_hints_at_the_address(kind: str) -> None:
+    failed = refused(Canned(b"<html>Welcome</html>", headers={"Content-Type": kind}))
+    assert not failed.retryable
+    assert "'/v1'" in str(failed)
+
+
+def test_json_under_another_content_type_is_still_read() -> None:
+    assert answered(Canned(chat("4"), headers={"Content-Type": "text/plain"})).text == "4"
+
+
+def test_a_compressed_reply_is_read_and_one_that_is_none_is_a_broken_connection() -> None:
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    assert answered(Canned(gzip.compress(json.dumps(chat("4")).encode()), headers=headers)).text == "4"
+    assert refused(Canned(b"not gzip", headers=headers)).retryable
+
+
+def test_a_reply_of_a_megabyte_is_read_whole() -> None:
+    assert answered(Canned(chat("é" * 500_000))).text == "é" * 500_000
+
+
+def test_a_reply_without_bounds_is_cut_off_even_when_compressed() -> None:
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    failed = refused(Canned(gzip.compress(b" " * (17 * 2**20)), headers=headers))
+    assert (failed.retryable, failed.scope, failed.charged) == (False, "request", True)
+
+
+def test_an_error_in_a_reply_is_an_error() -> None:
+    failed = refused(Canned({"error": {"code": 400, "message": "context length exceeded"}}))
+    assert (failed.retryable, failed.scope) == (False, "request")
+
+
+def test_retry_after_is_passed_on() -> None:
+    failed = refused(Canned({"error": "slow down"}, status=429, headers={"Retry-After": "7"}))
+    assert (failed.retryable, failed.retry_after) == (True, 7.0)
+
+
+def test_a_redirect_is_not_followed() -> None:
+    async def run() -> None:
+        async with serving(Canned(chat("4"))) as other:
+            headers = {"Location": f"{other.url}/chat/completions"}
+            async with serving(Canned({}, status=307, headers=headers)) as server:
+                failed = await failure(server.url, environment={"POLYJUDGE_API_KEY": "mine"})
+            assert not other.received
+            assert not failed.retryable
+
+    asyncio.run(run())
+
+
+def test_what_the_provider_says_is_quoted_briefly_without_the_key() -> None:
+    echo = {"error": {"message": "bad key topsecret0123 and Bearer topsecret0123 " + "x" * 9000}}
+    failed = refused(Canned(echo, status=401), environment={"POLYJUDGE_API_KEY": "topsecret0123"})
+    assert "topsecret0123" not in str(failed)
+    assert "POLYJUDGE_API_KEY" in str(failed)
+    assert len(str(failed)) < 600
+
+
+def test_lone_surrogates_go_out_and_come_back_as_text() -> None:
+    async def run() -> None:
+        def echo(got: Received) -> Canned:
+            return Canned(chat(got.body["messages"][0]["content"]))
+
+        async with serving(echo) as server:
+            reply = await ask(server.url, Request("any", (Message("user", "a\ud800b"),)))
+        assert reply.text == "a\ufffdb"
+
+    asyncio.run(run())
+
+
+def test_a_cancelled_call_leaves_the_backend_usable() -> None:
+    async def run() -> str:
+        answers = [Canned(chat("4")), Canned(chat("late"), delay=30.0)]
+        arrived = asyncio.Event()
+
+        def answer(got: Received) -> Canned:
+            arrived.set()
+            return answers.pop()
+
+        async with serving(answer) as server:
+            backend = opened(server.url)
+            call = asyncio.create_task(backend.complete(REQUEST))
+            await arrived.wait()
+            call.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await call
+            reply = await backend.complete(REQUEST)
+            await backend.close()
+            return reply.text
+
+    assert asyncio.run(run()) == "4"

@@ -1,0 +1,122 @@
+from __future__ import annotations
+
+import pickle
+from pathlib import Path
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from polyjudge.errors import ModelError
+from polyjudge.llm.secrets import Secret, find_key, parse_env, quotable, redact
+
+KEYS = st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="*"), min_size=8, max_size=60)
+VARIABLE = "SOME_API_KEY"
+
+
+@given(key=KEYS, before=st.text(max_size=50), after=st.text(max_size=50))
+def test_no_given_key_survives_redaction(key: str, before: str, after: str) -> None:
+    text = f"{before}{key} {quote(key, safe='')}{after}"
+    left = redact(text, [Secret(key)])
+    assert key not in left
+
+
+@given(st.text())
+def test_a_quote_is_one_short_printable_line(text: str) -> None:
+    line = quotable(text)
+    assert len(line) <= 300
+    assert line.isprintable()
+    assert quotable(line) == line
+
+
+@given(st.text())
+def test_redaction_is_idempotent(text: str) -> None:
+    once = redact(text)
+    assert redact(once) == once
+
+
+@pytest.mark.parametrize(
+    ("text", "secret"),
+    [
+        ("Incorrect API key provided: sk-proj-abcdef123456.", "abcdef123456"),
+        ("sent Authorization: Bearer 0123456789abcdef", "0123456789abcdef"),
+        ("{'authorization': 'Basic dXNlcjpwYXNz'}", "dXNlcjpwYXNz"),
+        ("bearer ABCDEFGHIJ+/=", "ABCDEFGHIJ"),
+        ("GET https://host/path?key=verysecret&x=1", "verysecret"),
+        ("GET https://host/path?api_key=verysecret", "verysecret"),
+        ("http://user:hunter22@host/v1", "hunter22"),
+        ("http://token@host/v1", "token@"),
+        ("AIzaSyA1234567890abcdefghijklmnop", "SyA1234567890"),
+    ],
+)
+def test_what_looks_like_a_key_is_masked(text: str, secret: str) -> None:
+    assert secret in text
+    assert secret not in redact(text)
+    assert "***" in redact(text)
+
+
+def test_ordinary_text_is_left_alone() -> None:
+    text = "the key idea: basic authentication was refused at https://host/v1 (max_tokens: 5)"
+    assert redact(text) == text
+
+
+def test_a_secret_shows_its_value_to_nobody_but_who_asks() -> None:
+    secret = Secret("visible")
+    assert "visible" not in f"{secret} {secret!r} {[secret]} {secret.__class__.__dict__}"
+    assert secret.reveal() == "visible"
+    with pytest.raises(TypeError):
+        pickle.dumps(secret)
+
+
+@given(st.dictionaries(st.from_regex(r"[A-Z_][A-Z0-9_]{0,8}", fullmatch=True), KEYS, max_size=5))
+def test_quoted_values_are_read_back(values: dict[str, str]) -> None:
+    values = {name: value.replace("'", "") for name, value in values.items()}
+    text = "\n".join(f"export {name}='{value}' # comment" for name, value in values.items())
+    assert parse_env(text) == values
+
+
+def test_env_lines_of_every_kind() -> None:
+    text = (
+        '\ufeff# comment\nA=1\n B = two words # not this\nexport C="x # y"\nnot a line\n2D=no\nE=\nF=\'open\n'
+        "G=a#b\nH=$A\nI=first=second\nJ=# nothing\n"
+    )
+    expected = {"A": "1", "B": "two words", "C": "x # y", "E": "", "F": "'open"}
+    assert parse_env(text) == expected | {"G": "a#b", "H": "$A", "I": "first=second", "J": ""}
+
+
+def test_the_environment_wins_then_the_nearest_file_that_has_the_key(tmp_path: Path) -> None:
+    inner = tmp_path / "a" / "b"
+    inner.mkdir(parents=True)
+    (tmp_path / ".env").write_text(f"{VARIABLE}=outermost\n")
+    (tmp_path / "a" / ".env").write_text(f"{VARIABLE}=nearer\n")
+    (inner / ".env").write_text(f"OTHER=1\n{VARIABLE}=\n")
+
+    def found(environment: dict[str, str], folder: Path) -> str:
+        key = find_key(VARIABLE, environment, folder)
+        assert key is not None
+        return key.reveal()
+
+    assert found({VARIABLE: "environment"}, inner) == "environment"
+    assert found({VARIABLE: "  "}, inner) == "nearer"
+    assert found({}, tmp_path) == "outermost"
+    assert find_key("POLYJUDGE_NOWHERE_SET", {}, inner) is None
+
+
+def test_a_folder_named_env_and_bytes_that_are_no_text_do_no_harm(tmp_path: Path) -> None:
+    (tmp_path / ".env").mkdir()
+    inner = tmp_path / "inner"
+    inner.mkdir()
+    (inner / ".env").write_bytes(b"\xff\xfe\x00" + f"\n{VARIABLE}=fine\n".encode())
+    key = find_key(VARIABLE, {}, inner)
+    assert key is not None
+    assert key.reveal() == "fine"
+    assert find_key("POLYJUDGE_NOWHERE_SET", {}, inner) is None
+
+
+@pytest.mark.parametrize("value", ["two words", "line\nbreak", "“quoted”", "nul\0"])
+def test_a_value_that_cannot_be_a_key_is_refused_unseen(value: str, tmp_path: Path) -> None:
+    with pytest.raises(ModelError) as caught:
+        find_key(VARIABLE, {VARIABLE: value}, tmp_path)
+    assert VARIABLE in str(caught.value)
+    assert value not in str(caught.value)

@@ -1,0 +1,126 @@
+"""The annotators' ceiling and the constant judge's floor."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from polyjudge.metrics import METRICS, Levels, annotators_ceiling, constant_floor, metric
+
+NAN = float("nan")
+FIVE = Levels(1, 5)
+SPEARMAN = metric("spearman")
+each_metric = pytest.mark.parametrize("one", METRICS.values(), ids=lambda one: one.name)
+rating = st.integers(1, 5).map(float)
+rating_or_none = st.one_of(rating, st.just(NAN))
+
+
+@each_metric
+@settings(deadline=None, max_examples=30)
+@given(pairs=st.lists(st.tuples(rating_or_none, rating_or_none), min_size=2, max_size=20))
+def test_two_raters_are_each_others_ceiling(one, pairs):
+    first, second = np.array(pairs).T
+    found = annotators_ceiling(one, pairs, levels=FIVE)
+    common = int((~np.isnan(first + second)).sum())
+    expected = one(first, second, FIVE) if common >= 2 else NAN
+    assert found.value == pytest.approx(expected, nan_ok=True)
+    assert found.n_rows == common
+    assert len(found.per_rater) == 2
+
+
+def test_each_of_three_raters_meets_the_mean_of_the_others():
+    ratings = np.random.default_rng(0).integers(1, 6, (30, 3)).astype(float)
+    ratings[4, 1] = ratings[7] = NAN
+    found = annotators_ceiling(SPEARMAN, ratings)
+    expected = []
+    for rater in range(3):
+        kept = ~np.isnan(ratings[:, rater]) & (np.arange(30) != 7)
+        others = np.nanmean(np.delete(ratings[kept], rater, axis=1), axis=1)
+        expected.append(SPEARMAN(ratings[kept, rater], others))
+    assert found.per_rater == pytest.approx(expected)
+    assert found.value == pytest.approx(np.mean(expected))
+    assert found.n_rows == 29
+
+
+def test_raters_of_one_mind_reach_the_best():
+    ratings = np.repeat([[1], [2], [4], [5]], 3, axis=1)
+    for one in METRICS.values():
+        if one.applies_to(FIVE):
+            assert annotators_ceiling(one, ratings, levels=FIVE).value == one.range.best
+
+
+@pytest.mark.parametrize(
+    "ratings",
+    [[[1], [2], [3]], [[1, NAN], [NAN, 2], [3, 3]], np.zeros((0, 2)), [[NAN, NAN], [NAN, NAN]]],
+)
+def test_without_two_raters_of_two_rows_the_ceiling_is_unknown(ratings):
+    assert math.isnan(annotators_ceiling(SPEARMAN, ratings).value)
+    assert math.isnan(annotators_ceiling(metric("mae"), ratings).value)
+
+
+def test_a_constant_rater_is_undefined_and_the_others_still_count():
+    ratings = [[1, 1, 3], [2, 3, 3], [4, 4, 3], [5, 4, 3]]
+    found = annotators_ceiling(SPEARMAN, ratings)
+    assert math.isnan(found.per_rater[2])
+    assert found.value == pytest.approx(np.mean(found.per_rater[:2]))
+
+
+def test_labels_are_compared_with_the_majority_and_ties_have_none():
+    ratings = [[0, 0, 0, 2], [1, 1, 1, 2], [2, 2, 2, 2], [0, 1, 2, NAN], [1, 1, NAN, 1]]
+    found = annotators_ceiling(metric("accuracy"), ratings, levels=Levels.categorical(3))
+    # The fourth row ties for every rater; the last rater misses the majority in two of four rows.
+    assert found.per_rater == (1, 1, 1, 0.5)
+    assert found.n_rows == 5
+
+
+def test_the_ceiling_names_its_grouping():
+    ratings = [[1, 1], [2, 2], [3, 3], [5, 1], [5, 2], [5, 3]]
+    documents = ["a"] * 3 + ["b"] * 3
+    skip = annotators_ceiling(SPEARMAN, ratings, documents=documents, grouping="document-skip")
+    zero = annotators_ceiling(SPEARMAN, ratings, documents=documents, grouping="document-zero")
+    assert (skip.value, zero.value) == (1, 0.5)
+
+
+@each_metric
+@settings(deadline=None, max_examples=30)
+@given(human=st.lists(rating, min_size=2, max_size=20), constant=rating)
+def test_no_constant_answer_beats_the_floor(one, human, constant):
+    floor = constant_floor(one, human, levels=FIVE)
+    assert not one.is_better(one([constant] * len(human), human, FIVE), floor.value)
+    if not math.isnan(floor.value):
+        assert floor.value == one([floor.constant] * len(human), human, FIVE)
+
+
+@pytest.mark.parametrize("name", ["spearman", "kendall", "pearson"])
+def test_a_constant_has_no_correlation_to_be_a_floor(name):
+    floor = constant_floor(metric(name), [1, 2, 3, 4, 5], levels=FIVE)
+    assert math.isnan(floor.value)
+    assert math.isnan(floor.constant)
+
+
+def test_the_floor_is_named():
+    human = [4, 5, 5, 5, 3, 5, NAN]
+    assert constant_floor(metric("off_by_one"), human, levels=FIVE) == type(constant_floor(SPEARMAN, []))(1, 4)
+    assert constant_floor(metric("accuracy"), human, levels=FIVE).constant == 5
+    assert constant_floor(metric("mae"), human, levels=FIVE).constant == 5
+    assert constant_floor(metric("kappa"), [1, 2, 2], levels=FIVE).value == 0
+
+
+def test_on_a_continuous_scale_the_median_is_best_for_mae_and_the_mean_for_rmse():
+    human = np.random.default_rng(1).gamma(1.0, size=101)
+    scale = Levels(0, 100, None)
+    assert constant_floor(metric("mae"), human, levels=scale).constant == np.median(human)
+    assert constant_floor(metric("rmse"), human, levels=scale).constant == pytest.approx(human.mean())
+    assert constant_floor(metric("rmse"), human, levels=scale).value == pytest.approx(human.std())
+
+
+def test_a_long_scale_is_searched_by_its_percentiles():
+    human = np.arange(2001.0)
+    assert constant_floor(metric("mae"), human, levels=Levels(0, 5000)).constant == 1000
+
+
+def test_no_ratings_have_no_floor():
+    assert math.isnan(constant_floor(metric("mae"), [NAN, NAN], levels=FIVE).value)
+    assert math.isnan(constant_floor(metric("mae"), [], levels=Levels(0, 1, None)).value)

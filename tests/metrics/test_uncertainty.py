@@ -1,0 +1,190 @@
+"""Bootstrap intervals: the fast way equals the slow one, pairs share their noise, documents are drawn whole."""
+
+import dataclasses
+import math
+
+import numpy as np
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from polyjudge.metrics import METRICS, Levels, bootstrap, metric, paired_bootstrap, table
+
+NAN = float("nan")
+FIVE = Levels(1, 5)
+SPEARMAN = metric("spearman")
+each_metric = pytest.mark.parametrize("one", METRICS.values(), ids=lambda one: one.name)
+
+
+def some_scores(seed, n=40, criteria=2, missing=0.1, continuous=False):
+    generator = np.random.default_rng(seed)
+    human = generator.integers(1, 6, (n, criteria)).astype(float)
+    judges = [np.clip(human + generator.integers(-2, 3, human.shape), 1, 5) for _ in range(2)]
+    if continuous:
+        judges = [judge + generator.normal(size=judge.shape) for judge in judges]
+    for side in (human, *judges):
+        side[generator.random(side.shape) < missing] = NAN
+    return human, judges, [f"d{number}" for number in generator.integers(0, n // 4, n)]
+
+
+def spelled_out(one):
+    """The same metric without its weighted form: every resample is made of rows."""
+    return dataclasses.replace(one, weighted=None)
+
+
+def same_intervals(found, expected, tolerance):
+    for one, other in zip((*found.per_criterion, found.mean), (*expected.per_criterion, expected.mean), strict=True):
+        assert dataclasses.astuple(one) == pytest.approx(dataclasses.astuple(other), abs=tolerance, nan_ok=True)
+
+
+@each_metric
+@settings(deadline=None, max_examples=8)
+@given(seed=st.integers(0, 10**6), grouping=st.sampled_from(["pooled", "document-skip", "document-zero", "rows"]))
+def test_the_fast_way_equals_the_slow_one_exactly(one, seed, grouping):
+    assume(one.higher_is_better or grouping != "document-zero")
+    human, (first, second), documents = some_scores(seed)
+    options = {"levels": FIVE, "n_resamples": 25, "seed": seed}
+    if grouping != "rows":
+        options |= {"documents": documents, "grouping": grouping}
+    same_intervals(bootstrap(one, first, human, **options), bootstrap(spelled_out(one), first, human, **options), 0)
+    same_intervals(
+        paired_bootstrap(one, first, second, human, **options),
+        paired_bootstrap(spelled_out(one), first, second, human, **options),
+        0,
+    )
+
+
+@each_metric
+@settings(deadline=None, max_examples=8)
+@given(seed=st.integers(0, 10**6))
+def test_the_fast_way_equals_the_slow_one_on_continuous_scores(one, seed):
+    human, (first, second), documents = some_scores(seed, continuous=True)
+    options = {"levels": FIVE, "documents": documents, "n_resamples": 25, "seed": seed}
+    same_intervals(
+        paired_bootstrap(one, first, second, human, **options),
+        paired_bootstrap(spelled_out(one), first, second, human, **options),
+        1e-12,
+    )
+
+
+@each_metric
+@settings(deadline=None, max_examples=5)
+@given(seed=st.integers(0, 10**6))
+def test_a_judge_does_not_differ_from_itself(one, seed):
+    human, (judge, _), documents = some_scores(seed)
+    found = paired_bootstrap(one, judge, judge, human, levels=FIVE, documents=documents, n_resamples=30)
+    for each in (*found.per_criterion, found.mean):
+        assert each.n_undefined == 30 or (each.value, each.low, each.high, each.standard_error) == (0, 0, 0, 0)
+
+
+def test_the_value_is_that_of_the_data_and_lies_among_the_resamples():
+    human, (judge, _), documents = some_scores(1, n=200)
+    found = bootstrap(SPEARMAN, judge, human, documents=documents)
+    assert found.mean.value == table(SPEARMAN, judge, human).mean
+    assert found.mean.low < found.mean.value < found.mean.high
+    assert found.n_clusters == len(set(documents))
+    assert found.n_pairs == tuple((~np.isnan(human + judge)).sum(axis=0))
+
+
+def test_the_seed_decides_and_nothing_else():
+    human, (first, second), documents = some_scores(2)
+    one = paired_bootstrap(SPEARMAN, first, second, human, documents=documents, n_resamples=200, seed=5)
+    renamed = [hash(document) for document in documents]
+    assert one == paired_bootstrap(SPEARMAN, first, second, human, documents=renamed, n_resamples=200, seed=5)
+    assert one != paired_bootstrap(SPEARMAN, first, second, human, documents=documents, n_resamples=200, seed=6)
+
+
+def test_a_difference_turns_its_sign_with_the_judges():
+    human, (first, second), documents = some_scores(3)
+    one = paired_bootstrap(SPEARMAN, first, second, human, documents=documents).mean
+    other = paired_bootstrap(SPEARMAN, second, first, human, documents=documents).mean
+    assert (one.value, one.low, one.high) == pytest.approx((-other.value, -other.high, -other.low))
+
+
+def test_a_wider_level_gives_a_wider_interval():
+    human, (judge, _), _ = some_scores(4)
+    widths = [
+        interval.high - interval.low
+        for interval in (bootstrap(SPEARMAN, judge, human, level=level).mean for level in (0.5, 0.8, 0.95, 0.99))
+    ]
+    assert widths == sorted(widths)
+    assert len(set(widths)) == 4
+
+
+@pytest.mark.parametrize("name", ["spearman", "kendall", "pearson", "qwk", "mae"])
+def test_copies_of_a_row_in_its_document_add_no_certainty(name):
+    human, (judge, _), documents = some_scores(5, missing=0)
+    copies = {"levels": FIVE, "documents": np.repeat(documents, 3).tolist(), "n_resamples": 300}
+    once = bootstrap(metric(name), judge, human, levels=FIVE, documents=documents, n_resamples=300)
+    thrice = bootstrap(metric(name), np.repeat(judge, 3, axis=0), np.repeat(human, 3, axis=0), **copies)
+    assert thrice.n_pairs == tuple(3 * count for count in once.n_pairs)
+    assert thrice.mean.low == pytest.approx(once.mean.low, abs=1e-12)
+    assert thrice.mean.high == pytest.approx(once.mean.high, abs=1e-12)
+
+
+def test_rows_that_only_one_judge_scored_do_not_enter_a_difference():
+    human = np.array([1, 2, 3, 4, 5, 1, 2, 3], dtype=float)
+    judge = human[::-1].copy()
+    evasive = judge.copy()
+    evasive[:4] = NAN
+    found = paired_bootstrap(SPEARMAN, evasive, judge, human, n_resamples=50)
+    assert found.n_pairs == (4,)
+    assert found.mean.value == 0
+
+
+def test_undefined_resamples_are_left_out_and_counted():
+    predicted, human = [3, 3, 3, 3, 3, 4], [1, 2, 3, 4, 5, 5]
+    found = bootstrap(SPEARMAN, predicted, human, n_resamples=2000).mean
+    # A resample without the last row is constant: (5/6)^6 of them.
+    assert found.n_undefined / found.n_resamples == pytest.approx((5 / 6) ** 6, abs=0.04)
+    assert -1 <= found.low <= found.high <= 1
+
+
+def test_a_constant_judge_has_no_interval_and_neither_has_the_mean():
+    human = np.array([[1, 1], [2, 2], [3, 3], [4, 4]], dtype=float)
+    predicted = np.column_stack([human[:, 0], np.full(4, 3.0)])
+    found = bootstrap(SPEARMAN, predicted, human, n_resamples=100)
+    constant = found.per_criterion[1]
+    assert constant.n_undefined == found.mean.n_undefined == 100
+    for each in (constant, found.mean):
+        assert all(map(math.isnan, (each.value, each.low, each.high, each.standard_error)))
+    assert found.per_criterion[0].value == 1
+
+
+@pytest.mark.parametrize("one", [metric("spearman"), metric("mae")], ids=lambda one: one.name)
+def test_one_document_or_none_tells_no_spread(one):
+    found = bootstrap(one, [1, 2, 3], [1, 3, 2], documents=["a"] * 3).mean
+    assert not math.isnan(found.value)
+    assert math.isnan(found.low)
+    assert math.isnan(found.high)
+    nothing = bootstrap(one, [], []).mean
+    assert math.isnan(nothing.value)
+    assert math.isnan(nothing.low)
+    assert nothing.n_undefined == nothing.n_resamples
+
+
+@pytest.mark.parametrize("options", [{"n_resamples": 0}, {"level": 1}, {"level": 0}])
+def test_impossible_settings_are_refused(options):
+    with pytest.raises(ValueError, match=r"resample|level"):
+        bootstrap(SPEARMAN, [1, 2], [1, 2], **options)
+
+
+def test_intervals_cover_the_truth_about_as_often_as_they_say():
+    generator = np.random.default_rng(2026)
+    correlation, share, documents, rows, trials = 0.5, 0.5, 60, 4, 200
+    names = np.repeat(np.arange(documents), rows)
+
+    def clustered():
+        shared, own = generator.normal(size=documents), generator.normal(size=documents * rows)
+        return math.sqrt(share) * shared[names] + math.sqrt(1 - share) * own
+
+    truth = 6 / math.pi * math.asin(correlation / 2)
+    covered = {"documents": 0, "rows": 0}
+    for trial in range(trials):
+        human = clustered()
+        predicted = correlation * human + math.sqrt(1 - correlation**2) * clustered()
+        for way, clusters in (("documents", names.tolist()), ("rows", None)):
+            found = bootstrap(SPEARMAN, predicted, human, documents=clusters, n_resamples=300, seed=trial).mean
+            covered[way] += found.low <= truth <= found.high
+    assert 0.88 <= covered["documents"] / trials <= 0.99
+    assert covered["rows"] < covered["documents"]
