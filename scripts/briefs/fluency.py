@@ -12,8 +12,9 @@ from briefs.words import Word
 
 Sentences = tuple[tuple[Word, ...], ...]
 
-ARTICLES = frozenset({"the", "a", "an"})
-SMALL = ARTICLES | {"of", "to", "in", "on", "at", "for", "by", "with", "from", "and", "than", "its", "his", "her"}
+SMALL = frozenset(
+    {"the", "a", "an", "of", "to", "in", "on", "at", "for", "by", "with", "from", "and", "than", "its", "his", "her"}
+)
 BEFORE = SMALL | {"will", "may", "must", "can", "is", "are", "was", "were", "has", "have", "had"}
 DISAGREEING = {
     "is": "are",
@@ -28,20 +29,8 @@ DISAGREEING = {
 # After these British English allows both "has" and "have", so that no error can be made.
 COLLECTIVE = frozenset(
     {"archive", "band", "board", "choir", "class", "club", "college", "council", "court", "factory", "farm", "firm"}
-    | {
-        "institute",
-        "island",
-        "none",
-        "office",
-        "parish",
-        "police",
-        "railway",
-        "school",
-        "station",
-        "team",
-        "union",
-        "ward",
-    }
+    | {"institute", "island", "none", "office", "parish", "police", "railway", "school", "station", "team", "union"}
+    | {"ward"}
 )
 # Words that may change places with a small one and leave good English behind.
 MOBILE = frozenset({"all", "also", "always", "now", "often", "once", "one", "only", "rarely", "still", "too"})
@@ -165,7 +154,9 @@ def _is_free(word: Word) -> bool:
 
 
 def _stands_bare(word: Word) -> bool:
-    return word.core in BARE or (word.core.endswith("s") and not word.core.endswith("ss"))
+    """Whether `word` is in `BARE` or looks like a plural."""
+    is_plural = word.core.endswith("s") and not word.core.endswith("ss") and word.core not in SMALL | set(DISAGREEING)
+    return word.core in BARE or is_plural
 
 
 def _breaks(word: Word, after: Word) -> bool:

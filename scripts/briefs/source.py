@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -88,9 +89,9 @@ def load_notes(path: Path) -> tuple[Note, ...]:
     """
     entries = YAML(typ="safe", pure=True).load(path.read_text(encoding="utf-8"))
     notes = tuple(_note(entry) for entry in entries)
-    ids = [note.id for note in notes]
-    if len(set(ids)) < len(ids):
-        raise SourceError("two notes share an id")
+    twice = [name for name, count in Counter(note.id for note in notes).items() if count > 1]
+    if twice:
+        raise SourceError(f"several notes share the id {twice[0]!r}")
     return notes
 
 

@@ -52,7 +52,7 @@ def inner_name(name: str) -> str:
 
 def inner_head(text: str) -> str:
     """How `text`, the head of a sentence, stands after a link: in small letters unless a name begins it."""
-    return text if text.split(" ")[0] in NAMES else text[0].lower() + text[1:]
+    return text if text.partition(" ")[0] in NAMES else text[0].lower() + text[1:]
 
 
 def join(sentences: tuple[tuple[Word, ...], ...]) -> str:

@@ -96,7 +96,7 @@ texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"
 @calm
 @given(st.lists(st.tuples(texts, texts, st.integers(1, 5)), min_size=1, max_size=8))
 def test_ids_are_unique_and_depend_on_the_inputs_alone(rows: list[tuple[str, str, int]]) -> None:
-    table = [{"note": n or "n", "summary": s or "s", "f1": f, "f2": f, "tone": "kind"} for n, s, f in rows]
+    table = [{"note": f"{n}.", "summary": f"{s}.", "f1": f, "f2": f, "tone": "kind"} for n, s, f in rows]
     first = load(table, CRITERIA)
     second = load([{**row, "f1": 3, "extra": 1} for row in table], CRITERIA)
     ids = [example.id for example in first.examples]

@@ -25,7 +25,8 @@ names = st.lists(
 def grids(draw: st.DrawFn) -> tuple[list[str], list[list[str]]]:
     header = draw(names)
     width = len(header)
-    return header, draw(st.lists(st.lists(cell, min_size=width, max_size=width), min_size=1, max_size=6))
+    record = st.lists(cell, min_size=width, max_size=width).filter(lambda cells: any(map(str.strip, cells)))
+    return header, draw(st.lists(record, min_size=1, max_size=6))
 
 
 def written(folder: Path, name: str, content: str | bytes) -> Path:
@@ -129,6 +130,13 @@ def test_a_column_without_a_name_is_noted_and_not_read(tmp_path: Path) -> None:
     assert table.notes == ("column 1 has no name and was not read",)
 
 
+def test_rows_of_empty_cells_are_skipped_and_noted_and_lines_still_fit(tmp_path: Path) -> None:
+    table = read_table(written(tmp_path, "a.csv", "\ntext,x\n\n,\na,1\n,\nb,2\n , \n\n"))
+    assert [dict(row) for row in table.rows] == [{"text": "a", "x": "1"}, {"text": "b", "x": "2"}]
+    assert table.lines == (5, 7)
+    assert table.notes == ("rows of empty cells skipped: 3",)
+
+
 def test_json_lines_may_hold_unicode_line_separators(tmp_path: Path) -> None:
     table = read_table(written(tmp_path, "a.jsonl", '{"text": "one\u2028two"}\n'))
     assert table.rows == ({"text": "one\u2028two"},)
@@ -136,6 +144,8 @@ def test_json_lines_may_hold_unicode_line_separators(tmp_path: Path) -> None:
 
 BAD = [
     ("empty.csv", b"", ["empty.csv", "empty"]),
+    ("mark.csv", b"\xef\xbb\xbf\n", ["mark.csv", "empty"]),
+    ("commas.csv", b",,\n,,\n", ["commas.csv", "empty"]),
     ("blank.csv", b"\n \n", ["blank.csv", "empty"]),
     ("header.csv", b"text,fluency\n", ["header.csv", "no rows"]),
     ("twice.csv", b"text,x,text\na,1,b\n", ["twice.csv", "'text'", "columns 1, 3"]),

@@ -109,6 +109,10 @@ def test_only_a_provider_that_documents_it_is_trusted_to_continue_a_begun_reply(
         "file:///etc/passwd",
         "http://höst/v1",
         "http://host\n/v1",
+        "http://a..b/v1",
+        "http://256.1.1.1/v1",
+        "http://%zz/v1",
+        "http://" + "a" * 64 + "/v1",
     ],
 )
 def test_a_bad_address_is_refused(address: str, tmp_path: Path) -> None:

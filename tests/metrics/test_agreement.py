@@ -168,6 +168,13 @@ def test_merging_equal_pairs_changes_nothing(one, pair):
     assert same(float(one.weighted(merged.distinct, counts[None, :], FIVE)[0]), one(*pair, FIVE))
 
 
+def test_a_resample_of_one_value_has_no_correlation_whatever_its_digits():
+    pairs = Pairs.of([0.1, 0.7, 1 / 3, 0.2], [1 / 7, 0.9, 0.3, 0.6])
+    counts = np.array([[count, 0, 0, 0] for count in range(2, 12)], dtype=float)
+    for name in CORRELATIONS:
+        assert np.isnan(metric(name).weighted(pairs, counts, None)).all()
+
+
 @each_metric
 @pytest.mark.parametrize("pair", [([], []), ([NAN, 1], [2, NAN]), ([NAN, NAN], [1, 5])])
 def test_of_nothing_is_nan(one, pair):

@@ -101,6 +101,32 @@ def test_a_difference_turns_its_sign_with_the_judges():
     assert (one.value, one.low, one.high) == pytest.approx((-other.value, -other.high, -other.low))
 
 
+def test_the_seed_decides_an_interval_too():
+    human, (judge, _), _ = some_scores(2)
+    one, again, other = (bootstrap(SPEARMAN, judge, human, n_resamples=200, seed=seed) for seed in (1, 1, 2))
+    assert one == again
+    assert one != other
+
+
+def test_the_interval_of_a_plain_mean_is_that_of_theory():
+    errors = np.random.default_rng(9).gamma(4, size=900)
+    found = bootstrap(metric("mae"), errors, np.zeros(900), n_resamples=4000).mean
+    standard_error = errors.std() / 30
+    assert found.standard_error == pytest.approx(standard_error, rel=0.08)
+    assert found.high - found.low == pytest.approx(2 * 1.96 * standard_error, rel=0.08)
+    assert found.high + found.low == pytest.approx(2 * found.value, rel=0.01)
+
+
+def test_documents_without_a_rating_are_no_zeros_in_a_resample():
+    human = [1, 2, 3, 1, 2, 3, NAN, NAN, NAN]
+    documents = ["a"] * 3 + ["b"] * 3 + ["c"] * 3
+    options = {"documents": documents, "grouping": "document-zero", "n_resamples": 300}
+    found = bootstrap(SPEARMAN, [1, 2, 3] * 3, human, **options).mean
+    assert (found.value, found.low, found.high) == (1, 1, 1)
+    # Only a draw of the unrated document alone has no value: 1 in 27.
+    assert 0 < found.n_undefined < 30
+
+
 def test_a_wider_level_gives_a_wider_interval():
     human, (judge, _), _ = some_scores(4)
     widths = [

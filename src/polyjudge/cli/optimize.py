@@ -26,12 +26,9 @@ def command(data: str, output: str | None, dry_run: bool, as_json: bool, quiet: 
     """
     from polyjudge.cli.printing import print_check, print_run
     from polyjudge.cli.progress import watching
-    from polyjudge.experiments.assemble import models_of
     from polyjudge.experiments.check import check
-    from polyjudge.experiments.config import resolve
     from polyjudge.experiments.optimize import optimize
 
-    models_of(resolve({k: v for k, v in options.items() if k not in ("criteria", "config")}, config_file=options["config"]).config)
     if dry_run:
         print_check(check(data, **options), as_json)
         return

@@ -11,7 +11,7 @@ from polyjudge.experiments.check import Check, CriterionCheck
 from polyjudge.experiments.optimize import Run
 from polyjudge.experiments.plan import PlannedRole
 from polyjudge.experiments.score import Scores
-from polyjudge.experiments.summary import COLUMNS, account_lines, outcome_rows, table_text, warnings
+from polyjudge.experiments.summary import COLUMNS, PAPER_NOTE, account_lines, outcome_rows, table_text, warnings
 from polyjudge.runs import codec
 
 
@@ -33,15 +33,18 @@ def print_run(run: Run, as_json: bool) -> None:
         )
         return
     outcome = run.outcome
+    paper = run.judge.lineage["recipe"] == "paper"
+    rows = f"{outcome.rows} {'' if paper else 'sealed '}test rows"
     _lines(
         [
             "",
-            f"{outcome.metric} on {outcome.rows} sealed test rows ({outcome.documents} documents)",
+            f"{outcome.metric} on {rows} ({outcome.documents} documents)",
             "",
             *table_text(outcome_rows(outcome), COLUMNS),
             "",
             *account_lines(run.accounts, run.seconds),
             *warnings(outcome),
+            *([PAPER_NOTE] if paper else []),
             "",
             outcome.verdict,
             "",

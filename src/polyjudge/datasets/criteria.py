@@ -142,7 +142,7 @@ class _Reader:
         return tuple(found)
 
     def criteria(self, value: object, inputs: set[str]) -> tuple[Criterion, ...]:
-        if not isinstance(value, list) or not value:
+        if not isinstance(value, (list, tuple)) or not value:
             self.problems.add("criteria: is missing or no list; write at least one item '- name: ...'")
             return ()
         found = tuple(self.criterion(f"criteria[{place}]", item, inputs) for place, item in enumerate(value))
@@ -198,7 +198,7 @@ class _Reader:
 
     def texts(self, path: str, value: object) -> tuple[str, ...]:
         values = [value] if isinstance(value, str) else value
-        if not isinstance(values, list) or not values:
+        if not isinstance(values, (list, tuple)) or not values:
             self.problems.add(f"{path}: {clipped(value)} is no list of texts; write [one, two] or leave the key out")
             return ()
         found = tuple(self.text(f"{path}[{place}]", item, required=True).strip() for place, item in enumerate(values))

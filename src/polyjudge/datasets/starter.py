@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from polyjudge.datasets.cells import is_missing, is_number
@@ -21,17 +21,20 @@ def starter(table: Table) -> str:
     named = {key: _named(table, key) for key in ("document", "id", "split")}
     free = [column for column in table.columns if column not in named.values()]
     spans = {column: _span(table, column) for column in free}
-    criteria = [
-        {"name": column, "definition": f"What is {column}?", "scale": span}
-        for column, span in spans.items()
-        if span is not None and NAME.fullmatch(column) and column.casefold() not in RESERVED
-    ]
-    inputs = {column: _label(column) for column, span in spans.items() if span is None and column.strip()}
+    criteria: dict[str, dict[str, Any]] = {}
+    inputs: dict[str, str] = {}
+    for column, span in spans.items():
+        if span is None and column.strip():
+            inputs[column] = _label(column, inputs.values())
+        elif NAME.fullmatch(column) and column.casefold() not in RESERVED:
+            criterion = {"name": column, "definition": f"What is {column}?", "scale": span}
+            criteria.setdefault(column.casefold(), criterion)
     mapping: dict[str, Any] = {
         "task": "Evaluate the text.",
         "inputs": inputs or {"text": "Text"},
         **{key: column for key, column in named.items() if column},
-        "criteria": criteria or [{"name": "quality", "definition": "What is quality?", "scale": [1, 5]}],
+        "criteria": list(criteria.values())
+        or [{"name": "quality", "definition": "What is quality?", "scale": [1, 5]}],
     }
     return dump_yaml(mapping)
 
@@ -44,8 +47,10 @@ def _named(table: Table, key: str) -> str | None:
     return None
 
 
-def _label(column: str) -> str:
-    return " ".join(column.replace("_", " ").split()).capitalize()
+def _label(column: str, taken: Collection[str]) -> str:
+    label = " ".join(column.replace("_", " ").split()).capitalize() or "Text"
+    folded = {other.casefold() for other in taken}
+    return label if label.casefold() not in folded else f"{label} ({len(taken) + 1})"
 
 
 def _span(table: Table, column: str) -> list[int] | dict[str, object] | None:

@@ -132,7 +132,7 @@ def table_of(data: Sequence[Row] | PandasLike | PolarsLike, source: str = "the g
 
 def _decoded(path: Path) -> str:
     blob = path.read_bytes()
-    if not blob.strip():
+    if not blob.removeprefix(codecs.BOM_UTF8).strip(b" \t\r\n,"):
         raise DataError(f"{path}: the file is empty")
     if blob.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         raise DataError(f"{path}: the file is UTF-16; save it as UTF-8")
@@ -145,7 +145,7 @@ def _decoded(path: Path) -> str:
         if path.suffix.casefold() == ".csv":
             with _long_cells():
                 reader = csv.reader(io.StringIO(start.decode("utf-8-sig") + "?", newline=""))
-                row = sum(1 for cells in reader if cells) - 1
+                row = sum(1 for cells in reader if any(cell.strip() for cell in cells)) - 1
         where = f"row {row} (line {line})" if row else f"the header (line {line})"
         raise DataError(
             f"{path}: {where}: the byte {error.object[error.start]:#04x} is not UTF-8; save the file as UTF-8 "
@@ -156,14 +156,17 @@ def _decoded(path: Path) -> str:
 def _csv_table(source: str, text: str) -> Table:
     records: list[list[str]] = []
     lines: list[int] = []
+    empty = 0
     with _long_cells():
         reader = csv.reader(io.StringIO(text, newline=""), strict=True)
         begins = 1
         try:
             for record in reader:
-                if record:
+                if any(cell.strip() for cell in record):
                     records.append(record)
                     lines.append(begins)
+                else:
+                    empty += len(record) > 1
                 begins = reader.line_num + 1
         except csv.Error as error:
             reason = "a quoted cell is never closed" if "end of data" in str(error) else str(error)
@@ -184,9 +187,10 @@ def _csv_table(source: str, text: str) -> Table:
             )
     problems.check()
     unnamed = [place for place, name in enumerate(header, start=1) if not name]
-    notes = tuple(f"column {place} has no name and was not read" for place in unnamed)
+    notes = [f"column {place} has no name and was not read" for place in unnamed]
+    notes += [f"rows of empty cells skipped: {empty}"] if empty else []
     rows = tuple({name: cell for name, cell in zip(header, record, strict=True) if name} for record in records[1:])
-    return Table(source, tuple(name for name in header if name), rows, tuple(lines[1:]), notes)
+    return Table(source, tuple(name for name in header if name), rows, tuple(lines[1:]), tuple(notes))
 
 
 def _jsonl_table(source: str, text: str) -> Table:

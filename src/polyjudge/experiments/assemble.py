@@ -169,7 +169,7 @@ def _layout(config: RunConfig, readout: Readout) -> str:
     """Under ST each criterion is judged alone; else joint unless named."""
     if config.mode == "ST":
         if config.layout == "joint":
-            raise ConfigError("mode 'ST' judges each criterion alone; leave out --layout joint, or choose another mode")
+            raise ConfigError("mode 'ST' judges each criterion alone; leave out --layout joint")
         return "solo"
     return config.layout or "joint"
 
@@ -186,7 +186,9 @@ def _gate(config: RunConfig, prompt: JudgePrompt, readout: Readout, primary: str
         )
     senseless = [c.name for c in prompt.criteria if not metric.applies_to(levels(c.scale))]
     if senseless:
-        raise ConfigError(f"gate {name!r} has no meaning on the scale of {', '.join(senseless)}; choose another --gate")
+        raise ConfigError(
+            f"gate {name!r} has no meaning on the scale of {', '.join(senseless)}; choose another --gate"
+        )
     return MeanGate(name, metric.higher_is_better, config.strict_gate)
 
 

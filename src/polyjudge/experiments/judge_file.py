@@ -19,7 +19,10 @@ from polyjudge.llm.request import Sampling, body_extra
 
 SCHEMA = 1
 # What judge.yaml adds to a criteria file.
-_OWN_KEYS = ("polyjudge", "layout", "model", "base_url", "endpoint_name", "structured", "parameters", "demonstrations", "lineage")
+_OWN_KEYS = (
+    *("polyjudge", "layout", "model", "base_url", "endpoint_name", "structured", "parameters"),
+    *("demonstrations", "lineage"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +122,8 @@ def _demonstrations(found: Any, rubric: Rubric, source: str) -> tuple[Example, .
         fits = isinstance(one, Mapping) and set(one) == {"id", "inputs", "ratings"}
         if not fits or set(one["inputs"]) != columns or set(one["ratings"]) - set(rubric.names):
             raise CriteriaError(
-                f"{source!r}, key 'demonstrations[{position}]': expected id, inputs of {sorted(columns)!r} and ratings "
-                f"of criteria, found {one!r}"
+                f"{source!r}, key 'demonstrations[{position}]': expected id, inputs of {sorted(columns)!r} and "
+                f"ratings of criteria, found {one!r}"
             )
         ratings = {name: (float(value),) for name, value in one["ratings"].items()}
         shown.append(Example(str(one["id"]), {k: str(v) for k, v in one["inputs"].items()}, None, ratings))
@@ -137,7 +140,9 @@ def _parameters(sampling: Sampling) -> dict[str, Any]:
 
 def _sampling(found: Any, source: str) -> Sampling:
     if not isinstance(found, Mapping) or set(found) - {"temperature", "max_tokens", "extra"}:
-        raise CriteriaError(f"{source!r}, key 'parameters': expected temperature, max_tokens and extra, found {found!r}")
+        raise CriteriaError(
+            f"{source!r}, key 'parameters': expected temperature, max_tokens and extra, found {found!r}"
+        )
     temperature, longest = found.get("temperature", 0.0), found.get("max_tokens", 256)
     if not (temperature is None or (isinstance(temperature, int | float) and 0 <= temperature <= 2)):
         raise CriteriaError(f"{source!r}, key 'parameters.temperature': {temperature!r} is not between 0 and 2")
@@ -156,5 +161,7 @@ def _text(own: Mapping[str, Any], key: str, source: str, default: str | None = N
 def _layout(own: Mapping[str, Any], source: str) -> str:
     value = own.get("layout", "joint")
     if value not in LAYOUTS:
-        raise CriteriaError(f"{source!r}, key 'layout': unknown layout {value!r}; choose one of: {', '.join(LAYOUTS)}")
+        raise CriteriaError(
+            f"{source!r}, key 'layout': unknown layout {value!r}; choose one of: {', '.join(LAYOUTS)}"
+        )
     return str(value)

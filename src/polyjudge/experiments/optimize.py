@@ -13,7 +13,7 @@ from polyjudge import __version__
 from polyjudge.datasets.load import Criteria, Data, load
 from polyjudge.domain.dataset import Dataset, Rubric
 from polyjudge.domain.prompt import JudgePrompt
-from polyjudge.domain.records import Measured, Step, Reading
+from polyjudge.domain.records import Measured, Reading, Step
 from polyjudge.engine import optimize as steps_of
 from polyjudge.errors import TooManyUnscored
 from polyjudge.experiments.access import open_client
@@ -222,7 +222,9 @@ async def _test(house: House, fitted: JudgePrompt, config: RunConfig) -> Outcome
     )
     missing = sum(len(prediction.unscored) for prediction in final)
     if config.fail_on_error is not None and config.fail_on_error >= 1 and missing > config.fail_on_error:
-        raise TooManyUnscored(f"{missing} test scores are unreadable, more than --fail-on-error {config.fail_on_error:g}")
+        raise TooManyUnscored(
+            f"{missing} test scores are unreadable, more than --fail-on-error {config.fail_on_error:g}"
+        )
     changed = fitted != house.prompt
     return compare(house.metric, house.prompt.criteria, house.split.test, initial, final, changed=changed)
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from polyjudge.domain.dataset import Split
-from polyjudge.domain.example import Example
 from polyjudge.engine import Setup
 
 # Four characters a token is the usual rule of thumb for English; it is an estimate and called one.
@@ -58,7 +57,7 @@ def test_readings(protocol: str, steps: int, evaluate_every: int) -> tuple[int, 
 
 
 def _calls(setup: Setup, split: Split, protocol: str, evaluate_every: int) -> Mapping[str, int]:
-    each = setup.judge.calls_per_example(setup.prompt)
+    each = len(setup.judge.groups(setup.prompt))
     stages = setup.optimizer.calls_per_turn(setup.prompt, setup.batch)
     gate_rows = len(setup.validation) if setup.gate else 0
     readings = len(test_readings(protocol, setup.steps, evaluate_every)) or 2
@@ -69,19 +68,11 @@ def _calls(setup: Setup, split: Split, protocol: str, evaluate_every: int) -> Ma
 
 def _tokens(setup: Setup, role: str) -> tuple[int, int]:
     """Estimated (prompt, completion) tokens of one call."""
-    sampled = setup.validation[:20]
-    abilities = setup.judge.asker.abilities(setup.judge.role.model)
-    count = max(1, setup.judge.calls_per_example(setup.prompt))
-    groups = setup.judge.layout.groups
-
-    def asked(example: Example) -> float:
-        questions = (
-            setup.judge.readout.question(setup.prompt.only(group), example, setup.judge.role.sampling, abilities)
-            for group in groups
-        )
-        return sum(len(question.text) for question in questions) / count
-
-    judged = round(sum(map(asked, sampled)) / max(1, len(sampled)) / CHARACTERS_A_TOKEN)
+    sampled, groups = setup.validation[:20], setup.judge.groups(setup.prompt)
+    lengths = [
+        len(setup.judge.question(setup.prompt.only(group), example).text) for example in sampled for group in groups
+    ]
+    judged = round(sum(lengths) / max(1, len(lengths)) / CHARACTERS_A_TOKEN)
     answers = {name: min(length, _longest(setup, name)) for name, length in ANSWERS.items()}
     prompts = {
         "judge": judged,

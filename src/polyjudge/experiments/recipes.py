@@ -9,7 +9,9 @@ from typing import Any
 from polyjudge.errors import ConfigError
 
 
-def _parameters(judge: int, loss: int, gradient: int, optimizer: int, *, heat: float, judge_heat: float) -> dict[str, Any]:
+def _parameters(
+    judge: int, loss: int, gradient: int, optimizer: int, *, heat: float, judge_heat: float
+) -> dict[str, Any]:
     """Longest answers in tokens, and temperatures, by role."""
     return {
         "judge": {"temperature": judge_heat, "max_tokens": judge},

@@ -13,6 +13,9 @@ from polyjudge.llm.accounts import RoleAccount
 if TYPE_CHECKING:
     from polyjudge.experiments.optimize import Run
 
+PAPER_NOTE = (
+    "The paper's protocol: batches overlap the validation rows, and the test rows were read after every step."
+)
 COLUMNS = ("criterion", "initial", "fitted", "difference", "95 % interval", "coverage", "ceiling")
 
 
@@ -25,7 +28,8 @@ def account_lines(accounts: Sequence[RoleAccount], seconds: float) -> list[str]:
     """What was asked of whom in this invocation, a line a role, and the time."""
     lines = []
     for one in accounts:
-        extras = [f"{one.from_journal} from the journal"] if one.from_journal else []
+        free = one.from_journal + one.joined
+        extras = [f"{free:,} more answered from the journal"] if free else []
         extras += [f"{one.failures} failed"] if one.failures else []
         estimated = f" + {one.estimated_tokens:,} estimated" if one.estimated_tokens else ""
         tokens = f"{one.prompt_tokens:,} prompt + {one.completion_tokens:,} completion{estimated} tokens"
@@ -52,7 +56,8 @@ def table_text(rows: Sequence[Sequence[str]], columns: Sequence[str]) -> list[st
     widths = [max(len(row[k]) for row in (columns, *rows)) for k in range(len(columns))]
 
     def one(row: Sequence[str]) -> str:
-        cells = [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(row[1:], widths[1:], strict=True))]
+        numbers = zip(row[1:], widths[1:], strict=True)
+        cells = [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in numbers)]
         return "| " + " | ".join(cells) + " |"
 
     rule = "|" + "|".join("-" * (width + 1) + (":" if k else "-") for k, width in enumerate(widths)) + "|"
@@ -65,9 +70,6 @@ def summary(done: Run, config: RunConfig) -> str:
     accepted = sum(step.status == "accepted" for step in done.steps)
     failed = sum(step.status == "failed" for step in done.steps)
     turns = sum(step.index > 0 for step in done.steps)
-    notes = [
-        "The paper's protocol: batches overlap the validation rows, and the test rows were read after every step."
-    ]
     lines = [
         f"# {done.path.name}",
         "",
@@ -79,7 +81,7 @@ def summary(done: Run, config: RunConfig) -> str:
         *table_text(outcome_rows(outcome), COLUMNS),
         "",
         *warnings(outcome),
-        *(notes if config.protocol == "paper" else []),
+        *([PAPER_NOTE] if config.protocol == "paper" else []),
         "",
         f"Judge {config.model}, layout {done.judge.layout}, readout {done.judge.readout}; mode {config.mode}, recipe "
         f"{config.recipe}, seed {config.seed}. {turns} steps: {accepted} accepted, {failed} failed, "

@@ -12,7 +12,7 @@ from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.records import Call, Prediction
 from polyjudge.domain.scale import NAN
 from polyjudge.errors import ReplyError
-from polyjudge.judge.readout import Readout
+from polyjudge.judge.readout import Question, Readout
 from polyjudge.llm.request import Asker
 from polyjudge.llm.role import Role
 from polyjudge.llm.together import together
@@ -39,7 +39,7 @@ class Judge:
     async def predict(self, prompt: JudgePrompt, example: Example, sample: int = 0) -> Prediction:
         """The scores of one example; nan where no score could be read."""
         answers = await together(
-            self._ask_group(prompt.only(group), example, sample) for group in self._groups(prompt)
+            self._ask_group(prompt.only(group), example, sample) for group in self.groups(prompt)
         )
         found = {name: score for answer in answers for name, score in answer.scores.items()}
         calls = tuple(call for answer in answers for call in answer.calls)
@@ -51,11 +51,12 @@ class Judge:
         """Predictions aligned with ``examples``."""
         return tuple(await together(self.predict(prompt, example, sample) for example in examples))
 
-    def calls_per_example(self, prompt: JudgePrompt) -> int:
-        """Planned calls for one example, without re-asks."""
-        return len(self._groups(prompt))
+    def question(self, prompt: JudgePrompt, example: Example) -> Question:
+        """The one call that asks for every criterion of ``prompt``."""
+        return self.readout.question(prompt, example, self.role.sampling, self.asker.abilities(self.role.model))
 
-    def _groups(self, prompt: JudgePrompt) -> tuple[Group, ...]:
+    def groups(self, prompt: JudgePrompt) -> tuple[Group, ...]:
+        """The layout's groups of the prompt's criteria; each is one call."""
         kept = (tuple(name for name in group if name in prompt.names) for group in self.layout.groups)
         return tuple(group for group in kept if group)
 
@@ -77,7 +78,7 @@ class Judge:
         return Prediction(example.id, scores, calls)
 
     async def _ask(self, prompt: JudgePrompt, example: Example, sample: int, attempt: int) -> Prediction:
-        question = self.readout.question(prompt, example, self.role.sampling, self.asker.abilities(self.role.model))
+        question = self.question(prompt, example)
         request = self.role.request(
             question.messages,
             sampling=question.sampling,

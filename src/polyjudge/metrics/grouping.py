@@ -152,7 +152,7 @@ def table(
 
 def mean(values: Sequence[float]) -> float:
     """The unweighted mean; NaN if any value is, or there is none."""
-    return math.fsum(values) / len(values) if values and not any(map(math.isnan, values)) else math.nan
+    return math.fsum(values) / len(values) if values else math.nan
 
 
 def matrix(values: npt.ArrayLike, name: str) -> Matrix:

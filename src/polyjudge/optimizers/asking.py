@@ -30,12 +30,15 @@ class Stage:
     async def ask(self, text: str, read: Callable[[str, bool], T], sample: int = 0) -> T:
         """The reply as ``read(text, cut)`` understands it.
 
+        Equal texts asked with different ``sample`` are different draws, unless the temperature is 0.
+
         Raises:
             ReplyError: the last reply could not be read either.
         """
         failure = ReplyError("nothing was asked")
+        draw = 0 if self.role.sampling.temperature == 0 else sample
         for attempt in range(self.re_asks + 1):
-            request = self.role.request((Message("user", text),), sample=sample, attempt=attempt)
+            request = self.role.request((Message("user", text),), sample=draw, attempt=attempt)
             try:
                 reply = await self.asker.ask(request)
                 return read(reply.text, reply.finish == "length")

@@ -16,13 +16,23 @@ from polyjudge.domain.example import Example
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.records import Critique, Gradient, Prediction, Revision
 from polyjudge.errors import ReplyError
-from polyjudge.judge.predict import Judge
 from polyjudge.llm.role import Role
 from polyjudge.llm.together import together
 from polyjudge.optimizers import wording
 from polyjudge.optimizers.asking import Stage
 from polyjudge.optimizers.base import Draft, Proposal, Turn
 from polyjudge.templates.replies import read_instruction, read_instructions, read_text
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """An example of a turn with the judge's scores; ``draw`` numbers the turns' examples through a run, so that two
+    of them that read alike are still two draws."""
+
+    turn: Turn
+    example: Example
+    prediction: Prediction
+    draw: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +63,7 @@ class TextGrad:
     loss_shows_item: bool = True
 
     async def propose(self, turn: Turn) -> Proposal:
-        chains = await together(self._chain(turn, example) for example in turn.batch)
+        chains = await together(self._chain(turn, place) for place in range(len(turn.batch)))
         gradients = tuple(gradient for chain in chains for gradient in chain.gradients)
         drafts = await together(self._draft(turn, chains, gradients, sample) for sample in range(self.candidates))
         return Proposal(
@@ -74,18 +84,19 @@ class TextGrad:
             "optimizer": self.candidates * len(self.decomposition.optimizer),
         }
 
-    async def _chain(self, turn: Turn, example: Example) -> _Chain:
+    async def _chain(self, turn: Turn, place: int) -> _Chain:
         """One example from prediction to gradients. Each gradient waits for the critiques it hears, and no others."""
+        example = turn.batch[place]
         prediction = await turn.judge.predict(turn.prompt, example)
+        judged = _Judged(turn, example, prediction, turn.index * len(turn.batch) + place)
         async with asyncio.TaskGroup() as tasks:
             losses = {
-                group: tasks.create_task(self._criticise(turn, example, prediction, group))
+                group: tasks.create_task(self._criticise(judged, group))
                 for group in self.decomposition.loss
                 if _rated(turn.prompt, example, group)
             }
             gradients = [
-                tasks.create_task(self._differentiate(turn, example, prediction, group, losses))
-                for group in self.decomposition.gradient
+                tasks.create_task(self._differentiate(judged, group, losses)) for group in self.decomposition.gradient
             ]
         return _Chain(
             prediction,
@@ -93,34 +104,27 @@ class TextGrad:
             tuple(gradient for task in gradients if (gradient := task.result()) is not None),
         )
 
-    async def _criticise(
-        self, turn: Turn, example: Example, prediction: Prediction, group: Group
-    ) -> Critique | None:
-        text = wording.loss(
-            turn.prompt.only(group), example, prediction, turn.judge.readout, self.loss_shows_item
-        )
+    async def _criticise(self, judged: _Judged, group: Group) -> Critique | None:
+        prompt, readout = judged.turn.prompt.only(group), judged.turn.judge.readout
+        text = wording.loss(prompt, judged.example, judged.prediction, readout, self.loss_shows_item)
         try:
-            return Critique(group, example.id, await self.loss.ask(text, _prose))
+            return Critique(group, judged.example.id, await self.loss.ask(text, _prose, judged.draw))
         except ReplyError:
             return None
 
     async def _differentiate(
-        self,
-        turn: Turn,
-        example: Example,
-        prediction: Prediction,
-        group: Group,
-        losses: Mapping[Group, asyncio.Task[Critique | None]],
+        self, judged: _Judged, group: Group, losses: Mapping[Group, asyncio.Task[Critique | None]]
     ) -> Gradient | None:
         """The gradient of one group; None when there is nothing to hear or nothing readable was written."""
         awaited = [await task for loss_group, task in losses.items() if set(loss_group) <= set(group)]
         critiques = heard(group, [critique for critique in awaited if critique is not None])
         if not critiques:
             return None
-        prompt = turn.prompt.only(group)
-        text = wording.gradient(prompt, _asked(turn.judge, prompt, example), prediction, critiques)
+        prompt = judged.turn.prompt.only(group)
+        asked = judged.turn.judge.question(prompt, judged.example).text
+        text = wording.gradient(prompt, asked, judged.prediction, critiques)
         try:
-            return Gradient(group, example.id, await self.gradient.ask(text, _prose))
+            return Gradient(group, judged.example.id, await self.gradient.ask(text, _prose, judged.draw))
         except ReplyError:
             return None
 
@@ -145,7 +149,7 @@ class TextGrad:
         if not gradients:
             return Revision(group, {}, "no gradient was written")
         prompt = turn.prompt.only(group)
-        asked = [_asked(turn.judge, prompt, example) for example in turn.batch]
+        asked = [turn.judge.question(prompt, example).text for example in turn.batch]
         text = wording.optimizer(prompt, asked, [chain.prediction for chain in chains], gradients)
 
         def read(reply: str, cut: bool) -> dict[str, str]:
@@ -166,9 +170,3 @@ def _prose(reply: str, cut: bool) -> str:
 
 def _rated(prompt: JudgePrompt, example: Example, group: Group) -> bool:
     return any(not math.isnan(example.human(c)) for c in prompt.criteria if c.name in group)
-
-
-def _asked(judge: Judge, prompt: JudgePrompt, example: Example) -> str:
-    """The judge's prompt reduced to a group's criteria."""
-    abilities = judge.asker.abilities(judge.role.model)
-    return judge.readout.question(prompt, example, judge.role.sampling, abilities).text

@@ -39,7 +39,7 @@ def read_scores(text: str, criteria: Sequence[Criterion], *, cut: bool = False) 
     Args:
         text: the model's reply.
         criteria: which scores are wanted.
-        cut: whether the reply ended at its token limit; a broken object is then never repaired.
+        cut: whether the reply ended at its token limit; neither a broken object nor the last line is then read.
 
     Raises:
         ReplyError: not one of the wanted scores can be read.
@@ -53,7 +53,7 @@ def read_scores(text: str, criteria: Sequence[Criterion], *, cut: bool = False) 
         elif "{" in spoken:
             value = None
         else:
-            value = _from_prose(_whole_words(spoken) if cut else spoken, criterion, alone=len(criteria) == 1)
+            value = _from_prose(_unfinished(spoken) if cut else spoken, criterion, alone=len(criteria) == 1)
         if value is not None:
             scores[criterion.name] = value
     if not scores:
@@ -125,10 +125,10 @@ def _without_thought(text: str) -> str:
     return text[position:]
 
 
-def _whole_words(text: str) -> str:
-    """A cut reply without its last word, which may be a 1 that was to be a 10."""
-    words = text.split()
-    return text if not words or text[-1].isspace() else text[: -len(words[-1])]
+def _unfinished(text: str) -> str:
+    """A cut reply with its last line made unreadable: a 1 there may have been to be a 10, a 4 to be a 4 out of 10."""
+    whole, _, last = text.rpartition("\n")
+    return f"{whole}\n…" if last.strip() else text
 
 
 def _last(found: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Mapping[str, Any] | None:

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from polyjudge.errors import ModelError
-from polyjudge.llm.backends.endpoint import read_address
+from polyjudge.llm.backends import OpenOptions
+from polyjudge.llm.backends.endpoint import open_endpoint, read_address
 from polyjudge.llm.backends.providers import PROVIDERS
 
 HOSTS = st.from_regex(r"[a-z][a-z0-9-]{0,10}[a-z0-9](\.[a-z]{2,5})?", fullmatch=True)
@@ -57,3 +60,23 @@ def test_every_row_of_the_table_is_usable(name: str) -> None:
     assert address.identity.startswith("https://") or address.loopback
     assert row.key_needed != address.loopback
     assert row.key.isupper()
+
+
+def test_a_providers_key_belongs_to_its_own_address_however_that_is_given() -> None:
+    environment = {"OPENAI_API_KEY": "sk-its-own", "POLYJUDGE_API_KEY": "for-others"}
+
+    def used(base_url: str | None) -> tuple[str, str, str]:
+        options = OpenOptions(base_url=base_url, environment=environment, folder=Path("/"))
+        endpoint = open_endpoint("openai", "gpt", options)
+        assert endpoint.key is not None
+        return endpoint.key_variable, endpoint.key.reveal(), endpoint.limit_field
+
+    own = ("OPENAI_API_KEY", "sk-its-own", "max_completion_tokens")
+    assert used(None) == used("https://api.openai.com/v1/") == own
+    for other in ("http://api.openai.com/v1", "https://api.openai.com.example/v1", "https://api.openai.com:444/v1"):
+        assert used(other) == ("POLYJUDGE_API_KEY", "for-others", "max_tokens")
+
+
+def test_the_field_of_the_longest_answer_can_be_named() -> None:
+    options = OpenOptions(limit_field="max_tokens", environment={"OPENAI_API_KEY": "sk-some-key"}, folder=Path("/"))
+    assert open_endpoint("openai", "gpt-3", options).limit_field == "max_tokens"

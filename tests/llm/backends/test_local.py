@@ -186,8 +186,10 @@ def test_closing_stops_the_call_under_way_and_ends_the_thread(smollm2: Path) -> 
         await asyncio.sleep(0.05)
         await backend.close()
         await backend.close()
-        with pytest.raises(CallFailed, match="stopped"):
+        with pytest.raises(CallFailed, match="closed"):
             await call
+        with pytest.raises(CallFailed, match="closed"):
+            await backend.complete(asked(QUESTION))
 
     before = set(threading.enumerate())
     asyncio.run(run())

@@ -4,6 +4,7 @@ import asyncio
 import gzip
 import json
 import socket
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -258,3 +259,38 @@ def test_a_cancelled_call_leaves_the_backend_usable() -> None:
             return reply.text
 
     assert asyncio.run(run()) == "4"
+
+
+def test_a_proxy_of_the_environment_is_used_for_others_and_no_netrc_is_sent(tmp_path: Path) -> None:
+    (tmp_path / "netrc").write_text("default login me password from-netrc\n")
+    (tmp_path / "netrc").chmod(0o600)
+    program = (
+        "import asyncio, sys, pathlib\n"
+        "from polyjudge.llm.models import open_backend\n"
+        "from polyjudge.llm.request import Message, Request\n"
+        "async def run():\n"
+        "    for url in sys.argv[1:]:\n"
+        "        backend = open_backend('any', base_url=url, folder=pathlib.Path('/'))\n"
+        "        await backend.complete(Request('any', (Message('user', 'Hi.'),)))\n"
+        "        await backend.close()\n"
+        "asyncio.run(run())\n"
+    )
+
+    async def run() -> list[Received]:
+        async with serving(Canned(chat("4"))) as server:
+            address = server.url.removesuffix("/v1")
+            environment = {
+                "PYTHONPATH": ":".join(sys.path),
+                "http_proxy": address,
+                "NETRC": str(tmp_path / "netrc"),
+                "POLYJUDGE_API_KEY": "mine-0123",
+            }
+            call = [sys.executable, "-c", program, "http://model.example/proxied/v1", f"{address}/direct/v1"]
+            process = await asyncio.create_subprocess_exec(*call, env=environment)
+            assert await process.wait() == 0
+        return server.received
+
+    received = asyncio.run(run())
+    assert [got.path for got in received] == ["/proxied/v1/chat/completions", "/direct/v1/chat/completions"]
+    assert [got.headers["Host"] for got in received][0] == "model.example"
+    assert {got.headers["Authorization"] for got in received} == {"Bearer mine-0123"}

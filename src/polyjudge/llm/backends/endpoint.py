@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
+from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from polyjudge.errors import ModelError
@@ -12,6 +14,8 @@ from polyjudge.llm.secrets import Secret, find_key, redact
 
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_NUMBERS = re.compile(r"[0-9.]+")
+_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,7 @@ def open_endpoint(provider_name: str, model: str, options: OpenOptions) -> Endpo
     """
     provider = PROVIDERS.get(provider_name, COMPATIBLE)
     address = read_address(options.base_url or provider.base_url)
-    elsewhere = bool(options.base_url) and _origin(address) != _origin(read_address(provider.base_url or "http://."))
+    elsewhere = not provider.base_url or _origin(address) != _origin(read_address(provider.base_url))
     if elsewhere and provider.name == "openai":
         provider = COMPATIBLE  # "openai/..." with an address is how people name any compatible server
     variable = OWN_KEY if elsewhere else provider.key
@@ -107,6 +111,17 @@ def read_address(base_url: str) -> Address:
     return Address(url=f"{base}/chat/completions", identity=base, loopback=host in _LOOPBACK)
 
 
+def environment_proxy(address: Address) -> str | None:
+    """The proxy that the system's settings name for an address; never one for this machine's own servers."""
+    from urllib.request import getproxies, proxy_bypass
+
+    parts = urlsplit(address.url)
+    if address.loopback or proxy_bypass(parts.hostname or ""):
+        return None
+    proxies = getproxies()
+    return proxies.get(parts.scheme) or proxies.get("all")
+
+
 def _split(base_url: str) -> SplitResult:
     """The parts of an absolute http address, in lower-case scheme, with a port that is a port."""
     problem = "it must begin with http:// or https:// and name a host, like http://127.0.0.1:8000/v1"
@@ -116,9 +131,20 @@ def _split(base_url: str) -> SplitResult:
     except ValueError:
         raise ModelError(f"cannot read the address {redact(base_url)!r}: {problem}") from None
     clean = base_url.isascii() and base_url.isprintable() and not set(base_url) & set(" \\\"'<>`{}|^")
-    if parts.scheme not in _DEFAULT_PORTS or not parts.hostname or port == 0 or not clean:
+    if parts.scheme not in _DEFAULT_PORTS or port == 0 or not clean or not _is_host(parts.hostname or ""):
         raise ModelError(f"cannot read the address {redact(base_url)!r}: {problem}")
     return parts
+
+
+def _is_host(host: str) -> bool:
+    """Whether it is an IP address or a name that can be looked up."""
+    if ":" in host or _NUMBERS.fullmatch(host):
+        try:
+            ip_address(host)
+        except ValueError:
+            return False
+        return True
+    return len(host) <= 253 and all(_LABEL.fullmatch(label) for label in host.removesuffix(".").split("."))
 
 
 def _origin(address: Address) -> str:

@@ -31,7 +31,7 @@ ABILITIES = Abilities(logprobs=500, schema=True, begins=True, prefix_cache=True)
 
 # Counts changes of ours that change answers: how messages are prepared, and the engine's settings below.
 _FORM = 1
-_BATCH = 512
+_BATCH = 128
 _PROMPT_CACHE_MIB = 64
 _NOWHERE = "http://127.0.0.1:1"
 
@@ -100,6 +100,8 @@ class LocalModel:
             ModelError: the weights cannot be loaded, or the request asks for what this backend cannot do.
         """
         check_ability(request, ABILITIES)
+        if self._closing.is_set():
+            raise CallFailed(f"the model {self._name!r} is closed", retryable=False)
         abandoned = threading.Event()
         answer = self._worker.submit(self._answer, request, abandoned)
         try:
@@ -127,10 +129,11 @@ class LocalModel:
                 f"llama.cpp refuses the request: {quotable(str(error))}", retryable=False, scope="request"
             ) from None
         if stream.error:
-            said = quotable(str(stream.error.get("message", "no reason given")))
-            raise CallFailed(f"llama.cpp refuses the request: {said}", retryable=False, scope="request")
+            said, code = quotable(str(stream.error.get("message", "no reason given"))), stream.error.get("code")
+            broken = isinstance(code, int) and code >= 500
+            raise CallFailed(f"llama.cpp refuses the request: {said}", retryable=broken, scope="request")
         if not stream.ended:
-            raise CallFailed("the call was stopped before its end", retryable=True, scope="request")
+            raise CallFailed(f"the model {self._name!r} was closed during the call", retryable=False)
         return read_reply(stream.document(self._name))
 
     def _body(self, request: Request) -> dict[str, Any]:

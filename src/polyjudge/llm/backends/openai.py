@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from polyjudge.errors import CallFailed
-from polyjudge.llm.backends.endpoint import Endpoint
+from polyjudge.llm.backends.endpoint import Endpoint, environment_proxy
 from polyjudge.llm.backends.failures import (
     error_in_reply,
     read_complaint,
@@ -35,6 +35,7 @@ class OpenAICompatible:
         self._endpoint = endpoint
         self._session: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._proxy = environment_proxy(endpoint.address)
 
     @property
     def identity(self) -> str:
@@ -76,14 +77,16 @@ class OpenAICompatible:
         where = self._endpoint.address.identity
         try:
             async with self._open_session().post(
-                self._endpoint.address.url, data=payload, allow_redirects=False
+                self._endpoint.address.url, data=payload, allow_redirects=False, proxy=self._proxy
             ) as response:
                 return await self._read(response)
         except aiohttp.InvalidURL:
             raise CallFailed(f"the address {where} cannot be used; check --base-url", retryable=False) from None
-        except aiohttp.ClientConnectorCertificateError as error:
+        except aiohttp.ClientSSLError as error:
             said = quotable(str(error), self._endpoint.secrets)
-            raise CallFailed(f"the certificate of {where} is not valid: {said}", retryable=False) from None
+            raise CallFailed(
+                f"no secure connection to {where}: {said}; check whether it is http or https", retryable=False
+            ) from None
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             said = quotable(str(error), self._endpoint.secrets)
             raise CallFailed(f"cannot connect to {where}: {said}", retryable=True) from None
@@ -142,7 +145,8 @@ class OpenAICompatible:
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=headers,
             timeout=aiohttp.ClientTimeout(total=self._endpoint.timeout, sock_connect=_CONNECT_SECONDS),
-            trust_env=not self._endpoint.address.loopback,
+            # Not trust_env: it would also send the passwords of a .netrc file, and fail where a key is sent too.
+            trust_env=False,
         )
         return self._session
 
