@@ -54,19 +54,25 @@ def mark(request: Request) -> str:
     return f"mark{number(request):08x}mark"
 
 
+def wanted(request: Request, names: Sequence[str] = NAMES) -> tuple[str, ...]:
+    """The criteria that a judge call asks for, by its output format."""
+    line = next(line for line in said(request).splitlines() if line.startswith('{"'))
+    return tuple(name for name in names if f'"{name}"' in line)
+
+
 def speaker(names: Sequence[str] = NAMES) -> Callable[[Request], str]:
     """Good replies for every role; each critique, gradient and instruction carries its request's mark."""
 
     def speak(request: Request) -> str:
         if request.role == "judge":
-            return json.dumps({name: 1 + number(request, name) % 5 for name in names})
+            return json.dumps({name: 1 + number(request, name) % 5 for name in wanted(request, names)})
         if request.role != "optimizer":
             return f"The {request.role} says {mark(request)}."
         text = said(request)
         if "JSON object that maps" not in text:
             return f"Look for {mark(request)}, then rate."
-        wanted = json.loads(text.rsplit("\n", 1)[-1])
-        return json.dumps({name: f"Look at {name} for {mark(request)}, then rate." for name in wanted})
+        template = json.loads(text.rsplit("\n", 1)[-1])
+        return json.dumps({name: f"Look at {name} for {mark(request)}, then rate." for name in template})
 
     return speak
 

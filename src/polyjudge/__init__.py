@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from polyjudge.experiments.check import Check, check
+    from polyjudge.experiments.loaded import LoadedJudge
+    from polyjudge.experiments.loaded import load_judge as load
     from polyjudge.experiments.optimize import Run, optimize
-    from polyjudge.experiments.score import LoadedJudge, Scores, score
-    from polyjudge.experiments.score import load_judge as load
+    from polyjudge.experiments.score import Scores, score
     from polyjudge.llm.backends.scripted import Scripted
 
 __version__ = "0.1.0"
@@ -34,12 +35,12 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     places = {
         "Check": "experiments.check:Check",
-        "LoadedJudge": "experiments.score:LoadedJudge",
+        "LoadedJudge": "experiments.loaded:LoadedJudge",
         "Run": "experiments.optimize:Run",
         "Scores": "experiments.score:Scores",
         "Scripted": "llm.backends.scripted:Scripted",
         "check": "experiments.check:check",
-        "load": "experiments.score:load_judge",
+        "load": "experiments.loaded:load_judge",
         "optimize": "experiments.optimize:optimize",
         "score": "experiments.score:score",
     }

@@ -98,7 +98,7 @@ class CallFailed(PolyjudgeError):
         retry_after: seconds the provider asks to wait; None when it does not say.
         charged: whether the attempt may have been billed (it reached the provider and no refusal came back).
         scope: what a refusal that is not retryable speaks of: "request" when other requests may well be
-            answered (too long, a refused parameter), "endpoint" when none will be (key, address, model).
+            answered (too long, filtered), "endpoint" when none will be (key, address, model, parameter).
     """
 
     def __init__(

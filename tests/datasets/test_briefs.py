@@ -73,10 +73,6 @@ def test_the_script_gives_the_shipped_bytes() -> None:
     assert b"\r" not in content
 
 
-def test_another_seed_gives_other_bytes() -> None:
-    assert build.ratings_csv(NOTES, "another") != build.ratings_csv(NOTES)
-
-
 def test_check_tells_a_true_file_from_a_changed_one_and_mends_it(tmp_path: Path) -> None:
     folder = shutil.copytree(FOLDER, tmp_path / "briefs")
     target = folder / "ratings.csv"
@@ -104,7 +100,7 @@ def test_columns_and_sizes(briefs_rows: list[dict[str, str]]) -> None:
     assert len({row["id"] for row in briefs_rows}) == 300
     assert len({(row["note"], row["summary"]) for row in briefs_rows}) == 300
     assert all(40 <= len(row["note"].split()) <= 80 for row in briefs_rows)
-    assert all(18 <= len(row["summary"].split()) <= 70 for row in briefs_rows)
+    assert all(25 <= len(row["summary"].split()) <= 70 for row in briefs_rows)
 
 
 def test_criteria_fit_the_ratings(briefs_rows: list[dict[str, str]]) -> None:
@@ -205,7 +201,7 @@ def test_good_summaries_are_short_and_true_to_the_note(note: Any) -> None:
 
 
 @given(any_note, severities)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_relevance_keeps_the_most_important_facts(note: Any, severity: Any) -> None:
     choice = relevance.choose(note, severity.relevance, build.Random("r"))
     ranks = [sentence.rank for sentence in choice.sentences]
@@ -216,7 +212,7 @@ def test_relevance_keeps_the_most_important_facts(note: Any, severity: Any) -> N
 
 
 @given(any_note, severities)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_consistency_alters_as_many_facts_and_the_text_shows_them(note: Any, severity: Any) -> None:
     summary = compose(note, severity)
     pairs = {(fact.true, wrong) for part in note.sentences for fact in part.facts for wrong in fact.wrong}
@@ -227,7 +223,7 @@ def test_consistency_alters_as_many_facts_and_the_text_shows_them(note: Any, sev
 
 
 @given(any_note, severities)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_fluency_alone_brings_words_that_are_nowhere_in_the_source(note: Any, severity: Any) -> None:
     pieces = [part for sentence in (*note.sentences, note.aside) for part in sentence.parts]
     texts = [part for part in pieces if isinstance(part, str)]
@@ -247,7 +243,7 @@ def test_fluency_alone_brings_words_that_are_nowhere_in_the_source(note: Any, se
 
 
 @given(any_note, severities)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_slips_touch_neither_facts_nor_links(note: Any, severity: Any) -> None:
     rough, clean = compose(note, severity), compose(note, replace(severity, fluency=0))
     for text in [change.wrong for change in rough.damage.changes] + list(rough.damage.links):
@@ -257,7 +253,7 @@ def test_slips_touch_neither_facts_nor_links(note: Any, severity: Any) -> None:
 
 
 @given(any_note, severities)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 def test_later_operators_leave_the_earlier_ones_alone(note: Any, severity: Any) -> None:
     full = compose(note, severity).damage
     no_slips = compose(note, replace(severity, fluency=0)).damage
@@ -267,14 +263,6 @@ def test_later_operators_leave_the_earlier_ones_alone(note: Any, severity: Any) 
     assert (in_order.order, in_order.links, in_order.orphans) == ((0, 1, 2, 3), (), 0)
     true = compose(note, replace(severity, fluency=0, coherence=0, consistency=0)).damage
     assert (true.dropped, true.changes) == (full.dropped, ())
-
-
-@given(any_note, level)
-@settings(max_examples=100, deadline=None)
-def test_coherent_summaries_open_with_a_name_and_without_a_link(note: Any, relevance: int) -> None:
-    text = compose(note, design.Severities(0, 0, 0, relevance)).text
-    assert text.split()[0] not in {"He", "She", "They"}
-    assert not any(link in text for link in (*coherence.LINKS, *coherence.CLASHES))
 
 
 # --- the parts ---
@@ -319,6 +307,7 @@ def test_two_false_facts_share_a_sentence_only_without_a_denial(seed: int) -> No
 @pytest.mark.parametrize(
     ("old", "new", "reason"),
     [
+        ("id: bakery-oven", "id: harbour-crane", "several notes share"),
         ("[1, ", "[2, ", "ranks"),
         ("<crane> stopped", "<ghost> stopped", "unknown name"),
         ("{Monday|Thursday}", "{Monday}", "needs one true"),
@@ -337,14 +326,6 @@ def test_a_faulty_note_is_named_with_its_fault(tmp_path: Path, old: str, new: st
     with pytest.raises(source.SourceError, match=re.escape(reason)) as caught:
         source.load_notes(path)
     assert "harbour-crane" in str(caught.value)
-
-
-def test_an_id_given_twice_is_refused(tmp_path: Path) -> None:
-    path = tmp_path / "notes.yaml"
-    text = (FOLDER / "notes.yaml").read_text("utf-8")
-    path.write_text(text.replace("id: bakery-oven", "id: harbour-crane"), encoding="utf-8")
-    with pytest.raises(source.SourceError, match="harbour-crane"):
-        source.load_notes(path)
 
 
 def test_a_missing_note_is_refused() -> None:

@@ -195,14 +195,17 @@ def test_without_criteria_a_file_is_answered_with_a_starter_that_works(tmp_path:
 
 
 @calm
-@given(st.lists(st.tuples(texts, st.one_of(st.none(), st.integers(-999, 999))), min_size=1, max_size=6))
-def test_a_starter_is_always_a_criteria_file(rows: list[tuple[str, int | None]]) -> None:
+@given(
+    st.lists(st.tuples(texts, st.one_of(st.none(), st.integers(-999, 999))), min_size=1, max_size=6),
+    st.sampled_from(["text", "quality", "Quality"]),
+)
+def test_a_starter_is_always_a_criteria_file(rows: list[tuple[str, int | None]], column: str) -> None:
     from polyjudge.datasets.criteria import rubric_from
     from polyjudge.datasets.starter import starter
     from polyjudge.datasets.tables import table_of
     from polyjudge.datasets.yamlfile import parse_yaml
 
-    table = table_of([{name: value, "text": name, "error": value, "split": "x"} for name, value in rows])
+    table = table_of([{name: value, column: name, "error": value, "split": "x"} for name, value in rows])
     rubric_from(parse_yaml(starter(table), "starter"), "starter")
 
 

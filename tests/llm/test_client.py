@@ -12,6 +12,7 @@ import tempfile
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from hypothesis import given, settings
@@ -25,8 +26,10 @@ from polyjudge.llm.client import Client
 from polyjudge.llm.journal import Journal
 from polyjudge.llm.limits import Limits, Time
 from polyjudge.llm.request import Abilities, Message, Reply, Request, Sampling, Usage
+from polyjudge.llm.together import together
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(polyjudge.__file__).parents[1])}
+Scope = Literal["request", "endpoint"]
 Answering = Callable[[Request], Awaitable[Reply]]
 
 
@@ -113,10 +116,9 @@ def failing(failure: Callable[[], CallFailed], times: int) -> Answering:
 
 
 def refused(
-    scope: str = "request", *, retryable: bool = False, retry_after: float | None = None, charged: bool = False
+    scope: Scope = "request", *, retryable: bool = False, retry_after: float | None = None, charged: bool = False
 ) -> CallFailed:
-    kind = "request" if scope == "request" else "endpoint"
-    return CallFailed("status 4xx", retryable=retryable, retry_after=retry_after, charged=charged, scope=kind)
+    return CallFailed("status 4xx", retryable=retryable, retry_after=retry_after, charged=charged, scope=scope)
 
 
 async def ask_all(client: Client, requests: Sequence[Request]) -> list[str]:
@@ -230,7 +232,7 @@ def test_models_are_kept_apart_and_an_unknown_one_is_named() -> None:
             await ask_all(client, [ask_for("a", model=model) for model in ("m", "n", "o", "n")])
             assert (len(one.asked), len(two.asked)) == (2, 1)
             assert client.abilities("n") == Abilities(logprobs=3)
-            with pytest.raises(ModelError, match="'p'.*m, n, o"):
+            with pytest.raises(ModelError, match="'p'; there are: m, n, o"):
                 await client.ask(ask_for("a", model="p"))
             with pytest.raises(ModelError, match="'p'"):
                 client.abilities("p")
@@ -294,9 +296,10 @@ def test_nobody_is_asked_before_the_time_the_endpoint_named() -> None:
 @pytest.mark.parametrize("retry_after", [None, 2.0])
 def test_a_storm_of_refusals_is_ridden_out(retry_after: float | None) -> None:
     async def scenario() -> None:
-        chance, skipping = random.Random(7), Skipping()
+        chance, skipping = random.Random(1), Skipping()
 
         async def answer(request: Request) -> Reply:
+            await skipping.sleep(0.2)
             if chance.random() < 0.5:
                 raise refused(retryable=True, retry_after=retry_after)
             return await echo(request)
@@ -304,6 +307,7 @@ def test_a_storm_of_refusals_is_ridden_out(retry_after: float | None) -> None:
         async with Client({"m": HandBackend(answer)}, time=skipping.time) as client:
             texts = await ask_all(client, [ask_for(number) for number in range(200)])
         assert texts == [f"re: {number}" for number in range(200)]
+        assert skipping.now < 60
 
     asyncio.run(scenario())
 
@@ -418,7 +422,7 @@ def test_one_refused_request_does_not_stop_the_others_wherever_it_comes() -> Non
 def test_a_refused_request_stays_one_refused_request_in_a_replay(tmp_path: Path) -> None:
     async def run() -> list[type]:
         async with Client({"m": HandBackend(refuses_long)}, Journal(tmp_path)) as client:
-            ends = []
+            ends: list[object] = []
             for name in ("a", "too long", "b"):
                 ends += await asyncio.gather(client.ask(ask_for(name)), return_exceptions=True)
             return [type(end) for end in ends]
@@ -452,15 +456,11 @@ def test_parameters_that_every_request_is_refused_for_are_no_fault_of_a_request(
 def test_what_was_sent_before_the_budget_was_spent_is_answered_and_kept(tmp_path: Path) -> None:
     async def scenario() -> None:
         async with Client({"m": HandBackend(echo)}, Journal(tmp_path), Budget(max_calls=7)) as client:
-            with pytest.raises(BudgetSpent, match="7 of 7 calls"):
-                async with asyncio.TaskGroup() as group:
-                    for number in range(20):
-                        group.create_task(client.ask(ask_for(number)))
+            # As the rooms above do it, the first error cancels everything else.
+            await together(client.ask(ask_for(number)) for number in range(20))
 
-    try:
+    with pytest.raises(BudgetSpent, match="7 of 7 calls"):
         asyncio.run(scenario())
-    except* BudgetSpent:
-        pass
 
     async def replay() -> int:
         with closing(Journal(tmp_path)) as journal:
@@ -478,13 +478,13 @@ OUTCOMES = st.sampled_from(["answer", "answer", "no usage", "429", "reset", "han
     st.none() | st.integers(0, 30),
     st.none() | st.integers(0, 3000),
     st.lists(OUTCOMES, min_size=1, max_size=25),
-    st.randoms(use_true_random=False),
+    st.integers(0, 2**32),
     st.booleans(),
 )
 def test_no_budget_is_exceeded_whatever_happens(
-    max_calls: int | None, max_tokens: int | None, outcomes: list[str], chance: random.Random, journalled: bool
+    max_calls: int | None, max_tokens: int | None, outcomes: list[str], seed: int, journalled: bool
 ) -> None:
-    billed = 0
+    chance, billed = random.Random(seed), 0
 
     async def answer(request: Request) -> Reply:
         nonlocal billed
@@ -535,19 +535,20 @@ def test_no_budget_is_exceeded_whatever_happens(
 
 def test_a_cancelled_run_keeps_every_answer_that_arrived(tmp_path: Path) -> None:
     arrived: list[str] = []
+    some = asyncio.Event()
 
     async def answer(request: Request) -> Reply:
         if text_of(request) == "never":
             await asyncio.sleep(60)
         arrived.append(text_of(request))
+        some.set()
         return Reply("fine")
 
     async def scenario() -> None:
         async with Client({"m": HandBackend(answer)}, Journal(tmp_path)) as client:
             names = [*range(50), "never"]
             tasks = [asyncio.ensure_future(client.ask(ask_for(name))) for name in names]
-            while not arrived:
-                await asyncio.sleep(0)
+            await some.wait()
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -601,6 +602,7 @@ def test_thousands_of_calls_with_faults_leave_no_tasks_and_no_objects_behind() -
 RUN = """
 import asyncio, os, sys
 from pathlib import Path
+from typing import Literal
 from polyjudge.llm.client import Client
 from polyjudge.llm.journal import Journal
 from polyjudge.llm.limits import Limits

@@ -92,30 +92,15 @@ def test_a_gate_spaces_requests_and_tokens_by_the_slower_rate() -> None:
 
 def test_everybody_keeps_away_for_as_long_as_the_endpoint_asks() -> None:
     async def scenario() -> None:
-        hand = HandClock(jitter=lambda: 0.5)
-        gate, circuit = Gate(Limits(backoff=1.0), None, hand.time), Circuit(hand.time)
-        gate.refused(refusal(retry_after=30), 0.0)
-        gate.refused(refusal(retry_after=10), 0.0)
-        await hand.run(gate.clear(circuit, 1))
-        assert hand.now == pytest.approx(30.5)
-
-    asyncio.run(scenario())
-
-
-def test_single_refusals_hold_up_nobody_else_but_a_storm_does() -> None:
-    async def scenario() -> None:
         hand = HandClock()
         gate, circuit = Gate(Limits(), None, hand.time), Circuit(hand.time)
-        for _ in range(20):
-            gate.refused(refusal(), 5.0)
-            gate.answered()
-            gate.refused(refusal(charged=True), 5.0)
-        await hand.run(gate.clear(circuit, 1))
-        assert hand.now == 0
-        for _ in range(4):
-            gate.refused(refusal(), 5.0)
-        await hand.run(gate.clear(circuit, 1))
-        assert hand.now == 5
+        gate.cool_down(30)
+        gate.cool_down(10)
+        first = asyncio.ensure_future(gate.clear(circuit, 1))
+        await asyncio.sleep(0)
+        gate.cool_down(40)
+        await hand.run(first)
+        assert hand.now == 40
 
     asyncio.run(scenario())
 

@@ -89,7 +89,8 @@ def test_an_undefined_difference_has_no_p_value_and_undefined_permutations_count
     nearly = permutation_test(SPEARMAN, [3, 3, 3, 4], [4, 3, 3, 3], human, n_permutations=400).mean
     # Only swapping the first and not the last row, or the other way round, makes a judge constant.
     assert nearly.n_undefined / 400 == pytest.approx(0.5, abs=0.1)
-    assert nearly.p_value >= nearly.n_undefined / 401
+    # The others leave the observed difference, or turn it: so nothing speaks for significance.
+    assert nearly.p_value == 1
 
 
 def test_no_permutation_is_refused():

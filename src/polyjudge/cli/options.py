@@ -20,7 +20,7 @@ _WRITERS = (
     ("--gradient-model", "M", "writes gradients; default: the optimizer's"),
 )
 _METHOD = (
-    ("--recipe", str, "NAME", "sound (default), thrifty or paper"),
+    ("--recipe", str, "NAME", "sound (default), thrifty, tiny or paper"),
     ("--mode", str, "MODE", "ST, SSS (default), SSC, SCC or CCC"),
     ("--optimizer", str, "NAME", "textgrad (default)"),
     ("--layout", str, "NAME", "joint (default) or solo"),

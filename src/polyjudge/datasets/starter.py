@@ -29,12 +29,16 @@ def starter(table: Table) -> str:
         elif NAME.fullmatch(column) and column.casefold() not in RESERVED:
             criterion = {"name": column, "definition": f"What is {column}?", "scale": span}
             criteria.setdefault(column.casefold(), criterion)
+    if not inputs:
+        inputs[_free("text", criteria)] = "Text"
+    if not criteria:
+        name = _free("quality", [column.casefold() for column in inputs])
+        criteria[name] = {"name": name, "definition": f"What is {name}?", "scale": [1, 5]}
     mapping: dict[str, Any] = {
         "task": "Evaluate the text.",
-        "inputs": inputs or {"text": "Text"},
+        "inputs": inputs,
         **{key: column for key, column in named.items() if column},
-        "criteria": list(criteria.values())
-        or [{"name": "quality", "definition": "What is quality?", "scale": [1, 5]}],
+        "criteria": list(criteria.values()),
     }
     return dump_yaml(mapping)
 
@@ -42,9 +46,14 @@ def starter(table: Table) -> str:
 def _named(table: Table, key: str) -> str | None:
     for column in table.columns:
         folded = column.casefold()
-        if folded == key or (key == "document" and folded.endswith("_id")):
+        if folded == key or (key == "document" and (folded == "doc" or folded.endswith("_id"))):
             return column
     return None
+
+
+def _free(name: str, taken: Collection[str]) -> str:
+    """A placeholder that no column has taken."""
+    return name if name not in taken else _free(f"{name}_", taken)
 
 
 def _label(column: str, taken: Collection[str]) -> str:

@@ -47,7 +47,7 @@ async def open_client(
     accounts = Accounts(counted)
     record = Journal(journal_folder(), reuse=not config.no_cache) if journal else None
     client = Client(
-        open_backends(config, backends),
+        open_backends(config, backends, lambda text: observer(Noted(text))),
         record,
         Budget(config.max_calls, config.max_tokens),
         Limits(

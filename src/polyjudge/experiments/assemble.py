@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
@@ -80,7 +80,7 @@ def assemble(config: RunConfig, dataset: Dataset, asker: Asker) -> House:
     parts = split_of(config, dataset)
     prompt = initial_prompt(config, dataset, parts)
     readout = make_readout(config, prompt, dataset, asker)
-    judge = Judge(asker, _role(config, "judge"), layout(_layout(config, readout), prompt.names), readout)
+    judge = Judge(asker, _role(config, "judge"), layout(_layout(config, readout), prompt.names), readout, config.re_asks)
     metric = primary_metric(prompt.criteria)
     gate = _gate(config, prompt, readout, metric)
     groups = [(name,) for name in prompt.names] if config.mode == "ST" else [prompt.names]
@@ -140,8 +140,10 @@ def models_of(config: RunConfig) -> tuple[str, ...]:
     return tuple(dict.fromkeys(config.model_of(stage) for stage in STAGES))
 
 
-def open_backends(config: RunConfig, given: Mapping[str, Backend]) -> dict[str, Backend]:
-    """One backend a model; ``given`` ones win over names.
+def open_backends(
+    config: RunConfig, given: Mapping[str, Backend], notify: Callable[[str], None]
+) -> dict[str, Backend]:
+    """One backend a model; ``given`` ones win over names. ``notify`` is told when weights are fetched first.
 
     Raises:
         ModelError: unknown provider, missing key, bad address.
@@ -156,6 +158,7 @@ def open_backends(config: RunConfig, given: Mapping[str, Backend]) -> dict[str, 
             base_url=config.base_url or None,
             endpoint_name=config.endpoint_name or None,
             threads=config.threads,
+            notify=notify,
         )
         for model in models_of(config)
     }
@@ -222,9 +225,9 @@ def _setup(
 def _optimizer(config: RunConfig, names: Sequence[str], asker: Asker) -> Optimizer:
     optimizer: Optimizer = lookup("optimizers", config.optimizer)(
         decomposition=decomposition(config.mode, names),
-        loss=Stage(asker, _role(config, "loss")),
-        gradient=Stage(asker, _role(config, "gradient")),
-        optimizer=Stage(asker, _role(config, "optimizer")),
+        loss=Stage(asker, _role(config, "loss"), config.re_asks),
+        gradient=Stage(asker, _role(config, "gradient"), config.re_asks),
+        optimizer=Stage(asker, _role(config, "optimizer"), config.re_asks),
         candidates=config.candidates,
         loss_shows_item=config.loss_shows_item,
     )

@@ -77,6 +77,7 @@ class RunConfig(BaseModel):
     validation: int | None = Field(default=None, ge=2)
     candidates: int = Field(default=1, ge=1)
     demonstrations: int = Field(default=0, ge=0)
+    re_asks: int = Field(default=2, ge=0)
     evaluate_every: int = Field(default=0, ge=0)
     seed: int = Field(default=0, ge=0)
     split_seed: int = Field(default=0, ge=0)

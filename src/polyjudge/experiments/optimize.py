@@ -13,9 +13,8 @@ from polyjudge import __version__
 from polyjudge.datasets.load import Criteria, Data, load
 from polyjudge.domain.dataset import Dataset, Rubric
 from polyjudge.domain.prompt import JudgePrompt
-from polyjudge.domain.records import Measured, Reading, Step
+from polyjudge.domain.records import Reading, Step
 from polyjudge.engine import optimize as steps_of
-from polyjudge.errors import TooManyUnscored
 from polyjudge.experiments.access import open_client
 from polyjudge.experiments.assemble import House, assemble, models_of
 from polyjudge.experiments.bridge import run
@@ -25,6 +24,7 @@ from polyjudge.experiments.judge_file import JudgeFile, dump_judge
 from polyjudge.experiments.outcome import Outcome, compare
 from polyjudge.experiments.plan import planned, test_readings
 from polyjudge.experiments.summary import summary
+from polyjudge.experiments.unscored import check_unscored
 from polyjudge.judge.measure import levels, measure
 from polyjudge.llm.accounts import RoleAccount
 from polyjudge.llm.client import Client
@@ -161,7 +161,7 @@ async def _steps(folder: RunFolder, config: RunConfig, house: House, observer: O
                 written.append(codec.line(step))
                 steps.append(step)
                 observer(step)
-                _check_unscored(step.measured, config)
+                _check_step(step, house, config)
                 if index in readings:
                     under_way.append(asyncio.create_task(_read_test(house, step)))
         for task in under_way:
@@ -197,16 +197,14 @@ def _sensible_metrics(house: House, prompt: JudgePrompt) -> tuple[str, ...]:
     )
 
 
-def _check_unscored(measured: Measured | None, config: RunConfig) -> None:
-    """Stop at the first prompt that leaves more unscored than the user allows."""
-    if measured is None or config.fail_on_error is None or config.fail_on_error >= 1:
+def _check_step(step: Step, house: House, config: RunConfig) -> None:
+    """Stop at the first prompt that leaves too much unscored on the validation rows."""
+    if step.measured is None:
         return
-    for name, share in measured.coverage.items():
-        if 1 - share > config.fail_on_error:
-            raise TooManyUnscored(
-                f"{1 - share:.0%} of the validation rows have no readable score for {name!r}, more than "
-                f"--fail-on-error {config.fail_on_error:g}; try another --readout or model"
-            )
+    rows = house.split.validation
+    shares = [1 - share for share in step.measured.coverage.values()]
+    missing, total = round(sum(shares) * len(rows)), len(shares) * len(rows)
+    check_unscored(missing, total, config.fail_on_error, "the validation rows")
 
 
 def _fitted(prompt: JudgePrompt, steps: Sequence[Step]) -> JudgePrompt:
@@ -221,10 +219,8 @@ async def _test(house: House, fitted: JudgePrompt, config: RunConfig) -> Outcome
         house.judge.evaluate(prompt, house.split.test) for prompt in (house.prompt, fitted)
     )
     missing = sum(len(prediction.unscored) for prediction in final)
-    if config.fail_on_error is not None and config.fail_on_error >= 1 and missing > config.fail_on_error:
-        raise TooManyUnscored(
-            f"{missing} test scores are unreadable, more than --fail-on-error {config.fail_on_error:g}"
-        )
+    total = len(final) * len(fitted.names)
+    check_unscored(missing, total, config.fail_on_error, "the test rows")
     changed = fitted != house.prompt
     return compare(house.metric, house.prompt.criteria, house.split.test, initial, final, changed=changed)
 

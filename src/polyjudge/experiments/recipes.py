@@ -31,13 +31,22 @@ RECIPES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "strict_gate": True,
             "parameters": _parameters(256, 1024, 2048, 4096, heat=0.7, judge_heat=0.0),
         },
-        # The same protocol for slow or costly models: few turns, short texts.
+        # The same protocol where calls are slow or dear.
         "thrifty": {
-            "steps": 2,
+            "steps": 6,
             "batch": 2,
             "protocol": "sealed",
             "strict_gate": True,
-            "parameters": _parameters(96, 96, 128, 192, heat=0.7, judge_heat=0.0),
+            "parameters": _parameters(128, 512, 1024, 1024, heat=0.7, judge_heat=0.0),
+        },
+        # The same protocol for the embedded model, which writes 40 tokens a second and nothing worth more of them.
+        "tiny": {
+            "steps": 2,
+            "batch": 1,
+            "re_asks": 1,
+            "protocol": "sealed",
+            "strict_gate": True,
+            "parameters": _parameters(48, 48, 72, 96, heat=0.7, judge_heat=0.0),
         },
         # The protocol of arXiv 2605.26046, overlap of batches and gate rows and test after every step included.
         "paper": {

@@ -1,18 +1,13 @@
-"""Apply a judge to texts: a table of scores, or one item at a time."""
+"""Apply a judge to a table of texts."""
 
 from __future__ import annotations
 
-import asyncio
-import concurrent.futures
 import csv
 import io
-import math
-import threading
-from collections.abc import Coroutine, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any
 
 from polyjudge.datasets.load import Data, load
 from polyjudge.domain.dataset import Dataset
@@ -20,22 +15,21 @@ from polyjudge.domain.example import Example
 from polyjudge.domain.layout import layout
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.records import Prediction
-from polyjudge.domain.scale import Categorical, show
-from polyjudge.errors import ConfigError, TooManyUnscored
+from polyjudge.domain.scale import Scale, show
+from polyjudge.errors import ConfigError
 from polyjudge.experiments.access import open_client
 from polyjudge.experiments.assemble import open_readout
 from polyjudge.experiments.bridge import run
 from polyjudge.experiments.config import RunConfig, resolve
 from polyjudge.experiments.events import Noted, Observer, unwatched
 from polyjudge.experiments.judge_file import JudgeFile, read_judge
+from polyjudge.experiments.unscored import check_unscored
 from polyjudge.judge.predict import Judge
 from polyjudge.llm.accounts import RoleAccount
 from polyjudge.llm.client import Client
 from polyjudge.llm.request import Backend
 from polyjudge.llm.role import Role
 from polyjudge.runs.store import write_whole
-
-T = TypeVar("T")
 
 # Rows asked about at a time; more tasks than this would only wait.
 CHUNK = 1000
@@ -98,7 +92,7 @@ def score(
     if strange:
         raise ConfigError(f"scoring takes no setting {strange!r}; it takes {', '.join(sorted(SCORE_SETTINGS))}")
     file = judge if isinstance(judge, JudgeFile) else read_judge(judge)
-    settings = _settings(file, options, config)
+    settings = settings_of(file, options, config)
     dataset = load(data, file.rubric, limit=settings.limit, ratings_required=False)
     for note in dataset.notes:
         observer(Noted(note))
@@ -107,7 +101,7 @@ def score(
     done = Scores(dataset, predictions, target, accounts)
     if target:
         write_whole(target, scores_csv(dataset, predictions))
-    _check_unscored(done, settings)
+    check_unscored(done.unscored, len(predictions) * len(dataset.rubric.names), settings.fail_on_error, "the rows")
     return done
 
 
@@ -139,92 +133,7 @@ def scores_csv(dataset: Dataset, predictions: Sequence[Prediction]) -> str:
     return text.getvalue()
 
 
-class LoadedJudge:
-    """A judge in memory: ``judge(note=..., summary=...)`` gives its scores, ``await judge.acall(...)`` the same.
-
-    The model stays open between calls; ``close()`` it, or use it in a ``with`` block.
-    """
-
-    def __init__(
-        self, file: JudgeFile, config: RunConfig, backends: Mapping[str, Backend] | None = None
-    ) -> None:
-        self.file = file
-        self._config = config
-        self._backends = backends or {}
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._thread: threading.Thread | None = None
-        self._client: Client | None = None
-        self._entered: Any = None
-        self._starting = threading.Lock()
-
-    def __call__(self, **inputs: str) -> dict[str, float | str | None]:
-        """Criterion -> score (a label on a categorical scale), None where no score could be read."""
-        return self._submit(self._ask(self._example(inputs))).result()
-
-    async def acall(self, **inputs: str) -> dict[str, float | str | None]:
-        """The same, without blocking the caller's event loop."""
-        return await asyncio.wrap_future(self._submit(self._ask(self._example(inputs))))
-
-    def close(self) -> None:
-        """Close the model and the journal."""
-        if self._loop is not None and self._thread is not None:
-            self._submit(self._leave()).result()
-            self._loop.call_soon_threadsafe(self._loop.stop)
-            self._thread.join()
-            self._loop = self._thread = None
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def __repr__(self) -> str:
-        return f"<judge of {', '.join(self.file.rubric.names)} on {self.file.model}>"
-
-    def _example(self, inputs: Mapping[str, str]) -> Example:
-        wanted = [column for column, _ in self.file.rubric.inputs]
-        if sorted(inputs) != sorted(wanted):
-            raise ConfigError(f"this judge takes the inputs {wanted!r}, not {sorted(inputs)!r}")
-        return Example("call", dict(inputs))
-
-    def _submit(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
-        with self._starting:
-            if self._loop is None:
-                self._loop = asyncio.new_event_loop()
-                self._thread = threading.Thread(target=self._loop.run_forever, name="polyjudge-judge", daemon=True)
-                self._thread.start()
-        return asyncio.run_coroutine_threadsafe(work, self._loop)
-
-    async def _ask(self, example: Example) -> dict[str, float | str | None]:
-        if self._client is None:
-            self._entered = open_client(self._config, self._backends, unwatched)
-            self._client = await self._entered.__aenter__()
-        prompt = self.file.prompt
-        prediction = await _judge(self.file, self._config, self._client).predict(prompt, example)
-        return {c.name: _value(c.scale, prediction.score(c.name)) for c in prompt.criteria}
-
-    async def _leave(self) -> None:
-        if self._entered is not None:
-            await self._entered.__aexit__(None, None, None)
-            self._client = self._entered = None
-
-
-def load_judge(
-    path: str | Path,
-    *,
-    backends: Mapping[str, Backend] | None = None,
-    config: str | Path | None = None,
-    **options: Any,
-) -> LoadedJudge:
-    """A judge from its file, ready to be called; options as for ``score``."""
-    file = read_judge(path)
-    return LoadedJudge(file, _settings(file, options, config), backends)
-
-
-def _settings(file: JudgeFile, options: Mapping[str, Any], config: str | Path | None) -> RunConfig:
+def settings_of(file: JudgeFile, options: Mapping[str, Any], config: str | Path | None) -> RunConfig:
     """The judge's own model and address, unless the user names others."""
     given = {name: value for name, value in options.items() if value is not None}
     settings = resolve(given, config_file=config)
@@ -240,7 +149,7 @@ async def _score(
     file: JudgeFile, config: RunConfig, dataset: Dataset, backends: Mapping[str, Backend], observer: Observer
 ) -> tuple[tuple[Prediction, ...], tuple[RoleAccount, ...]]:
     async with open_client(config, backends, observer) as client:
-        judge, prompt = _judge(file, config, client), file.prompt
+        judge, prompt = judge_of(file, config, client), file.prompt
         predictions: list[Prediction] = []
         for start in range(0, len(dataset.examples), CHUNK):
             chunk = await judge.evaluate(prompt, dataset.examples[start : start + CHUNK])
@@ -248,7 +157,12 @@ async def _score(
         return tuple(predictions), client.accounts.snapshot()
 
 
-def _judge(file: JudgeFile, config: RunConfig, client: Client) -> Judge:
+def judge_of(file: JudgeFile, config: RunConfig, client: Client) -> Judge:
+    """The judge of a file over an open client.
+
+    Raises:
+        ConfigError: the model's endpoint does not allow the readout.
+    """
     prompt: JudgePrompt = file.prompt
     readout = open_readout(file.readout, prompt, file.structured, config.model, client)
     return Judge(
@@ -265,22 +179,6 @@ def _writable(output: str | Path | None) -> Path | None:
     return target
 
 
-def _check_unscored(done: Scores, config: RunConfig) -> None:
-    total = len(done.predictions) * len(done.dataset.rubric.names)
-    limit = config.fail_on_error
-    if limit is None or not total:
-        return
-    found = done.unscored if limit >= 1 else done.unscored / total
-    if found > limit:
-        raise TooManyUnscored(f"{done.unscored} of {total} scores are unreadable, more than --fail-on-error {limit:g}")
-
-
-def _rating(example: Example, name: str, rater: int, scale: Any) -> str:
+def _rating(example: Example, name: str, rater: int, scale: Scale) -> str:
     raters = example.ratings.get(name, ())
     return show(scale, raters[rater]) if rater < len(raters) else ""
-
-
-def _value(scale: Any, value: float) -> float | str | None:
-    if math.isnan(value):
-        return None
-    return show(scale, value) if isinstance(scale, Categorical) else value

@@ -199,10 +199,10 @@ class Client:
                 if patience.lost(failure, desk.answers) or self._too_long(failure):
                     raise self._gone(desk, patience, failure) from failure
                 wait = patience.wait(failure)
-                desk.gate.refused(failure, wait)
+                if failure.retry_after is not None:
+                    desk.gate.cool_down(failure.retry_after)
             else:
                 desk.answers += 1
-                desk.gate.answered()
                 return answer
             await desk.circuit.pause(wait)
 
@@ -231,7 +231,7 @@ class Client:
             self._paid = self._paid or charged
             self.accounts.charged(request, self._settle(desk, reservation, Usage(), charged=charged))
             if isinstance(error, TimeoutError):
-                message = f"no answer within {self._limits.timeout:g} s"
+                message = f"no answer in time (an attempt may take {self._limits.timeout:g} s)"
                 raise CallFailed(message, retryable=True, charged=True) from error
             raise
         self._paid = True

@@ -15,9 +15,6 @@ from random import Random
 
 from polyjudge.errors import CallFailed, ConfigError, PolyjudgeError
 
-# So many refusals without an answer between them mean that the endpoint is overloaded, not one call unlucky.
-_STORM = 4
-
 
 @dataclass(frozen=True, slots=True)
 class Limits:
@@ -146,28 +143,18 @@ class Gate:
         most = limits.max_concurrency if concurrency is None else min(limits.max_concurrency, concurrency)
         self.places = asyncio.Semaphore(most)
         self._time = time
-        self._spread = limits.backoff
-        self._refusals = 0
         self._cool_until = -math.inf
         now = time.clock()
         self._requests = Bucket(limits.requests_per_minute, now) if limits.requests_per_minute else None
         self._tokens = Bucket(limits.tokens_per_minute, now) if limits.tokens_per_minute else None
 
-    def refused(self, failure: CallFailed, wait: float) -> None:
-        """An attempt failed: nobody sends for as long as the provider asks, or for ``wait`` seconds in a storm.
+    def cool_down(self, seconds: float) -> None:
+        """Nobody sends for so many seconds, because the endpoint asked for it.
 
-        A refusal here and there without ``Retry-After`` holds up its own call only.
+        Refusals that name no time hold up their own call only: each keeps its place while it backs off, so
+        that less is sent anyway, and a common pause would let single refusals stop everybody.
         """
-        if not failure.charged:
-            self._refusals += 1
-        if failure.retry_after is not None:
-            self._cool_down(failure.retry_after)
-        elif self._refusals >= _STORM:
-            self._cool_down(wait)
-
-    def answered(self) -> None:
-        """An attempt was answered, so this is no storm."""
-        self._refusals = 0
+        self._cool_until = max(self._cool_until, self._time.clock() + seconds)
 
     async def clear(self, circuit: Circuit, tokens: int) -> None:
         """Wait until one more attempt of so many tokens may be sent.
@@ -180,16 +167,9 @@ class Gate:
             ready = now + self._requests.take(1, now)
         if self._tokens is not None:
             ready = max(ready, now + self._tokens.take(tokens, now))
-        while max(ready, self._cool_until) > now:
-            wait = ready - now
-            if self._cool_until > ready:
-                # Apart, or all who waited would come back in the same moment.
-                wait = self._cool_until - now + self._time.jitter() * self._spread
+        while (wait := max(ready, self._cool_until) - now) > 0:
             await circuit.pause(wait)
             now = self._time.clock()
-
-    def _cool_down(self, seconds: float) -> None:
-        self._cool_until = max(self._cool_until, self._time.clock() + seconds)
 
     def unused(self, tokens: int) -> None:
         """Of the tokens that an attempt was cleared for, so many were not used."""

@@ -1,0 +1,205 @@
+"""Asking the judge: what is missing is asked for alone, what is unreadable as it was, and nothing is made up."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import math
+from dataclasses import replace
+
+import pytest
+from tests.asking import NAMES, judge_of, prompt_of, row, rows, wanted
+
+from polyjudge.domain.criterion import Criterion
+from polyjudge.domain.layout import Layout
+from polyjudge.domain.records import Prediction
+from polyjudge.domain.scale import Categorical, Continuous
+from polyjudge.errors import BudgetSpent, ProviderGone, ReplyError
+from polyjudge.judge.integer import IntegerReadout
+from polyjudge.judge.render import rating_prompt
+from polyjudge.llm.request import Abilities, Reply, Request, Sampling
+from polyjudge.testing.asking import Answer, ScriptedAsker, said
+
+PROMPT = prompt_of()
+ROW = row(1)
+
+
+def full(request: Request, score: int = 3) -> str:
+    return json.dumps(dict.fromkeys(wanted(request), score))
+
+
+def predict(asker: ScriptedAsker, layout_name: str = "joint", **options: object) -> Prediction:
+    judge = replace(judge_of(asker, layout_name=layout_name), **options)
+    return asyncio.run(judge.predict(PROMPT, ROW))
+
+
+def coordinates(asker: ScriptedAsker) -> list[tuple[tuple[str, ...], int]]:
+    return [(wanted(request), request.attempt) for request in asker.asked]
+
+
+def test_joint_is_one_call_and_solo_one_a_criterion() -> None:
+    for name, groups in (("joint", [NAMES]), ("solo", [(name,) for name in NAMES])):
+        asker = ScriptedAsker(full)
+        found = predict(asker, name)
+        assert coordinates(asker) == [(group, 0) for group in groups]
+        assert found.scores == dict.fromkeys(NAMES, 3.0)
+        assert [call.group for call in found.calls] == groups
+        assert [call.prompt for call in found.calls] == [rating_prompt(PROMPT.only(group), ROW) for group in groups]
+        assert list(judge_of(asker, layout_name=name).groups(PROMPT)) == groups
+
+
+def test_a_criterion_missing_from_a_joint_reply_is_asked_for_alone() -> None:
+    def answer(request: Request) -> str:
+        return full(request) if request.attempt else '{"fluency": 4, "relevance": 2, "consistency": 1}'
+
+    asker = ScriptedAsker(answer)
+    found = predict(asker)
+    assert coordinates(asker) == [(NAMES, 0), (("coherence",), 1)]
+    assert said(asker.asked[1]) == rating_prompt(PROMPT.only(("coherence",)), ROW)
+    assert found.scores == {"fluency": 4.0, "coherence": 3.0, "relevance": 2.0, "consistency": 1.0}
+
+
+def test_several_missing_criteria_are_asked_for_one_by_one() -> None:
+    asker = ScriptedAsker(lambda request: full(request) if request.attempt == 2 else '{"fluency": 4}')
+    found = predict(asker)
+    rest = [((name,), attempt) for attempt in (1, 2) for name in NAMES[1:]]
+    assert coordinates(asker) == [(NAMES, 0), *rest]
+    assert not found.unscored
+
+
+def test_a_wholly_unreadable_reply_is_asked_for_again_as_it_was() -> None:
+    asker = ScriptedAsker(lambda request: full(request, 5) if request.attempt == 2 else "I would rather not.")
+    found = predict(asker)
+    assert coordinates(asker) == [(NAMES, 0), (NAMES, 1), (NAMES, 2)]
+    assert len({said(request) for request in asker.asked}) == 1
+    assert len({request.key("here") for request in asker.asked}) == 3
+    assert found.scores == dict.fromkeys(NAMES, 5.0)
+    assert [call.reply for call in found.calls] == [full(asker.asked[2], 5)]
+
+
+@pytest.mark.parametrize("re_asks", [0, 1, 2, 5])
+def test_re_asks_are_bounded_and_then_a_criterion_is_unscored(re_asks: int) -> None:
+    asker = ScriptedAsker(lambda request: '{"fluency": 4, "coherence": 9}')
+    found = predict(asker, re_asks=re_asks)
+    assert len(asker.asked) == 1 + re_asks * 3
+    assert found.scores["fluency"] == 4.0
+    assert found.unscored == NAMES[1:]
+    assert all(math.isnan(found.scores[name]) for name in NAMES[1:])
+
+
+def test_in_solo_only_the_unreadable_one_is_asked_again() -> None:
+    def answer(request: Request) -> str:
+        return "no" if wanted(request) == ("relevance",) and request.attempt < 2 else full(request)
+
+    asker = ScriptedAsker(answer)
+    found = predict(asker, "solo")
+    assert sorted(coordinates(asker)) == sorted(
+        [((name,), 0) for name in NAMES] + [(("relevance",), 1), (("relevance",), 2)]
+    )
+    assert not found.unscored
+    assert [call.group for call in found.calls] == [(name,) for name in NAMES]
+
+
+def test_a_refused_request_is_unscored_like_an_unreadable_reply() -> None:
+    def refuse(request: Request) -> Answer:
+        raise ReplyError("the request is too long")
+
+    found = predict(ScriptedAsker(refuse))
+    assert found.unscored == NAMES
+    assert [call.reply for call in found.calls] == [""]
+
+
+def test_one_refused_criterion_leaves_the_others_alone() -> None:
+    def answer(request: Request) -> str:
+        if wanted(request) == ("fluency",):
+            raise ReplyError("refused")
+        return full(request)
+
+    assert predict(ScriptedAsker(answer), "solo").unscored == ("fluency",)
+
+
+@pytest.mark.parametrize("stop", [BudgetSpent("no calls are left"), ProviderGone("gone")])
+@pytest.mark.parametrize("layout_name", ["joint", "solo"])
+def test_a_stop_comes_out_as_itself(stop: Exception, layout_name: str) -> None:
+    def answer(request: Request) -> str:
+        raise stop
+
+    judge = judge_of(ScriptedAsker(answer), layout_name=layout_name)
+    with pytest.raises(type(stop)) as caught:
+        asyncio.run(judge.evaluate(PROMPT, rows(5)))
+    assert caught.value is stop
+
+
+def test_a_cut_reply_is_not_trusted() -> None:
+    asker = ScriptedAsker(lambda request: Reply('{"fluency": 4, "coherence": 1', "length"))
+    assert predict(asker).unscored == NAMES
+
+
+def test_predictions_come_in_the_order_of_the_examples_whatever_comes_first() -> None:
+    examples = rows(6)
+
+    async def answer(request: Request) -> str:
+        place = next(at for at, example in enumerate(examples) if example.inputs["text"] in said(request))
+        for _ in range(20 - 3 * place):
+            await asyncio.sleep(0)
+        return full(request, 1 + place % 5)
+
+    for name in ("joint", "solo"):
+        asker = ScriptedAsker(answer)
+        found = asyncio.run(judge_of(asker, layout_name=name).evaluate(PROMPT, examples))
+        assert [prediction.example for prediction in found] == [example.id for example in examples]
+        assert [prediction.score("relevance") for prediction in found] == [1.0, 2.0, 3.0, 4.0, 5.0, 1.0]
+        assert all(tuple(prediction.scores) == NAMES for prediction in found)
+
+
+def test_a_layout_over_more_criteria_serves_a_reduced_prompt() -> None:
+    for name, groups in (("joint", [("relevance",)]), ("solo", [("relevance",)])):
+        asker = ScriptedAsker(full)
+        found = asyncio.run(judge_of(asker, layout_name=name).predict(PROMPT.only(("relevance",)), ROW))
+        assert [group for group, _ in coordinates(asker)] == groups
+        assert found.scores == {"relevance": 3.0}
+
+
+def test_any_packing_of_the_criteria_works() -> None:
+    asker = ScriptedAsker(lambda request: full(request, len(wanted(request))))
+    packing = Layout("packing", (("consistency", "fluency"), ("coherence", "relevance")))
+    found = predict(asker, layout=packing)
+    assert [group for group, _ in coordinates(asker)] == [("fluency", "consistency"), ("coherence", "relevance")]
+    assert found.scores == dict.fromkeys(NAMES, 2.0)
+
+
+def test_replicates_and_samples_are_part_of_the_request_where_chance_decides() -> None:
+    asker = ScriptedAsker(full)
+    for temperature, replicate in ((0.0, 0), (0.1, 7)):
+        judge = judge_of(asker, temperature=temperature, seed=7)
+        asyncio.run(judge.predict(PROMPT, ROW, sample=3))
+        assert (asker.asked[-1].replicate, asker.asked[-1].sample, asker.asked[-1].attempt) == (replicate, 3, 0)
+    unknown = replace(judge_of(asker, seed=7).role, sampling=replace(asker.asked[0].sampling, temperature=None))
+    assert unknown.request(()).replicate == 7
+
+
+def test_replies_are_held_to_a_schema_where_that_is_offered() -> None:
+    asker = ScriptedAsker(full, Abilities(schema=True))
+    predict(asker)
+    schema = json.loads(asker.asked[0].schema)
+    assert schema["required"] == list(NAMES)
+    assert schema["properties"]["fluency"] == {"type": "integer", "enum": [1, 2, 3, 4, 5]}
+    for readout, able in ((IntegerReadout(), Abilities()), (IntegerReadout(structured=False), Abilities(schema=True))):
+        asker = ScriptedAsker(full, able)
+        predict(asker, readout=readout)
+        assert asker.asked[0].schema == ""
+
+
+def test_the_schema_allows_what_the_scales_allow() -> None:
+    criteria = (Criterion("share", Continuous(0, 1)), Criterion("verdict", Categorical(("no", "ja"))))
+    prompt = replace(PROMPT, criteria=criteria)
+    question = IntegerReadout.of(prompt, True).question(prompt, ROW, Sampling(), Abilities(schema=True))
+    properties = json.loads(question.schema)["properties"]
+    assert properties == {"share": {"type": "number"}, "verdict": {"type": "string", "enum": ["no", "ja"]}}
+
+
+def test_a_score_is_spoken_as_people_write_it() -> None:
+    assert IntegerReadout().spoken(PROMPT.criteria[0], 4.0) == "4"
+    assert IntegerReadout().spoken(Criterion("verdict", Categorical(("no", "ja"))), 1.0) == "ja"
+    assert IntegerReadout().refusal(PROMPT, Abilities()) == ""
+    assert IntegerReadout().on_scale

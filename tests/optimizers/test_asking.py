@@ -1,0 +1,70 @@
+"""A textual stage asks again, as it was, a bounded number of times."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from polyjudge.errors import BudgetSpent, ReplyError
+from polyjudge.llm.request import Reply, Request, Sampling
+from polyjudge.llm.role import Role
+from polyjudge.optimizers.asking import Stage
+from polyjudge.testing.asking import Answer, ScriptedAsker, said
+
+
+def stage(asker: ScriptedAsker, *, re_asks: int = 2, temperature: float = 0.7) -> Stage:
+    return Stage(asker, Role("loss", "script/writer", Sampling(temperature, 99), 5), re_asks)
+
+
+def whole(text: str, cut: bool) -> str:
+    if cut or not text:
+        raise ReplyError(f"cut: {cut}")
+    return text
+
+
+def test_a_readable_reply_is_asked_for_once() -> None:
+    asker = ScriptedAsker(lambda request: "Fine.")
+    assert asyncio.run(stage(asker).ask("How?", whole, sample=4)) == "Fine."
+    (request,) = asker.asked
+    assert said(request) == "How?"
+    assert (request.role, request.sample, request.attempt, request.replicate) == ("loss", 4, 0, 5)
+    assert request.sampling == Sampling(0.7, 99)
+
+
+def test_an_unreadable_reply_is_asked_for_again_as_it_was() -> None:
+    asker = ScriptedAsker(lambda request: Reply("Fine.", "stop" if request.attempt == 2 else "length"))
+    assert asyncio.run(stage(asker).ask("How?", whole)) == "Fine."
+    assert [request.attempt for request in asker.asked] == [0, 1, 2]
+    assert {said(request) for request in asker.asked} == {"How?"}
+    assert len({request.key("here") for request in asker.asked}) == 3
+
+
+@pytest.mark.parametrize("re_asks", [0, 3])
+def test_re_asks_are_bounded_and_the_last_reason_comes_out(re_asks: int) -> None:
+    def answer(request: Request) -> Answer:
+        if request.attempt == re_asks:
+            raise ReplyError("the last reason")
+        return ""
+
+    asker = ScriptedAsker(answer)
+    with pytest.raises(ReplyError, match="the last reason"):
+        asyncio.run(stage(asker, re_asks=re_asks).ask("How?", whole))
+    assert len(asker.asked) == re_asks + 1
+
+
+def test_other_errors_are_not_asked_again() -> None:
+    def answer(request: Request) -> str:
+        raise BudgetSpent("no calls are left")
+
+    asker = ScriptedAsker(answer)
+    with pytest.raises(BudgetSpent):
+        asyncio.run(stage(asker).ask("How?", whole))
+    assert len(asker.asked) == 1
+
+
+def test_without_chance_there_is_but_one_draw() -> None:
+    asker = ScriptedAsker(lambda request: "Fine.")
+    for sample in range(3):
+        asyncio.run(stage(asker, temperature=0.0).ask("How?", whole, sample))
+    assert len({request.key("here") for request in asker.asked}) == 1

@@ -1,0 +1,391 @@
+"""Textual gradients in every decomposition: who is asked how often, who hears what, and what happens when it fails."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+from tests.asking import NAMES, judge_of, mark, number, prompt_of, row, rows, speaker, textgrad_of
+
+from polyjudge.domain.decomposition import MODES, Decomposition, Group
+from polyjudge.domain.example import Example
+from polyjudge.domain.records import Step
+from polyjudge.domain.scale import NAN
+from polyjudge.engine import Setup, optimize
+from polyjudge.errors import BudgetSpent, ProviderGone, ReplyError
+from polyjudge.gates import MeanGate
+from polyjudge.llm.request import Reply, Request
+from polyjudge.optimizers.base import Proposal, Turn
+from polyjudge.runs import codec
+from polyjudge.testing.asking import Answer, ScriptedAsker, said
+
+BATCH = rows(3)
+CALLS = {
+    "SSS": {"loss": 12, "gradient": 12, "optimizer": 4},
+    "SSC": {"loss": 12, "gradient": 12, "optimizer": 1},
+    "SCC": {"loss": 12, "gradient": 3, "optimizer": 1},
+    "CCC": {"loss": 3, "gradient": 3, "optimizer": 1},
+}
+
+
+def propose(
+    asker: ScriptedAsker,
+    mode: str = "SSS",
+    names: Group = NAMES,
+    *,
+    batch: tuple[Example, ...] = BATCH,
+    candidates: int = 1,
+    layout_name: str = "joint",
+) -> Proposal:
+    turn = Turn(1, prompt_of(names), batch, judge_of(asker, names, layout_name=layout_name))
+    return asyncio.run(textgrad_of(asker, mode, names, candidates=candidates).propose(turn))
+
+
+def run(asker: ScriptedAsker, mode: str, names: Group, steps: int = 3) -> list[Step]:
+    async def collect() -> list[Step]:
+        setup = Setup(
+            prompt=prompt_of(names),
+            judge=judge_of(asker, names),
+            optimizer=textgrad_of(asker, mode, names, candidates=2),
+            gate=MeanGate("mae", higher_is_better=False, strict=False),
+            validation=rows(6, names, prefix="validation"),
+            sampler=lambda turn: rows(8, names)[turn : turn + 3],
+            batch=3,
+            steps=steps,
+        )
+        return [step async for step in optimize(setup)]
+
+    return asyncio.run(collect())
+
+
+def test_over_one_criterion_all_modes_ask_the_same_and_step_the_same() -> None:
+    asked: dict[str, list[Request]] = {}
+    lines: dict[str, list[str]] = {}
+    for mode in MODES:
+        asker = ScriptedAsker(speaker(("fluency",)))
+        lines[mode] = [codec.line(step) for step in run(asker, mode, ("fluency",))]
+        asked[mode] = asker.asked
+    for mode in MODES[1:]:
+        assert asked[mode] == asked["ST"]
+        assert lines[mode] == lines["ST"]
+    assert len(asked["ST"]) > 40
+    assert {json.loads(line)["status"] for line in lines["ST"]} >= {"initial", "accepted"}
+
+
+@pytest.mark.parametrize("mode", CALLS)
+@pytest.mark.parametrize("candidates", [1, 3])
+def test_the_calls_of_a_step_are_those_of_the_mode(mode: str, candidates: int) -> None:
+    asker = ScriptedAsker(speaker())
+    propose(asker, mode, candidates=candidates)
+    asked = Counter(request.role for request in asker.asked)
+    expected = {**CALLS[mode], "optimizer": CALLS[mode]["optimizer"] * candidates}
+    assert asked.pop("judge") == 3
+    assert asked == expected
+    assert textgrad_of(asker, mode, candidates=candidates).calls_per_turn(prompt_of(), 3) == expected
+
+
+def test_each_role_is_asked_by_its_own_name_and_model() -> None:
+    asker = ScriptedAsker(speaker())
+    propose(asker)
+    optimizer = textgrad_of(asker)
+    for name in ("loss", "gradient", "optimizer"):
+        assert optimizer.role(name).name == name
+        assert {request.model for request in asker.of_role(name)} == {optimizer.role(name).model}
+    assert {request.model for request in asker.of_role("judge")} == {"script/judge"}
+
+
+@pytest.mark.parametrize("mode", CALLS)
+@pytest.mark.parametrize("layout_name", ["joint", "solo"])
+def test_nothing_is_heard_twice_and_nothing_is_lost(mode: str, layout_name: str) -> None:
+    asker = ScriptedAsker(speaker())
+    found = propose(asker, mode, layout_name=layout_name)
+    heard_by = {"loss": "gradient", "gradient": "optimizer"}
+    for speaking, listening in heard_by.items():
+        prompts = [said(request) for request in asker.of_role(listening)]
+        for request in asker.of_role(speaking):
+            assert sum(text.count(mark(request)) for text in prompts) == 1
+    assert len(found.gradients) == CALLS[mode]["gradient"]
+    assert len(found.critiques) == CALLS[mode]["loss"]
+
+
+@pytest.mark.parametrize("mode", ["SSS", "SSC", "SCC", "CCC"])
+def test_every_result_is_headed_by_all_the_criteria_it_speaks_for(mode: str) -> None:
+    asker = ScriptedAsker(speaker())
+    found = propose(asker, mode)
+    for results, listening in ((found.critiques, "gradient"), (found.gradients, "optimizer")):
+        heard = "\n".join(said(request) for request in asker.of_role(listening))
+        for result in results:
+            assert f'On {", ".join(result.group)}:\n"""\n{result.text}\n"""' in heard
+    groups = {critique.group for critique in found.critiques}
+    assert groups == ({NAMES} if mode == "CCC" else {(name,) for name in NAMES})
+
+
+def test_a_separate_stage_speaks_of_its_criterion_alone() -> None:
+    asker = ScriptedAsker(speaker())
+    propose(asker, "SSS", layout_name="solo")
+    for role in ("loss", "gradient", "optimizer"):
+        for request in asker.of_role(role):
+            assert sum(name in said(request) for name in NAMES) == 1
+
+
+@pytest.mark.parametrize("groups", [(("fluency", "coherence"), ("relevance", "consistency"))])
+def test_any_coarser_partition_works(groups: tuple[Group, ...]) -> None:
+    asker = ScriptedAsker(speaker())
+    separate = tuple((name,) for name in NAMES)
+    optimizer = replace(textgrad_of(asker), decomposition=Decomposition(separate, groups, groups))
+    found = asyncio.run(optimizer.propose(Turn(1, prompt_of(), BATCH, judge_of(asker))))
+    asked = Counter(request.role for request in asker.asked if request.role != "judge")
+    assert asked == {"loss": 12, "gradient": 6, "optimizer": 2}
+    assert [gradient.group for gradient in found.gradients] == list(groups) * 3
+    assert set(found.drafts[0].texts) == set(NAMES)
+    assert not found.drafts[0].failure
+
+
+def test_results_come_in_the_order_of_the_batch_and_the_groups() -> None:
+    async def late(request: Request) -> str:
+        for _ in range(number(request) % 11):
+            await asyncio.sleep(0)
+        return speaker()(request)
+
+    found = propose(ScriptedAsker(late))
+    assert [prediction.example for prediction in found.predictions] == [example.id for example in BATCH]
+    expected = [(example.id, (name,)) for example in BATCH for name in NAMES]
+    assert [(critique.example, critique.group) for critique in found.critiques] == expected
+    assert [(gradient.example, gradient.group) for gradient in found.gradients] == expected
+    assert found == propose(ScriptedAsker(speaker()))
+
+
+def test_the_candidates_are_different_draws_of_one_question() -> None:
+    asker = ScriptedAsker(speaker())
+    found = propose(asker, "CCC", candidates=3)
+    requests = asker.of_role("optimizer")
+    assert [request.sample for request in requests] == [0, 1, 2]
+    assert len({said(request) for request in requests}) == 1
+    assert len(found.drafts) == 3
+    assert len({draft.texts["fluency"] for draft in found.drafts}) == 3
+
+
+def test_a_batch_drawn_again_in_a_later_turn_is_asked_anew() -> None:
+    asker = ScriptedAsker(speaker())
+    judge = judge_of(asker)
+    optimizer = textgrad_of(asker)
+    drafts = [asyncio.run(optimizer.propose(Turn(at, prompt_of(), BATCH, judge))).drafts for at in (1, 2)]
+    assert drafts[0] != drafts[1]
+
+
+def test_an_examples_chain_does_not_wait_for_the_other_examples() -> None:
+    asked_for_first = asyncio.Event()
+
+    async def answer(request: Request) -> str:
+        if request.role == "judge" and BATCH[1].inputs["text"] in said(request):
+            await asked_for_first.wait()
+        if request.role == "gradient" and BATCH[0].inputs["text"] in said(request):
+            asked_for_first.set()
+        return speaker()(request)
+
+    asker = ScriptedAsker(answer)
+
+    async def both() -> Proposal:
+        turn = Turn(1, prompt_of(), BATCH, judge_of(asker))
+        return await asyncio.wait_for(textgrad_of(asker).propose(turn), timeout=20)
+
+    assert len(asyncio.run(both()).gradients) == 12
+
+
+def test_a_gradient_waits_for_no_critique_but_its_own() -> None:
+    asked_for_fluency = asyncio.Event()
+
+    async def answer(request: Request) -> str:
+        if request.role == "loss" and "Criterion: coherence" in said(request):
+            await asked_for_fluency.wait()
+        if request.role == "gradient" and "Criterion: fluency" in said(request):
+            asked_for_fluency.set()
+        return speaker()(request)
+
+    asker = ScriptedAsker(answer)
+
+    async def both() -> Proposal:
+        turn = Turn(1, prompt_of(), BATCH[:1], judge_of(asker))
+        return await asyncio.wait_for(textgrad_of(asker).propose(turn), timeout=20)
+
+    assert len(asyncio.run(both()).gradients) == 4
+
+
+def unreadable(role: str, condition: Callable[[Request], bool] = lambda request: True) -> Callable[[Request], Answer]:
+    def answer(request: Request) -> Answer:
+        if request.role == role and condition(request):
+            return ""
+        return speaker()(request)
+
+    return answer
+
+
+@pytest.mark.parametrize("mode", ["SSS", "SSC", "SCC", "CCC"])
+def test_an_unreadable_revision_is_a_failed_draft_and_never_the_old_text(mode: str) -> None:
+    asker = ScriptedAsker(unreadable("optimizer"))
+    (draft,) = propose(asker, mode).drafts
+    assert draft.texts == {}
+    assert all(name in draft.failure for name in NAMES)
+    assert len(asker.of_role("optimizer")) == 3 * CALLS[mode]["optimizer"]
+    assert sorted({request.attempt for request in asker.of_role("optimizer")}) == [0, 1, 2]
+
+
+def test_one_unreadable_revision_is_named_and_the_others_stand() -> None:
+    asker = ScriptedAsker(unreadable("optimizer", lambda request: "Criterion: relevance" in said(request)))
+    (draft,) = propose(asker).drafts
+    assert set(draft.texts) == {"fluency", "coherence", "consistency"}
+    assert "relevance" in draft.failure
+    assert "fluency" not in draft.failure
+
+
+@pytest.mark.parametrize(
+    "reply", ['{"fluency": "Rate."}', "Rate from 1 to 5.", "{}", '{"fluency": "a", "coherence": "b", "relevance": ""}']
+)
+def test_a_combined_revision_that_lacks_a_criterion_is_unreadable(reply: str) -> None:
+    asker = ScriptedAsker(lambda request: reply if request.role == "optimizer" else speaker()(request))
+    (draft,) = propose(asker, "CCC").drafts
+    assert draft.texts == {}
+    assert draft.failure
+
+
+def test_what_failed_and_what_was_asked_do_not_hang_on_which_reply_came_first() -> None:
+    def slow(name: str) -> Callable[[Request], object]:
+        async def answer(request: Request) -> Answer:
+            if request.role == "optimizer" and f"Criterion: {name}" in said(request):
+                for _ in range(50):
+                    await asyncio.sleep(0)
+            bad = request.role == "optimizer" and "Criterion: consistency" not in said(request)
+            return Reply(f"cut {mark(request)}", "length") if bad else speaker()(request)
+
+        return answer
+
+    proposals, asked = [], []
+    for name in NAMES:
+        asker = ScriptedAsker(slow(name))
+        proposals.append(propose(asker))
+        asked.append(Counter(asker.asked))
+    assert proposals == [proposals[0]] * 4
+    assert asked == [asked[0]] * 4
+
+
+def test_a_cut_instruction_is_unreadable_but_cut_criticism_is_criticism() -> None:
+    def answer(request: Request) -> Reply:
+        return Reply(str(speaker()(request)), "stop" if request.role == "judge" else "length")
+
+    found = propose(ScriptedAsker(answer))
+    assert len(found.gradients) == 12
+    assert found.drafts[0].texts == {}
+
+
+def test_an_unreadable_critique_or_gradient_leaves_its_criterion_without_one() -> None:
+    for role in ("loss", "gradient"):
+        asker = ScriptedAsker(unreadable(role, lambda request: "Criterion: relevance" in said(request)))
+        found = propose(asker)
+        assert {gradient.group for gradient in found.gradients} == {(n,) for n in NAMES if n != "relevance"}
+        assert set(found.drafts[0].texts) == {"fluency", "coherence", "consistency"}
+        assert "relevance" in found.drafts[0].failure
+        assert len([r for r in asker.of_role(role) if "Criterion: relevance" in said(r)]) == 9
+
+
+@pytest.mark.parametrize("mode", ["SSS", "SSC", "SCC", "CCC"])
+@pytest.mark.parametrize("role", ["loss", "gradient"])
+def test_without_any_gradient_nothing_is_revised(mode: str, role: str) -> None:
+    asker = ScriptedAsker(unreadable(role))
+    found = propose(asker, mode)
+    assert found.gradients == ()
+    assert found.drafts[0].texts == {}
+    assert "no gradient" in found.drafts[0].failure
+    assert asker.of_role("optimizer") == []
+
+
+def test_a_refused_request_counts_as_unreadable() -> None:
+    def answer(request: Request) -> str:
+        if request.role == "gradient":
+            raise ReplyError("the prompt is too long")
+        return speaker()(request)
+
+    found = propose(ScriptedAsker(answer))
+    assert len(found.critiques) == 12
+    assert found.drafts[0].texts == {}
+
+
+def without(example: Example, *names: str) -> Example:
+    return replace(example, ratings={**example.ratings, **dict.fromkeys(names, (NAN,))})
+
+
+def test_a_criterion_that_nobody_rated_is_left_out_of_the_loss() -> None:
+    batch = (without(row(0), "relevance"), row(1))
+    for mode, losses in (("SSS", 7), ("CCC", 2)):
+        asker = ScriptedAsker(speaker())
+        found = propose(asker, mode, batch=batch)
+        assert len(asker.of_role("loss")) == losses
+        first = [said(r) for r in asker.of_role("loss") if batch[0].inputs["text"] in said(r)]
+        assert all("relevance" not in text for text in first)
+        assert set(found.drafts[0].texts) == set(NAMES)
+
+
+def test_an_unscored_criterion_is_reported_as_such() -> None:
+    def answer(request: Request) -> str:
+        return '{"fluency": 3}' if request.role == "judge" else speaker()(request)
+
+    asker = ScriptedAsker(answer)
+    found = propose(asker, "CCC", batch=BATCH[:1])
+    assert found.predictions[0].unscored == NAMES[1:]
+    (loss,) = asker.of_role("loss")
+    assert "- coherence: the judge gave no readable score" in said(loss)
+
+
+def test_an_example_without_any_rating_gives_no_gradient() -> None:
+    asker = ScriptedAsker(speaker())
+    found = propose(asker, "SCC", batch=(without(row(0), *NAMES), row(1)))
+    assert {gradient.example for gradient in found.gradients} == {"row-1"}
+    assert len(asker.of_role("loss")) == 4
+    assert not found.drafts[0].failure
+
+
+@pytest.mark.parametrize("stop", [BudgetSpent("no calls are left"), ProviderGone("gone")])
+@pytest.mark.parametrize("role", ["judge", "loss", "gradient", "optimizer"])
+@pytest.mark.parametrize("mode", ["SSS", "SCC"])
+def test_a_stop_comes_out_as_itself(stop: Exception, role: str, mode: str) -> None:
+    def answer(request: Request) -> str:
+        if request.role == role:
+            raise stop
+        return speaker()(request)
+
+    with pytest.raises(type(stop)) as caught:
+        propose(ScriptedAsker(answer), mode)
+    assert caught.value is stop
+
+
+def test_nothing_goes_on_after_a_stop() -> None:
+    asker = ScriptedAsker(speaker())
+
+    def answer(request: Request) -> str:
+        if request.role == "loss" and len(asker.of_role("loss")) == 5:
+            raise BudgetSpent("no calls are left")
+        return speaker()(request)
+
+    stopping = replace(asker, function=answer)
+
+    async def attempt() -> int:
+        turn = Turn(1, prompt_of(), BATCH, judge_of(stopping))
+        with pytest.raises(BudgetSpent):
+            await textgrad_of(stopping).propose(turn)
+        asked = len(stopping.asked)
+        for _ in range(50):
+            await asyncio.sleep(0)
+        return len(stopping.asked) - asked
+
+    assert asyncio.run(attempt()) == 0
+
+
+def test_the_item_is_shown_to_the_loss_only_if_wanted() -> None:
+    for shows in (True, False):
+        asker = ScriptedAsker(speaker())
+        turn = Turn(1, prompt_of(), BATCH, judge_of(asker))
+        asyncio.run(textgrad_of(asker, shows=shows).propose(turn))
+        assert all(("The source of row-" in said(request)) is shows for request in asker.of_role("loss"))
