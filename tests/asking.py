@@ -23,6 +23,13 @@ from polyjudge.testing.asking import ScriptedAsker, said
 
 NAMES = ("fluency", "coherence", "relevance", "consistency")
 FIVE = Ordinal(1, 5)
+# The calls of a step over these criteria with a batch of three.
+CALLS = {
+    "SSS": {"loss": 12, "gradient": 12, "optimizer": 4},
+    "SSC": {"loss": 12, "gradient": 12, "optimizer": 1},
+    "SCC": {"loss": 12, "gradient": 3, "optimizer": 1},
+    "CCC": {"loss": 3, "gradient": 3, "optimizer": 1},
+}
 
 
 def prompt_of(names: Sequence[str] = NAMES, scale: Scale = FIVE) -> JudgePrompt:

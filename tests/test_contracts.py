@@ -75,25 +75,21 @@ class TestScripted(BackendContract):
         return replace(self.request(), messages=(Message("user", "Refuse."),))
 
 
-class Broken:
-    """Metrics and replies that look right and are not."""
-
-    lenient = replace(agreement.MAE, function=lambda predicted, human, levels: -1.0)
-    reversed = replace(agreement.MAE, higher_is_better=True)
-    ordered = replace(
-        agreement.SPEARMAN, function=lambda predicted, human, levels: float(predicted[0] > human[0]), weighted=None
-    )
+LENIENT = replace(agreement.MAE, function=lambda predicted, human, levels: -1.0)
+REVERSED = replace(agreement.MAE, higher_is_better=True)
+ORDERED = replace(
+    agreement.SPEARMAN, function=lambda predicted, human, levels: float(predicted[0] > human[0]), weighted=None
+)
 
 
 @pytest.mark.parametrize(
     ("metric", "test"),
     [
-        (Broken.lenient, "test_a_value_lies_in_the_range_or_is_nan"),
-        (Broken.lenient, "test_perfect_agreement_has_the_best_value"),
-        (Broken.lenient, "test_counted_rows_equal_repeated_rows"),
-        (Broken.reversed, "test_its_range_has_the_better_end_where_its_direction_says"),
-        (Broken.reversed, "test_better_is_strict_and_nan_never_wins"),
-        (Broken.ordered, "test_the_order_of_the_rows_means_nothing"),
+        (LENIENT, "test_a_value_lies_in_the_range_or_is_nan"),
+        (LENIENT, "test_perfect_agreement_has_the_best_value"),
+        (LENIENT, "test_counted_rows_equal_repeated_rows"),
+        (REVERSED, "test_its_range_has_the_better_end_where_its_direction_says"),
+        (ORDERED, "test_the_order_of_the_rows_means_nothing"),
     ],
 )
 def test_a_broken_metric_fails_its_contract(metric: Metric, test: str) -> None:
@@ -110,15 +106,14 @@ def test_a_broken_metric_fails_its_contract(metric: Metric, test: str) -> None:
         Reply("one", usage=Usage(prompt=2, cached=3)),
         Reply("one", tokens=(TokenChoice("one", 0.5),)),
         Reply("one", tokens=(TokenChoice("one", -1.0, (("one", -1.0),)),)),
-        "one",
     ],
 )
-def test_a_broken_backend_fails_its_contract(reply: object) -> None:
+def test_a_broken_backend_fails_its_contract(reply: Reply) -> None:
     class Sloppy(BackendContract):
         def make(self) -> Backend:
-            return Scripted(lambda request: reply if isinstance(reply, Reply) else CallFailed("no", retryable=False))
+            return Scripted(lambda request: reply)
 
-    with pytest.raises((AssertionError, CallFailed)):
+    with pytest.raises(AssertionError):
         Sloppy().test_it_answers()
 
 

@@ -29,6 +29,7 @@ SCRIPT = "script.yaml"
 MODEL = f"scripted/{SCRIPT}"
 # No test waits longer for anything.
 PATIENCE = 120.0
+INTERRUPTED = 130
 
 _PLACES = ("harbour", "orchard", "museum", "bakery", "station", "library", "quarry", "theatre")
 _DEEDS = ("opens early", "sells honey", "repairs clocks", "closes in May", "hires two guides", "moves uphill")
@@ -83,6 +84,13 @@ class Workplace:
         """Run ``polyjudge`` here to its end."""
         return ended(self.start(*words))
 
+    def stop(self, process: subprocess.Popen[str], moment: Moment, by: int = signal.SIGKILL) -> Ended:
+        """Stop a process that was started here, at a moment."""
+        wait_until(lambda: len(self.asked()) >= moment.answers, process)
+        time.sleep(moment.delay)
+        process.send_signal(by)
+        return ended(process)
+
     def write(self, name: str, text: str) -> Path:
         path = self.folder / name
         path.write_text(text, encoding="utf-8")
@@ -116,16 +124,26 @@ class Workplace:
 
 
 @dataclass(frozen=True, slots=True)
+class Moment:
+    """When a process is stopped: so many seconds after so many answers were given, those of earlier starts counted."""
+
+    answers: int
+    delay: float
+
+
+@dataclass(frozen=True, slots=True)
 class Killed:
     """What a run that was stopped again and again did.
 
     Attributes:
         stops: how often it was stopped while it ran.
+        held: answers that the journal held before the last start.
         again: answers asked for once more although the journal had held them before that start.
         double: answers given more than once.
     """
 
     stops: int
+    held: int
     again: tuple[str, ...]
     double: int
 
@@ -133,35 +151,26 @@ class Killed:
 def stop_and_go_on(
     place: Workplace,
     start: Callable[[], subprocess.Popen[str]],
-    moments: Sequence[int],
-    random: Random,
+    moments: Sequence[Moment],
     *,
     by: int = signal.SIGKILL,
 ) -> Killed:
-    """Start a command anew until it ends by itself, stopping it when so many answers were given altogether.
+    """Start a command anew until it ends by itself, stopping it at each of some moments.
 
-    ``moments`` ascend; a random delay of up to 30 ms follows each. Before each start the journal is read, so that
-    every answer that it holds can be looked for among the later questions.
+    Before each start the journal is read, so that every answer that it holds can be looked for among the later
+    questions.
     """
-    stops = 0
     again: list[str] = []
+    held: set[str] = set()
     for moment in (*moments, None):
         before = place.asked()
         held = place.committed(before)
-        process = start()
-        if moment is not None:
-            wait_until(lambda moment=moment: len(place.asked()) >= moment, process)
-            time.sleep(random.uniform(0, 0.03))
-            process.send_signal(by)
-        result = ended(process)
-        if moment is not None:
-            assert result.code == (-by if by == signal.SIGKILL else 130), result
-            stops += 1
-        else:
-            assert result.code == 0, result
+        result = ended(start()) if moment is None else place.stop(start(), moment, by)
+        code = 0 if moment is None else -by if by == signal.SIGKILL else INTERRUPTED
+        assert result.code == code, result
         again += [key for key in place.asked()[len(before) :] if key in held]
     asked = place.asked()
-    return Killed(stops, tuple(again), len(asked) - len(set(asked)))
+    return Killed(len(moments), len(held), tuple(again), len(asked) - len(set(asked)))
 
 
 def ended(process: subprocess.Popen[str]) -> Ended:
@@ -187,9 +196,18 @@ def wait_until(reached: Callable[[], bool], process: subprocess.Popen[str]) -> N
         time.sleep(0.002)
 
 
-def moments(seed: int, answers: int, count: int) -> list[int]:
-    """Numbers of answers, ascending and different, after which a run of so many answers is stopped."""
-    return sorted(Random(seed).sample(range(1, answers - answers // 10), count))
+def moments(seed: int, answers: int, count: int) -> list[Moment]:
+    """Random moments of a run of so many answers, in order.
+
+    In the first half, every third one asks for no more answers than the one before: it falls into the start, the
+    replay, or what follows.
+    """
+    random = Random(seed)
+    places = sorted(random.sample(range(1, answers - answers // 8), count))
+    found = [Moment(place, random.uniform(0, 0.03)) for place in places]
+    for at in range(2, count // 2 + 1, 3):
+        found[at] = Moment(places[at - 1], random.uniform(0.1, 0.7))
+    return found
 
 
 def ratings(
@@ -229,7 +247,6 @@ def script(place: Workplace, *, latency: float = 0.0, names: Sequence[str] = NAM
         {"role": "judge", "replies": [*full, *halves, "I would rather not say."]},
         {"role": "loss", "replies": [f"The judge errs in way {number}." for number in range(9)]},
         {"role": "gradient", "replies": [f"The instruction lacks anchor {number}." for number in range(9)]},
-        {"role": "optimizer", "contains": ["JSON object"], "replies": [json.dumps(dict.fromkeys(names, "Rate."))]},
         {"role": "optimizer", "replies": revisions},
     ]
     # JSON is YAML.

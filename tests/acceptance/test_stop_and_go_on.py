@@ -2,31 +2,45 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from pathlib import Path
-from random import Random
 
 import pytest
-from tests.acceptance.support import MODEL, Workplace, moments, ratings, script, stop_and_go_on, wait_until
-from tests.acceptance.support import ended as end_of
+from tests.acceptance.support import INTERRUPTED, MODEL, Moment, Workplace, moments, ratings, script, stop_and_go_on
 
 CALLS_AT_ONCE = 6
 KILLS = 10
 SOUND = ("--recipe", "sound", "--steps", "4")
 PAPER = ("--recipe", "paper", "--steps", "4")
 ARTEFACTS = {SOUND: ("steps.jsonl", "judge.yaml"), PAPER: ("steps.jsonl", "judge.yaml", "tests.jsonl")}
+BUDGET_SPENT = 3
 
 
-def prepared(folder: Path, *, latency: float = 0.02) -> Workplace:
+def prepared(folder: Path, *, latency: float = 0.05) -> Workplace:
     place = Workplace.at(folder)
     ratings(place.folder)
     script(place, latency=latency)
     return place
 
 
-def optimize(protocol: tuple[str, ...], *more: str) -> list[str]:
+def optimize(protocol: tuple[str, ...] = SOUND, *more: str) -> list[str]:
     bounds = ["--max-concurrency", str(CALLS_AT_ONCE), "--output", "run"]
     return ["optimize", "ratings.csv", "--criteria", "criteria.yaml", "--model", MODEL, *protocol, *bounds, *more]
+
+
+def score(*more: str) -> list[str]:
+    bounds = ["--max-concurrency", str(CALLS_AT_ONCE), "--output", "scores.csv"]
+    return ["score", "judge.yaml", "ratings.csv", *bounds, *more]
+
+
+def judging(folder: Path) -> Workplace:
+    """A workplace with a judge file over the script."""
+    place = prepared(folder)
+    head, _, criteria = (place.folder / "criteria.yaml").read_text("utf-8").partition("criteria:")
+    own = f"polyjudge: 1\nlayout: solo\nreadout: integer\nmodel: {MODEL}\n"
+    place.write("judge.yaml", f"{own}{head}criteria:{criteria}")
+    return place
 
 
 @pytest.fixture(scope="module", params=[SOUND, PAPER], ids=["sound", "paper"])
@@ -46,14 +60,16 @@ def whole(protocol: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -
 def test_ten_kills_change_neither_steps_nor_judge(
     protocol: tuple[str, ...], whole: Workplace, tmp_path: Path
 ) -> None:
-    place, random = prepared(tmp_path), Random(11)
+    place = prepared(tmp_path)
     stops = moments(11, len(whole.asked()), KILLS)
-    killed = stop_and_go_on(place, lambda: place.start(*optimize(protocol)), stops, random)
+    killed = stop_and_go_on(place, lambda: place.start(*optimize(protocol)), stops)
     assert killed.stops == KILLS
+    assert killed.held >= stops[-2].answers - KILLS * CALLS_AT_ONCE
     assert place.digests("run", ARTEFACTS[protocol]) == whole.digests("run", ARTEFACTS[protocol])
     assert killed.again == ()
     assert killed.double <= KILLS * CALLS_AT_ONCE
     assert set(place.asked()) == set(whole.asked())
+    print(f"\n{protocol}: {len(whole.asked())} answers, {stops}, {killed}, unique {len(set(place.asked()))}")
 
 
 def test_a_finished_run_started_again_asks_nothing_and_changes_nothing(
@@ -64,3 +80,63 @@ def test_a_finished_run_started_again_asks_nothing_and_changes_nothing(
     assert result.code == 0, result
     assert whole.digests("run", ARTEFACTS[protocol]) == before
     assert whole.asked() == asked
+
+
+def test_an_interrupted_run_says_how_to_go_on_and_goes_on(
+    protocol: tuple[str, ...], whole: Workplace, tmp_path: Path
+) -> None:
+    place = prepared(tmp_path)
+    stops = moments(12, len(whole.asked()), 2)
+    killed = stop_and_go_on(place, lambda: place.start(*optimize(protocol)), stops, by=signal.SIGINT)
+    assert place.digests("run", ARTEFACTS[protocol]) == whole.digests("run", ARTEFACTS[protocol])
+    assert killed.again == ()
+    assert killed.double <= len(stops) * CALLS_AT_ONCE
+
+
+def test_what_an_interruption_prints_is_the_way_on_and_no_traceback(tmp_path: Path) -> None:
+    place = prepared(tmp_path)
+    process = place.start(*optimize())
+    result = place.stop(process, Moment(40, 0.0), signal.SIGINT)
+    assert result.code == INTERRUPTED
+    assert "the same command goes on" in result.err
+    assert "Traceback" not in result.err
+
+
+@pytest.mark.parametrize(("bound", "amounts"), [("--max-calls", (7, 50)), ("--max-tokens", (3000, 9000))])
+def test_a_run_out_of_budget_stops_and_goes_on_with_more(
+    bound: str, amounts: tuple[int, ...], tmp_path: Path
+) -> None:
+    whole, place = prepared(tmp_path / "whole", latency=0), prepared(tmp_path / "bound", latency=0)
+    assert whole.run(*optimize()).code == 0
+    for amount in amounts:
+        before = place.asked()
+        held = place.committed(before)
+        stopped = place.run(*optimize(SOUND, bound, str(amount)))
+        assert stopped.code == BUDGET_SPENT, stopped
+        assert bound in stopped.err
+        assert held == set(before)
+        assert not held & set(place.asked()[len(before) :])
+        if bound == "--max-calls":
+            assert len(place.asked()) - len(before) == amount
+    assert place.run(*optimize()).code == 0
+    assert place.digests("run") == whole.digests("run")
+    assert sorted(place.asked()) == sorted(whole.asked())
+
+
+def test_killed_scoring_gives_the_same_table(tmp_path: Path) -> None:
+    whole, place = judging(tmp_path / "whole"), judging(tmp_path / "killed")
+    assert whole.run(*score()).code == 0
+    stops = moments(13, len(whole.asked()), 5)
+    killed = stop_and_go_on(place, lambda: place.start(*score()), stops)
+    assert (place.folder / "scores.csv").read_bytes() == (whole.folder / "scores.csv").read_bytes()
+    assert killed.again == ()
+    assert killed.double <= len(stops) * CALLS_AT_ONCE
+    assert set(place.asked()) == set(whole.asked())
+
+
+def test_scoring_leaves_no_table_before_all_rows_are_scored(tmp_path: Path) -> None:
+    place = judging(tmp_path)
+    stopped = place.run(*score("--max-calls", "7"))
+    assert stopped.code == BUDGET_SPENT, stopped
+    assert not (place.folder / "scores.csv").exists()
+    assert len(place.asked()) == 7

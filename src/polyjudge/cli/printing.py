@@ -80,7 +80,7 @@ def _check_lines(found: Check) -> Iterable[str]:
     yield f"rows      {found.rows}{documents}, split by {found.split_by}"
     for name, (rows, kept) in found.parts.items():
         yield f"          {name}: {rows} rows" + (f", {kept} documents" if kept else "")
-    yield "leaks     none" if not found.leaks else "leaks     " + "\n          ".join(found.leaks)
+    yield "leaks     " + "\n          ".join(found.leaks)
     for note in found.notes:
         yield f"note      {note}"
     yield ""

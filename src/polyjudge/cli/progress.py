@@ -5,11 +5,15 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from textwrap import shorten
 
 import click
 
 from polyjudge.domain.records import Step
 from polyjudge.experiments.events import Counted, Event, Noted, Observer, Planned, unwatched
+
+# steps.jsonl holds the whole of a reason.
+LONGEST_REASON = 160
 
 
 @contextmanager
@@ -38,7 +42,7 @@ def _line(event: Event) -> str:
         return f"run {event.folder}: {event.steps} steps, about {calls:,} calls planned"
     if isinstance(event, Step):
         speaks = f" {event.criteria[0]}" if len(event.criteria) == 1 else ""
-        return f"step {event.index}{speaks}: {event.status}, {event.reason}"
+        return f"step {event.index}{speaks}: {event.status}, {shorten(event.reason, LONGEST_REASON)}"
     return ""
 
 

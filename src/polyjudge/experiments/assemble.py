@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
+from polyjudge.datasets.leaks import LeakReport, leaks
 from polyjudge.datasets.split import paper_batch, paper_split, split
 from polyjudge.domain.dataset import Dataset, Split
 from polyjudge.domain.decomposition import decomposition
@@ -80,7 +81,8 @@ def assemble(config: RunConfig, dataset: Dataset, asker: Asker) -> House:
     parts = split_of(config, dataset)
     prompt = initial_prompt(config, dataset, parts)
     readout = make_readout(config, prompt, dataset, asker)
-    judge = Judge(asker, _role(config, "judge"), layout(_layout(config, readout), prompt.names), readout, config.re_asks)
+    used = layout(_layout(config, readout), prompt.names)
+    judge = Judge(asker, _role(config, "judge"), used, readout, config.re_asks)
     metric = primary_metric(prompt.criteria)
     gate = _gate(config, prompt, readout, metric)
     groups = [(name,) for name in prompt.names] if config.mode == "ST" else [prompt.names]
@@ -89,10 +91,22 @@ def assemble(config: RunConfig, dataset: Dataset, asker: Asker) -> House:
 
 
 def split_of(config: RunConfig, dataset: Dataset) -> Split:
-    """The data's three parts under the recipe's protocol."""
+    """The data's three parts under the recipe's protocol.
+
+    A published split of a registered data set serves the paper's protocol only, because SummEval's shares articles
+    between its parts; a split that the user's own file names is kept.
+    """
     if config.protocol == "paper":
-        return paper_split(dataset, **({"validation": config.validation} if config.validation else {}))
-    return split(dataset, seed=config.split_seed, by=config.split_by, validation=config.validation)
+        return paper_split(dataset, validation=config.validation)
+    own = dataset if dataset.rubric.split else replace(dataset, splits=None)
+    return split(own, seed=config.split_seed, by=config.split_by, validation=config.validation)
+
+
+def leaks_of(config: RunConfig, parts: Split) -> LeakReport:
+    """What the parts share; under the paper's protocol also which batches hit the gate's rows."""
+    if config.protocol == "paper":
+        return leaks(parts, steps=config.steps, batch=config.batch)
+    return leaks(parts)
 
 
 def initial_prompt(config: RunConfig, dataset: Dataset, parts: Split) -> JudgePrompt:

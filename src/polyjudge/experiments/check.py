@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from polyjudge.datasets.leaks import leaks
 from polyjudge.datasets.load import Criteria, Data, load
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.dataset import Dataset, Split
 from polyjudge.domain.example import Example
 from polyjudge.experiments.access import open_client
-from polyjudge.experiments.assemble import assemble, split_of
+from polyjudge.experiments.assemble import assemble, leaks_of, split_of
 from polyjudge.experiments.bridge import run
 from polyjudge.experiments.config import RunConfig, resolve
 from polyjudge.experiments.events import unwatched
@@ -60,7 +59,7 @@ class Check:
         documents: documents among them; 0 when the data name none.
         split_by: what kept the parts apart.
         parts: part -> rows and documents.
-        leaks: lines that name what the parts share; empty when they share nothing.
+        leaks: lines that name what the parts share, or say that they share nothing.
         metric: the primary one.
         criteria: one a criterion.
         detectable: smallest difference of the mean that the test rows can show.
@@ -133,8 +132,7 @@ def _check(config: RunConfig, dataset: Dataset, parts: Split, roles: tuple[Plann
     shown = power.smallest_detectable_difference(
         agreement.metric(metric), test.human, levels=test.levels, documents=test.documents
     )
-    paper = config.protocol == "paper"
-    report = leaks(parts, steps=config.steps if paper else 0, batch=config.batch if paper else 0)
+    report = leaks_of(config, parts)
     return Check(
         data=f"{dataset.name} ({dataset.source})",
         rows=len(dataset.examples),
@@ -144,7 +142,7 @@ def _check(config: RunConfig, dataset: Dataset, parts: Split, roles: tuple[Plann
             name: (len(rows), _documents(rows))
             for name, rows in (("train", parts.train), ("validation", parts.validation), ("test", parts.test))
         },
-        leaks=() if report.clean else tuple(report.lines()),
+        leaks=tuple(report.lines()),
         metric=metric,
         criteria=tuple(
             _criterion(criterion, dataset.examples, metric, shown.per_criterion[k])

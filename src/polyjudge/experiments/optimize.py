@@ -16,7 +16,7 @@ from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.records import Reading, Step
 from polyjudge.engine import optimize as steps_of
 from polyjudge.experiments.access import open_client
-from polyjudge.experiments.assemble import House, assemble, models_of
+from polyjudge.experiments.assemble import House, assemble, leaks_of, models_of
 from polyjudge.experiments.bridge import run
 from polyjudge.experiments.config import RunConfig, Settings, digest8, identity_text, resolve
 from polyjudge.experiments.events import Noted, Observer, Planned, unwatched
@@ -144,6 +144,9 @@ def _announce(folder: RunFolder, config: RunConfig, house: House, observer: Obse
                 "read after every step, so that its best step is chosen on the test rows and is optimistic."
             )
         )
+    report = leaks_of(config, house.split)
+    for line in [] if report.clean else report.lines():
+        observer(Noted(f"leak, {line}"))
     roles = planned(house.setups, house.split, protocol=config.protocol, evaluate_every=config.evaluate_every)
     observer(Planned(str(folder.path), config.steps, roles))
 
