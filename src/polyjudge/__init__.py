@@ -8,15 +8,17 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from polyjudge.version import __version__
+
 if TYPE_CHECKING:
     from polyjudge.experiments.check import Check, check
     from polyjudge.experiments.loaded import LoadedJudge
     from polyjudge.experiments.loaded import load_judge as load
-    from polyjudge.experiments.optimize import Run, optimize
+    from polyjudge.experiments.optimize import optimize
+    from polyjudge.experiments.result import Run
     from polyjudge.experiments.score import Scores, score
     from polyjudge.llm.backends.scripted import Scripted
 
-__version__ = "0.1.0"
 
 __all__ = [
     "Check",
@@ -36,7 +38,7 @@ def __getattr__(name: str) -> Any:
     places = {
         "Check": "experiments.check:Check",
         "LoadedJudge": "experiments.loaded:LoadedJudge",
-        "Run": "experiments.optimize:Run",
+        "Run": "experiments.result:Run",
         "Scores": "experiments.score:Scores",
         "Scripted": "llm.backends.scripted:Scripted",
         "check": "experiments.check:check",

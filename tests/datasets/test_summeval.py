@@ -12,7 +12,7 @@ from polyjudge.datasets.leaks import leaks
 from polyjudge.datasets.load import load
 from polyjudge.datasets.split import paper_split, split
 from polyjudge.datasets.summeval import fixed, repair, rubric
-from polyjudge.datasets.tables import Table
+from polyjudge.datasets.table import Table
 from polyjudge.domain.dataset import Dataset
 from polyjudge.errors import DataError
 

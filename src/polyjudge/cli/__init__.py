@@ -7,8 +7,8 @@ from importlib import import_module
 
 import click
 
-from polyjudge import __version__
 from polyjudge.errors import InputError, PolyjudgeError, Stopped
+from polyjudge.version import __version__
 
 VERBS = {
     "check": "What is known before anything is paid: splits, leaks, ceilings, power, planned calls.",

@@ -8,8 +8,8 @@ from collections.abc import Iterable
 import click
 
 from polyjudge.experiments.check import Check, CriterionCheck
-from polyjudge.experiments.optimize import Run
 from polyjudge.experiments.plan import PlannedRole
+from polyjudge.experiments.result import Run
 from polyjudge.experiments.score import Scores
 from polyjudge.experiments.summary import COLUMNS, PAPER_NOTE, account_lines, outcome_rows, table_text, warnings
 from polyjudge.runs import codec

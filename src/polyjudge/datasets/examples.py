@@ -10,7 +10,7 @@ from functools import partial
 from polyjudge.datasets.cells import is_missing, is_number, rating_of, text_of
 from polyjudge.datasets.content import digest, exact
 from polyjudge.datasets.problems import Problems, clipped, listed, nearest
-from polyjudge.datasets.tables import Table
+from polyjudge.datasets.table import Table
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.dataset import Rubric
 from polyjudge.domain.example import Example

@@ -9,7 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from polyjudge.datasets.examples import read_examples
-from polyjudge.datasets.tables import Table, read_table
+from polyjudge.datasets.table import Table
+from polyjudge.datasets.tables import read_table
 from polyjudge.domain.dataset import Dataset, Rubric
 from polyjudge.domain.example import Example
 from polyjudge.errors import DataError

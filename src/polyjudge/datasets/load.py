@@ -11,7 +11,8 @@ from polyjudge.datasets.criteria import rubric_from
 from polyjudge.datasets.examples import read_examples
 from polyjudge.datasets.problems import clipped, listed, nearest
 from polyjudge.datasets.starter import starter
-from polyjudge.datasets.tables import ENDINGS, PandasLike, PolarsLike, Row, Table, is_there, read_table, table_of
+from polyjudge.datasets.table import Row, Table
+from polyjudge.datasets.tables import ENDINGS, PandasLike, PolarsLike, is_there, read_table, table_of
 from polyjudge.datasets.yamlfile import read_yaml
 from polyjudge.domain.dataset import Dataset, Rubric
 from polyjudge.domain.example import Example

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from polyjudge.datasets.problems import listed
-from polyjudge.datasets.tables import Table
+from polyjudge.datasets.table import Table
 from polyjudge.errors import DataError, MissingExtra
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from polyjudge.datasets.cells import is_missing, is_number
 from polyjudge.datasets.criteria import NAME, RESERVED
-from polyjudge.datasets.tables import Table
+from polyjudge.datasets.table import Table
 from polyjudge.datasets.yamlfile import dump_yaml
 
 

@@ -10,7 +10,7 @@ from types import MappingProxyType
 
 from polyjudge.datasets.content import exact
 from polyjudge.datasets.folder import part_tables, parts_dataset
-from polyjudge.datasets.tables import Row, Table
+from polyjudge.datasets.table import Row, Table
 from polyjudge.domain.criterion import Criterion, default_instruction
 from polyjudge.domain.dataset import Dataset, Rubric
 from polyjudge.domain.scale import Ordinal

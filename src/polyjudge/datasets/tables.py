@@ -12,15 +12,14 @@ import json
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
 
 from polyjudge.datasets.problems import Problems, clipped
+from polyjudge.datasets.table import Row, Table
 from polyjudge.errors import DataError
 
 ENDINGS = (".csv", ".jsonl", ".ndjson", ".parquet")
-Row = Mapping[str, object]
 
 
 @runtime_checkable
@@ -41,31 +40,6 @@ class PolarsLike(Protocol):
     def columns(self) -> Iterable[object]: ...
 
     def iter_rows(self, *, named: bool) -> Iterator[Row]: ...
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """Rows as read.
-
-    Attributes:
-        source: for messages.
-        columns: in order; unique.
-        rows: each maps columns to cells; a row of JSONL may lack some.
-        lines: the file line on which each row begins; empty when the source has no lines.
-        notes: what the reader changed.
-    """
-
-    source: str
-    columns: tuple[str, ...]
-    rows: tuple[Row, ...]
-    lines: tuple[int, ...] = ()
-    notes: tuple[str, ...] = ()
-
-    def where(self, position: int) -> str:
-        """``row 3 (line 4)`` for the row at a 0-based position."""
-        row = position + 1
-        line = self.lines[position] if self.lines else row
-        return f"row {row}" if line == row else f"row {row} (line {line})"
 
 
 def read_table(path: Path) -> Table:

@@ -5,11 +5,10 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from polyjudge import __version__
 from polyjudge.datasets.load import Criteria, Data, load
 from polyjudge.domain.dataset import Dataset, Rubric
 from polyjudge.domain.prompt import JudgePrompt
@@ -23,38 +22,18 @@ from polyjudge.experiments.events import Noted, Observer, Planned, unwatched
 from polyjudge.experiments.judge_file import JudgeFile, dump_judge
 from polyjudge.experiments.outcome import Outcome, compare
 from polyjudge.experiments.plan import planned, test_readings
+from polyjudge.experiments.result import Run
 from polyjudge.experiments.summary import summary
 from polyjudge.experiments.unscored import check_unscored
 from polyjudge.judge.measure import levels, measure
-from polyjudge.llm.accounts import RoleAccount
 from polyjudge.llm.client import Client
 from polyjudge.llm.request import Backend
 from polyjudge.llm.together import together
 from polyjudge.metrics import agreement
 from polyjudge.runs import codec
-from polyjudge.runs.store import RunFolder
+from polyjudge.runs.store import ReplayedLines, RunFolder
 from polyjudge.templates.load import VERSION
-
-
-@dataclass(frozen=True, slots=True)
-class Run:
-    """A finished optimisation.
-
-    Attributes:
-        path: its folder.
-        steps: all steps, those of each criterion in turn under ST.
-        outcome: initial against fitted prompt on the test rows.
-        judge: the fitted judge.
-        accounts: what was asked of whom in this invocation.
-        seconds: of this invocation.
-    """
-
-    path: Path
-    steps: tuple[Step, ...]
-    outcome: Outcome
-    judge: JudgeFile
-    accounts: tuple[RoleAccount, ...]
-    seconds: float
+from polyjudge.version import __version__
 
 
 def optimize(
@@ -156,7 +135,7 @@ async def _steps(folder: RunFolder, config: RunConfig, house: House, observer: O
     readings = test_readings(config.protocol, config.steps, config.evaluate_every)
     written, tests = folder.lines("steps.jsonl"), folder.lines("tests.jsonl")
     steps: list[Step] = []
-    under_way: list[asyncio.Task[Reading]] = []
+    under_way: list[asyncio.Task[None]] = []
     loops = [steps_of(setup) for setup in house.setups]
     try:
         for index in range(config.steps + 1):
@@ -166,9 +145,10 @@ async def _steps(folder: RunFolder, config: RunConfig, house: House, observer: O
                 observer(step)
                 _check_step(step, house, config)
                 if index in readings:
-                    under_way.append(asyncio.create_task(_read_test(house, step)))
+                    before = under_way[-1] if under_way else None
+                    under_way.append(asyncio.create_task(_keep_reading(tests, house, step, before)))
         for task in under_way:
-            tests.append(codec.line(await task))
+            await task
     finally:
         for task in under_way:
             task.cancel()
@@ -178,6 +158,14 @@ async def _steps(folder: RunFolder, config: RunConfig, house: House, observer: O
     written.close()
     tests.close()
     return steps
+
+
+async def _keep_reading(tests: ReplayedLines, house: House, step: Step, before: asyncio.Task[None] | None) -> None:
+    """Write a test reading as soon as it and all earlier ones are there."""
+    reading = await _read_test(house, step)
+    if before is not None:
+        await before
+    tests.append(codec.line(reading))
 
 
 async def _read_test(house: House, step: Step) -> Reading:

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 from polyjudge.experiments.config import RunConfig
 from polyjudge.experiments.outcome import Comparison, Outcome
+from polyjudge.experiments.result import Run
 from polyjudge.llm.accounts import RoleAccount
-
-if TYPE_CHECKING:
-    from polyjudge.experiments.optimize import Run
 
 PAPER_NOTE = (
     "The paper's protocol: batches overlap the validation rows, and the test rows were read after every step."

@@ -5,8 +5,9 @@
                  ▲                                              │
                  └──────── wait, when it may be tried again ◄───┘
 
-A call keeps its place while it waits to be tried again: so an endpoint in trouble is asked less, and a call that
-others depend on does not start again at the end of the queue.
+A call keeps its place from its first attempt until its answer is journalled. So an endpoint in trouble is asked less, a
+call that others depend on does not start again at the end of the queue, and no more answers than there are places
+can be lost when the process is killed.
 """
 
 from __future__ import annotations
@@ -149,16 +150,21 @@ class Client:
                 await self._share_turn()
                 return entry.reply
             journal.claim()
-        answer = await self._send(desk, request)
+        async with desk.gate.places:
+            answer = await self._send(desk, request)
+            return await self._keep(desk, request, key, answer)
+
+    async def _keep(self, desk: Desk, request: Request, key: str, answer: Answer) -> Reply:
+        """Journal and settle an answer, in this order: who waits for its budget may end the run."""
         reply = answer.reply
         kept = False
         try:
-            if journal is not None:
-                entry = await journal.put(key, reply, role=request.role, model=request.model, seconds=answer.seconds)
+            if self._journal is not None:
+                names = {"role": request.role, "model": request.model}
+                entry = await self._journal.put(key, reply, **names, seconds=answer.seconds)
                 reply = entry.reply
             kept = True
         finally:
-            # Settled last: who waits for this budget may end the run, and the answer is safe by then.
             charge = self._settle(desk, answer.reservation, answer.reply.usage)
             if kept:
                 self.accounts.answered(request, answer.reply, charge, answer.seconds)
@@ -167,19 +173,18 @@ class Client:
         return reply
 
     async def _send(self, desk: Desk, request: Request) -> Answer:
-        """Hold a place at the endpoint until there is an answer."""
+        """Try until there is an answer, and blame a refusal on whom it concerns."""
         trial = desk.trial(request)
         answer: Answer | None = None
-        async with desk.gate.places:
-            trial.begin()
-            try:
-                answer = await self._persist(desk, request)
-                return answer
-            except CallFailed as failure:
-                refused = failure
-            finally:
-                trial.end(accepted=answer is not None)
-            raise await self._refusal(desk, trial, refused) from refused
+        trial.begin()
+        try:
+            answer = await self._persist(desk, request)
+            return answer
+        except CallFailed as failure:
+            refused = failure
+        finally:
+            trial.end(accepted=answer is not None)
+        raise await self._refusal(desk, trial, refused) from refused
 
     async def _persist(self, desk: Desk, request: Request) -> Answer:
         """Try until there is an answer.

@@ -1,0 +1,32 @@
+"""What an optimisation gives back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from polyjudge.domain.records import Step
+from polyjudge.experiments.judge_file import JudgeFile
+from polyjudge.experiments.outcome import Outcome
+from polyjudge.llm.accounts import RoleAccount
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """A finished optimisation.
+
+    Attributes:
+        path: its folder.
+        steps: all steps, those of each criterion in turn under ST.
+        outcome: initial against fitted prompt on the test rows.
+        judge: the fitted judge.
+        accounts: what was asked of whom in this invocation.
+        seconds: of this invocation.
+    """
+
+    path: Path
+    steps: tuple[Step, ...]
+    outcome: Outcome
+    judge: JudgeFile
+    accounts: tuple[RoleAccount, ...]
+    seconds: float
