@@ -10,6 +10,7 @@ criterion occurs once; a note gets one such block, and one row of the two arrays
 from __future__ import annotations
 
 from dataclasses import astuple, dataclass
+from itertools import count
 from random import Random
 
 from briefs.chance import shuffled
@@ -40,14 +41,21 @@ Block = list[Severities]
 
 def design(seed: str) -> tuple[tuple[Severities, ...], ...]:
     """The severities of every summary, shape (`NOTES`, `ROWS_PER_NOTE`)."""
-    rng = Random(f"{seed}/design")
+    deals = (_dealt(Random(f"{seed}/design" + (f"/{attempt}" if attempt else ""))) for attempt in count())
+    return next(notes for notes in deals if notes is not None)
+
+
+def _dealt(rng: Random) -> tuple[tuple[Severities, ...], ...] | None:
+    """One deal; None when the rows that are left over would repeat a row within a note."""
     blocks = [block for _ in range(NOTES // LEVELS) for block in _array(rng)]
     arrays_left = NOTES * ROWS_PER_NOTE // LEVELS**2 - NOTES // LEVELS
     extras = [row for _ in range(arrays_left) for block in _array(rng) for row in block]
     extras = shuffled(rng, extras)
     notes = []
     for block in shuffled(rng, blocks):
-        position = next(i for i, row in enumerate(extras) if row not in block)
+        position = next((i for i, row in enumerate(extras) if row not in block), None)
+        if position is None:
+            return None
         notes.append(tuple(shuffled(rng, [*block, extras.pop(position)])))
     return tuple(notes)
 

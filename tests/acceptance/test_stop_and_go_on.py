@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import signal
 from pathlib import Path
 
@@ -15,6 +14,13 @@ SOUND = ("--recipe", "sound", "--steps", "4")
 PAPER = ("--recipe", "paper", "--steps", "4")
 ARTEFACTS = {SOUND: ("steps.jsonl", "judge.yaml"), PAPER: ("steps.jsonl", "judge.yaml", "tests.jsonl")}
 BUDGET_SPENT = 3
+# A notebook's kernel runs a cell inside its event loop, and an interruption is raised in the cell.
+NOTEBOOK = """
+import asyncio, polyjudge
+async def cell():
+    polyjudge.optimize("ratings.csv", **{options})
+asyncio.new_event_loop().run_until_complete(cell())
+"""
 
 
 def prepared(folder: Path, *, latency: float = 0.05) -> Workplace:
@@ -69,7 +75,6 @@ def test_ten_kills_change_neither_steps_nor_judge(
     assert killed.again == ()
     assert killed.double <= KILLS * CALLS_AT_ONCE
     assert set(place.asked()) == set(whole.asked())
-    print(f"\n{protocol}: {len(whole.asked())} answers, {stops}, {killed}, unique {len(set(place.asked()))}")
 
 
 def test_a_finished_run_started_again_asks_nothing_and_changes_nothing(
@@ -100,6 +105,21 @@ def test_what_an_interruption_prints_is_the_way_on_and_no_traceback(tmp_path: Pa
     assert result.code == INTERRUPTED
     assert "the same command goes on" in result.err
     assert "Traceback" not in result.err
+
+
+def test_an_interrupted_notebook_cell_asks_no_more_and_goes_on(tmp_path: Path) -> None:
+    whole, place = prepared(tmp_path / "whole"), prepared(tmp_path / "notebook")
+    options = {"criteria": "criteria.yaml", "model": MODEL, "steps": 4, "max_concurrency": CALLS_AT_ONCE}
+    place.write("cell.py", NOTEBOOK.format(options=options | {"output": "run"}))
+    assert whole.run(*optimize()).code == 0
+    result = place.stop(place.python("cell.py"), Moment(40, 0.0), signal.SIGINT)
+    assert "KeyboardInterrupt" in result.err
+    assert len(place.asked()) < 40 + 4 * CALLS_AT_ONCE
+    held = place.committed(place.asked())
+    asked = len(place.asked())
+    assert place.run(*optimize()).code == 0
+    assert not held & set(place.asked()[asked:])
+    assert place.digests("run") == whole.digests("run")
 
 
 @pytest.mark.parametrize(("bound", "amounts"), [("--max-calls", (7, 50)), ("--max-tokens", (3000, 9000))])

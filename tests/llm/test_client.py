@@ -213,12 +213,12 @@ def test_errors_are_never_stored(tmp_path: Path) -> None:
 
 
 def test_nothing_is_paid_when_the_answer_could_not_be_recorded(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
+    (tmp_path / "journal").symlink_to(tmp_path / "missing" / "folder")
 
     async def scenario() -> None:
         backend = HandBackend(echo)
-        async with Client({"m": backend}, Journal(tmp_path / "file" / "journal")) as client:
-            with pytest.raises(JournalError):
+        async with Client({"m": backend}, Journal(tmp_path / "journal")) as client:
+            with pytest.raises(JournalError, match="cannot be written"):
                 await client.ask(ask_for("a"))
             assert backend.asked == []
 
@@ -284,11 +284,11 @@ def test_nobody_is_asked_before_the_time_the_endpoint_named() -> None:
                 raise refused(retryable=True, retry_after=77)
             return Reply("fine")
 
-        limits = Limits(max_concurrency=1)
+        limits = Limits(max_concurrency=2)
         async with Client({"m": HandBackend(answer)}, limits=limits, time=skipping.time) as client:
-            await ask_all(client, [ask_for(number) for number in range(6)])
-        assert len(sent) == 7
-        assert sent[3] >= 77
+            await ask_all(client, [ask_for(number) for number in range(9)])
+        assert len(sent) == 10
+        assert sent[-1] >= 77
 
     asyncio.run(scenario())
 
@@ -312,10 +312,11 @@ def test_a_storm_of_refusals_is_ridden_out(retry_after: float | None) -> None:
     asyncio.run(scenario())
 
 
-def test_a_gone_provider_ends_every_waiting_call_with_the_way_to_go_on() -> None:
+@pytest.mark.parametrize("retry_after", [None, 50.0])
+def test_a_gone_provider_ends_every_waiting_call_with_the_way_to_go_on(retry_after: float | None) -> None:
     async def scenario() -> None:
         skipping = Skipping()
-        backend = HandBackend(failing(lambda: refused(retryable=True), 10**6))
+        backend = HandBackend(failing(lambda: refused(retryable=True, retry_after=retry_after), 10**6))
         limits = Limits(max_concurrency=4)
         async with Client({"m": backend}, limits=limits, time=skipping.time) as client:
             calls = [client.ask(ask_for(number)) for number in range(100)]
@@ -328,6 +329,7 @@ def test_a_gone_provider_ends_every_waiting_call_with_the_way_to_go_on() -> None
             with pytest.raises(ProviderGone):
                 await client.ask(ask_for("later"))
             assert total(client).failures == 101
+            assert client.budget.calls == total(client).sent == len(backend.asked)
 
     asyncio.run(scenario())
 
@@ -361,6 +363,21 @@ def test_a_hanging_attempt_is_charged_as_reserved_and_tried_again() -> None:
             assert account.estimated_tokens == Bound.of(request).tokens
             assert (account.sent, account.retries, account.answered) == (2, 1, 1)
             assert client.budget.tokens == account.tokens
+
+    asyncio.run(scenario())
+
+
+def test_a_call_that_was_never_sent_is_not_counted() -> None:
+    async def scenario() -> None:
+        backend = HandBackend(echo)
+        async with Client({"m": backend}, limits=Limits(requests_per_minute=1)) as client:
+            await client.ask(ask_for("a"))
+            waiting = asyncio.ensure_future(client.ask(ask_for("b")))
+            await asyncio.sleep(0.01)
+            waiting.cancel()
+            await asyncio.wait([waiting])
+            assert (len(backend.asked), total(client).sent, client.budget.calls) == (1, 1, 1)
+            assert client.budget.tokens == 7
 
     asyncio.run(scenario())
 

@@ -232,6 +232,18 @@ def test_answers_of_others_are_seen_as_they_come(tmp_path: Path) -> None:
     asyncio.run(scenario())
 
 
+def test_a_shard_that_comes_within_one_tick_of_the_file_system_is_seen(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        with closing(Journal(tmp_path)) as reader, closing(Journal(tmp_path)) as writer:
+            assert await reader.get(key_of("a")) is None
+            stamp = os.stat(tmp_path).st_mtime_ns
+            await put(writer, "a")
+            os.utime(tmp_path, ns=(stamp, stamp))
+            assert await reader.get(key_of("a")) is not None
+
+    asyncio.run(scenario())
+
+
 def test_the_first_committed_answer_stands_for_all_processes(tmp_path: Path) -> None:
     racers = [script(RACE, tmp_path) for _ in range(3)]
     for racer in racers:
@@ -404,7 +416,7 @@ def test_a_shard_found_damaged_while_writing_is_left_for_another(tmp_path: Path)
     async def scenario() -> None:
         with closing(Journal(tmp_path)) as journal:
             journal.claim()
-            assert len(journal.warnings) == 0
+            assert "shard" not in "".join(journal.warnings)
             await asyncio.gather(*(put(journal, f"new {name}") for name in range(20)))
             assert any("shard-0001.sqlite.corrupt" in warning for warning in journal.warnings)
 

@@ -7,7 +7,7 @@ from itertools import count
 from typing import TypeVar
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polyjudge.errors import CallFailed, ConfigError, ProviderGone
@@ -46,6 +46,7 @@ def refusal(retry_after: float | None = None, *, charged: bool = False) -> CallF
     return CallFailed("overloaded", retryable=True, retry_after=retry_after, charged=charged)
 
 
+@settings(deadline=None)
 @given(
     st.floats(1, 6000),
     st.lists(st.tuples(st.floats(0, 5), st.floats(0.5, 200)), min_size=1, max_size=40),
@@ -145,6 +146,7 @@ def test_waits_double_up_to_a_limit_and_come_on_top_of_what_is_asked_for() -> No
     assert waits == [1, 2, 4, 8, 10, 70]
 
 
+@settings(deadline=None)
 @given(st.integers(1, 8), st.booleans())
 def test_a_call_is_tried_so_often_when_nobody_is_answered(attempts: int, charged: bool) -> None:
     patience = Patience(Limits(attempts=attempts), lambda: 0.0)

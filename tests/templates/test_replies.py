@@ -140,6 +140,9 @@ SINGLE = [
     ("{}", FIVE, MISSING),
     ("[4]{}", FIVE, MISSING),
     ("} 4", FIVE, MISSING),
+    ('Fluency: 4\n{"fluency": 2', FIVE, MISSING),
+    ("Fluency: 4 {unsure}", FIVE, MISSING),
+    ("Fluency: 4\n{unsure}", FIVE, MISSING),
     ("4 }", FIVE, MISSING),
     ("{4}", FIVE, MISSING),
     ("\\boxed{4}", FIVE, MISSING),
@@ -209,3 +212,8 @@ def test_one_score(text: str, scale: Scale, score: float | None) -> None:
 def test_the_table_is_long_enough_to_be_a_contract() -> None:
     assert len(SINGLE) >= 60
     assert len({(text, scale) for text, scale, _ in SINGLE}) == len(SINGLE)
+
+
+def test_zero_has_no_sign() -> None:
+    for text in ('{"fluency": -0.0}', '{"fluency": -0}', "-0", "Score: -0.0"):
+        assert str(one(text, SIGNED)) == "0.0"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from importlib import import_module
 
 import click
@@ -42,10 +43,14 @@ def polyjudge() -> None:
     """Fit multi-criteria LLM judges to human ratings with textual gradients, and prove it."""
 
 
-def main() -> None:
-    """Run the command line and leave with the exit code of docs/cli.md."""
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and leave with the exit code of docs/cli.md.
+
+    Args:
+        arguments: None reads those that the process was started with.
+    """
     try:
-        code = polyjudge.main(standalone_mode=False)
+        code = polyjudge.main(arguments, standalone_mode=False)
     except click.exceptions.Exit as leaving:
         code = leaving.exit_code
     except click.ClickException as wrong:

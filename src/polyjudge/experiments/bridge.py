@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from contextlib import suppress
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -16,18 +18,28 @@ def run(work: Coroutine[Any, Any, T]) -> T:
         asyncio.get_running_loop()
     except RuntimeError:
         return asyncio.run(work)
-    outcome: list[T] = []
-    failure: list[BaseException] = []
+    outcome: Future[T] = Future()
+    stop: Future[Callable[[], object]] = Future()
+
+    async def stoppable() -> T:
+        loop, task = asyncio.get_running_loop(), asyncio.current_task()
+        stop.set_result(lambda: loop.call_soon_threadsafe(task.cancel) if task else None)
+        return await work
 
     def work_in_thread() -> None:
         try:
-            outcome.append(asyncio.run(work))
+            outcome.set_result(asyncio.run(stoppable()))
         except BaseException as error:
-            failure.append(error)
+            outcome.set_exception(error)
 
-    thread = threading.Thread(target=work_in_thread, name="polyjudge")
-    thread.start()
-    thread.join()
-    if failure:
-        raise failure[0]
-    return outcome[0]
+    threading.Thread(target=work_in_thread, name="polyjudge").start()
+    try:
+        return outcome.result()
+    except BaseException:
+        # An interrupted cell: the work must not go on unseen, and pay.
+        wait([outcome, stop], return_when=FIRST_COMPLETED)
+        if not outcome.done():
+            with suppress(RuntimeError):
+                stop.result()()
+            wait([outcome])
+        raise

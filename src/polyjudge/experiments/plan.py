@@ -69,11 +69,12 @@ def _calls(setup: Setup, split: Split, protocol: str, evaluate_every: int) -> Ma
 def _tokens(setup: Setup, role: str) -> tuple[int, int]:
     """Estimated (prompt, completion) tokens of one call."""
     sampled, groups = setup.validation[:20], setup.judge.groups(setup.prompt)
-    lengths = [
-        len(setup.judge.question(setup.prompt.only(group), example).text) for example in sampled for group in groups
+    questions = [
+        setup.judge.question(setup.prompt.only(group), example) for example in sampled for group in groups
     ]
-    judged = round(sum(lengths) / max(1, len(lengths)) / CHARACTERS_A_TOKEN)
-    answers = {name: min(length, _longest(setup, name)) for name, length in ANSWERS.items()}
+    judged = round(sum(len(one.text) for one in questions) / max(1, len(questions)) / CHARACTERS_A_TOKEN)
+    longest = {name: _longest(setup, name) for name in ANSWERS} | {"judge": questions[0].sampling.max_tokens}
+    answers = {name: min(length, longest[name]) for name, length in ANSWERS.items()}
     prompts = {
         "judge": judged,
         "loss": judged + 120,

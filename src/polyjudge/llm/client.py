@@ -5,9 +5,9 @@
                  ▲                                              │
                  └──────── wait, when it may be tried again ◄───┘
 
-A call keeps its place from its first attempt until its answer is journalled. So an endpoint in trouble is asked less, a
-call that others depend on does not start again at the end of the queue, and no more answers than there are places
-can be lost when the process is killed.
+A call keeps its place from its first attempt until its answer is journalled. So an endpoint in trouble is asked
+less, a call that others depend on does not start again at the end of the queue, and no more answers than there are
+places can be lost when the process is killed.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ from types import TracebackType
 from polyjudge.errors import CallFailed, ModelError, PolyjudgeError, ProviderGone, ReplyError
 from polyjudge.llm.accounts import Accounts
 from polyjudge.llm.budget import Bound, Budget, Charge, Reservation
-from polyjudge.llm.desk import Desk, Trial
+from polyjudge.llm.desk import Desk, Trial, open_desks
 from polyjudge.llm.journal import Journal
-from polyjudge.llm.limits import Gate, Limits, Patience, Time
+from polyjudge.llm.limits import Limits, Patience, Time
 from polyjudge.llm.request import Abilities, Backend, Reply, Request, Usage
 
 # Answers from the journal do not suspend; after so many seconds of them other tasks get their turn.
@@ -64,7 +64,7 @@ class Client:
         self._journal = journal
         self._limits = limits or Limits()
         self._time = time or Time()
-        self._desks = self._open_desks(backends)
+        self._desks = open_desks(backends, self._limits, self._time)
         self._flights: dict[str, asyncio.Future[Reply | PolyjudgeError | None]] = {}
         self._paid = False
         self._turn_began = 0.0
@@ -160,8 +160,8 @@ class Client:
         kept = False
         try:
             if self._journal is not None:
-                names = {"role": request.role, "model": request.model}
-                entry = await self._journal.put(key, reply, **names, seconds=answer.seconds)
+                role, model, seconds = request.role, request.model, answer.seconds
+                entry = await self._journal.put(key, reply, role=role, model=model, seconds=seconds)
                 reply = entry.reply
             kept = True
         finally:
@@ -292,13 +292,3 @@ class Client:
         if desk is None:
             raise ModelError(f"no backend for the model {model!r}; there are: {', '.join(sorted(self._desks))}")
         return desk
-
-    def _open_desks(self, backends: Mapping[str, Backend]) -> dict[str, Desk]:
-        gates: dict[str, Gate] = {}
-        desks: dict[str, Desk] = {}
-        for model, backend in backends.items():
-            gate = gates.get(backend.identity)
-            if gate is None:
-                gate = gates[backend.identity] = Gate(self._limits, backend.concurrency, self._time)
-            desks[model] = Desk(model, backend, gate, self._time)
-        return desks

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 
-from polyjudge.llm.limits import Circuit, Gate, Time
+from polyjudge.llm.limits import Circuit, Gate, Limits, Time
 from polyjudge.llm.request import Backend, Request
 
 
@@ -63,3 +63,15 @@ class Desk:
         if trial is None:
             trial = self._trials[parameters] = Trial()
         return trial
+
+
+def open_desks(backends: Mapping[str, Backend], limits: Limits, time: Time) -> dict[str, Desk]:
+    """A desk for each model; those at the same endpoint share its gate."""
+    gates: dict[str, Gate] = {}
+    desks: dict[str, Desk] = {}
+    for model, backend in backends.items():
+        gate = gates.get(backend.identity)
+        if gate is None:
+            gate = gates[backend.identity] = Gate(limits, backend.concurrency, time)
+        desks[model] = Desk(model, backend, gate, time)
+    return desks

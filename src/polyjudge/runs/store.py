@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
@@ -12,6 +13,8 @@ from typing import Any, Self
 from polyjudge.domain.records import Step
 from polyjudge.errors import ConfigError, DataError
 from polyjudge.runs import codec
+
+_DRAFT = re.compile(r"\..+\.\d+")  # as write_whole names them
 
 
 class RunFolder:
@@ -31,6 +34,7 @@ class RunFolder:
             raise _unusable(path, error) from error
         try:
             self._claim(config)
+            self._sweep()
         except OSError as error:
             self.close()
             raise _unusable(path, error) from error
@@ -77,6 +81,12 @@ class RunFolder:
                 f"the folder {str(self.path)!r} holds a run with another configuration ({_difference(held, config)}); "
                 f"choose another with --output, or remove it"
             )
+
+    def _sweep(self) -> None:
+        """Remove the drafts of whole files that kills have left; the lock says that nobody writes them any more."""
+        for entry in self.path.iterdir():
+            if _DRAFT.fullmatch(entry.name):
+                entry.unlink(missing_ok=True)
 
 
 class ReplayedLines:
