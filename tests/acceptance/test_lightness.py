@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from tests.acceptance.support import Workplace, ended
+
+import polyjudge
 
 HEAVY = ("aiohttp", "numpy", "pydantic", "rich")
 # The command line as its entry point calls it, and then what stands in sys.modules.
@@ -55,8 +55,5 @@ def test_the_import_is_light_and_the_names_are_there(tmp_path: Path) -> None:
     assert {"check", "optimize", "score", "load"} <= set(names)
 
 
-def test_every_public_name_is_what_it_says() -> None:
-    code = "import polyjudge; print(*(getattr(polyjudge, name) is not None for name in polyjudge.__all__))"
-    done = subprocess.run([sys.executable, "-c", code], env=Workplace(Path(), Path()).environment, capture_output=True)
-    assert done.returncode == 0, done
-    assert set(done.stdout.split()) == {b"True"}
+def test_every_public_name_leads_somewhere() -> None:
+    assert [name for name in polyjudge.__all__ if getattr(polyjudge, name, None) is None] == []

@@ -114,7 +114,7 @@ def test_batches_and_readings_of_a_run_are_the_protocols(
     assert asked == {"loss": 12 * STEPS, "gradient": 12 * STEPS, "optimizer": 4 * STEPS}
 
 
-def test_the_gate_reads_the_hundred_rows_of_the_protocol_and_the_test_rows_no_others(
+def test_the_judge_is_asked_about_the_hundred_gate_rows_and_the_test_rows_only(
     examples: tuple[tuple[Example, ...], tuple[Example, ...]],
 ) -> None:
     train, test = examples

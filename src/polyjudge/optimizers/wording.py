@@ -69,7 +69,7 @@ def optimizer(
     }
     if len(prompt.criteria) == 1:
         return render("optimizer_one", **values)
-    texts = json.dumps(dict.fromkeys(prompt.names, "new instruction"), ensure_ascii=False)
+    texts = json.dumps(dict.fromkeys(prompt.names, "..."), ensure_ascii=False)
     return render("optimizer_many", **values, format=texts)
 
 

@@ -27,9 +27,6 @@ _LONE = re.compile(
     rf"{_WORN}(?P<value>{_NUMBER}){_WORN}(?:(?:/|out\s+of|of){_WORN}(?P<top>{_NUMBER}){_WORN})?\.?{_WORN}",
     re.IGNORECASE,
 )
-_OUT_OF = re.compile(
-    rf"(?<![\d./-])(?P<value>{_NUMBER})\s*(?:/|out\s+of)\s*(?P<top>{_NUMBER})(?![\d/]|\.\d)", re.IGNORECASE
-)
 _SCORE_KEYS = ("score", "rating", "value", "answer", "label")
 
 
@@ -89,7 +86,7 @@ def read_instruction(text: str, *, cut: bool = False) -> str:
     inside = spoken.removeprefix(quotes).removesuffix(quotes)
     if quotes and spoken.endswith(quotes) and quotes not in inside:
         spoken = inside.strip()
-    if not spoken:
+    if not _worded(spoken):
         raise ReplyError("the reply holds no instruction")
     return spoken
 
@@ -105,10 +102,15 @@ def read_instructions(text: str, names: Sequence[str], *, cut: bool = False) -> 
     if found is None:
         raise ReplyError(f"no JSON object with the instructions in the reply {_excerpt(text)}")
     texts = {name: _member(found, name) for name in names}
-    empty = [name for name, value in texts.items() if not isinstance(value, str) or not value.strip()]
+    empty = [name for name, value in texts.items() if not isinstance(value, str) or not _worded(value)]
     if empty:
         raise ReplyError(f"the reply gives no instruction for {empty!r}")
     return {name: str(value).strip() for name, value in texts.items()}
+
+
+def _worded(text: str) -> bool:
+    """Whether there is a word in it, unlike in the dots of a form that was sent back as it came."""
+    return any(character.isalnum() for character in text)
 
 
 def _without_thought(text: str) -> str:
@@ -132,20 +134,16 @@ def _unfinished(text: str) -> str:
 
 
 def _last(found: Sequence[Mapping[str, Any]], names: Sequence[str]) -> Mapping[str, Any] | None:
-    """The last object that speaks of a wanted name (or, for one name, of a score); None when there is none."""
-    fitting = [one for one in found if _speaks(one, names)]
-    return fitting[-1] if fitting else None
+    """The last object that speaks of a wanted name or, for one name, the only one that gives a score without one."""
+    named = [one for one in found if {_fold(key) for key in one} & {_fold(name) for name in names}]
+    if named:
+        return named[-1]
+    scored = [one for one in found if {_fold(key) for key in one} & set(_SCORE_KEYS)]
+    return scored[0] if len(scored) == len(names) == 1 else None
 
 
 def _fold(name: str) -> str:
     return re.sub(r"[\s_-]+", "_", name.strip().casefold())
-
-
-def _speaks(found: Mapping[str, Any], names: Sequence[str]) -> bool:
-    keys = {_fold(key) for key in found}
-    if keys & {_fold(name) for name in names}:
-        return True
-    return len(names) == 1 and bool(keys & set(_SCORE_KEYS))
 
 
 def _member(found: Mapping[str, Any], name: str) -> Any:
@@ -175,7 +173,7 @@ def _only_score(found: Mapping[str, Any]) -> Any:
 
 
 def _from_prose(text: str, criterion: Criterion, *, alone: bool) -> float | None:
-    """A score stated without JSON: a lone value, a line "name: value", or one "N out of TOP" in a sentence."""
+    """A score stated without JSON: a lone value or a line "name: value"; within a sentence "4/5" may be anything."""
     labels = [criterion.name, *_SCORE_KEYS] if alone else [criterion.name]
     named = "|".join(re.escape(label) for label in labels)
     line = re.compile(
@@ -186,14 +184,7 @@ def _from_prose(text: str, criterion: Criterion, *, alone: bool) -> float | None
         return stated[0] if all(value == stated[0] for value in stated) else None
     if not alone:
         return None
-    lone = _lone(text, criterion.scale)
-    if lone is not None or isinstance(criterion.scale, Categorical):
-        return lone
-    spans = {(match.group("value"), match.group("top")) for match in _OUT_OF.finditer(text)}
-    if len(spans) != 1:
-        return None
-    value, top = spans.pop()
-    return _on_scale(float(value), criterion.scale) if float(top) == criterion.scale.high else None
+    return _lone(text, criterion.scale)
 
 
 def _lone(text: str, scale: Scale) -> float | None:
