@@ -99,6 +99,7 @@ class CallFailed(PolyjudgeError):
         charged: whether the attempt may have been billed (it reached the provider and no refusal came back).
         scope: what a refusal that is not retryable speaks of: "request" when other requests may well be
             answered (too long, filtered), "endpoint" when none will be (key, address, model, parameter).
+        parameter: the field of the request that the provider refuses; "" when it is another fault.
     """
 
     def __init__(
@@ -109,12 +110,14 @@ class CallFailed(PolyjudgeError):
         retry_after: float | None = None,
         charged: bool = False,
         scope: Literal["request", "endpoint"] = "endpoint",
+        parameter: str = "",
     ) -> None:
         super().__init__(message)
         self.retryable = retryable
         self.retry_after = retry_after
         self.charged = charged
         self.scope = scope
+        self.parameter = parameter
 
 
 class ReplyError(PolyjudgeError):

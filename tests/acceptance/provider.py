@@ -63,7 +63,7 @@ def chance_provider(*, port: int = 0, latency: float = 0.0) -> Iterator[Provider
             self.wfile.write(payload)
             provider.answered.append(time.monotonic())
 
-        def log_message(self, format: str, *args: Any) -> None:
+        def log_message(self, *_: Any) -> None:
             return None
 
     server = _Server(("127.0.0.1", port), Handler)

@@ -5,19 +5,23 @@ from __future__ import annotations
 import csv
 import json
 import math
-import os
-import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.acceptance.support import Moment, Workplace, ended, figures, stop_and_go_on
+from tests.acceptance.support import MODEL, Moment, Workplace, ended, figures, script, stop_and_go_on
 
 SERVER = Path(__file__).parents[1] / "llm" / "backends" / "llama_server.py"
 EMBEDDED = "local/smollm2-135m"
 KILLS = 3
+# Of twelve documents of one row.
+VALIDATION, TEST = 3, 6
+OPTIMIZE = (
+    *("optimize", "moods.csv", "--criteria", "criteria.yaml", "--config", "short.toml"),
+    *("--recipe", "thrifty", "--steps", "1", "--batch", "1"),
+)
 CRITERIA = """
 task: How strongly does the writer feel each emotion?
 inputs: {message: Message}
@@ -113,20 +117,58 @@ def address(smollm2: Path) -> Iterator[str]:
         assert server.wait(timeout=30) == 0
 
 
-def steps(place: Workplace) -> list[Mapping[str, object]]:
-    return [json.loads(line) for line in place.lines("run")]
-
-
-@pytest.mark.parametrize("readout", ["integer", "cloze"])
-def test_the_same_run_over_http(readout: str, address: str, tmp_path: Path) -> None:
+def test_the_same_run_over_http_with_one_model_for_all_roles(address: str, tmp_path: Path) -> None:
     place = prepared(tmp_path)
-    model = ["--model", "llamacpp/tiny", "--base-url", address, "--readout", readout]
-    short = ["--config", "short.toml", "--recipe", "thrifty", "--steps", "1", "--batch", "1", "--mode", "CCC"]
-    command = ["optimize", "moods.csv", "--criteria", "criteria.yaml", *model, *short, "--output", "run"]
-    result = place.run(*command, "--json")
+    command = [*OPTIMIZE, *over(address), "--readout", "integer", "--mode", "CCC", "--output", "run"]
+    result = place.run(*command)
     assert result.code == 0, result
-    done = json.loads(result.out)
-    print(readout, json.dumps(done, indent=1), result.err)
-    print(steps(place))
+    first, second = (json.loads(line) for line in place.lines("run"))
+    assert first["measured"]["coverage"] == {"joy": 1.0, "fear": 1.0}
+    assert second["status"] in ("accepted", "rejected", "failed")
+    assert all(score in range(4) for one in second["predictions"] for score in one["scores"].values())
     accounts = figures(tmp_path / "run")
-    print(accounts)
+    assert len(second["critiques"]) == len(second["gradients"]) == 1
+    # Of the writers' calls one may have tried what the model takes, and a revision is asked for up to three times.
+    most = {"loss": 2, "gradient": 2, "optimizer": 4}
+    assert all(1 <= accounts[role]["answered"] <= calls for role, calls in most.items())
+    assert accounts["judge"]["answered"] >= VALIDATION + TEST + 1
+    for account in accounts.values():
+        assert account["failures"] == account["retries"] == account["estimated_tokens"] == 0
+        assert account["sent"] == account["answered"]
+        assert account["prompt_tokens"] > account["cached_tokens"] > 0
+        assert account["completion_tokens"] > 0
+    artefacts = place.digests("run")
+    assert place.run(*command).code == 0
+    assert place.digests("run") == artefacts
+    assert all(account["sent"] == 0 for account in figures(tmp_path / "run").values())
+
+
+def test_the_judge_fitted_over_http_scores_as_the_embedded_one(address: str, tmp_path: Path) -> None:
+    place = prepared(tmp_path)
+    script(place, names=("joy", "fear"))
+    writers = ["--optimizer-model", MODEL, "--gate", "none"]
+    result = place.run(*OPTIMIZE, *over(address), *writers, "--readout", "cloze", "--output", "run")
+    assert result.code == 0, result
+    _, step = (json.loads(line) for line in place.lines("run"))
+    assert step["status"] == "accepted"
+    assert set(step["instructions"].values()).isdisjoint({"How much joy?", "How much fear?"})
+    # Both prompts read the test rows; the batch's row is judged once.
+    assert figures(tmp_path / "run")["judge"]["answered"] == 2 * TEST + 1
+    for name, model in (("http.csv", []), ("embedded.csv", ["--model", EMBEDDED])):
+        scored = place.run("score", "run/judge.yaml", "moods.csv", *model, "--output", name)
+        assert scored.code == 0, scored
+    over_http, embedded = (strengths(place.folder / name) for name in ("http.csv", "embedded.csv"))
+    assert len(embedded) == len(MESSAGES)
+    # Both cache and cut prompts differently, which the weights' few bits turn into a few hundredths.
+    for one, other in zip(over_http, embedded, strict=True):
+        assert one == pytest.approx(other, abs=0.1)
+
+
+def over(address: str) -> list[str]:
+    return ["--model", "llamacpp/tiny", "--base-url", address]
+
+
+def strengths(path: Path) -> list[list[float]]:
+    """The cloze scores of a table as shares of probability."""
+    with path.open(encoding="utf-8", newline="") as file:
+        return [[math.exp(float(row[name])) for name in ("joy", "fear")] for row in csv.DictReader(file)]

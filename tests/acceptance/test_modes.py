@@ -69,9 +69,7 @@ def ended(account: RoleAccount) -> int:
     return account.answered + account.from_journal + account.joined
 
 
-def test_over_one_criterion_all_modes_are_the_same_run(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_over_one_criterion_all_modes_are_the_same_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     data, criteria = ratings(tmp_path, names=NAMES[:1])
     steps, asked, outcomes = set(), set(), []

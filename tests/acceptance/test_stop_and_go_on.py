@@ -63,9 +63,7 @@ def whole(protocol: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -
     return place
 
 
-def test_ten_kills_change_neither_steps_nor_judge(
-    protocol: tuple[str, ...], whole: Workplace, tmp_path: Path
-) -> None:
+def test_ten_kills_change_neither_steps_nor_judge(protocol: tuple[str, ...], whole: Workplace, tmp_path: Path) -> None:
     place = prepared(tmp_path)
     stops = moments(11, len(whole.asked()), KILLS)
     killed = stop_and_go_on(place, lambda: place.start(*optimize(protocol)), stops)
@@ -123,9 +121,7 @@ def test_an_interrupted_notebook_cell_asks_no_more_and_goes_on(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(("bound", "amounts"), [("--max-calls", (7, 50)), ("--max-tokens", (3000, 9000))])
-def test_a_run_out_of_budget_stops_and_goes_on_with_more(
-    bound: str, amounts: tuple[int, ...], tmp_path: Path
-) -> None:
+def test_a_run_out_of_budget_stops_and_goes_on_with_more(bound: str, amounts: tuple[int, ...], tmp_path: Path) -> None:
     whole, place = prepared(tmp_path / "whole", latency=0), prepared(tmp_path / "bound", latency=0)
     assert whole.run(*optimize()).code == 0
     for amount in amounts:

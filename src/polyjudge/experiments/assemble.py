@@ -172,6 +172,7 @@ def open_backends(
             base_url=config.base_url or None,
             endpoint_name=config.endpoint_name or None,
             threads=config.threads,
+            limit_field=config.limit_field or None,
             notify=notify,
         )
         for model in models_of(config)

@@ -64,6 +64,7 @@ class RunConfig(BaseModel):
     gradient_model: str = ""
     base_url: str = ""
     endpoint_name: str = ""
+    limit_field: Literal["", "max_tokens", "max_completion_tokens"] = ""
     recipe: str = "sound"
     mode: str = "SSS"
     optimizer: str = "textgrad"
@@ -196,13 +197,15 @@ def resolve(
         for name, value in layer.items():
             merged[name] = _merge_parameters(merged.get(name, {}), value) if name == "parameters" else value
             origins[name] = origin
+            if name == "parameters":
+                origins |= dict.fromkeys(_paths(value), origin)
     try:
         return Settings(RunConfig.model_validate(merged), origins)
     except ValidationError as error:
         raise ConfigError(_faults(error, origins)) from None
 
 
-def identity_text(config: RunConfig, **facts: str) -> str:
+def identity_text(config: RunConfig, **facts: Any) -> str:
     """config.json: the settings and what they were applied to, as canonical JSON."""
     return line({**config.identity(), **facts}) + "\n"
 
@@ -245,6 +248,18 @@ def _merge_parameters(base: Any, over: Any) -> Any:
         both = isinstance(values, Mapping) and isinstance(merged.get(role), Mapping)
         merged[role] = {**merged[role], **values} if both else values
     return merged
+
+
+def _paths(parameters: Any) -> list[str]:
+    """``parameters.ROLE.NAME`` of each value that a layer sets."""
+    if not isinstance(parameters, Mapping):
+        return []
+    return [
+        f"parameters.{role}.{name}"
+        for role, values in parameters.items()
+        if isinstance(values, Mapping)
+        for name in values
+    ]
 
 
 def _faults(error: ValidationError, origins: Mapping[str, str]) -> str:

@@ -22,6 +22,7 @@ from polyjudge.experiments.events import Noted, Observer, Planned, unwatched
 from polyjudge.experiments.judge_file import JudgeFile, dump_judge
 from polyjudge.experiments.outcome import Outcome, compare
 from polyjudge.experiments.plan import planned, test_readings
+from polyjudge.experiments.probe import probed
 from polyjudge.experiments.result import Run
 from polyjudge.experiments.summary import summary
 from polyjudge.experiments.unscored import check_unscored
@@ -81,6 +82,9 @@ async def _optimize(
         identity = _identity(config, house, client)
         with RunFolder(Path(output) if output else _default_folder(config, dataset, identity), identity) as folder:
             _announce(folder, config, house, observer)
+            config = await probed(settings, house, client, set(backends), observer)
+            if config != settings.config:
+                house = assemble(config, dataset, client)
             steps = await _steps(folder, config, house, observer)
             fitted = _fitted(house.prompt, steps)
             outcome = await _test(house, fitted, config)
@@ -102,7 +106,7 @@ def _identity(config: RunConfig, house: House, client: Client) -> str:
         prompt_digest="sha256:" + codec.digest(house.prompt),
         layout_used=house.judge.layout.name,
         readout_used=house.judge.readout.name,
-        endpoints=codec.line({model: client.identity(model) for model in models_of(config)}),
+        endpoints={model: client.identity(model) for model in models_of(config)},
         templates=VERSION,
         version=__version__,
     )

@@ -125,6 +125,30 @@ class Client:
                 raise outcome
         return await self._lead(desk, request, key)
 
+    async def probe(self, request: Request) -> CallFailed | None:
+        """Ask whether a model takes a request as it is; a refusal comes back and gives nobody up.
+
+        Raises:
+            PolyjudgeError: as ``ask``, for whatever is no refusal.
+        """
+        desk = self._desk(request.model)
+        key = request.key(desk.identity)
+        entry = await self._journal.get(key) if self._journal is not None else None
+        if entry is not None:
+            self.accounts.replayed(request)
+        else:
+            if self._journal is not None:
+                self._journal.claim()
+            async with desk.gate.places:
+                try:
+                    answer = await self._persist(desk, request)
+                except CallFailed as failure:
+                    self.accounts.failed(request)
+                    return failure
+                await self._keep(desk, request, key, answer)
+        desk.trial(request).accepted = True
+        return None
+
     async def _lead(self, desk: Desk, request: Request, key: str) -> Reply:
         """Answer a call for everybody who asks the same meanwhile; when cancelled, another takes the lead."""
         flight = self._flights[key] = asyncio.get_running_loop().create_future()
@@ -201,7 +225,11 @@ class Client:
             except CallFailed as failure:
                 if not failure.retryable:
                     raise
-                if patience.lost(failure, desk.answers) or self._too_long(failure):
+                lost, long = patience.lost(failure, desk.answers), self._too_long(failure)
+                # What one request brings about again and again is not yet the end of its endpoint.
+                if lost and not long and failure.scope == "request":
+                    raise
+                if lost or long:
                     raise self._gone(desk, patience, failure) from failure
                 wait = patience.wait(failure)
                 if failure.retry_after is not None:

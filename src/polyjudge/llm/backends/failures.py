@@ -132,7 +132,8 @@ def _bad_request(endpoint: Endpoint, status: int, complaint: Complaint, said: st
         message = f"{said}; the prompt and the longest answer together exceed the model's context"
         return CallFailed(message, retryable=False, scope="request")
     if parameter:
-        return CallFailed(f"{said}; the parameter {parameter!r} is refused", retryable=False)
+        message = f"{said}; the parameter {parameter!r} is refused"
+        return CallFailed(message, retryable=False, parameter=parameter)
     if _FILTERED.search(about):
         return CallFailed(f"{said}; the content filter refused the prompt", retryable=False, scope="request")
     if status == 403 or _NO_KEY.search(about):

@@ -1,0 +1,94 @@
+"""Parameters that a model refuses are found out before the run: the user's are an error, a recipe's are left out."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import polyjudge
+from polyjudge.errors import BudgetSpent, ModelError
+from polyjudge.experiments.events import Event, Noted
+from tests.llm.serving import Canned, FakeServer, Received, chat, serving
+
+SCORES = '{"fluency": 5, "coherence": 4, "consistency": 3, "relevance": 2}'
+
+
+def refusing(*names: str) -> Callable[[Received], Canned]:
+    """A server that takes every parameter but these."""
+
+    def answer(received: Received) -> Canned:
+        for name in names:
+            if name in received.body:
+                error = {"message": f"Unsupported parameter: {name!r} is not supported", "param": name}
+                return Canned({"error": error}, status=400)
+        return Canned(chat(SCORES))
+
+    return answer
+
+
+def run(folder: Path, names: tuple[str, ...], **options: Any) -> tuple[FakeServer, list[Event]]:
+    events: list[Event] = []
+
+    async def work() -> FakeServer:
+        async with serving(refusing(*names)) as server:
+            await asyncio.to_thread(
+                polyjudge.optimize,
+                "briefs",
+                model="vllm/m",
+                base_url=server.url,
+                output=folder / "run",
+                observer=events.append,
+                **{"mode": "CCC", "steps": 1, "recipe": "sound"} | options,
+            )
+            return server
+
+    return asyncio.run(work()), events
+
+
+@pytest.fixture(autouse=True)
+def journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POLYJUDGE_JOURNAL", str(tmp_path / "journal"))
+
+
+def test_what_a_recipe_sets_is_left_out_with_a_notice(tmp_path: Path) -> None:
+    server, events = run(tmp_path, ("temperature", "response_format"))
+    notes = [event.text for event in events if isinstance(event, Noted)]
+    temperatures = [f"parameters.{role}.temperature" for role in ("judge", "loss", "gradient", "optimizer")]
+    for name in ("structured", *temperatures):
+        assert sum(f"does not take {name}," in note for note in notes) == 1
+    refused = [one for one in server.received if {"temperature", "response_format"} & set(one.body)]
+    assert len(refused) <= 5
+    assert (tmp_path / "run" / "judge.yaml").is_file()
+
+
+def test_what_the_user_sets_is_an_error_before_the_run(tmp_path: Path) -> None:
+    parameters = {"judge": {"temperature": 0.3}}
+    with pytest.raises(ModelError, match=r"parameters\.judge\.temperature \(command line\).*leave it out"):
+        run(tmp_path, ("temperature",), parameters=parameters)
+    assert not (tmp_path / "run" / "steps.jsonl").exists()
+
+
+def test_a_model_that_takes_everything_gets_one_extra_call_a_writing_role(tmp_path: Path) -> None:
+    server, _ = run(tmp_path, ())
+    extra = [one for one in server.received if "ready" in json.dumps(one.body["messages"])]
+    assert len(extra) == 3
+
+
+def test_other_refusals_name_the_role(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="asked as the judge, refused the first call.*limit_field"):
+        run(tmp_path, ("max_tokens",))
+
+
+def test_the_limit_can_go_by_its_other_name(tmp_path: Path) -> None:
+    server, _ = run(tmp_path, ("max_tokens",), limit_field="max_completion_tokens")
+    assert all("max_completion_tokens" in one.body for one in server.received)
+
+
+def test_a_spent_budget_stops_the_probe_too(tmp_path: Path) -> None:
+    with pytest.raises(BudgetSpent):
+        run(tmp_path, (), max_calls=0)
