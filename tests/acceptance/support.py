@@ -206,7 +206,7 @@ def moments(seed: int, answers: int, count: int) -> list[Moment]:
     places = sorted(random.sample(range(1, answers - answers // 8), count))
     found = [Moment(place, random.uniform(0, 0.03)) for place in places]
     for at in range(2, count // 2 + 1, 3):
-        found[at] = Moment(places[at - 1], random.uniform(0.1, 0.7))
+        found[at] = Moment(places[at - 1], random.uniform(0.1, 0.5))
     return found
 
 

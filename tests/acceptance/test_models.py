@@ -152,8 +152,8 @@ def test_the_judge_fitted_over_http_scores_as_the_embedded_one(address: str, tmp
     _, step = (json.loads(line) for line in place.lines("run"))
     assert step["status"] == "accepted"
     assert set(step["instructions"].values()).isdisjoint({"How much joy?", "How much fear?"})
-    # Both prompts read the test rows; the batch's row is judged once.
-    assert figures(tmp_path / "run")["judge"]["answered"] == 2 * TEST + 1
+    # Both prompts read the test rows, the batch's row is judged once, and one call may try what the model takes.
+    assert figures(tmp_path / "run")["judge"]["answered"] - (2 * TEST + 1) in (0, 1)
     for name, model in (("http.csv", []), ("embedded.csv", ["--model", EMBEDDED])):
         scored = place.run("score", "run/judge.yaml", "moods.csv", *model, "--output", name)
         assert scored.code == 0, scored

@@ -10,7 +10,7 @@ from tests.acceptance.provider import chance_provider
 from tests.acceptance.support import Ended, Workplace, ended, figures, ratings, wait_until
 
 ARTEFACTS = ("steps.jsonl", "judge.yaml", "tests.jsonl")
-CALLS_AT_ONCE = 16
+CALLS_AT_ONCE = 48
 PROVIDER_GONE = 3
 WRONG_USE = 2
 

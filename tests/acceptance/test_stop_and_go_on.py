@@ -23,7 +23,7 @@ asyncio.new_event_loop().run_until_complete(cell())
 """
 
 
-def prepared(folder: Path, *, latency: float = 0.05) -> Workplace:
+def prepared(folder: Path, *, latency: float = 0.03) -> Workplace:
     place = Workplace.at(folder)
     ratings(place.folder)
     script(place, latency=latency)

@@ -11,13 +11,16 @@ import pytest
 from tests.asking import NAMES, judge_of, prompt_of, row, rows, wanted
 
 from polyjudge.domain.criterion import Criterion
-from polyjudge.domain.layout import Layout
+from polyjudge.domain.layout import Layout, layout
 from polyjudge.domain.records import Prediction
 from polyjudge.domain.scale import Categorical, Continuous
 from polyjudge.errors import BudgetSpent, ProviderGone, ReplyError
+from polyjudge.judge.cloze import ClozeReadout
 from polyjudge.judge.integer import IntegerReadout
+from polyjudge.judge.predict import Judge
 from polyjudge.judge.render import rating_prompt
 from polyjudge.llm.request import Abilities, Reply, Request, Sampling
+from polyjudge.llm.role import Role
 from polyjudge.testing.asking import Answer, ScriptedAsker, said
 
 PROMPT = prompt_of()
@@ -55,7 +58,9 @@ def test_a_criterion_missing_from_a_joint_reply_is_asked_for_alone() -> None:
     asker = ScriptedAsker(answer)
     found = predict(asker)
     assert coordinates(asker) == [(NAMES, 0), (("coherence",), 1)]
-    assert said(asker.asked[1]) == rating_prompt(PROMPT.only(("coherence",)), ROW)
+    alone = rating_prompt(PROMPT.only(("coherence",)), ROW)
+    assert said(asker.asked[1]) == f"{alone}\n\n{IntegerReadout().reminder}"
+    assert [call.group for call in found.calls] == [NAMES, ("coherence",)]
     assert found.scores == {"fluency": 4.0, "coherence": 3.0, "relevance": 2.0, "consistency": 1.0}
 
 
@@ -67,11 +72,12 @@ def test_several_missing_criteria_are_asked_for_one_by_one() -> None:
     assert not found.unscored
 
 
-def test_a_wholly_unreadable_reply_is_asked_for_again_as_it_was() -> None:
+def test_a_wholly_unreadable_reply_is_asked_for_again_with_a_reminder() -> None:
     asker = ScriptedAsker(lambda request: full(request, 5) if request.attempt == 2 else "I would rather not.")
     found = predict(asker)
     assert coordinates(asker) == [(NAMES, 0), (NAMES, 1), (NAMES, 2)]
-    assert len({said(request) for request in asker.asked}) == 1
+    first, *later = [said(request) for request in asker.asked]
+    assert later == [f"{first}\n\n{IntegerReadout().reminder}"] * 2
     assert len({request.key("here") for request in asker.asked}) == 3
     assert found.scores == dict.fromkeys(NAMES, 5.0)
     assert [call.reply for call in found.calls] == [full(asker.asked[2], 5)]
@@ -203,3 +209,13 @@ def test_a_score_is_spoken_as_people_write_it() -> None:
     assert IntegerReadout().spoken(Criterion("verdict", Categorical(("no", "ja"))), 1.0) == "ja"
     assert IntegerReadout().refusal(PROMPT, Abilities()) == ""
     assert IntegerReadout().on_scale
+
+
+def test_what_can_only_bring_the_same_answer_is_not_asked_again() -> None:
+    words = {name: ("word",) for name in NAMES}
+    asker = ScriptedAsker(lambda request: Reply("no token probabilities"))
+    role = Role("judge", "scripted/judge", Sampling(temperature=0.0))
+    judge = Judge(asker, role, layout("joint", NAMES), ClozeReadout(words))
+    prompt = replace(PROMPT, reply_begins="The writer feels")
+    assert asyncio.run(judge.predict(prompt, ROW)).unscored == NAMES
+    assert len(asker.asked) == 1

@@ -190,10 +190,10 @@ def test_lines_are_written_one_by_one(tmp_path: Path) -> None:
 
 def test_a_replay_confirms_lines_without_writing_them(tmp_path: Path) -> None:
     path = tmp_path / "steps.jsonl"
-    write_lines(path, "one", "two", "three").close()
+    write_lines(path, "one", "two", "three").finish()
     os.utime(path, ns=(1, 1))
     before = path.stat()
-    write_lines(path, "one", "two", "three").close()
+    write_lines(path, "one", "two", "three").finish()
     after = path.stat()
     assert path.read_bytes() == b"one\ntwo\nthree\n"
     assert after.st_ino == before.st_ino
@@ -228,9 +228,9 @@ def test_a_line_that_is_the_beginning_of_the_old_one_differs(tmp_path: Path) -> 
 def test_closing_cuts_off_what_a_longer_run_left(tmp_path: Path) -> None:
     path = tmp_path / "steps.jsonl"
     write_lines(path, "one", "two", "three")
-    write_lines(path, "one").close()
+    write_lines(path, "one").finish()
     assert path.read_bytes() == b"one\n"
-    ReplayedLines(tmp_path / "absent.jsonl").close()
+    ReplayedLines(tmp_path / "absent.jsonl").finish()
     assert not (tmp_path / "absent.jsonl").exists()
 
 
@@ -241,7 +241,7 @@ def test_a_file_torn_anywhere_is_healed_by_a_replay(lines: list[str], data: st.D
         path = Path(name) / "steps.jsonl"
         whole = "".join(f"{line}\n" for line in lines).encode()
         path.write_bytes(whole[: data.draw(st.integers(0, len(whole)))])
-        write_lines(path, *lines).close()
+        write_lines(path, *lines).finish()
         assert path.read_bytes() == whole
 
 

@@ -148,10 +148,12 @@ class _Reader:
         found = tuple(self.criterion(f"criteria[{place}]", item, inputs) for place, item in enumerate(value))
         names: dict[str, int] = {}
         for place, criterion in enumerate(found):
-            first = names.setdefault(criterion.name.casefold(), place)
+            # A judge may write a key with other blanks, dashes and case than the name has.
+            first = names.setdefault(re.sub(r"[\s_-]+", "_", criterion.name.casefold()), place)
             if first != place and criterion.name:
                 self.problems.add(
-                    f"criteria[{place}].name: {criterion.name!r} is also the name of criteria[{first}]; rename one"
+                    f"criteria[{place}].name: {criterion.name!r} reads like {found[first].name!r}, the name of "
+                    f"criteria[{first}]; rename one"
                 )
         return found
 

@@ -6,26 +6,31 @@ Precedence: command line (or keyword) > environment (POLYJUDGE_NAME) > config fi
 from __future__ import annotations
 
 import hashlib
+import json
 import os
-import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
-from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from polyjudge.domain.decomposition import MODES
 from polyjudge.domain.layout import LAYOUTS
-from polyjudge.errors import ConfigError
+from polyjudge.errors import ConfigError, ModelError
+from polyjudge.experiments.faults import told
 from polyjudge.experiments.recipes import recipe
+from polyjudge.experiments.sources import from_environment, from_file, merge, place
+from polyjudge.llm.backends.endpoint import read_address
 from polyjudge.llm.request import Sampling, body_extra
 from polyjudge.metrics.agreement import names as metric_names
 from polyjudge.registry import names
 from polyjudge.runs.codec import line
 
 STAGES = ("judge", "loss", "gradient", "optimizer")
+# Origins that are not the user's.
+_OURS = ("recipe", "default")
+_SOUND = ("sound", "default")
 
 # What a run may cost and how it is watched; everything else is part of its identity.
 CIRCUMSTANCES = frozenset(
@@ -34,7 +39,20 @@ CIRCUMSTANCES = frozenset(
 )
 
 
-class Parameters(BaseModel):
+class _Checked(BaseModel):
+    """Unknown names, numbers without end, and truth values in the place of numbers are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
+        if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation is not bool:
+            raise ValueError(f"{str(value).lower()} is neither a number nor a text")
+        return value
+
+
+class Parameters(_Checked):
     """How one role's model is asked.
 
     Attributes:
@@ -43,20 +61,27 @@ class Parameters(BaseModel):
         extra: further fields of the request body.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
     temperature: float | None = Field(default=0.0, ge=0, le=2)
     max_tokens: int = Field(default=1024, ge=1)
     extra: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("extra")
+    @classmethod
+    def _is_json(cls, value: dict[str, Any]) -> dict[str, Any]:
+        try:
+            same: bool = json.loads(json.dumps(value, allow_nan=False)) == value
+        except (TypeError, ValueError, RecursionError):
+            same = False
+        if not same:
+            raise ValueError("holds what a JSON body cannot carry, such as a date or nan; write it as a text")
+        return value
 
     def sampling(self) -> Sampling:
         return Sampling(self.temperature, self.max_tokens, body_extra(self.extra))
 
 
-class RunConfig(BaseModel):
+class RunConfig(_Checked):
     """The resolved settings of one run; see docs/configuration.md for each."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     model: str = ""
     optimizer_model: str = ""
@@ -136,12 +161,11 @@ class RunConfig(BaseModel):
     @field_validator("base_url")
     @classmethod
     def _plain_address(cls, value: str) -> str:
-        if value:
-            parts = urlsplit(value)
-            if parts.scheme not in ("http", "https") or not parts.hostname:
-                raise ValueError("it must be an http:// or https:// address such as http://127.0.0.1:8080/v1")
-            if parts.username or parts.password or parts.query:
-                raise ValueError("keys do not belong in an address; set them in the environment")
+        try:
+            if value:
+                read_address(value)
+        except ModelError as error:
+            raise ValueError(str(error)) from None
         return value
 
     def model_of(self, stage: str) -> str:
@@ -183,26 +207,36 @@ def resolve(
     Raises:
         ConfigError: an unknown name or a value that does not fit; every fault is listed.
     """
-    surroundings = os.environ if environment is None else environment
     layers = {
         "command line": {name: value for name, value in explicit.items() if value is not None},
-        "environment": _from_environment(surroundings),
-        "config file": _from_file(config_file) if config_file else {},
+        "environment": from_environment(os.environ if environment is None else environment, RunConfig.model_fields),
+        "config file": from_file(config_file) if config_file else {},
     }
-    chosen = next((str(layer["recipe"]) for layer in layers.values() if "recipe" in layer), "sound")
-    layers["recipe"] = {**recipe(chosen), "recipe": chosen}
-    merged: dict[str, Any] = {}
-    origins: dict[str, str] = {}
-    for origin, layer in reversed(layers.items()):
-        for name, value in layer.items():
-            merged[name] = _merge_parameters(merged.get(name, {}), value) if name == "parameters" else value
-            origins[name] = origin
-            if name == "parameters":
-                origins |= dict.fromkeys(_paths(value), origin)
+    chosen, origin = next(((layer["recipe"], origin) for origin, layer in layers.items() if "recipe" in layer), _SOUND)
     try:
-        return Settings(RunConfig.model_validate(merged), origins)
+        layers["recipe"] = {**recipe(str(chosen)), "recipe": chosen}
+    except ConfigError as error:
+        raise ConfigError(f"'recipe' ({place(origin, 'recipe', config_file)}): {error}") from None
+    merged, origins = merge(layers)
+
+    def where(path: str) -> str:
+        top = path.partition(".")[0]
+        return place(origins.get(path, origins.get(top, "default")), top, config_file)
+
+    try:
+        config = RunConfig.model_validate(merged)
     except ValidationError as error:
-        raise ConfigError(_faults(error, origins)) from None
+        raise ConfigError(told(error, where=where, known=_names_beside)) from None
+    if config.evaluate_every and config.protocol == "sealed" and origins["evaluate_every"] not in _OURS:
+        raise ConfigError(
+            f"'evaluate_every' ({where('evaluate_every')}): the test rows of recipe {config.recipe!r} are read once, at "
+            f"the end; leave it out, or use --recipe paper"
+        )
+    return Settings(config, origins)
+
+
+def _names_beside(path: Sequence[str]) -> Iterable[str]:
+    return RunConfig.model_fields if len(path) == 1 else Parameters.model_fields
 
 
 def identity_text(config: RunConfig, **facts: Any) -> str:
@@ -218,59 +252,3 @@ def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
     if value not in allowed:
         raise ValueError(f"unknown {name} {value!r}; choose one of: {', '.join(filter(None, allowed))}")
     return value
-
-
-def _from_environment(surroundings: Mapping[str, str]) -> dict[str, Any]:
-    found = {}
-    for name in RunConfig.model_fields:
-        value = surroundings.get(f"POLYJUDGE_{name.upper()}")
-        if value:
-            found[name] = value
-    return found
-
-
-def _from_file(path: str | Path) -> dict[str, Any]:
-    try:
-        with open(path, "rb") as file:
-            return tomllib.load(file)
-    except OSError as error:
-        raise ConfigError(f"cannot read the config file {str(path)!r}: {error.strerror}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ConfigError(f"the config file {str(path)!r} is not valid TOML: {error}") from error
-
-
-def _merge_parameters(base: Any, over: Any) -> Any:
-    """Parameters merge by role and name, so that setting one temperature keeps the rest of a recipe."""
-    if not isinstance(base, Mapping) or not isinstance(over, Mapping):
-        return over
-    merged = dict(base)
-    for role, values in over.items():
-        both = isinstance(values, Mapping) and isinstance(merged.get(role), Mapping)
-        merged[role] = {**merged[role], **values} if both else values
-    return merged
-
-
-def _paths(parameters: Any) -> list[str]:
-    """``parameters.ROLE.NAME`` of each value that a layer sets."""
-    if not isinstance(parameters, Mapping):
-        return []
-    return [
-        f"parameters.{role}.{name}"
-        for role, values in parameters.items()
-        if isinstance(values, Mapping)
-        for name in values
-    ]
-
-
-def _faults(error: ValidationError, origins: Mapping[str, str]) -> str:
-    lines = []
-    for fault in error.errors():
-        name = ".".join(str(part) for part in fault["loc"])
-        top = str(fault["loc"][0]) if fault["loc"] else ""
-        origin = origins.get(top, "default")
-        if fault["type"] == "extra_forbidden":
-            lines.append(f"unknown setting {name!r} ({origin}); known: {', '.join(sorted(RunConfig.model_fields))}")
-            continue
-        message = fault["msg"].removeprefix("Value error, ")
-        lines.append(f"{name} ({origin}), value {fault['input']!r}: {message}")
-    return "; ".join(lines)

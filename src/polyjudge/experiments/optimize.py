@@ -159,8 +159,8 @@ async def _steps(folder: RunFolder, config: RunConfig, house: House, observer: O
         await asyncio.gather(*under_way, return_exceptions=True)
         for loop in loops:
             await loop.aclose()
-    written.close()
-    tests.close()
+    written.finish()
+    tests.finish()
     return steps
 
 

@@ -36,6 +36,7 @@ class ClozeReadout:
     words: Mapping[str, tuple[str, ...]]
     name: str = "cloze"
     on_scale: bool = False
+    reminder: str = ""
 
     @classmethod
     def of(cls, prompt: JudgePrompt, structured: bool) -> Self:

@@ -26,6 +26,10 @@ class IntegerReadout:
     structured: bool = True
     name: str = "integer"
     on_scale: bool = True
+    reminder: str = (
+        "An earlier answer could not be read. Answer with the JSON object alone: each key of the output format, "
+        "and for each a value that the format allows."
+    )
 
     @classmethod
     def of(cls, prompt: JudgePrompt, structured: bool) -> Self:

@@ -13,7 +13,7 @@ from polyjudge.domain.records import Call, Prediction
 from polyjudge.domain.scale import NAN
 from polyjudge.errors import ReplyError
 from polyjudge.judge.readout import Question, Readout
-from polyjudge.llm.request import Asker
+from polyjudge.llm.request import Asker, Message
 from polyjudge.llm.role import Role
 from polyjudge.llm.together import together
 
@@ -61,11 +61,11 @@ class Judge:
         return tuple(group for group in kept if group)
 
     async def _ask_group(self, prompt: JudgePrompt, example: Example, sample: int) -> Prediction:
-        """Ask a group; what its reply lacks is asked for alone, a wholly unreadable reply as it was."""
+        """Ask a group; what its reply lacks is asked for alone, a wholly unreadable reply once more as a group."""
         answer = await self._ask(prompt, example, sample, 0)
         scores = dict(answer.scores)
         calls = answer.calls
-        for attempt in range(1, self.re_asks + 1):
+        for attempt in range(1, self._useful_re_asks + 1):
             missing = tuple(name for name in prompt.names if name not in scores)
             if not missing:
                 break
@@ -73,14 +73,20 @@ class Judge:
             answers = await together(self._ask(prompt.only(group), example, sample, attempt) for group in again)
             for later in answers:
                 scores.update(later.scores)
-            if again[0] == prompt.names:
-                calls = answers[0].calls
+            later_calls = tuple(call for later in answers if later.scores for call in later.calls)
+            calls = answers[0].calls if again[0] == prompt.names else calls + later_calls
         return Prediction(example.id, scores, calls)
+
+    @property
+    def _useful_re_asks(self) -> int:
+        """None where the same words at temperature 0 would only bring the same answer."""
+        return self.re_asks if self.readout.reminder or self.role.sampling.temperature != 0 else 0
 
     async def _ask(self, prompt: JudgePrompt, example: Example, sample: int, attempt: int) -> Prediction:
         question = self.question(prompt, example)
+        reminder = self.readout.reminder if attempt else ""
         request = self.role.request(
-            question.messages,
+            _with(reminder, question.messages),
             sampling=question.sampling,
             schema=question.schema,
             top_logprobs=question.top_logprobs,
@@ -96,3 +102,10 @@ class Judge:
             return Prediction(example.id, dict(self.readout.read(reply, prompt)), (call,))
         except ReplyError:
             return Prediction(example.id, {}, (call,))
+
+
+def _with(reminder: str, messages: tuple[Message, ...]) -> tuple[Message, ...]:
+    """The messages with a reminder at the end of the last; two messages of one role in a row are refused by many."""
+    if not reminder:
+        return messages
+    return (*messages[:-1], Message(messages[-1].role, f"{messages[-1].content}\n\n{reminder}"))

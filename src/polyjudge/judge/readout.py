@@ -43,6 +43,11 @@ class Readout(Protocol):
         """Whether scores are values of the criterion's scale; if not, only rank statistics mean anything."""
         ...
 
+    @property
+    def reminder(self) -> str:
+        """What is said with a question that is asked again; "" when the question bears no addition."""
+        ...
+
     def refusal(self, prompt: JudgePrompt, abilities: Abilities) -> str:
         """Why this readout cannot be used here, for the user; "" when it can."""
         ...

@@ -110,7 +110,7 @@ class ReplayedLines:
                 os.fsync(file.fileno())
         self._offset += len(data)
 
-    def close(self) -> None:
+    def finish(self) -> None:
         """Cut off what an earlier, longer run left behind the last line."""
         if self.path.exists():
             os.truncate(self.path, self._offset)
