@@ -15,7 +15,7 @@ def asked(role: str, model: str = "m") -> Request:
 def test_each_role_and_model_has_its_account_in_the_order_of_the_roles() -> None:
     accounts = Accounts()
     for role, model in [("optimizer", "b"), ("judge", "z"), ("stranger", "a"), ("judge", "a")]:
-        accounts.replayed(asked(role, model))
+        accounts.replayed(asked(role, model), Usage(3, 2))
     names = [(account.role, account.model) for account in accounts.snapshot()]
     assert names == [("judge", "a"), ("judge", "z"), ("optimizer", "b"), ("stranger", "a")]
 
@@ -47,14 +47,22 @@ def test_the_total_is_the_sum_of_all_accounts() -> None:
         request = asked(chance.choice(["judge", "loss", "gradient"]), chance.choice(["a", "b"]))
         charge = Charge(chance.randrange(9), chance.randrange(9), chance.randrange(9))
         accounts.sent(request, again=chance.random() < 0.5)
-        change = chance.choice([accounts.replayed, accounts.joined, accounts.failed])
-        change(request)
+        chance.choice([accounts.joined, accounts.failed])(request)
+        accounts.replayed(request, Usage(5, 4))
         accounts.charged(request, charge)
         accounts.answered(request, Reply("", usage=Usage(1, 1, 1)), charge, 0.25)
     total, snapshot = accounts.total(), accounts.snapshot()
     assert len(snapshot) == 6
     for field in fields(RoleAccount)[2:]:
         assert getattr(total, field.name) == sum(getattr(account, field.name) for account in snapshot) > 0
+
+
+def test_what_the_journal_saved_is_counted() -> None:
+    accounts = Accounts()
+    accounts.replayed(asked("judge"), Usage(30, 4))
+    accounts.replayed(asked("judge"), Usage(None, 6))
+    (account,) = accounts.snapshot()
+    assert (account.from_journal, account.journal_tokens, account.tokens) == (2, 40, 0)
 
 
 def test_every_change_is_told() -> None:

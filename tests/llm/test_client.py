@@ -675,3 +675,21 @@ def test_runs_that_are_killed_and_started_again_never_ask_a_committed_call_again
     assert committed(tmp_path) == {str(number) for number in range(400)}
     # Four kills, and at most eight calls in flight at each.
     assert 400 <= asked <= 400 + 4 * 8
+
+
+def test_a_request_that_is_always_answered_with_nothing_fails_alone() -> None:
+    async def scenario() -> None:
+        skipping = Skipping()
+
+        async def answer(request: Request) -> Reply:
+            if "7" in request.messages[-1].content:
+                raise CallFailed("an answer without choices", retryable=True, charged=True, scope="request")
+            return Reply("fine")
+
+        async with Client({"m": HandBackend(answer)}, time=skipping.time) as client:
+            assert (await client.ask(ask_for(1))).text == "fine"
+            with pytest.raises(ReplyError, match="an answer without choices"):
+                await client.ask(ask_for(7))
+            assert (await client.ask(ask_for(2))).text == "fine"
+
+    asyncio.run(scenario())

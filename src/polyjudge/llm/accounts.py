@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 
 from polyjudge.llm.budget import Charge
-from polyjudge.llm.request import ROLES, Reply, Request
+from polyjudge.llm.request import ROLES, Reply, Request, Usage
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +27,7 @@ class RoleAccount:
         completion_tokens: as reported by the provider.
         cached_tokens: prompt tokens that the provider reported as served from its prefix cache.
         estimated_tokens: charged as reserved: time-outs, and whatever the provider did not report.
+        journal_tokens: tokens that the answers from the journal had taken when they were asked, as reported.
         seconds: answered attempts, from sending to answer, summed.
     """
 
@@ -42,6 +43,7 @@ class RoleAccount:
     completion_tokens: int = 0
     cached_tokens: int = 0
     estimated_tokens: int = 0
+    journal_tokens: int = 0
     seconds: float = 0.0
 
     @property
@@ -77,10 +79,11 @@ class Accounts:
         new = replace(old, answered=old.answered + 1, cached_tokens=cached, seconds=old.seconds + seconds)
         self._write(new)
 
-    def replayed(self, request: Request) -> None:
-        """The journal answered."""
+    def replayed(self, request: Request, usage: Usage) -> None:
+        """The journal answered what had once taken ``usage``."""
         old = self._of(request)
-        self._write(replace(old, from_journal=old.from_journal + 1))
+        tokens = old.journal_tokens + (usage.prompt or 0) + (usage.completion or 0)
+        self._write(replace(old, from_journal=old.from_journal + 1, journal_tokens=tokens))
 
     def joined(self, request: Request) -> None:
         """An identical call under way answered."""

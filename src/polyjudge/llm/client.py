@@ -135,7 +135,7 @@ class Client:
         key = request.key(desk.identity)
         entry = await self._journal.get(key) if self._journal is not None else None
         if entry is not None:
-            self.accounts.replayed(request)
+            self.accounts.replayed(request, entry.reply.usage)
         else:
             if self._journal is not None:
                 self._journal.claim()
@@ -170,7 +170,7 @@ class Client:
             entry = await journal.get(key)
             if entry is not None:
                 desk.trial(request).accepted = True
-                self.accounts.replayed(request)
+                self.accounts.replayed(request, entry.reply.usage)
                 await self._share_turn()
                 return entry.reply
             journal.claim()
@@ -226,8 +226,8 @@ class Client:
                 if not failure.retryable:
                     raise
                 lost, long = patience.lost(failure, desk.answers), self._too_long(failure)
-                # What one request brings about again and again is not yet the end of its endpoint.
-                if lost and not long and failure.scope == "request":
+                # What one request brings about again and again, and others do not, is no end of the endpoint.
+                if lost and not long and failure.scope == "request" and desk.trial(request).accepted:
                     raise
                 if lost or long:
                     raise self._gone(desk, patience, failure) from failure

@@ -66,7 +66,7 @@ def read_text(text: str, *, cut: bool = False) -> str:
     """
     spoken = _without_thought(text).strip()
     if cut:
-        raise ReplyError(f"the reply was cut off at its token limit: {_excerpt(text)}")
+        raise ReplyError("the reply was cut off at its token limit")
     if not spoken:
         raise ReplyError("the reply is empty")
     return spoken
