@@ -1,4 +1,4 @@
-"""A small rated table with a script, and the command line run inside this process, for the tests of the upper rooms."""
+"""A small rated table with a script, and the command line run inside this process."""
 
 from __future__ import annotations
 
@@ -43,7 +43,9 @@ def rated_csv(documents: int = 14, each: int = 2, names: Sequence[str] = NAMES, 
     lines = [",".join(["id", "street", "letter", *names])]
     for place in range(documents * each):
         ratings = ",".join(str(random.randint(1, 5)) for _ in names)
-        lines.append(f"r{place},s{place // each},Dear neighbour {place}: the hedge is {place + 2} feet high.,{ratings}")
+        lines.append(
+            f"r{place},s{place // each},Dear neighbour {place}: the hedge is {place + 2} feet high.,{ratings}"
+        )
     return "\n".join(lines) + "\n"
 
 
@@ -90,4 +92,5 @@ def write_table(folder: Path, files: Files | None = None) -> None:
         "new.csv": "id,street,letter\nn1,s1,Dear all.\nn2,s1,Dear none.\n",
     }
     for name, content in (own | dict(files or {})).items():
+        (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(content if isinstance(content, bytes) else content.encode())

@@ -8,10 +8,10 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from random import SystemRandom
-from threading import Thread
+from threading import Lock, Thread
 from typing import Any
 
 CHANCE = SystemRandom()
@@ -19,11 +19,14 @@ CHANCE = SystemRandom()
 
 @dataclass
 class Provider:
-    """Its address, and how many questions it has answered."""
+    """Its address, and how many questions it has answered, perhaps to nobody any more."""
 
     url: str
     port: int
-    answered: list[float] = field(default_factory=list)
+    answered: int = 0
+
+    def has_answered(self, count: int) -> bool:
+        return self.answered >= count
 
 
 class _Server(ThreadingHTTPServer):
@@ -39,6 +42,7 @@ class _Server(ThreadingHTTPServer):
 def chance_provider(*, port: int = 0, latency: float = 0.0) -> Iterator[Provider]:
     """Serve until the block is left; then port and connections are closed, as by a provider that died."""
     connections: set[socket.socket] = set()
+    counting = Lock()
 
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -60,8 +64,9 @@ def chance_provider(*, port: int = 0, latency: float = 0.0) -> Iterator[Provider
             self.send_header("Content-Type", "application/json")
             self.send_header("Content-Length", str(len(payload)))
             self.end_headers()
+            with counting:
+                provider.answered += 1
             self.wfile.write(payload)
-            provider.answered.append(time.monotonic())
 
         def log_message(self, *_: Any) -> None:
             return None

@@ -72,8 +72,6 @@ class Workplace:
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
-            # A shell that started these tests in the background made Ctrl-C ignored, for all their children too.
-            preexec_fn=_heed_interrupts if os.name == "posix" else None,
         )
 
     def start(self, *words: str | Path) -> subprocess.Popen[str]:
@@ -257,7 +255,3 @@ def figures(path: Path) -> Mapping[str, Mapping[str, int]]:
     """The accounts of a run's last start, by role."""
     accounts = json.loads((path / "result.json").read_text("utf-8"))["accounts"]
     return {account["role"]: account for account in accounts}
-
-
-def _heed_interrupts() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_DFL)

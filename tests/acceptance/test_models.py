@@ -91,7 +91,7 @@ def test_the_embedded_model_killed_thrice_repeats_no_answer_and_replays_to_the_b
     smollm2: Path, tmp_path: Path
 ) -> None:
     place = prepared(tmp_path)
-    stops = [Moment(3, 0.1), Moment(9, 0.2), Moment(17, 0.05)]
+    stops = [Moment(3, 0.1), Moment(8, 0.2), Moment(13, 0.05)]
     killed = stop_and_go_on(place, lambda: place.python("counted.py", "run"), stops)
     assert killed.stops == KILLS
     assert killed.again == ()

@@ -7,6 +7,7 @@ import hashlib
 import json
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tests.acceptance.support import MODEL, NAMES, Workplace, ratings, script
@@ -58,9 +59,16 @@ def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
     return tmp_path / data, tmp_path / criteria
 
 
-def fitted(table: tuple[Path, Path], mode: str, recorder: Recorder, **options: object) -> polyjudge.Run:
+def fitted(table: tuple[Path, Path], mode: str, recorder: Recorder, **options: Any) -> polyjudge.Run:
     data, criteria = table
-    given = {"model": JUDGE, "mode": mode, "steps": STEPS, "batch": BATCH, "output": f"run-{mode}", **options}
+    given: dict[str, Any] = {
+        "model": JUDGE,
+        "mode": mode,
+        "steps": STEPS,
+        "batch": BATCH,
+        "output": f"run-{mode}",
+        **options,
+    }
     return polyjudge.optimize(data, criteria=criteria, backends={JUDGE: recorder.backend}, **given)
 
 
@@ -107,7 +115,7 @@ def test_calls_a_step_over_four_criteria(
 def test_the_plan_is_what_is_asked(mode: str, table: tuple[Path, Path]) -> None:
     data, criteria = table
     recorder = Recorder()
-    options = {"model": JUDGE, "mode": mode, "steps": STEPS, "batch": BATCH}
+    options: dict[str, Any] = {"model": JUDGE, "mode": mode, "steps": STEPS, "batch": BATCH}
     plan = polyjudge.check(data, criteria=criteria, backends={JUDGE: recorder.backend}, **options)
     assert recorder.asked == []
     run = fitted(table, mode, recorder)

@@ -49,11 +49,11 @@ def examples() -> tuple[tuple[Example, ...], tuple[Example, ...]]:
 
 
 def validation_rows() -> list[int]:
-    return np.random.RandomState(42).permutation(TRAIN)[-VALIDATION:].tolist()
+    return list(map(int, np.random.RandomState(42).permutation(TRAIN)[-VALIDATION:]))
 
 
 def batch_rows(step: int) -> list[int]:
-    return np.random.RandomState(step).permutation(TRAIN)[:BATCH].tolist()
+    return list(map(int, np.random.RandomState(step).permutation(TRAIN)[:BATCH]))
 
 
 class Recorder:

@@ -6,12 +6,23 @@ import signal
 from pathlib import Path
 
 import pytest
-from tests.acceptance.support import INTERRUPTED, MODEL, Moment, Workplace, moments, ratings, script, stop_and_go_on
+from tests.acceptance.support import (
+    INTERRUPTED,
+    MODEL,
+    Moment,
+    Workplace,
+    ended,
+    moments,
+    ratings,
+    script,
+    stop_and_go_on,
+    wait_until,
+)
 
 CALLS_AT_ONCE = 6
 KILLS = 10
-SOUND = ("--recipe", "sound", "--steps", "4")
-PAPER = ("--recipe", "paper", "--steps", "4")
+SOUND: tuple[str, ...] = ("--recipe", "sound", "--steps", "4")
+PAPER: tuple[str, ...] = ("--recipe", "paper", "--steps", "4")
 ARTEFACTS = {SOUND: ("steps.jsonl", "judge.yaml"), PAPER: ("steps.jsonl", "judge.yaml", "tests.jsonl")}
 BUDGET_SPENT = 3
 # A notebook's kernel runs a cell inside its event loop, and an interruption is raised in the cell.
@@ -23,8 +34,8 @@ asyncio.new_event_loop().run_until_complete(cell())
 """
 
 
-def prepared(folder: Path, *, latency: float = 0.03) -> Workplace:
-    place = Workplace.at(folder)
+def prepared(folder: Path, *, latency: float = 0.03, journal: Path | None = None) -> Workplace:
+    place = Workplace.at(folder, journal=journal)
     ratings(place.folder)
     script(place, latency=latency)
     return place
@@ -51,7 +62,8 @@ def judging(folder: Path) -> Workplace:
 
 @pytest.fixture(scope="module", params=[SOUND, PAPER], ids=["sound", "paper"])
 def protocol(request: pytest.FixtureRequest) -> tuple[str, ...]:
-    return request.param
+    chosen: tuple[str, ...] = request.param
+    return chosen
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +130,24 @@ def test_an_interrupted_notebook_cell_asks_no_more_and_goes_on(tmp_path: Path) -
     assert place.run(*optimize()).code == 0
     assert not held & set(place.asked()[asked:])
     assert place.digests("run") == whole.digests("run")
+
+
+def test_a_second_process_asks_nothing_that_the_first_had_committed(tmp_path: Path) -> None:
+    journal = tmp_path / "journal"
+    first, second = (prepared(tmp_path / name, journal=journal) for name in ("first", "second"))
+    process = first.start(*optimize())
+    wait_until(lambda: len(first.asked()) >= 100, process)
+    held = first.committed(first.asked())
+    result = second.run(*optimize())
+    assert result.code == 0, result
+    assert ended(process).code == 0
+    assert held
+    assert not held & set(second.asked())
+    for place in (first, second):
+        assert len(place.asked()) == len(set(place.asked()))
+    everything = set(first.asked()) | set(second.asked())
+    assert first.committed(everything) == everything
+    assert first.digests("run") == second.digests("run")
 
 
 @pytest.mark.parametrize(("bound", "amounts"), [("--max-calls", (7, 50)), ("--max-tokens", (3000, 9000))])

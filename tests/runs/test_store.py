@@ -115,6 +115,16 @@ def test_an_empty_folder_and_one_of_a_run_killed_at_once_are_taken(tmp_path: Pat
     assert (tmp_path / "config.json").read_text("utf-8") == CONFIG
 
 
+def test_drafts_that_a_kill_left_are_swept_and_nothing_else(tmp_path: Path) -> None:
+    RunFolder(tmp_path, CONFIG).close()
+    for name in (".judge.yaml.4711", "notes.4711", "judge.yaml", ".hidden"):
+        (tmp_path / name).write_text("kept?")
+    RunFolder(tmp_path, CONFIG).close()
+    assert {entry.name for entry in tmp_path.iterdir()} == {
+        *("config.json", ".lock", "notes.4711", "judge.yaml", ".hidden")
+    }
+
+
 def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     for path in (tmp_path / "file", tmp_path / "file" / "run"):

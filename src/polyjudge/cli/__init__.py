@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from importlib import import_module
+from io import TextIOWrapper
 
 import click
 
@@ -37,10 +38,13 @@ class Verbs(click.Group):
             formatter.write_dl(list(VERBS.items()))
 
 
-@click.group(cls=Verbs, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Verbs, invoke_without_command=True, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="polyjudge")
-def polyjudge() -> None:
+@click.pass_context
+def polyjudge(context: click.Context) -> None:
     """Fit multi-criteria LLM judges to human ratings with textual gradients, and prove it."""
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -49,12 +53,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Args:
         arguments: None reads those that the process was started with.
     """
+    for stream in (sys.stdout, sys.stderr):
+        # A terminal that cannot show a character must not end a run.
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
-        code = polyjudge.main(arguments, standalone_mode=False)
+        code = polyjudge.main(arguments, prog_name="polyjudge", standalone_mode=False)
     except click.exceptions.Exit as leaving:
         code = leaving.exit_code
     except click.ClickException as wrong:
-        wrong.show()
+        click.echo(_wrong(wrong), err=True)
         code = InputError.exit_code
     except (KeyboardInterrupt, click.Abort):
         click.echo("interrupted; what was answered is kept, and the same command goes on from there", err=True)
@@ -62,12 +70,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrokenPipeError:
         code = PolyjudgeError.exit_code
     except PolyjudgeError as error:
-        click.echo(_told(error), err=True)
+        click.echo(f"{'stopped' if isinstance(error, Stopped) else 'error'}: {error}", err=True)
         code = error.exit_code
     sys.exit(code if isinstance(code, int) else 0)
 
 
-def _told(error: PolyjudgeError) -> str:
-    if isinstance(error, Stopped):
-        return f"stopped: {error}; what was answered is kept, and the same command goes on from there"
-    return f"error: {error}"
+def _wrong(error: click.ClickException) -> str:
+    """A wrong use in one line, with where to read on."""
+    context = error.ctx if isinstance(error, click.UsageError) else None
+    words = f"error: {' '.join(error.format_message().split())}"
+    return f"{words.removesuffix('.')}; see {context.command_path if context else 'polyjudge'} --help"

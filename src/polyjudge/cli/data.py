@@ -27,7 +27,8 @@ def show(name: str) -> None:
 
     from polyjudge import registry
 
-    click.echo(inspect.cleandoc(registry.lookup("datasets", name).__doc__ or "no description"))
+    text = inspect.cleandoc(registry.lookup("datasets", name).__doc__ or "no description")
+    click.echo(text.partition("\nRaises:")[0].replace("``", "").rstrip())
 
 
 def _first_line(text: str | None) -> str:

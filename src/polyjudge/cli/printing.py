@@ -33,12 +33,11 @@ def print_run(run: Run, as_json: bool) -> None:
         )
         return
     outcome = run.outcome
-    paper = run.judge.lineage["recipe"] == "paper"
-    rows = f"{outcome.rows} {'' if paper else 'sealed '}test rows"
+    paper = run.judge.lineage["protocol"] == "paper"
     _lines(
         [
             "",
-            f"{outcome.metric} on {rows} ({outcome.documents} documents)",
+            f"{outcome.metric} on {outcome.counted('test' if paper else 'sealed test')}",
             "",
             *table_text(outcome_rows(outcome), COLUMNS),
             "",
@@ -98,7 +97,7 @@ def _check_lines(found: Check) -> Iterable[str]:
 
 
 def _ratings(found: Check) -> Iterable[str]:
-    floors = list(found.criteria[0].floors)
+    floors = list(dict.fromkeys(name for one in found.criteria for name in one.floors))
     columns = ["criterion", "rated", "raters", "commonest", f"ceiling ({found.metric})"]
     columns += [f"constant's {name}" for name in floors] + ["smallest difference"]
     yield from table_text([_criterion(one, floors) for one in found.criteria], columns)

@@ -47,7 +47,7 @@ def _line(event: Event) -> str:
 
 
 class _Bar:
-    """A bar of answered calls below the lines of the steps."""
+    """A bar of answered calls below the lines of the steps; there is none before there is a plan or an answer."""
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -64,7 +64,6 @@ class _Bar:
         self._task = self._progress.add_task("calls", total=None, journal=0)
 
     def __enter__(self) -> _Bar:
-        self._progress.start()
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -73,6 +72,8 @@ class _Bar:
     def see(self, event: Event) -> None:
         from rich.text import Text
 
+        if isinstance(event, Counted | Planned):
+            self._progress.start()
         if isinstance(event, Counted):
             done = event.asked + event.from_journal
             self._progress.update(self._task, completed=done, journal=event.from_journal)

@@ -7,6 +7,8 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from polyjudge.datasets.tables import is_there
+from polyjudge.errors import ConfigError
 from polyjudge.experiments.assemble import open_backends
 from polyjudge.experiments.config import RunConfig
 from polyjudge.experiments.events import Counted, Noted, Observer
@@ -19,8 +21,19 @@ from polyjudge.llm.request import Backend
 
 
 def journal_folder() -> Path:
-    """``.polyjudge/journal``, unless POLYJUDGE_JOURNAL names another."""
-    return Path(os.environ.get("POLYJUDGE_JOURNAL") or Path(".polyjudge") / "journal")
+    """``.polyjudge/journal``, unless POLYJUDGE_JOURNAL names another.
+
+    Raises:
+        ConfigError: there is a file instead of the folder, or of a folder above it.
+    """
+    folder = Path(os.environ.get("POLYJUDGE_JOURNAL") or Path(".polyjudge") / "journal")
+    there = next((path for path in (folder, *folder.parents) if is_there(path)), None)
+    if there is not None and not there.is_dir():
+        raise ConfigError(
+            f"the journal cannot be kept in {str(folder)!r}: {str(there)!r} is no folder; move it away, or set "
+            f"POLYJUDGE_JOURNAL to a folder"
+        )
+    return folder
 
 
 @asynccontextmanager
@@ -37,7 +50,7 @@ async def open_client(
 
     Raises:
         ModelError: unknown provider, missing key, bad address.
-        JournalError: answers could not be recorded.
+        ConfigError: the journal has no folder to be in.
     """
 
     def counted() -> None:
@@ -59,8 +72,8 @@ async def open_client(
         accounts,
     )
     async with client:
-        if record is not None:
-            record.claim()
-        yield client
-        for warning in record.warnings if record is not None else ():
-            observer(Noted(warning))
+        try:
+            yield client
+        finally:
+            for warning in record.warnings if record is not None else ():
+                observer(Noted(warning))

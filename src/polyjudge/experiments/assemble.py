@@ -8,6 +8,7 @@ from random import Random
 
 from polyjudge.datasets.leaks import LeakReport, leaks
 from polyjudge.datasets.split import paper_batch, paper_split, split
+from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.dataset import Dataset, Split
 from polyjudge.domain.decomposition import decomposition
 from polyjudge.domain.example import Example
@@ -130,16 +131,23 @@ def make_readout(config: RunConfig, prompt: JudgePrompt, dataset: Dataset, asker
     return open_readout(name, prompt, config.structured, config.model, asker)
 
 
-def open_readout(name: str, prompt: JudgePrompt, structured: bool, model: str, asker: Asker) -> Readout:
+def open_readout(
+    name: str,
+    prompt: JudgePrompt,
+    structured: bool,
+    model: str,
+    asker: Asker,
+    remedy: str = "choose another --readout",
+) -> Readout:
     """A readout by its name.
 
     Raises:
-        ConfigError: the model's endpoint or the criteria do not allow it.
+        ConfigError: the model's endpoint or the criteria do not allow it; the message ends with ``remedy``.
     """
     readout: Readout = lookup("readouts", name).of(prompt, structured)
     reason = readout.refusal(prompt, asker.abilities(model))
     if reason:
-        raise ConfigError(f"readout {name!r} cannot be used with {model!r}: {reason}; choose another --readout")
+        raise ConfigError(f"readout {name!r} cannot be used with {model!r}: {reason}; {remedy}")
     return readout
 
 
@@ -204,10 +212,20 @@ def _gate(config: RunConfig, prompt: JudgePrompt, readout: Readout, primary: str
         )
     senseless = [c.name for c in prompt.criteria if not metric.applies_to(levels(c.scale))]
     if senseless:
-        raise ConfigError(
-            f"gate {name!r} has no meaning on the scale of {', '.join(senseless)}; choose another --gate"
-        )
+        others = sensible_metrics(prompt.criteria, readout)
+        remedy = f"choose one of: {', '.join(others)}" if others else "none has on all scales: use --gate none"
+        raise ConfigError(f"gate {name!r} has no meaning on the scale of {', '.join(senseless)}; {remedy}")
     return MeanGate(name, metric.higher_is_better, config.strict_gate)
+
+
+def sensible_metrics(criteria: Sequence[Criterion], readout: Readout) -> tuple[str, ...]:
+    """The metrics that mean something for a readout on every scale."""
+    return tuple(
+        name
+        for name in agreement.names()
+        if (readout.on_scale or not agreement.metric(name).needs_scale)
+        and all(agreement.metric(name).applies_to(levels(criterion.scale)) for criterion in criteria)
+    )
 
 
 def _setup(

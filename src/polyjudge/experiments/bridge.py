@@ -37,7 +37,8 @@ def run(work: Coroutine[Any, Any, T]) -> T:
         return outcome.result()
     except BaseException:
         # An interrupted cell: the work must not go on unseen, and pay.
-        wait([outcome, stop], return_when=FIRST_COMPLETED)
+        either: list[Future[Any]] = [outcome, stop]
+        wait(either, return_when=FIRST_COMPLETED)
         if not outcome.done():
             with suppress(RuntimeError):
                 stop.result()()

@@ -155,9 +155,7 @@ def _check(config: RunConfig, dataset: Dataset, parts: Split, roles: tuple[Plann
     )
 
 
-def _criterion(
-    criterion: Criterion, examples: tuple[Example, ...], metric: str, detectable: float
-) -> CriterionCheck:
+def _criterion(criterion: Criterion, examples: tuple[Example, ...], metric: str, detectable: float) -> CriterionCheck:
     scale = levels(criterion.scale)
     people = [example.human(criterion) for example in examples]
     rated = [value for value in people if not math.isnan(value)]

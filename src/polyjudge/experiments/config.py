@@ -229,8 +229,8 @@ def resolve(
         raise ConfigError(told(error, where=where, known=_names_beside)) from None
     if config.evaluate_every and config.protocol == "sealed" and origins["evaluate_every"] not in _OURS:
         raise ConfigError(
-            f"'evaluate_every' ({where('evaluate_every')}): the test rows of recipe {config.recipe!r} are read once, at "
-            f"the end; leave it out, or use --recipe paper"
+            f"'evaluate_every' ({where('evaluate_every')}): recipe {config.recipe!r} reads the test rows once, at the "
+            f"end; leave it out, or use --recipe paper"
         )
     return Settings(config, origins)
 

@@ -51,4 +51,4 @@ def _fault(fault: Any, where: Callable[[str], str], known: Callable[[Sequence[st
 def _must(fault: Any) -> str:
     if fault["type"] in _MUST:
         return _MUST[fault["type"]].format(**fault.get("ctx", {}))
-    return _KINDS.get(fault["type"].partition("_")[0], fault["msg"])
+    return _KINDS.get(fault["type"].partition("_")[0]) or str(fault["msg"])

@@ -2,22 +2,36 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, TypeVar
 
+from pydantic import ValidationError
+
+from polyjudge.datasets.cells import rating_of, text_of
 from polyjudge.datasets.criteria import rubric_from, rubric_to
+from polyjudge.datasets.problems import clipped
 from polyjudge.datasets.yamlfile import dump_yaml, read_yaml
 from polyjudge.domain.dataset import Rubric
 from polyjudge.domain.example import Example
 from polyjudge.domain.layout import LAYOUTS
 from polyjudge.domain.prompt import JudgePrompt
+from polyjudge.domain.scale import Categorical, Scale, show
 from polyjudge.errors import CriteriaError
-from polyjudge.llm.request import Sampling, body_extra
+from polyjudge.experiments.config import Parameters
+from polyjudge.experiments.faults import told
+from polyjudge.llm.request import Sampling
+
+T = TypeVar("T")
 
 SCHEMA = 1
+# The judge's longest answer where a file does not say.
+LONGEST = 256
+_KINDS: Mapping[type, str] = MappingProxyType({str: "a text", bool: "true or false", dict: "a mapping"})
 # What judge.yaml adds to a criteria file.
 _OWN_KEYS = (
     *("polyjudge", "layout", "model", "base_url", "endpoint_name", "structured", "parameters"),
@@ -90,78 +104,89 @@ def read_judge(path: str | Path) -> JudgeFile:
         raise CriteriaError(
             f"{source!r}, key 'polyjudge': version {content['polyjudge']!r} is not known; this version reads {SCHEMA}"
         )
-    own = {key: content.pop(key) for key in _OWN_KEYS if key in content}
-    rubric = rubric_from(content, source)
+    own = {key: content[key] for key in _OWN_KEYS if key in content}
+    rubric = rubric_from(content, source, also=_OWN_KEYS)
     return JudgeFile(
         rubric=rubric,
-        model=_text(own, "model", source),
+        model=_member(own, "model", source, str),
         layout=_layout(own, source),
         readout=rubric.readout or "integer",
         sampling=_sampling(own.get("parameters", {}), source),
-        structured=own.get("structured", True) is True,
+        structured=_member(own, "structured", source, bool, True),
         demonstrations=_demonstrations(own.get("demonstrations", []), rubric, source),
-        base_url=_text(own, "base_url", source, default=""),
-        endpoint_name=_text(own, "endpoint_name", source, default=""),
-        lineage=own.get("lineage") or {},
+        base_url=_member(own, "base_url", source, str, ""),
+        endpoint_name=_member(own, "endpoint_name", source, str, ""),
+        lineage=_member(own, "lineage", source, dict, {}),
     )
 
 
 def _demonstration(rubric: Rubric, shown: Example) -> dict[str, Any]:
-    rated = {c.name: shown.human(c) for c in rubric.criteria}
+    rated = {c: shown.human(c) for c in rubric.criteria}
     return {
         "id": shown.id,
         "inputs": dict(shown.inputs),
-        "ratings": {name: value for name, value in rated.items() if not math.isnan(value)},
+        "ratings": {c.name: _written(c.scale, value) for c, value in rated.items() if not math.isnan(value)},
     }
 
 
+def _written(scale: Scale, value: float) -> float | str:
+    return show(scale, value) if isinstance(scale, Categorical) else value
+
+
 def _demonstrations(found: Any, rubric: Rubric, source: str) -> tuple[Example, ...]:
-    columns = {column for column, _ in rubric.inputs}
-    shown = []
-    for position, one in enumerate(found if isinstance(found, list) else [found]):
-        fits = isinstance(one, Mapping) and set(one) == {"id", "inputs", "ratings"}
-        if not fits or set(one["inputs"]) != columns or set(one["ratings"]) - set(rubric.names):
-            raise CriteriaError(
-                f"{source!r}, key 'demonstrations[{position}]': expected id, inputs of {sorted(columns)!r} and "
-                f"ratings of criteria, found {one!r}"
-            )
-        ratings = {name: (float(value),) for name, value in one["ratings"].items()}
-        shown.append(Example(str(one["id"]), {k: str(v) for k, v in one["inputs"].items()}, None, ratings))
-    return tuple(shown)
+    if not isinstance(found, list):
+        raise CriteriaError(f"{source!r}, key 'demonstrations': expected a list, found {clipped(found)}")
+    return tuple(
+        _read_demonstration(one, rubric, f"{source!r}, key 'demonstrations[{number}]'")
+        for number, one in enumerate(found)
+    )
+
+
+def _read_demonstration(found: Any, rubric: Rubric, place: str) -> Example:
+    scales = {criterion.name: criterion.scale for criterion in rubric.criteria}
+    whole = isinstance(found, Mapping) and set(found) == {"id", "inputs", "ratings"}
+    if not whole or not all(isinstance(found[key], Mapping) for key in ("inputs", "ratings")):
+        raise CriteriaError(f"{place}: expected id, inputs and ratings, found {clipped(found)}")
+    inputs, rated = found["inputs"], found["ratings"]
+    if set(inputs) != {column for column, _ in rubric.inputs} or not set(rated) <= set(scales):
+        raise CriteriaError(
+            f"{place}: expected the inputs {[column for column, _ in rubric.inputs]!r} and ratings of {[*scales]!r}, "
+            f"found {[*inputs]!r} and {[*rated]!r}"
+        )
+    try:
+        ratings = {name: (rating_of(value, scales[name]),) for name, value in rated.items()}
+        return Example(str(found["id"]), {name: text_of(value) for name, value in inputs.items()}, None, ratings)
+    except ValueError as error:
+        raise CriteriaError(f"{place}: {error}") from None
 
 
 def _parameters(sampling: Sampling) -> dict[str, Any]:
-    import json
-
     extra = {name: json.loads(value) for name, value in sampling.extra}
     found: dict[str, Any] = {"temperature": sampling.temperature, "max_tokens": sampling.max_tokens}
     return found | ({"extra": extra} if extra else {})
 
 
 def _sampling(found: Any, source: str) -> Sampling:
-    if not isinstance(found, Mapping) or set(found) - {"temperature", "max_tokens", "extra"}:
-        raise CriteriaError(
-            f"{source!r}, key 'parameters': expected temperature, max_tokens and extra, found {found!r}"
-        )
-    temperature, longest = found.get("temperature", 0.0), found.get("max_tokens", 256)
-    if not (temperature is None or (isinstance(temperature, int | float) and 0 <= temperature <= 2)):
-        raise CriteriaError(f"{source!r}, key 'parameters.temperature': {temperature!r} is not between 0 and 2")
-    if not isinstance(longest, int) or longest < 1:
-        raise CriteriaError(f"{source!r}, key 'parameters.max_tokens': {longest!r} is not a positive number")
-    return Sampling(temperature, longest, body_extra(found.get("extra") or {}))
+    if not isinstance(found, Mapping):
+        raise CriteriaError(f"{source!r}, key 'parameters': {clipped(found)} must be a mapping of names and values")
+    try:
+        return Parameters.model_validate({"max_tokens": LONGEST} | dict(found)).sampling()
+    except ValidationError as error:
+        reasons = told(error, where=lambda name: "parameters", known=lambda path: Parameters.model_fields)
+        raise CriteriaError(f"{source!r}: {reasons}") from None
 
 
-def _text(own: Mapping[str, Any], key: str, source: str, default: str | None = None) -> str:
-    value = own.get(key, default)
-    if not isinstance(value, str):
-        raise CriteriaError(f"{source!r}, key {key!r}: expected a text, found {value!r}")
+def _member(own: Mapping[str, Any], key: str, source: str, kind: type[T], default: T | None = None) -> T:
+    """A value of a kind; a key without a value counts as left out."""
+    found = own.get(key)
+    value = default if found is None else found
+    if not isinstance(value, kind):
+        raise CriteriaError(f"{source!r}, key {key!r}: {clipped(value)} must be {_KINDS[kind]}")
     return value
 
 
 def _layout(own: Mapping[str, Any], source: str) -> str:
     value = own.get("layout", "joint")
     if value not in LAYOUTS:
-        raise CriteriaError(
-            f"{source!r}, key 'layout': unknown layout {value!r}; choose one of: {', '.join(LAYOUTS)}"
-        )
+        raise CriteriaError(f"{source!r}, key 'layout': unknown layout {value!r}; choose one of: {', '.join(LAYOUTS)}")
     return str(value)

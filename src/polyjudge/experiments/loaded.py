@@ -12,6 +12,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from polyjudge.datasets.cells import text_of
+from polyjudge.datasets.problems import clipped
 from polyjudge.domain.example import Example
 from polyjudge.domain.scale import Categorical, Scale, show
 from polyjudge.errors import ConfigError
@@ -40,6 +42,7 @@ class LoadedJudge:
         self._thread: threading.Thread | None = None
         self._client: Client | None = None
         self._entered: AbstractAsyncContextManager[Client] | None = None
+        self._asking: set[asyncio.Task[Any]] = set()
         self._starting = threading.Lock()
 
     def __call__(self, **inputs: str) -> dict[str, float | str | None]:
@@ -51,7 +54,7 @@ class LoadedJudge:
         return await asyncio.wrap_future(self._submit(self._ask(self._example(inputs))))
 
     def close(self) -> None:
-        """Close the model and the journal."""
+        """Wait for calls under way, and close the model and the journal; a later call opens them again."""
         if self._loop is not None and self._thread is not None:
             self._submit(self._leave()).result()
             self._loop.call_soon_threadsafe(self._loop.stop)
@@ -73,6 +76,13 @@ class LoadedJudge:
         wanted = [column for column, _ in self.file.rubric.inputs]
         if sorted(inputs) != sorted(wanted):
             raise ConfigError(f"this judge takes the inputs {wanted!r}, not {sorted(inputs)!r}")
+        for column, text in inputs.items():
+            if not isinstance(text, str):
+                raise ConfigError(f"the input {column!r} must be a text, not {clipped(text)}")
+            try:
+                text_of(text)
+            except ValueError as error:
+                raise ConfigError(f"the input {column!r} {error}") from None
         return Example("call", dict(inputs))
 
     def _submit(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
@@ -84,6 +94,10 @@ class LoadedJudge:
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
     async def _ask(self, example: Example) -> dict[str, float | str | None]:
+        task = asyncio.current_task()
+        if task is not None:
+            self._asking.add(task)
+            task.add_done_callback(self._asking.discard)
         if self._client is None:
             self._entered = open_client(self._config, self._backends, unwatched)
             self._client = await self._entered.__aenter__()
@@ -92,6 +106,7 @@ class LoadedJudge:
         return {c.name: _value(c.scale, prediction.score(c.name)) for c in prompt.criteria}
 
     async def _leave(self) -> None:
+        await asyncio.gather(*self._asking, return_exceptions=True)
         if self._entered is not None:
             await self._entered.__aexit__(None, None, None)
             self._client = self._entered = None

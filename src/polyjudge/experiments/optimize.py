@@ -15,7 +15,7 @@ from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.records import Reading, Step
 from polyjudge.engine import optimize as steps_of
 from polyjudge.experiments.access import open_client
-from polyjudge.experiments.assemble import House, assemble, leaks_of, models_of
+from polyjudge.experiments.assemble import House, assemble, leaks_of, models_of, sensible_metrics
 from polyjudge.experiments.bridge import run
 from polyjudge.experiments.config import RunConfig, Settings, digest8, identity_text, resolve
 from polyjudge.experiments.events import Noted, Observer, Planned, unwatched
@@ -26,11 +26,10 @@ from polyjudge.experiments.probe import probed
 from polyjudge.experiments.result import Run
 from polyjudge.experiments.summary import summary
 from polyjudge.experiments.unscored import check_unscored
-from polyjudge.judge.measure import levels, measure
+from polyjudge.judge.measure import measure
 from polyjudge.llm.client import Client
 from polyjudge.llm.request import Backend
 from polyjudge.llm.together import together
-from polyjudge.metrics import agreement
 from polyjudge.runs import codec
 from polyjudge.runs.store import ReplayedLines, RunFolder
 from polyjudge.templates.load import VERSION
@@ -176,20 +175,11 @@ async def _read_test(house: House, step: Step) -> Reading:
     prompt = house.prompt.only(step.criteria).revise(step.instructions)
     predictions = await house.judge.evaluate(prompt, house.split.test)
     measured = tuple(
-        measure(name, prompt.criteria, predictions, house.split.test) for name in _sensible_metrics(house, prompt)
+        measure(name, prompt.criteria, predictions, house.split.test)
+        for name in sensible_metrics(prompt.criteria, house.judge.readout)
     )
     given = {name: tuple(prediction.score(name) for prediction in predictions) for name in prompt.names}
     return Reading(step.index, step.criteria, measured, given)
-
-
-def _sensible_metrics(house: House, prompt: JudgePrompt) -> tuple[str, ...]:
-    """The metrics that mean something for this readout on every scale of the prompt."""
-    return tuple(
-        name
-        for name in agreement.names()
-        if (house.judge.readout.on_scale or not agreement.metric(name).needs_scale)
-        and all(agreement.metric(name).applies_to(levels(criterion.scale)) for criterion in prompt.criteria)
-    )
 
 
 def _check_step(step: Step, house: House, config: RunConfig) -> None:
@@ -220,9 +210,7 @@ async def _test(house: House, fitted: JudgePrompt, config: RunConfig) -> Outcome
     return compare(house.metric, house.prompt.criteria, house.split.test, initial, final, changed=changed)
 
 
-def _judge(
-    config: RunConfig, house: House, fitted: JudgePrompt, steps: Sequence[Step], outcome: Outcome
-) -> JudgeFile:
+def _judge(config: RunConfig, house: House, fitted: JudgePrompt, steps: Sequence[Step], outcome: Outcome) -> JudgeFile:
     rubric: Rubric = replace(house.dataset.rubric, criteria=fitted.criteria)
     validation = {name: value for step in steps if step.measured for name, value in step.measured.values.items()}
     lineage = {
@@ -232,6 +220,7 @@ def _judge(
         "split_seed": config.split_seed,
         "seed": config.seed,
         "recipe": config.recipe,
+        "protocol": config.protocol,
         "mode": config.mode,
         "models": {stage: config.model_of(stage) for stage in ("judge", "loss", "gradient", "optimizer")},
         "validation": codec.plain(validation),

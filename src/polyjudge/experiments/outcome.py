@@ -47,7 +47,7 @@ class Outcome:
     Attributes:
         metric: the primary one.
         rows: test rows.
-        documents: documents among them, the units of the intervals.
+        documents: documents among them, the units of the intervals; 0 when the data name none, and rows are.
         criteria: one comparison each.
         mean: the unweighted mean over the criteria.
         verdict: one sentence.
@@ -59,6 +59,10 @@ class Outcome:
     criteria: tuple[Comparison, ...]
     mean: Comparison
     verdict: str
+
+    def counted(self, kind: str = "test") -> str:
+        """``14 test rows of 7 documents``."""
+        return f"{self.rows} {kind} rows" + (f" of {self.documents} documents" if self.documents else "")
 
 
 def compare(
@@ -108,7 +112,7 @@ def compare(
     return Outcome(
         metric=metric,
         rows=len(examples),
-        documents=differences.n_clusters,
+        documents=differences.n_clusters if people.documents else 0,
         criteria=tuple(rows),
         mean=mean,
         verdict=_verdict(found, mean, rows, changed),
@@ -119,9 +123,11 @@ def _verdict(metric: agreement.Metric, mean: Comparison, rows: Sequence[Comparis
     if not changed:
         return "No change was accepted: the initial prompt stands."
     figures = f"mean {metric.name} {mean.initial:.3f} -> {mean.fitted:.3f}, difference {mean.difference:+.3f}"
-    if math.isnan(mean.difference) or math.isnan(mean.low):
-        undefined = [row.name for row in rows if math.isnan(row.difference)]
-        return f"Undecided: {metric.name} is undefined on {', '.join(undefined) or 'too few rows'}."
+    undefined = [row.name for row in rows if math.isnan(row.difference)]
+    if undefined:
+        return f"Undecided: {metric.name} is undefined on {', '.join(undefined)}."
+    if math.isnan(mean.low):
+        return f"Undecided: too few documents or rows for an interval ({figures})."
     interval = f"95 % interval {mean.low:+.3f} to {mean.high:+.3f}"
     better, worse = (mean.low > 0, mean.high < 0) if metric.higher_is_better else (mean.high < 0, mean.low > 0)
     if better:

@@ -25,9 +25,7 @@ class PlannedRole:
     completion_tokens: int
 
 
-def planned(
-    setups: Sequence[Setup], split: Split, *, protocol: str, evaluate_every: int
-) -> tuple[PlannedRole, ...]:
+def planned(setups: Sequence[Setup], split: Split, *, protocol: str, evaluate_every: int) -> tuple[PlannedRole, ...]:
     """The plan of a run, by role.
 
     Args:
@@ -69,9 +67,7 @@ def _calls(setup: Setup, split: Split, protocol: str, evaluate_every: int) -> Ma
 def _tokens(setup: Setup, role: str) -> tuple[int, int]:
     """Estimated (prompt, completion) tokens of one call."""
     sampled, groups = setup.validation[:20], setup.judge.groups(setup.prompt)
-    questions = [
-        setup.judge.question(setup.prompt.only(group), example) for example in sampled for group in groups
-    ]
+    questions = [setup.judge.question(setup.prompt.only(group), example) for example in sampled for group in groups]
     judged = round(sum(len(one.text) for one in questions) / max(1, len(questions)) / CHARACTERS_A_TOKEN)
     longest = {name: _longest(setup, name) for name in ANSWERS} | {"judge": questions[0].sampling.max_tokens}
     answers = {name: min(length, longest[name]) for name, length in ANSWERS.items()}

@@ -67,9 +67,7 @@ def _first_question(config: RunConfig, judge: Judge, prompt: JudgePrompt, parts:
     return role.request(question.messages, sampling=sampling, schema=schema, top_logprobs=question.top_logprobs)
 
 
-def _without(
-    config: RunConfig, stage: str, failure: CallFailed, settings: Settings, observer: Observer
-) -> RunConfig:
+def _without(config: RunConfig, stage: str, failure: CallFailed, settings: Settings, observer: Observer) -> RunConfig:
     """The settings without the refused one."""
     refused = failure.parameter
     model = config.model_of(stage)
@@ -82,9 +80,7 @@ def _without(
         raise ModelError(f"{model!r}, asked as the {stage}, refused the first call: {failure}{advice}")
     origin = settings.origins.get(name, "default")
     if origin not in ("recipe", "default") or dropped == config:
-        raise ModelError(
-            f"{model!r}, asked as the {stage}, does not take {name} ({origin}): {failure}; leave it out"
-        )
+        raise ModelError(f"{model!r}, asked as the {stage}, does not take {name} ({origin}): {failure}; leave it out")
     observer(Noted(f"{model} does not take {name}, which came from the {origin}; it is left out"))
     return dropped
 

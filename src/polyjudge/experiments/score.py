@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import csv
 import io
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from polyjudge.datasets.examples import rating_columns
 from polyjudge.datasets.load import Data, load
+from polyjudge.datasets.tables import is_there
+from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.dataset import Dataset
 from polyjudge.domain.example import Example
 from polyjudge.domain.layout import layout
@@ -88,15 +92,12 @@ def score(
         Stopped: budget or provider; the same call goes on from the journal.
         TooManyUnscored: after the file is written.
     """
-    strange = sorted(name for name, value in options.items() if value is not None and name not in SCORE_SETTINGS)
-    if strange:
-        raise ConfigError(f"scoring takes no setting {strange!r}; it takes {', '.join(sorted(SCORE_SETTINGS))}")
     file = judge if isinstance(judge, JudgeFile) else read_judge(judge)
     settings = settings_of(file, options, config)
-    dataset = load(data, file.rubric, limit=settings.limit, ratings_required=False)
+    target = _writable(output, [source for source in (judge, data) if isinstance(source, str | Path)])
+    dataset = load(data, replace(file.rubric, split=None), limit=settings.limit, ratings_required=False)
     for note in dataset.notes:
         observer(Noted(note))
-    target = _writable(output)
     predictions, accounts = run(_score(file, settings, dataset, backends or {}, observer))
     done = Scores(dataset, predictions, target, accounts)
     if target:
@@ -108,17 +109,12 @@ def score(
 def scores_csv(dataset: Dataset, predictions: Sequence[Prediction]) -> str:
     """The text of scores.csv: id, document, a column a criterion, error, and the rating columns of the input."""
     criteria = dataset.rubric.criteria
-    carried = [(criterion, k, column) for criterion in criteria for k, column in enumerate(criterion.ratings)]
-    rated = [
-        (c, k, f"{column}.rating" if column in dataset.rubric.names else column)
-        for c, k, column in carried
-        if any(len(example.ratings.get(c.name, ())) > k for example in dataset.examples)
-    ]
     documents = any(example.document is not None for example in dataset.examples)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     header = ["id", *(["document"] if documents else []), *dataset.rubric.names, "error"]
-    writer.writerow([*header, *(column for _, _, column in rated)])
+    rated = _carried(dataset)
+    writer.writerow([*header, *_renamed([rating_columns(criterion)[k] for criterion, k in rated], header)])
     for example, prediction in zip(dataset.examples, predictions, strict=True):
         missing = prediction.unscored
         writer.writerow(
@@ -127,15 +123,43 @@ def scores_csv(dataset: Dataset, predictions: Sequence[Prediction]) -> str:
                 *([example.document or ""] if documents else []),
                 *(show(criterion.scale, prediction.score(criterion.name)) for criterion in criteria),
                 f"unscored: {', '.join(missing)}" if missing else "",
-                *(_rating(example, criterion.name, k, criterion.scale) for criterion, k, _ in rated),
+                *(_rating(example, criterion.name, k, criterion.scale) for criterion, k in rated),
             ]
         )
     return text.getvalue()
 
 
+def _carried(dataset: Dataset) -> list[tuple[Criterion, int]]:
+    """The rating columns that the rows have, each once, as a criterion and the place among its columns."""
+    found: dict[str, tuple[Criterion, int]] = {}
+    for criterion in dataset.rubric.criteria:
+        for place, column in enumerate(rating_columns(criterion)):
+            if any(len(example.ratings.get(criterion.name, ())) > place for example in dataset.examples):
+                found.setdefault(column, (criterion, place))
+    return list(found.values())
+
+
+def _renamed(columns: Sequence[str], taken: Sequence[str]) -> list[str]:
+    """Column names for carried ratings: ``NAME.rating`` where a column of ours is called NAME."""
+    names: list[str] = []
+    for column in columns:
+        name = column
+        while name in (*taken, *names) or (name != column and name in columns):
+            name += ".rating"
+        names.append(name)
+    return names
+
+
 def settings_of(file: JudgeFile, options: Mapping[str, Any], config: str | Path | None) -> RunConfig:
-    """The judge's own model and address, unless the user names others."""
+    """The judge's own model and address, unless the user names others.
+
+    Raises:
+        ConfigError: a setting that scoring does not know, or a value that does not fit.
+    """
     given = {name: value for name, value in options.items() if value is not None}
+    strange = sorted(set(given) - SCORE_SETTINGS)
+    if strange:
+        raise ConfigError(f"scoring takes no setting {strange!r}; it takes {', '.join(sorted(SCORE_SETTINGS))}")
     settings = resolve(given, config_file=config)
     own = {
         name: value
@@ -164,18 +188,25 @@ def judge_of(file: JudgeFile, config: RunConfig, client: Client) -> Judge:
         ConfigError: the model's endpoint does not allow the readout.
     """
     prompt: JudgePrompt = file.prompt
-    readout = open_readout(file.readout, prompt, file.structured, config.model, client)
-    return Judge(
-        client, Role("judge", config.model, file.sampling), layout(file.layout, prompt.names), readout
-    )
+    remedy = "choose another --model, or correct the judge file"
+    readout = open_readout(file.readout, prompt, file.structured, config.model, client, remedy)
+    return Judge(client, Role("judge", config.model, file.sampling), layout(file.layout, prompt.names), readout)
 
 
-def _writable(output: str | Path | None) -> Path | None:
+def _writable(output: str | Path | None, sources: Sequence[str | Path]) -> Path | None:
+    """The file to write, looked at before anything is paid."""
     if output is None:
         return None
     target = Path(output)
-    if target.is_dir() or not target.absolute().parent.is_dir():
-        raise ConfigError(f"cannot write {str(target)!r}: it is a folder, or its folder does not exist")
+    reason = ""
+    if is_there(target) and any(is_there(Path(source)) and target.samefile(source) for source in sources):
+        reason = "it is read from too"
+    elif is_there(target) and not target.is_file():
+        reason = "it is no file"
+    elif not os.access(target.absolute().parent, os.W_OK | os.X_OK):
+        reason = "its folder does not exist, or may not be written to"
+    if reason:
+        raise ConfigError(f"cannot write {str(target)!r}: {reason}; name another file with --output")
     return target
 
 

@@ -37,7 +37,7 @@ def from_file(path: str | Path) -> dict[str, Any]:
         raise ConfigError(f"the config file {str(path)!r} is not valid TOML: {error}; correct it there") from None
 
 
-def merge(layers: Mapping[str, Mapping[str, Any]]) -> tuple[dict[str, Any], dict[str, str]]:
+def merge(layers: dict[str, dict[str, Any]]) -> tuple[dict[str, Any], dict[str, str]]:
     """The values and their origins; ``layers`` by precedence, the strongest first."""
     merged: dict[str, Any] = {}
     origins: dict[str, str] = {}

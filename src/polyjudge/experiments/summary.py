@@ -10,9 +10,7 @@ from polyjudge.experiments.outcome import Comparison, Outcome
 from polyjudge.experiments.result import Run
 from polyjudge.llm.accounts import RoleAccount
 
-PAPER_NOTE = (
-    "The paper's protocol: batches overlap the validation rows, and the test rows were read after every step."
-)
+PAPER_NOTE = "The paper's protocol: batches overlap the validation rows, and the test rows were read after every step."
 COLUMNS = ("criterion", "initial", "fitted", "difference", "95 % interval", "coverage", "ceiling")
 
 
@@ -26,7 +24,9 @@ def account_lines(accounts: Sequence[RoleAccount], seconds: float) -> list[str]:
     lines = []
     for one in accounts:
         free = one.from_journal + one.joined
-        extras = [f"{free:,} more answered from the journal"] if free else []
+        extras = (
+            [f"{free:,} more answered from the journal, {one.journal_tokens:,} tokens not paid again"] if free else []
+        )
         extras += [f"{one.failures} failed"] if one.failures else []
         estimated = f" + {one.estimated_tokens:,} estimated" if one.estimated_tokens else ""
         tokens = f"{one.prompt_tokens:,} prompt + {one.completion_tokens:,} completion{estimated} tokens"
@@ -72,8 +72,8 @@ def summary(done: Run, config: RunConfig) -> str:
         "",
         outcome.verdict,
         "",
-        f"{outcome.metric}, pooled over {outcome.rows} test rows of {outcome.documents} documents; differences are "
-        f"paired, intervals resample documents.",
+        f"{outcome.metric}, pooled over {outcome.counted()}; differences are paired, intervals resample "
+        f"{'documents' if outcome.documents else 'rows'}.",
         "",
         *table_text(outcome_rows(outcome), COLUMNS),
         "",

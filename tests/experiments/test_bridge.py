@@ -1,0 +1,50 @@
+"""From synchronous code into the asynchronous core, also from inside a running loop."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+
+from polyjudge.experiments.bridge import run
+
+
+async def answer() -> tuple[int, bool]:
+    await asyncio.sleep(0)
+    return 42, threading.current_thread() is threading.main_thread()
+
+
+async def fail() -> None:
+    await asyncio.sleep(0)
+    raise LookupError("nothing there")
+
+
+def test_without_a_loop_the_caller_s_thread_does_the_work() -> None:
+    assert run(answer()) == (42, True)
+
+
+def test_inside_a_loop_another_thread_does_and_is_gone_afterwards() -> None:
+    async def cell() -> tuple[int, bool]:
+        return run(answer())
+
+    before = threading.active_count()
+    assert asyncio.run(cell()) == (42, False)
+    assert threading.active_count() == before
+
+
+def test_an_error_reaches_the_caller_as_it_is() -> None:
+    async def cell() -> None:
+        run(fail())
+
+    with pytest.raises(LookupError, match="nothing there"):
+        run(fail())
+    with pytest.raises(LookupError, match="nothing there"):
+        asyncio.run(cell())
+
+
+def test_it_can_be_used_again_and_again_in_one_loop() -> None:
+    async def cell() -> list[int]:
+        return [run(answer())[0] for _ in range(3)]
+
+    assert asyncio.run(cell()) == [42, 42, 42]

@@ -1,0 +1,91 @@
+"""What a run tells people: the table, the accounts, the warnings."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.rated import FIVE, JUDGE, Recorder, by_chance, rated
+
+import polyjudge
+from polyjudge.experiments.outcome import Comparison, Outcome
+from polyjudge.experiments.summary import COLUMNS, PAPER_NOTE, account_lines, outcome_rows, table_text, warnings
+from polyjudge.llm.accounts import RoleAccount
+
+CLARITY = Comparison("clarity", 0.25, 0.5, 0.25, -0.1, 0.4, 1.0, 0.8)
+MEAN = replace(CLARITY, name="mean", ceiling=math.nan)
+OUTCOME = Outcome("spearman", 20, 10, (CLARITY,), MEAN, "A verdict.")
+
+
+def test_a_row_shows_figures_signs_and_what_is_undefined() -> None:
+    undefined = Comparison("warmth", math.nan, 0.5, math.nan, math.nan, math.nan, 0.5)
+    rows = outcome_rows(replace(OUTCOME, criteria=(CLARITY, undefined)))
+    assert rows[0] == ("clarity", "0.250", "0.500", "+0.250", "-0.100 to +0.400", "100%", "0.800")
+    assert rows[1] == ("warmth", "undefined", "0.500", "undefined", "undefined", "50%", "unknown")
+    assert rows[2][-1] == ""
+    assert all(len(row) == len(COLUMNS) for row in rows)
+
+
+@given(st.lists(st.lists(st.text("abc ü", max_size=9), min_size=3, max_size=3), max_size=4))
+def test_a_table_is_aligned_and_keeps_every_cell(rows: list[list[str]]) -> None:
+    lines = table_text(rows, ["one", "two", "three"])
+    assert len(lines) == len(rows) + 2
+    assert len({len(line) for line in lines}) == 1
+    for row, line in zip(rows, lines[2:], strict=True):
+        assert [cell.strip() for cell in line.strip("|").split("|")] == [cell.strip() for cell in row]
+
+
+def test_accounts_tell_what_was_free_failed_and_estimated() -> None:
+    account = RoleAccount("judge", "a/b", 1200, 1100, 30, 4, 10, 3, 5000, 600, 0, 70)
+    assert account_lines([account], 1.25) == [
+        "judge: 1,200 calls to a/b (34 more answered from the journal, 3 failed), "
+        "5,000 prompt + 600 completion + 70 estimated tokens",
+        "time: 1.2 s",
+    ]
+    assert (
+        account_lines([RoleAccount("loss", "a/b", 1, 1)], 0)[0]
+        == "loss: 1 calls to a/b, 0 prompt + 0 completion tokens"
+    )
+
+
+def test_warnings_name_collapse_and_missing_scores() -> None:
+    assert warnings(OUTCOME) == []
+    bad = replace(CLARITY, collapsed=True, coverage=0.9)
+    assert warnings(replace(OUTCOME, criteria=(bad,))) == [
+        "The fitted prompt gives nearly every row the same score on clarity.",
+        "Rows without a readable score: clarity (10%).",
+    ]
+
+
+def summary_of(place: Path, *, documents: bool = True, **options: object) -> str:
+    data = rated({"clarity": FIVE})
+    criteria = data.criteria if documents else {k: v for k, v in data.criteria.items() if k != "document"}
+    backends = {JUDGE: Recorder(by_chance(data)).backend}
+    run = polyjudge.optimize(
+        data.rows, criteria=criteria, model=JUDGE, backends=backends, steps=2, output=place / "run", **options
+    )
+    text = (run.path / "summary.md").read_text("utf-8")
+    assert run.outcome.verdict in text
+    assert all(line in text for line in table_text(outcome_rows(run.outcome), COLUMNS))
+    return text
+
+
+def test_a_summary_holds_the_verdict_the_table_and_how_it_came(place: Path) -> None:
+    text = summary_of(place)
+    assert text.startswith("# run\n")
+    assert "test rows of 8 documents; differences are paired, intervals resample documents." in text
+    assert "Judge test/judge, layout joint, readout integer; mode SSS, recipe sound, seed 0. 2 steps: " in text
+    assert PAPER_NOTE not in text
+
+
+def test_rows_without_documents_are_not_said_to_be_documents(place: Path) -> None:
+    assert "pooled over 16 test rows; differences are paired, intervals resample rows." in summary_of(
+        place, documents=False
+    )
+
+
+def test_the_paper_s_protocol_is_told_wherever_results_stand(place: Path) -> None:
+    assert PAPER_NOTE in summary_of(place, recipe="paper")
