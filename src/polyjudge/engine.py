@@ -56,7 +56,7 @@ async def optimize(setup: Setup) -> AsyncGenerator[Step, None]:
     prompt = setup.prompt
     measured = await _measure(setup, prompt)
     yield Step(
-        0, prompt.names, "initial", "the initial prompt", (), (), (), (), (), None, prompt.instructions, measured
+        0, prompt.names, "initial", _initially(measured), (), (), (), (), (), None, prompt.instructions, measured
     )
     for index in range(1, setup.steps + 1):
         batch = setup.sampler(index)
@@ -67,6 +67,10 @@ async def optimize(setup: Setup) -> AsyncGenerator[Step, None]:
             prompt = prompt.revise(candidates[chosen].texts)
             measured = candidates[chosen].measured
         yield _step(index, prompt, measured, batch, proposal, candidates, chosen, reason)
+
+
+def _initially(measured: Measured | None) -> str:
+    return f"mean {measured.metric} {measured.mean:.4f}" if measured else "not measured"
 
 
 async def _measure(setup: Setup, prompt: JudgePrompt) -> Measured | None:

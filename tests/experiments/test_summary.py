@@ -22,10 +22,12 @@ OUTCOME = Outcome("spearman", 20, 10, (CLARITY,), MEAN, "A verdict.")
 
 def test_a_row_shows_figures_signs_and_what_is_undefined() -> None:
     undefined = Comparison("warmth", math.nan, 0.5, math.nan, math.nan, math.nan, 0.5)
-    rows = outcome_rows(replace(OUTCOME, criteria=(CLARITY, undefined)))
+    unrated = replace(undefined, name="tact", fitted=math.nan, coverage=math.nan)
+    rows = outcome_rows(replace(OUTCOME, criteria=(CLARITY, undefined, unrated)))
     assert rows[0] == ("clarity", "0.250", "0.500", "+0.250", "-0.100 to +0.400", "100%", "0.800")
     assert rows[1] == ("warmth", "undefined", "0.500", "undefined", "undefined", "50%", "unknown")
-    assert rows[2][-1] == ""
+    assert rows[2] == ("tact", *["undefined"] * 5, "unknown")
+    assert rows[3][-1] == ""
     assert all(len(row) == len(COLUMNS) for row in rows)
 
 
@@ -39,16 +41,25 @@ def test_a_table_is_aligned_and_keeps_every_cell(rows: list[list[str]]) -> None:
 
 
 def test_accounts_tell_what_was_free_failed_and_estimated() -> None:
-    account = RoleAccount("judge", "a/b", 1200, 1100, 30, 4, 10, 3, 5000, 600, 0, 70)
+    account = RoleAccount(
+        "judge",
+        "a/b",
+        sent=1200,
+        from_journal=30,
+        joined=4,
+        failures=3,
+        prompt_tokens=5000,
+        completion_tokens=600,
+        estimated_tokens=70,
+        journal_tokens=9000,
+    )
     assert account_lines([account], 1.25) == [
-        "judge: 1,200 calls to a/b (34 more answered from the journal, 3 failed), "
+        "judge: 1,200 calls to a/b (34 more answered from the journal, 9,000 tokens not paid again, 3 failed), "
         "5,000 prompt + 600 completion + 70 estimated tokens",
         "time: 1.2 s",
     ]
-    assert (
-        account_lines([RoleAccount("loss", "a/b", 1, 1)], 0)[0]
-        == "loss: 1 calls to a/b, 0 prompt + 0 completion tokens"
-    )
+    plain = account_lines([RoleAccount("loss", "a/b", sent=1, answered=1)], 0)[0]
+    assert plain == "loss: 1 calls to a/b, 0 prompt + 0 completion tokens"
 
 
 def test_warnings_name_collapse_and_missing_scores() -> None:

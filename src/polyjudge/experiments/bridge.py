@@ -14,9 +14,7 @@ T = TypeVar("T")
 
 def run(work: Coroutine[Any, Any, T]) -> T:
     """The result of a coroutine; inside a running loop (a notebook) it runs in a thread of its own."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
+    if not _in_a_loop():
         return asyncio.run(work)
     outcome: Future[T] = Future()
     stop: Future[Callable[[], object]] = Future()
@@ -44,3 +42,11 @@ def run(work: Coroutine[Any, Any, T]) -> T:
                 stop.result()()
             wait([outcome])
         raise
+
+
+def _in_a_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from polyjudge.datasets.load import Criteria, Data, load
+from polyjudge.datasets.problems import clipped
 from polyjudge.domain.dataset import Dataset, Rubric
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.records import Reading, Step
 from polyjudge.engine import optimize as steps_of
+from polyjudge.errors import ConfigError, TooManyUnscored
 from polyjudge.experiments.access import open_client
 from polyjudge.experiments.assemble import House, assemble, leaks_of, models_of, sensible_metrics
 from polyjudge.experiments.bridge import run
@@ -80,6 +82,11 @@ async def _optimize(
         house = assemble(config, dataset, client)
         identity = _identity(config, house, client)
         with RunFolder(Path(output) if output else _default_folder(config, dataset, identity), identity) as folder:
+            if config.no_cache and (folder.path / "steps.jsonl").exists():
+                raise ConfigError(
+                    f"--no-cache asks everything anew, and {str(folder.path)!r} holds steps already; leave it out to "
+                    f"go on, or choose another --output"
+                )
             _announce(folder, config, house, observer)
             config = await probed(settings, house, client, set(backends), observer)
             if config != settings.config:
@@ -89,11 +96,19 @@ async def _optimize(
             outcome = await _test(house, fitted, config)
             judge = _judge(config, house, fitted, steps, outcome)
             folder.write("judge.yaml", dump_judge(judge))
+            folder.write("judge.initial.yaml", dump_judge(_initial(judge, house)))
             seconds = time.monotonic() - started
             done = Run(folder.path, tuple(steps), outcome, judge, client.accounts.snapshot(), seconds)
-            folder.write("result.json", _result(done))
-            folder.write("summary.md", summary(done, config))
+            # A mere replay keeps the record of what the run took.
+            if client.accounts.total().sent or not (folder.path / "result.json").exists():
+                folder.write("result.json", _result(done))
+                folder.write("summary.md", summary(done, config, leaks_of(config, house.split)))
             return done
+
+
+def _initial(judge: JudgeFile, house: House) -> JudgeFile:
+    """The judge before the fit, to compare with or to keep."""
+    return replace(judge, rubric=replace(judge.rubric, criteria=house.prompt.criteria), lineage={})
 
 
 def _identity(config: RunConfig, house: House, client: Client) -> str:
@@ -146,7 +161,7 @@ async def _steps(folder: RunFolder, config: RunConfig, house: House, observer: O
                 written.append(codec.line(step))
                 steps.append(step)
                 observer(step)
-                _check_step(step, house, config)
+                await _check_step(step, house, config)
                 if index in readings:
                     before = under_way[-1] if under_way else None
                     under_way.append(asyncio.create_task(_keep_reading(tests, house, step, before)))
@@ -182,10 +197,21 @@ async def _read_test(house: House, step: Step) -> Reading:
     return Reading(step.index, step.criteria, measured, given)
 
 
-def _check_step(step: Step, house: House, config: RunConfig) -> None:
-    """Stop at the first prompt that leaves too much unscored on the validation rows."""
+async def _check_step(step: Step, house: House, config: RunConfig) -> None:
+    """Stop at a prompt that leaves too much unscored on the validation rows, and at once where nothing can be read.
+
+    Raises:
+        TooManyUnscored: the message quotes a reply.
+    """
     if step.measured is None:
         return
+    mute = [name for name, share in step.measured.coverage.items() if share == 0]
+    if mute and not step.index:
+        seen = await house.judge.predict(house.prompt, house.split.validation[0])
+        raise TooManyUnscored(
+            f"no validation row has a readable score for {', '.join(mute)}, so that nothing can be fitted; a reply "
+            f"reads {clipped(seen.calls[0].reply)}; try another --readout, --layout or model"
+        )
     rows = house.split.validation
     shares = [1 - share for share in step.measured.coverage.values()]
     missing, total = round(sum(shares) * len(rows)), len(shares) * len(rows)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from polyjudge.domain.records import Step
@@ -25,7 +25,7 @@ class Run:
     """
 
     path: Path
-    steps: tuple[Step, ...]
+    steps: tuple[Step, ...] = field(repr=False)
     outcome: Outcome
     judge: JudgeFile
     accounts: tuple[RoleAccount, ...]

@@ -85,7 +85,7 @@ def score(
         config: a TOML file with settings.
         backends: model name -> an opened backend.
         observer: told of calls as they happen.
-        options: settings of ``SCORE_SETTINGS``; ``model`` and the address replace the judge's own.
+        options: settings of ``SCORE_SETTINGS``; a ``model`` replaces the judge's own, and its address too.
 
     Raises:
         InputError: the judge or the data cannot be used.
@@ -98,6 +98,8 @@ def score(
     dataset = load(data, replace(file.rubric, split=None), limit=settings.limit, ratings_required=False)
     for note in dataset.notes:
         observer(Noted(note))
+    if settings.model != file.model:
+        observer(Noted(f"this judge was fitted for {file.model}; {settings.model} may agree with people less"))
     predictions, accounts = run(_score(file, settings, dataset, backends or {}, observer))
     done = Scores(dataset, predictions, target, accounts)
     if target:
@@ -151,7 +153,7 @@ def _renamed(columns: Sequence[str], taken: Sequence[str]) -> list[str]:
 
 
 def settings_of(file: JudgeFile, options: Mapping[str, Any], config: str | Path | None) -> RunConfig:
-    """The judge's own model and address, unless the user names others.
+    """The judge's own model and address, unless the user names others; another model has not the judge's address.
 
     Raises:
         ConfigError: a setting that scoring does not know, or a value that does not fit.
@@ -161,12 +163,9 @@ def settings_of(file: JudgeFile, options: Mapping[str, Any], config: str | Path 
     if strange:
         raise ConfigError(f"scoring takes no setting {strange!r}; it takes {', '.join(sorted(SCORE_SETTINGS))}")
     settings = resolve(given, config_file=config)
-    own = {
-        name: value
-        for name, value in (("model", file.model), ("base_url", file.base_url), ("endpoint_name", file.endpoint_name))
-        if name not in settings.origins
-    }
-    return settings.config.model_copy(update=own)
+    address = {"base_url": file.base_url, "endpoint_name": file.endpoint_name}
+    own = {"model": file.model, **address} if "model" not in settings.origins else {}
+    return settings.config.model_copy(update={k: v for k, v in own.items() if k not in settings.origins})
 
 
 async def _score(

@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from polyjudge.datasets.leaks import LeakReport
 from polyjudge.experiments.config import RunConfig
 from polyjudge.experiments.outcome import Comparison, Outcome
 from polyjudge.experiments.result import Run
 from polyjudge.llm.accounts import RoleAccount
 
 PAPER_NOTE = "The paper's protocol: batches overlap the validation rows, and the test rows were read after every step."
+# Below about so many clusters a percentile bootstrap covers less than it says.
+FEW_DOCUMENTS = 20
 COLUMNS = ("criterion", "initial", "fitted", "difference", "95 % interval", "coverage", "ceiling")
 
 
@@ -24,9 +27,7 @@ def account_lines(accounts: Sequence[RoleAccount], seconds: float) -> list[str]:
     lines = []
     for one in accounts:
         free = one.from_journal + one.joined
-        extras = (
-            [f"{free:,} more answered from the journal, {one.journal_tokens:,} tokens not paid again"] if free else []
-        )
+        extras = [f"{free:,} more from the journal or shared, free"] if free else []
         extras += [f"{one.failures} failed"] if one.failures else []
         estimated = f" + {one.estimated_tokens:,} estimated" if one.estimated_tokens else ""
         tokens = f"{one.prompt_tokens:,} prompt + {one.completion_tokens:,} completion{estimated} tokens"
@@ -42,6 +43,8 @@ def warnings(outcome: Outcome) -> list[str]:
     collapsed = [row.name for row in outcome.criteria if row.collapsed]
     if collapsed:
         lines.append(f"The fitted prompt gives nearly every row the same score on {', '.join(collapsed)}.")
+    if 0 < outcome.documents < FEW_DOCUMENTS:
+        lines.append(f"With {outcome.documents} documents the intervals are too narrow; take them as a rough guide.")
     uncovered = [f"{row.name} ({1 - row.coverage:.0%})" for row in outcome.criteria if row.coverage < 1]
     if uncovered:
         lines.append(f"Rows without a readable score: {', '.join(uncovered)}.")
@@ -61,7 +64,7 @@ def table_text(rows: Sequence[Sequence[str]], columns: Sequence[str]) -> list[st
     return [one(columns), rule, *(one(row) for row in rows)]
 
 
-def summary(done: Run, config: RunConfig) -> str:
+def summary(done: Run, config: RunConfig, leaks: LeakReport) -> str:
     """The file's text."""
     outcome = done.outcome
     accepted = sum(step.status == "accepted" for step in done.steps)
@@ -79,6 +82,7 @@ def summary(done: Run, config: RunConfig) -> str:
         "",
         *warnings(outcome),
         *([PAPER_NOTE] if config.protocol == "paper" else []),
+        *([] if leaks.clean else ["", "The parts share rows or documents:", "", *map("- {}".format, leaks.lines())]),
         "",
         f"Judge {config.model}, layout {done.judge.layout}, readout {done.judge.readout}; mode {config.mode}, recipe "
         f"{config.recipe}, seed {config.seed}. {turns} steps: {accepted} accepted, {failed} failed, "
@@ -100,7 +104,7 @@ def _cells(row: Comparison) -> tuple[str, ...]:
         _figure(row.fitted),
         difference,
         interval,
-        f"{row.coverage:.0%}",
+        "undefined" if math.isnan(row.coverage) else f"{row.coverage:.0%}",
         ceiling,
     )
 

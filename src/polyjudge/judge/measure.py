@@ -72,8 +72,9 @@ def levels(scale: Scale) -> Levels:
 
 
 def primary_metric(criteria: Sequence[Criterion]) -> str:
-    """Spearman, or Cohen's kappa when a criterion has labels."""
-    return "kappa" if any(isinstance(c.scale, Categorical) for c in criteria) else "spearman"
+    """Spearman on numbers, Cohen's kappa on labels, and "primary", each criterion's own, where both stand together."""
+    kinds = {isinstance(criterion.scale, Categorical) for criterion in criteria}
+    return "primary" if len(kinds) == 2 else "kappa" if kinds == {True} else "spearman"
 
 
 def measure(

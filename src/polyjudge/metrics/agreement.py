@@ -169,7 +169,18 @@ ACCURACY = Metric("accuracy", accuracy, True, _SHARE, True, _LABELS, _labels.acc
 MACRO_F1 = Metric("macro_f1", macro_f1, True, _SHARE, True, _LABELS, _labels.macro_f1)
 
 _ALL = (SPEARMAN, KENDALL, PEARSON, QWK, KAPPA, MAE, RMSE, OFF_BY_ONE, ACCURACY, MACRO_F1)
-METRICS: Mapping[str, Metric] = MappingProxyType({each.name: each for each in _ALL})
+def _primary(predicted: Vector, human: Vector, levels: Levels | None) -> float:
+    return (KAPPA if levels is not None and levels.nominal else SPEARMAN).function(predicted, human, levels)
+
+
+def _primary_weighted(pairs: Pairs, weights: Matrix, levels: Levels | None) -> Vector:
+    return (_labels.kappa if levels is not None and levels.nominal else _ranks.spearman)(pairs, weights, levels)
+
+
+# For criteria of several kinds side by side: Cohen's kappa on labels, Spearman elsewhere.
+PRIMARY = Metric("primary", _primary, True, _CORRELATION, False, _ORDERED | _LABELS, _primary_weighted)
+
+METRICS: Mapping[str, Metric] = MappingProxyType({each.name: each for each in (*_ALL, PRIMARY)})
 
 
 def names() -> tuple[str, ...]:
