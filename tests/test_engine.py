@@ -16,7 +16,7 @@ from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.records import Step
 from polyjudge.engine import Setup, optimize
 from polyjudge.errors import BudgetSpent
-from polyjudge.gates import MeanGate
+from polyjudge.gates import Gate, MeanGate, NoGate
 from polyjudge.llm.request import ROLES, Request
 from polyjudge.optimizers.base import Draft, Optimizer, Proposal, Turn
 from polyjudge.runs import codec
@@ -30,7 +30,7 @@ def sampler(turn: int) -> tuple[Example, ...]:
     return tuple(TRAIN[(turn * 3 + at) % len(TRAIN)] for at in range(3))
 
 
-def setup_of(asker: ScriptedAsker, optimizer: Optimizer, gate: MeanGate | None = SPEARMAN, steps: int = 4) -> Setup:
+def setup_of(asker: ScriptedAsker, optimizer: Optimizer, gate: Gate = SPEARMAN, steps: int = 4) -> Setup:
     return Setup(prompt_of(), judge_of(asker), optimizer, gate, VALIDATION, sampler, 3, steps)
 
 
@@ -41,7 +41,7 @@ def collected(setup: Setup) -> list[Step]:
     return asyncio.run(collect())
 
 
-def run(asker: ScriptedAsker, mode: str = "SSS", gate: MeanGate | None = SPEARMAN, steps: int = 4) -> list[Step]:
+def run(asker: ScriptedAsker, mode: str = "SSS", gate: Gate = SPEARMAN, steps: int = 4) -> list[Step]:
     return collected(setup_of(asker, textgrad_of(asker, mode), gate, steps))
 
 
@@ -84,7 +84,7 @@ def all_of(text: str) -> Draft:
     return Draft(dict.fromkeys(NAMES, text))
 
 
-def proposed(*turns: tuple[Draft, ...], gate: MeanGate | None = SPEARMAN) -> list[Step]:
+def proposed(*turns: tuple[Draft, ...], gate: Gate = SPEARMAN) -> list[Step]:
     return collected(setup_of(ScriptedAsker(reader), Proposer(turns), gate, len(turns)))
 
 
@@ -165,7 +165,7 @@ def test_a_partial_draft_keeps_the_other_instructions_and_says_so() -> None:
 
 
 def test_without_a_gate_the_first_readable_candidate_is_accepted_unmeasured() -> None:
-    first, step = proposed((Draft({}, "it was empty"), all_of("Rate badly."), all_of("Rate well.")), gate=None)
+    first, step = proposed((Draft({}, "it was empty"), all_of("Rate badly."), all_of("Rate well.")), gate=NoGate())
     assert first.measured is None
     assert step.measured is None
     assert step.status == "accepted"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -73,22 +73,38 @@ def levels(scale: Scale) -> Levels:
 
 def primary_metric(criteria: Sequence[Criterion]) -> str:
     """Spearman, or Cohen's kappa when a criterion has labels."""
-    return "kappa" if any(isinstance(c.scale, Categorical) for c in criteria) else "spearman"
+    return "kappa" if "kappa" in map(own_metric, criteria) else "spearman"
+
+
+def own_metric(criterion: Criterion) -> str:
+    """Cohen's kappa for labels, Spearman for numbers."""
+    return "kappa" if isinstance(criterion.scale, Categorical) else "spearman"
 
 
 def measure(
     metric: str, criteria: Sequence[Criterion], predictions: Sequence[Prediction], examples: Sequence[Example]
 ) -> Measured:
     """Pooled agreement of predictions with the ratings of the same examples, in the same order."""
+    return measure_each({criterion.name: metric for criterion in criteria}, criteria, predictions, examples)
+
+
+def measure_each(
+    metrics: Mapping[str, str],
+    criteria: Sequence[Criterion],
+    predictions: Sequence[Prediction],
+    examples: Sequence[Example],
+) -> Measured:
+    """The same by a metric of each criterion's own, by its name."""
     from polyjudge.metrics import agreement, grouping
 
-    people = ratings(criteria, examples)
-    found = grouping.table(
-        agreement.metric(metric), scores(criteria, predictions), people.human, levels=people.levels
+    people, judged = ratings(criteria, examples), scores(criteria, predictions)
+    found = [
+        grouping.grouped(agreement.metric(metrics[c.name]), judged[:, k], people.human[:, k], levels=people.levels[k])
+        for k, c in enumerate(criteria)
+    ]
+    return Measured(
+        " and ".join(dict.fromkeys(metrics[criterion.name] for criterion in criteria)),
+        {c.name: one.value for c, one in zip(criteria, found, strict=True)},
+        grouping.mean([one.value for one in found]),
+        {c.name: 0.0 if math.isnan(one.coverage) else one.coverage for c, one in zip(criteria, found, strict=True)},
     )
-    values = {c.name: one.value for c, one in zip(criteria, found.per_criterion, strict=True)}
-    coverage = {
-        c.name: 0.0 if math.isnan(one.coverage) else one.coverage
-        for c, one in zip(criteria, found.per_criterion, strict=True)
-    }
-    return Measured(metric, values, found.mean, coverage)
