@@ -106,9 +106,9 @@ class PerCriterionGate:
 
     def confirm(self, evidence: Evidence, merged: Scored) -> Decision:
         """Whether the merged prompt is strictly better in the mean and credibly worse nowhere."""
+        mean = compare_means(merged.known(), evidence.current.known(), higher_is_better=True, strict=True)
         effects = self.effects(evidence, merged)
         kept = f"new instruction kept for {', '.join(evidence.new(merged))}"
-        mean = compare_means(merged.known(), evidence.current.known(), higher_is_better=True, strict=True)
         if not mean.accepted:
             return Decision(False, f"{kept}, but refused when merged: {mean.reason}", effects)
         worse = [effect for effect in effects if effect.difference < 0 and effect.high < 0]
