@@ -5,87 +5,36 @@ from __future__ import annotations
 import asyncio
 import json
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
-from tests.asking import NAMES, judge_of, number, prompt_of, rows, speaker, textgrad_of, wanted
+from tests.asking import NAMES, number, prompt_of, speaker, textgrad_of
+from tests.stepping import (
+    OWN,
+    SPEARMAN,
+    TRAIN,
+    VALIDATION,
+    Proposer,
+    all_of,
+    collected,
+    proposed,
+    reader,
+    run,
+    sampler,
+    setup_of,
+)
 
-from polyjudge.domain.example import Example
-from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.records import Step
-from polyjudge.engine import Setup, optimize
+from polyjudge.engine import optimize
 from polyjudge.errors import BudgetSpent
-from polyjudge.gates import MeanGate
+from polyjudge.gates import Gate, NoGate
 from polyjudge.llm.request import ROLES, Request
-from polyjudge.optimizers.base import Draft, Optimizer, Proposal, Turn
+from polyjudge.optimizers.base import Draft
 from polyjudge.runs import codec
 from polyjudge.testing.asking import Answer, ScriptedAsker, said
 
-TRAIN, VALIDATION = rows(9, prefix="train"), rows(8, prefix="validation")
-SPEARMAN = MeanGate("spearman", higher_is_better=True)
-
-
-def sampler(turn: int) -> tuple[Example, ...]:
-    return tuple(TRAIN[(turn * 3 + at) % len(TRAIN)] for at in range(3))
-
-
-def setup_of(asker: ScriptedAsker, optimizer: Optimizer, gate: MeanGate | None = SPEARMAN, steps: int = 4) -> Setup:
-    return Setup(prompt_of(), judge_of(asker), optimizer, gate, VALIDATION, sampler, 3, steps)
-
-
-def collected(setup: Setup) -> list[Step]:
-    async def collect() -> list[Step]:
-        return [step async for step in optimize(setup)]
-
-    return asyncio.run(collect())
-
-
-def run(asker: ScriptedAsker, mode: str = "SSS", gate: MeanGate | None = SPEARMAN, steps: int = 4) -> list[Step]:
-    return collected(setup_of(asker, textgrad_of(asker, mode), gate, steps))
-
-
-@dataclass(frozen=True)
-class Proposer:
-    """An optimizer that proposes given drafts, turn by turn."""
-
-    turns: tuple[tuple[Draft, ...], ...]
-    candidates: int = 1
-    seen: list[Turn] = field(default_factory=list)
-
-    def role(self, name: str):
-        raise KeyError(name)
-
-    async def propose(self, turn: Turn) -> Proposal:
-        self.seen.append(turn)
-        return Proposal((), (), (), self.turns[turn.index - 1])
-
-    def calls_per_turn(self, prompt: JudgePrompt, batch: int) -> Mapping[str, int]:
-        return {}
-
-
-def reader(request: Request) -> Answer:
-    """A judge that agrees with people as well as its instructions say: well, badly or not at all."""
-    text = said(request)
-    example = next(e for e in (*TRAIN, *VALIDATION) if e.inputs["text"] in text)
-    if "be silent" in text:
-        return "..."
-    scores = {}
-    for criterion in prompt_of(wanted(request)).criteria:
-        line = next(line for line in text.splitlines() if line.startswith(f"- {criterion.name}"))
-        human = example.human(criterion)
-        scores[criterion.name] = int(human if "well" in line else 6 - human if "badly" in line else 1 + human % 5)
-        if "skip" in line:
-            scores[criterion.name] = None
-    return json.dumps(scores)
-
-
-def all_of(text: str) -> Draft:
-    return Draft(dict.fromkeys(NAMES, text))
-
-
-def proposed(*turns: tuple[Draft, ...], gate: MeanGate | None = SPEARMAN) -> list[Step]:
-    return collected(setup_of(ScriptedAsker(reader), Proposer(turns), gate, len(turns)))
+GATES = pytest.mark.parametrize("gate", [SPEARMAN, OWN], ids=["mean", "per-criterion"])
 
 
 def test_step_0_is_the_initial_prompt_measured() -> None:
@@ -165,7 +114,7 @@ def test_a_partial_draft_keeps_the_other_instructions_and_says_so() -> None:
 
 
 def test_without_a_gate_the_first_readable_candidate_is_accepted_unmeasured() -> None:
-    first, step = proposed((Draft({}, "it was empty"), all_of("Rate badly."), all_of("Rate well.")), gate=None)
+    first, step = proposed((Draft({}, "it was empty"), all_of("Rate badly."), all_of("Rate well.")), gate=NoGate())
     assert first.measured is None
     assert step.measured is None
     assert step.status == "accepted"
@@ -206,21 +155,25 @@ def jittered(salt: str) -> Callable[[Request], object]:
     return answer
 
 
+@GATES
 @pytest.mark.parametrize("mode", ["SSS", "SSC", "SCC", "CCC"])
-def test_the_same_replies_make_the_same_lines_and_the_same_calls_in_whatever_order_they_come(mode: str) -> None:
+def test_the_same_replies_make_the_same_lines_and_the_same_calls_in_whatever_order_they_come(
+    mode: str, gate: Gate
+) -> None:
     runs = []
     for salt in ("a", "b", "c"):
         asker = ScriptedAsker(jittered(salt))
-        lines = [codec.line(step) for step in run(asker, mode, steps=5)]
+        lines = [codec.line(step) for step in run(asker, mode, gate, steps=5)]
         runs.append((lines, sorted(request.key("here") for request in asker.asked)))
     assert runs[1] == runs[0]
     assert runs[2] == runs[0]
     assert any(json.loads(line)["status"] != "failed" for line in runs[0][0][1:])
 
 
-def test_nothing_but_the_batch_and_the_validation_rows_is_ever_asked() -> None:
+@GATES
+def test_nothing_but_the_batch_and_the_validation_rows_is_ever_asked(gate: Gate) -> None:
     asker = ScriptedAsker(speaker())
-    steps = run(asker, steps=4)
+    steps = run(asker, gate=gate, steps=4)
     drawn = {example_id for step in steps for example_id in step.batch}
     for request in asker.asked:
         shown = {e.id for e in (*TRAIN, *VALIDATION) if e.inputs["text"] in said(request)}

@@ -12,7 +12,7 @@ from polyjudge.domain.decomposition import MODES
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.records import Step
 from polyjudge.engine import Setup, optimize
-from polyjudge.gates import MeanGate
+from polyjudge.gates import Gate, MeanGate, NoGate
 from polyjudge.judge.render import instruction_line, output_format, rating_prompt
 from polyjudge.llm.request import Request
 from polyjudge.testing.asking import Answer, ScriptedAsker, said
@@ -21,7 +21,7 @@ TRAIN, VALIDATION = rows(9, prefix="train"), rows(8, prefix="validation")
 SPEARMAN = MeanGate("spearman", higher_is_better=True)
 
 
-def run(asker: ScriptedAsker, mode: str, gate: MeanGate | None, steps: int = 4) -> list[Step]:
+def run(asker: ScriptedAsker, mode: str, gate: Gate, steps: int = 4) -> list[Step]:
     async def collect() -> list[Step]:
         optimizer = textgrad_of(asker, mode)
         setup = Setup(
@@ -54,7 +54,7 @@ def tricky(request: Request) -> Answer:
 @pytest.mark.parametrize("mode", MODES)
 def test_only_instruction_lines_change_from_step_to_step(mode: str) -> None:
     asker = ScriptedAsker(tricky)
-    steps = run(asker, mode, gate=None)
+    steps = run(asker, mode, gate=NoGate())
     assert [step.status for step in steps] == ["initial", *["accepted"] * 4]
     prompt, example = prompt_of(), VALIDATION[0]
     before, _, after = rating_prompt(prompt, example).partition(lines_of(prompt))

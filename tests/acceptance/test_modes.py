@@ -6,6 +6,7 @@ import asyncio
 import hashlib
 import json
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from tests.acceptance.support import MODEL, NAMES, Workplace, ratings, script
 
 import polyjudge
+from polyjudge.domain.records import Step
 from polyjudge.llm.accounts import RoleAccount
 from polyjudge.llm.request import Request
 
@@ -72,6 +74,11 @@ def fitted(table: tuple[Path, Path], mode: str, recorder: Recorder, **options: A
     return polyjudge.optimize(data, criteria=criteria, backends={JUDGE: recorder.backend}, **given)
 
 
+def whole(step: Step) -> list[Mapping[str, str]]:
+    """What the step's candidates proposed."""
+    return [candidate.texts for candidate in step.candidates]
+
+
 def ended(account: RoleAccount) -> int:
     """Calls that ended with an answer, whoever gave it."""
     return account.answered + account.from_journal + account.joined
@@ -119,7 +126,31 @@ def test_the_plan_is_what_is_asked(mode: str, table: tuple[Path, Path]) -> None:
     plan = polyjudge.check(data, criteria=criteria, backends={JUDGE: recorder.backend}, **options)
     assert recorder.asked == []
     run = fitted(table, mode, recorder)
-    assert {role.role: role.calls for role in plan.roles} == {one.role: ended(one) for one in run.accounts}
+    planned = {role.role: role.calls for role in plan.roles}
+    merged = {role.role: role.merged for role in plan.roles}
+    made = {one.role: ended(one) for one in run.accounts}
+    assert {role: planned[role] for role in merged if not merged[role]} == {
+        role: made[role] for role in merged if not merged[role]
+    }
+    rows = plan.parts["validation"][0]
+    needed = sum(step.merged is not None and step.merged.texts not in whole(step) for step in run.steps)
+    assert merged["judge"] == (0 if mode == "ST" else STEPS * rows)
+    assert made["judge"] == planned["judge"] - merged["judge"] + needed * rows
+
+
+def test_with_a_call_for_each_criterion_a_merged_prompt_costs_nothing(table: tuple[Path, Path]) -> None:
+    data, criteria = table
+    recorder = Recorder()
+    options = {"model": JUDGE, "layout": "solo", "steps": STEPS, "batch": BATCH}
+    plan = polyjudge.check(data, criteria=criteria, backends={JUDGE: recorder.backend}, **options)
+    run = fitted(table, "SSS", recorder, layout="solo")
+    assert any(step.merged for step in run.steps)
+    planned = {role.role: role for role in plan.roles}
+    assert planned["judge"].merged == 0
+    accounts = {account.role: account for account in run.accounts}
+    assert all(accounts[role].sent <= one.calls for role, one in planned.items())
+    merges = sum(step.merged is not None for step in run.steps)
+    assert accounts["judge"].from_journal >= merges * plan.parts["validation"][0] * len(NAMES)
 
 
 @pytest.mark.parametrize("mode", MODES)

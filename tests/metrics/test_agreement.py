@@ -1,4 +1,4 @@
-"""The ten statistics against scipy and scikit-learn, their laws, and the traps of missing and constant scores."""
+"""The statistics against scipy and scikit-learn, their laws, and the traps of missing and constant scores."""
 
 import dataclasses
 import math
@@ -41,13 +41,14 @@ def without_missing(pair):
 def oracle(name, predicted, human):
     """What scipy and scikit-learn say of complete pairs, NaN where this package calls it undefined."""
     constant = len(np.unique(predicted)) < 2 or len(np.unique(human)) < 2
-    if not len(human) or (name in CORRELATIONS and constant) or (name in KAPPAS and len(human) < 2):
+    if not len(human) or (name in (*CORRELATIONS, "primary") and constant) or (name in KAPPAS and len(human) < 2):
         return NAN
     as_labels = np.floor(predicted + 0.5).astype(int), np.floor(human + 0.5).astype(int)
     if name in KAPPAS and len(np.unique(as_labels)) < 2:
         return NAN
     return {
         "spearman": lambda: stats.spearmanr(predicted, human).statistic,
+        "primary": lambda: stats.spearmanr(predicted, human).statistic,
         "kendall": lambda: stats.kendalltau(predicted, human).statistic,
         "pearson": lambda: stats.pearsonr(predicted, human).statistic,
         "qwk": lambda: sk.cohen_kappa_score(*as_labels, weights="quadratic", labels=[1, 2, 3, 4, 5]),
@@ -220,9 +221,9 @@ def test_a_metric_without_a_meaning_on_the_scale_is_nan():
         "binary": {one.name for one in ALL if not math.isnan(one(*codes, two))},
         "float": {one.name for one in ALL if not math.isnan(one(*codes, continuous))},
     }
-    assert meaningful["categorical"] == {"kappa", "accuracy", "macro_f1"}
-    assert meaningful["binary"] == {"spearman", "kendall", "pearson", "qwk", "kappa", "accuracy", "macro_f1"}
-    assert meaningful["float"] == {"spearman", "kendall", "pearson", "mae", "rmse"}
+    assert meaningful["categorical"] == {"kappa", "accuracy", "macro_f1", "primary"}
+    assert meaningful["binary"] == {"spearman", "kendall", "pearson", "qwk", "kappa", "accuracy", "macro_f1", "primary"}
+    assert meaningful["float"] == {"spearman", "kendall", "pearson", "mae", "rmse", "primary"}
 
 
 @pytest.mark.parametrize("name", ["qwk", "kappa", "off_by_one", "accuracy", "macro_f1"])
@@ -231,9 +232,32 @@ def test_a_metric_of_labels_asks_for_the_scale(name):
         metric(name)([1, 2], [2, 3])
 
 
+labelled = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=1, max_size=25)
+
+
+@quick
+@given(rows=labelled, data=st.data())
+def test_the_primary_metric_is_kappa_on_labels_and_spearman_elsewhere(rows, data):
+    predicted, human = np.array(rows, dtype=float).T
+    counts = np.array([data.draw(st.lists(st.integers(0, 3), min_size=len(rows), max_size=len(rows)))], dtype=float)
+    pairs = Pairs.of(predicted, human)
+    for name, scale in (
+        ("kappa", Levels.categorical(3)),
+        ("spearman", Levels(0, 2)),
+        ("spearman", Levels(0, 2, None)),
+        ("spearman", None),
+    ):
+        assert same(metric("primary")(predicted, human, scale), metric(name)(predicted, human, scale))
+        found, expected = (metric(each).weighted(pairs, counts, scale) for each in ("primary", name))
+        assert same(found[0], expected[0])
+    two = Levels.categorical(2)
+    assert same(metric("primary")(predicted % 2, human % 2, two), metric("kappa")(predicted % 2, human % 2, two))
+
+
 def test_the_names_are_those_of_the_field_and_errors_are_the_two_that_fall():
     assert names() == (
         "spearman", "kendall", "pearson", "qwk", "kappa", "mae", "rmse", "off_by_one", "accuracy", "macro_f1",
+        "primary",
     )  # fmt: skip
     assert {one.name for one in ALL if not one.higher_is_better} == {"mae", "rmse"}
     assert {one.name for one in ALL if not one.needs_scale} == set(CORRELATIONS)

@@ -13,7 +13,7 @@ from tests.asking import NAMES, prompt_of, row
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.example import Example
 from polyjudge.domain.prompt import JudgePrompt
-from polyjudge.domain.records import Call, Critique, Gradient, Prediction
+from polyjudge.domain.records import Call, Critique, Gradient, Prediction, Rejected
 from polyjudge.domain.scale import NAN, Categorical, Continuous, Ordinal, Scale
 from polyjudge.judge.cloze import ClozeReadout
 from polyjudge.judge.integer import IntegerReadout
@@ -104,17 +104,40 @@ def test_a_combined_revision_is_asked_for_as_json_with_every_name() -> None:
     assert "JSON" not in alone
 
 
+@pytest.mark.parametrize("group", [NAMES[:1], NAMES[:2]])
+def test_rejected_instructions_are_told_with_their_effect_and_change_nothing_else(group: tuple[str, ...]) -> None:
+    asked = prompt_of().only(group), ["asked"], [Prediction("e", {}, ())], [Gradient(group, "e", "Keep it.")]
+    rejected = [
+        Rejected(1, "fluency", "Count the commas.", "spearman", 0.31, 0.284),
+        Rejected(2, "fluency", "Be kind.", "spearman", NAN, 0.4, together=True),
+    ]
+    plain, told = wording.optimizer(*asked), wording.optimizer(*asked, rejected)
+    first, second = told.index("Count the commas."), told.index("Be kind.")
+    assert first < second
+    assert 'For fluency, spearman 0.310 -> 0.284:\n"""\nCount the commas.\n"""\n' in told
+    assert "For fluency, spearman undefined -> 0.400, refused with the changes that were tried beside it:" in told
+    start, end = told.index("\nEarlier rewritings"), told.index("\nWrite ")
+    assert told[:start] + told[end:] == plain
+    assert 'Keep it.\n"""\n\nWrite ' in plain
+
+
 nasty = st.lists(st.sampled_from(["a", " ", "\n", '"', '"""', "{{ gradients }}", "On fluency:", "<&>"])).map("".join)
 
 
 @law
-@given(nasty, nasty, nasty)
-def test_what_models_wrote_stays_within_its_fences(reply: str, critique: str, instruction: str) -> None:
+@given(nasty, nasty, nasty, nasty)
+def test_what_models_wrote_stays_within_its_fences(reply: str, critique: str, instruction: str, rejected: str) -> None:
     prompt = prompt_of().only(NAMES[:1]).revise({"fluency": f"x{instruction}"})
     judged = Prediction("e", {"fluency": 3.0}, (Call(NAMES[:1], "asked", reply),))
     texts = (
         wording.gradient(prompt, "asked", judged, [Critique(NAMES[:1], "e", critique)]),
-        wording.optimizer(prompt, ["asked"], [judged], [Gradient(NAMES[:1], "e", critique)]),
+        wording.optimizer(
+            prompt,
+            ["asked"],
+            [judged],
+            [Gradient(NAMES[:1], "e", critique)],
+            [Rejected(1, "fluency", rejected, "mae", 0, 1)],
+        ),
     )
     for text in texts:
         outside = unquoted(text)
@@ -128,7 +151,8 @@ def harmless(gradient: bool) -> tuple[object, ...]:
     judged = Prediction("e", {"fluency": 3.0}, (Call(NAMES[:1], "asked", "x"),))
     if gradient:
         return "asked", judged, [Critique(NAMES[:1], "e", "x")]
-    return ["asked"], [judged], [Gradient(NAMES[:1], "e", "x")]
+    edit = Rejected(1, "fluency", "x", "mae", 0, 1)
+    return ["asked"], [judged], [Gradient(NAMES[:1], "e", "x")], [edit]
 
 
 def unquoted(text: str) -> list[str]:

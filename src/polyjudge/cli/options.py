@@ -25,7 +25,7 @@ _METHOD = (
     ("--optimizer", str, "NAME", "textgrad (default)"),
     ("--layout", str, "NAME", "joint (default) or solo"),
     ("--readout", str, "NAME", "auto (default), integer or cloze"),
-    ("--gate", str, "NAME", "none, or the metric whose mean must rise"),
+    ("--gate", str, "NAME", "per-criterion (default), none, or the metric whose mean must rise"),
     ("--steps", int, "N", "turns of the loop"),
     ("--batch", int, "N", "training examples a turn"),
     ("--validation", int, "N", "most validation rows"),

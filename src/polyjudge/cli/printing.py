@@ -114,7 +114,12 @@ def _criterion(one: CriterionCheck, floors: list[str]) -> list[str]:
 def _plan(found: Check) -> Iterable[str]:
     columns = ("role", "model", "calls", "prompt tokens", "completion tokens")
     yield from table_text([_role(role) for role in found.roles], columns)
-    yield f"Planned: {found.calls:,} calls, about {found.tokens:,} tokens (estimate; re-asks and retries not counted)."
+    merged = sum(role.merged for role in found.roles)
+    of_them = f" (at most {merged:,} of them for merged prompts)" if merged else ""
+    yield (
+        f"Planned: {found.calls:,} calls{of_them}, about {found.tokens:,} tokens (estimate; re-asks and retries not "
+        f"counted)."
+    )
 
 
 def _role(role: PlannedRole) -> tuple[str, ...]:

@@ -39,7 +39,9 @@ def _line(event: Event) -> str:
         return f"note: {event.text}"
     if isinstance(event, Planned):
         calls = sum(role.calls for role in event.roles)
-        return f"run {event.folder}: {event.steps} steps, about {calls:,} calls planned"
+        merged = sum(role.merged for role in event.roles)
+        of_them = f", at most {merged:,} of them for merged prompts" if merged else ""
+        return f"run {event.folder}: {event.steps} steps, about {calls:,} calls planned{of_them}"
     if isinstance(event, Step):
         speaks = f" {event.criteria[0]}" if len(event.criteria) == 1 else ""
         return f"step {event.index}{speaks}: {event.status}, {shorten(event.reason, LONGEST_REASON)}"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -68,17 +69,45 @@ def parse_yaml(text: str, source: str) -> dict[str, Any]:
 def dump_yaml(mapping: Mapping[str, Any]) -> str:
     """YAML text that ``parse_yaml`` reads as the same mapping; texts of several lines stand as blocks.
 
-    Bytes depend on the mapping alone.
+    The text is read back before it is returned: a judge whose instruction changed on its way through a file would be
+    another judge. Bytes depend on the mapping alone.
+
+    Raises:
+        ValueError: no YAML holds the mapping exactly (a lone surrogate, an object).
     """
+    from ruamel.yaml.error import YAMLError
+
+    for style in (_style, _quoted):
+        try:
+            text = _written(mapping, style)
+            if _canonical(parse_yaml(text, "the written YAML")) == _canonical(mapping):
+                return text
+        except (CriteriaError, YAMLError, UnicodeError):
+            continue
+    raise ValueError("cannot be written as YAML and read back as the same: it holds text or values that YAML does not")
+
+
+def _canonical(mapping: Mapping[str, Any]) -> str:
+    """A form in which a tuple equals its list, and nan itself."""
+    return json.dumps(dict(mapping), default=repr)
+
+
+def _written(mapping: Mapping[str, Any], style: Callable[[str], str | None]) -> str:
     from ruamel.yaml import YAML
+    from ruamel.yaml.emitter import Emitter
     from ruamel.yaml.representer import SafeRepresenter
 
     class Representer(SafeRepresenter):
         def ignore_aliases(self, data: Any) -> bool:
             return True
 
+    class Unfolded(Emitter):
+        def write_double_quoted(self, text: Any, split: Any = True) -> None:
+            # Folded beside an escape, a double-quoted text gains a blank.
+            super().write_double_quoted(text, split=False)
+
     def text(representer: SafeRepresenter, value: str) -> Any:
-        return representer.represent_scalar("tag:yaml.org,2002:str", value, style=_style(value))
+        return representer.represent_scalar("tag:yaml.org,2002:str", value, style=style(value))
 
     def unsorted(representer: SafeRepresenter, value: dict[str, Any]) -> Any:
         return representer.represent_mapping("tag:yaml.org,2002:map", list(value.items()))
@@ -87,6 +116,7 @@ def dump_yaml(mapping: Mapping[str, Any]) -> str:
     Representer.add_representer(dict, unsorted)
     writer = YAML(typ="safe", pure=True)
     writer.Representer = Representer
+    writer.Emitter = Unfolded
     writer.width = 110
     stream = io.StringIO()
     writer.dump(dict(mapping), stream)
@@ -101,7 +131,13 @@ def _style(text: str) -> str | None:
     return None if _PLAIN.fullmatch(text) else "'"
 
 
+def _quoted(text: str) -> str:
+    return '"'
+
+
 def _is_block(text: str) -> bool:
     """Whether a literal block holds the text exactly; others are quoted."""
     lines = text.split("\n")
-    return len(lines) > 1 and all(line.isprintable() and line == line.strip() for line in lines) and bool(lines[0])
+    if len(lines) < 2 or not lines[0] or lines[0] != lines[0].lstrip():
+        return False
+    return all(line.isprintable() and line == line.rstrip() for line in lines)

@@ -73,7 +73,7 @@ class Measured:
     """Agreement of one prompt on some rows.
 
     Attributes:
-        metric: its name.
+        metric: its name; several, when criteria have their own, are joined by "and".
         values: criterion -> agreement; nan = undefined.
         mean: unweighted mean over the criteria; nan when any of them is.
         coverage: criterion -> share of the rated rows that were scored, 0..1.
@@ -86,6 +86,29 @@ class Measured:
 
 
 @dataclass(frozen=True, slots=True)
+class Effect:
+    """What a new prompt did to the agreement on one criterion, against the current prompt on the same rows.
+
+    Attributes:
+        criterion: its name.
+        metric: for which higher is better.
+        difference: new minus current on the rows that both scored; nan = undefined.
+        low: lower end of its interval, clustered by document; nan = unknown.
+        high: upper end.
+        level: of the interval, 0..1.
+        rows: how many rows both scored.
+    """
+
+    criterion: str
+    metric: str
+    difference: float
+    low: float
+    high: float
+    level: float
+    rows: int
+
+
+@dataclass(frozen=True, slots=True)
 class Candidate:
     """One proposed set of instructions, and what became of it.
 
@@ -94,12 +117,39 @@ class Candidate:
         failure: why some or all criteria got no text; "" when all did.
         measured: on the validation rows; None when nothing was measured.
         reason: the gate's words; "" when the gate was not asked.
+        passed: the criteria whose new instruction the gate let through, though another's may have been taken.
+        effects: on each criterion; empty under a gate that looks at the mean alone.
     """
 
     texts: Mapping[str, str]
     failure: str = ""
     measured: Measured | None = None
     reason: str = ""
+    passed: Group = ()
+    effects: tuple[Effect, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A new instruction that was tried and not kept.
+
+    Attributes:
+        turn: when.
+        criterion: whose.
+        text: the instruction.
+        metric: by which it was measured.
+        before: agreement on the validation rows under the prompt of the time; nan = undefined.
+        after: with the new instruction; nan = undefined.
+        together: whether it passed by itself and was refused with what it was merged with.
+    """
+
+    turn: int
+    criterion: str
+    text: str
+    metric: str
+    before: float
+    after: float
+    together: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +166,12 @@ class Step:
         critiques: in the order of the batch.
         gradients: in the order of the batch.
         candidates: in the order they were proposed.
-        chosen: position of the accepted candidate; None when none was.
+        chosen: position of the candidate that was accepted whole; None when none was.
         instructions: criterion -> instruction after the turn.
         measured: the current prompt's agreement on the validation rows after the turn; None without a gate.
+        kept: the criteria whose instruction the turn changed.
+        merged: the prompt that the passed instructions make together, unless it is a candidate that was accepted
+            whole; ``texts`` are its new ones, and none is ``passed`` when it was refused. None when nothing passed.
     """
 
     index: int
@@ -133,6 +186,8 @@ class Step:
     chosen: int | None
     instructions: Mapping[str, str]
     measured: Measured | None
+    kept: Group = ()
+    merged: Candidate | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,9 @@ from polyjudge.domain.layout import layout
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.engine import Setup
 from polyjudge.errors import ConfigError, ModelError
-from polyjudge.experiments.config import STAGES, RunConfig
-from polyjudge.gates import MeanGate
-from polyjudge.judge.measure import levels, primary_metric
+from polyjudge.experiments.config import PER_CRITERION, STAGES, RunConfig
+from polyjudge.gates import Gate, MeanGate, NoGate, PerCriterionGate
+from polyjudge.judge.measure import levels, own_metric, primary_metric
 from polyjudge.judge.predict import Judge
 from polyjudge.judge.readout import Readout
 from polyjudge.llm.request import Asker, Backend
@@ -200,22 +200,25 @@ def _layout(config: RunConfig, readout: Readout) -> str:
     return config.layout or "joint"
 
 
-def _gate(config: RunConfig, prompt: JudgePrompt, readout: Readout, primary: str) -> MeanGate | None:
+def _gate(config: RunConfig, prompt: JudgePrompt, readout: Readout, primary: str) -> Gate:
     name = config.gate or primary
     if name == "none":
-        return None
-    metric = agreement.metric(name)
-    if metric.needs_scale and not readout.on_scale:
+        return NoGate()
+    own = name == PER_CRITERION
+    metrics = {criterion.name: own_metric(criterion) if own else name for criterion in prompt.criteria}
+    if not readout.on_scale and any(agreement.metric(one).needs_scale for one in metrics.values()):
         raise ConfigError(
             f"gate {name!r} compares values, and readout {readout.name!r} gives no values of the scale; "
             f"choose --gate spearman, kendall or pearson"
         )
-    senseless = [c.name for c in prompt.criteria if not metric.applies_to(levels(c.scale))]
+    senseless = [c.name for c in prompt.criteria if not agreement.metric(metrics[c.name]).applies_to(levels(c.scale))]
     if senseless:
         others = sensible_metrics(prompt.criteria, readout)
         remedy = f"choose one of: {', '.join(others)}" if others else "none has on all scales: use --gate none"
         raise ConfigError(f"gate {name!r} has no meaning on the scale of {', '.join(senseless)}; {remedy}")
-    return MeanGate(name, metric.higher_is_better, config.strict_gate)
+    if own:
+        return PerCriterionGate(metrics, config.seed)
+    return MeanGate(name, agreement.metric(name).higher_is_better, config.strict_gate)
 
 
 def sensible_metrics(criteria: Sequence[Criterion], readout: Readout) -> tuple[str, ...]:
@@ -233,7 +236,7 @@ def _setup(
     parts: Split,
     prompt: JudgePrompt,
     judge: Judge,
-    gate: MeanGate | None,
+    gate: Gate,
     asker: Asker,
 ) -> Setup:
     shown = {example.id for example in prompt.demonstrations}
@@ -252,6 +255,7 @@ def _setup(
         sampler=sampler,
         batch=min(config.batch, len(train)),
         steps=config.steps,
+        remember_rejected=config.remember_rejected,
     )
 
 

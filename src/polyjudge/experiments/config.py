@@ -27,6 +27,7 @@ from polyjudge.metrics.agreement import names as metric_names
 from polyjudge.registry import names
 from polyjudge.runs.codec import line
 
+PER_CRITERION = "per-criterion"
 STAGES = ("judge", "loss", "gradient", "optimizer")
 # Origins that are not the user's.
 _OURS = ("recipe", "default")
@@ -97,6 +98,7 @@ class RunConfig(_Checked):
     readout: str = "auto"
     gate: str = ""
     strict_gate: bool = True
+    remember_rejected: bool = True
     protocol: Literal["sealed", "paper"] = "sealed"
     steps: int = Field(default=12, ge=0)
     batch: int = Field(default=3, ge=1)
@@ -149,7 +151,7 @@ class RunConfig(_Checked):
     @field_validator("gate")
     @classmethod
     def _known_gate(cls, value: str) -> str:
-        return _one_of("gate", value, ("", "none", *metric_names()))
+        return _one_of("gate", value, ("", "none", PER_CRITERION, *metric_names()))
 
     @field_validator("parameters")
     @classmethod

@@ -22,7 +22,7 @@ class Comparison:
         initial: agreement of the initial prompt; nan = undefined.
         fitted: agreement of the fitted prompt.
         difference: fitted minus initial on the rows that both scored.
-        low: lower end of its 95 % interval, clustered by document.
+        low: lower end of its 95 % interval, clustered by document; nan = undecided.
         high: upper end.
         coverage: share of the rated test rows that the fitted prompt scored.
         ceiling: agreement of one rater with the others; nan = unknown (fewer than two raters).
@@ -47,10 +47,12 @@ class Outcome:
     Attributes:
         metric: the primary one.
         rows: test rows.
-        documents: documents among them, the units of the intervals; 0 when the data name none, and rows are.
+        documents: the units of the intervals among them: documents, or different texts where the data name no
+            documents and texts repeat; 0 when the rows are the units.
         criteria: one comparison each.
         mean: the unweighted mean over the criteria.
         verdict: one sentence.
+        unit: "documents", "different texts" or "rows".
     """
 
     metric: str
@@ -59,10 +61,11 @@ class Outcome:
     criteria: tuple[Comparison, ...]
     mean: Comparison
     verdict: str
+    unit: str = "documents"
 
     def counted(self, kind: str = "test") -> str:
         """``14 test rows of 7 documents``."""
-        return f"{self.rows} {kind} rows" + (f" of {self.documents} documents" if self.documents else "")
+        return f"{self.rows} {kind} rows" + (f" of {self.documents} {self.unit}" if self.documents else "")
 
 
 def compare(
@@ -115,11 +118,23 @@ def compare(
         documents=differences.n_clusters if people.documents else 0,
         criteria=tuple(rows),
         mean=mean,
-        verdict=_verdict(found, mean, rows, changed),
+        verdict=_verdict(found, mean, rows, changed, _doubt(found, interval, people.unit)),
+        unit=people.unit,
     )
 
 
-def _verdict(metric: agreement.Metric, mean: Comparison, rows: Sequence[Comparison], changed: bool) -> str:
+def _doubt(metric: agreement.Metric, interval: uncertainty.Interval, unit: str) -> str:
+    """Why there is no interval, where there is none."""
+    fewest = uncertainty.FEWEST_CLUSTERS
+    if interval.n_clusters < fewest:
+        return f"too few {unit} for an interval, {interval.n_clusters} with {fewest} needed"
+    share = interval.n_undefined / interval.n_resamples
+    return f"{metric.name} has no value in {share:.0%} of the resamples, because too few ratings or scores differ"
+
+
+def _verdict(
+    metric: agreement.Metric, mean: Comparison, rows: Sequence[Comparison], changed: bool, doubt: str
+) -> str:
     if not changed:
         return "No change was accepted: the initial prompt stands."
     figures = f"mean {metric.name} {mean.initial:.3f} -> {mean.fitted:.3f}, difference {mean.difference:+.3f}"
@@ -127,7 +142,7 @@ def _verdict(metric: agreement.Metric, mean: Comparison, rows: Sequence[Comparis
     if undefined:
         return f"Undecided: {metric.name} is undefined on {', '.join(undefined)}."
     if math.isnan(mean.low):
-        return f"Undecided: too few documents or rows for an interval ({figures})."
+        return f"Undecided: {doubt} ({figures})."
     interval = f"95 % interval {mean.low:+.3f} to {mean.high:+.3f}"
     better, worse = (mean.low > 0, mean.high < 0) if metric.higher_is_better else (mean.high < 0, mean.low > 0)
     if better:

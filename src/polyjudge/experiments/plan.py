@@ -10,19 +10,32 @@ from polyjudge.engine import Setup
 
 # Four characters a token is the usual rule of thumb for English; it is an estimate and called one.
 CHARACTERS_A_TOKEN = 4
+# How many rejected instructions an optimizer's prompt shows, taken over a run.
+REJECTED = 3
 # Typical lengths of answers in tokens, bounded by the role's longest.
 ANSWERS = {"judge": 40, "loss": 150, "gradient": 350, "optimizer": 250}
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedRole:
-    """Planned calls of one role, without re-asks and retries, and an estimate of their tokens."""
+    """Planned calls of one role, without re-asks and retries, and an estimate of their tokens.
+
+    Attributes:
+        role: its name.
+        model: its model.
+        calls: all of them; those that may turn out to be needless are counted.
+        prompt_tokens: of all calls.
+        completion_tokens: of all calls.
+        merged: how many of the calls would judge merged prompts: at most so many, for a gate that takes the whole
+            of a candidate, or nothing, needs none.
+    """
 
     role: str
     model: str
     calls: int
     prompt_tokens: int
     completion_tokens: int
+    merged: int = 0
 
 
 def planned(setups: Sequence[Setup], split: Split, *, protocol: str, evaluate_every: int) -> tuple[PlannedRole, ...]:
@@ -35,6 +48,7 @@ def planned(setups: Sequence[Setup], split: Split, *, protocol: str, evaluate_ev
         evaluate_every: under "paper", at every how many steps the test rows are read.
     """
     calls: dict[str, int] = {}
+    merged = sum(_merged(setup) for setup in setups)
     tokens: dict[str, tuple[int, int]] = {}
     models: dict[str, str] = {}
     for setup in setups:
@@ -44,7 +58,9 @@ def planned(setups: Sequence[Setup], split: Split, *, protocol: str, evaluate_ev
             before = tokens.get(role, (0, 0))
             tokens[role] = (before[0] + count * prompt, before[1] + count * completion)
             models[role] = _model(setup, role)
-    return tuple(PlannedRole(role, models[role], calls[role], *tokens[role]) for role in calls)
+    return tuple(
+        PlannedRole(role, models[role], calls[role], *tokens[role], merged if role == "judge" else 0) for role in calls
+    )
 
 
 def test_readings(protocol: str, steps: int, evaluate_every: int) -> tuple[int, ...]:
@@ -57,11 +73,26 @@ def test_readings(protocol: str, steps: int, evaluate_every: int) -> tuple[int, 
 def _calls(setup: Setup, split: Split, protocol: str, evaluate_every: int) -> Mapping[str, int]:
     each = len(setup.judge.groups(setup.prompt))
     stages = setup.optimizer.calls_per_turn(setup.prompt, setup.batch)
-    gate_rows = len(setup.validation) if setup.gate else 0
+    gate_rows = len(setup.validation) if setup.gate.measures else 0
     readings = len(test_readings(protocol, setup.steps, evaluate_every)) or 2
     judged = gate_rows * (1 + setup.steps * setup.optimizer.candidates)
     judged += setup.steps * setup.batch + readings * len(split.test)
-    return {"judge": each * judged, **{role: setup.steps * count for role, count in stages.items()}}
+    return {
+        "judge": each * judged + _merged(setup),
+        **{role: setup.steps * count for role, count in stages.items()},
+    }
+
+
+def _merged(setup: Setup) -> int:
+    """At most so many calls judge merged prompts.
+
+    Where a call holds one criterion, its question was asked for the candidate that the text came from, and its
+    answer is in the journal.
+    """
+    if not setup.gate.merges:
+        return 0
+    shared = sum(len(group) > 1 for group in setup.judge.groups(setup.prompt))
+    return setup.steps * len(setup.validation) * shared
 
 
 def _tokens(setup: Setup, role: str) -> tuple[int, int]:
@@ -71,11 +102,12 @@ def _tokens(setup: Setup, role: str) -> tuple[int, int]:
     judged = round(sum(len(one.text) for one in questions) / max(1, len(questions)) / CHARACTERS_A_TOKEN)
     longest = {name: _longest(setup, name) for name in ANSWERS} | {"judge": questions[0].sampling.max_tokens}
     answers = {name: min(length, longest[name]) for name, length in ANSWERS.items()}
+    remembered = REJECTED if setup.remember_rejected and setup.gate.measures else 0
     prompts = {
         "judge": judged,
         "loss": judged + 120,
         "gradient": judged + answers["loss"] + 250,
-        "optimizer": setup.batch * (judged + answers["gradient"]) + 250,
+        "optimizer": setup.batch * (judged + answers["gradient"]) + 250 + remembered * answers["optimizer"],
     }
     return prompts[role], answers[role]
 

@@ -23,11 +23,12 @@ def _parameters(
 
 RECIPES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
-        # Splits by document, a strict gate, and a test set that is read once, at the end.
+        # Splits by document, a gate that each new instruction must pass, and a test set that is read once, at the end.
         "sound": {
             "steps": 12,
             "batch": 3,
             "protocol": "sealed",
+            "gate": "per-criterion",
             "strict_gate": True,
             "parameters": _parameters(256, 1024, 2048, 4096, heat=0.7, judge_heat=0.0),
         },
@@ -36,6 +37,7 @@ RECIPES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "steps": 6,
             "batch": 2,
             "protocol": "sealed",
+            "gate": "per-criterion",
             "strict_gate": True,
             "parameters": _parameters(128, 512, 1024, 1024, heat=0.7, judge_heat=0.0),
         },
@@ -45,6 +47,7 @@ RECIPES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "batch": 1,
             "re_asks": 1,
             "protocol": "sealed",
+            "gate": "per-criterion",
             "strict_gate": True,
             "parameters": _parameters(48, 48, 72, 96, heat=0.7, judge_heat=0.0),
         },
@@ -55,6 +58,7 @@ RECIPES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "protocol": "paper",
             "strict_gate": False,
             "gate": "mae",
+            "remember_rejected": False,
             "validation": 100,
             "evaluate_every": 1,
             "definitions": False,

@@ -44,7 +44,8 @@ def warnings(outcome: Outcome) -> list[str]:
     if collapsed:
         lines.append(f"The fitted prompt gives nearly every row the same score on {', '.join(collapsed)}.")
     if 0 < outcome.documents < FEW_DOCUMENTS:
-        lines.append(f"With {outcome.documents} documents the intervals are too narrow; take them as a rough guide.")
+        units = f"{outcome.documents} {outcome.unit}"
+        lines.append(f"With {units} the intervals are too narrow; take them as a rough guide.")
     uncovered = [f"{row.name} ({1 - row.coverage:.0%})" for row in outcome.criteria if row.coverage < 1]
     if uncovered:
         lines.append(f"Rows without a readable score: {', '.join(uncovered)}.")
@@ -76,7 +77,7 @@ def summary(done: Run, config: RunConfig, leaks: LeakReport) -> str:
         outcome.verdict,
         "",
         f"{outcome.metric}, pooled over {outcome.counted()}; differences are paired, intervals resample "
-        f"{'documents' if outcome.documents else 'rows'}.",
+        f"{outcome.unit if outcome.documents else 'rows'}.",
         "",
         *table_text(outcome_rows(outcome), COLUMNS),
         "",

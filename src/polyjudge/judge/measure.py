@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from polyjudge.datasets.content import Key, exact
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.example import Example
 from polyjudge.domain.records import Measured, Prediction
@@ -23,12 +24,15 @@ class Ratings:
     Attributes:
         human: (n, K) raters' means (categorical: majority), nan = nobody rated.
         levels: one scale a criterion.
-        documents: (n,) names, or None when the rows name none.
+        documents: (n,) the units of the evidence: the named documents, else rows with equal inputs as one; None where
+            every row is its own.
+        unit: what these units are called: "documents", "different texts" or "rows".
     """
 
     human: Matrix
     levels: tuple[Levels, ...]
     documents: tuple[str, ...] | None
+    unit: str
 
 
 def ratings(criteria: Sequence[Criterion], examples: Sequence[Example]) -> Ratings:
@@ -36,12 +40,25 @@ def ratings(criteria: Sequence[Criterion], examples: Sequence[Example]) -> Ratin
     import numpy as np
 
     human = np.array([[example.human(criterion) for criterion in criteria] for example in examples], dtype=float)
-    documents = tuple(example.document for example in examples if example.document is not None)
+    documents, unit = _units(examples)
     return Ratings(
         human.reshape(len(examples), len(criteria)),
         tuple(levels(criterion.scale) for criterion in criteria),
-        documents if len(documents) == len(examples) else None,
+        documents,
+        unit,
     )
+
+
+def _units(examples: Sequence[Example]) -> tuple[tuple[str, ...] | None, str]:
+    """What may count as one piece of evidence each: a judge answers equal texts alike, however often they stand."""
+    documents = tuple(example.document for example in examples if example.document is not None)
+    if examples and len(documents) == len(examples):
+        return documents, "documents"
+    texts: dict[Key, int] = {}
+    places = [texts.setdefault(exact(example.inputs), len(texts)) for example in examples]
+    if len(texts) == len(examples):
+        return None, "rows"
+    return tuple(map(str, places)), "different texts"
 
 
 def scores(criteria: Sequence[Criterion], predictions: Sequence[Prediction]) -> Matrix:
@@ -73,23 +90,39 @@ def levels(scale: Scale) -> Levels:
 
 def primary_metric(criteria: Sequence[Criterion]) -> str:
     """Spearman on numbers, Cohen's kappa on labels, and "primary", each criterion's own, where both stand together."""
-    kinds = {isinstance(criterion.scale, Categorical) for criterion in criteria}
-    return "primary" if len(kinds) == 2 else "kappa" if kinds == {True} else "spearman"
+    own = set(map(own_metric, criteria))
+    return own.pop() if len(own) == 1 else "primary"
+
+
+def own_metric(criterion: Criterion) -> str:
+    """Cohen's kappa for labels, Spearman for numbers."""
+    return "kappa" if isinstance(criterion.scale, Categorical) else "spearman"
 
 
 def measure(
     metric: str, criteria: Sequence[Criterion], predictions: Sequence[Prediction], examples: Sequence[Example]
 ) -> Measured:
     """Pooled agreement of predictions with the ratings of the same examples, in the same order."""
+    return measure_each({criterion.name: metric for criterion in criteria}, criteria, predictions, examples)
+
+
+def measure_each(
+    metrics: Mapping[str, str],
+    criteria: Sequence[Criterion],
+    predictions: Sequence[Prediction],
+    examples: Sequence[Example],
+) -> Measured:
+    """The same by a metric of each criterion's own, by its name."""
     from polyjudge.metrics import agreement, grouping
 
-    people = ratings(criteria, examples)
-    found = grouping.table(
-        agreement.metric(metric), scores(criteria, predictions), people.human, levels=people.levels
+    people, judged = ratings(criteria, examples), scores(criteria, predictions)
+    found = [
+        grouping.grouped(agreement.metric(metrics[c.name]), judged[:, k], people.human[:, k], levels=people.levels[k])
+        for k, c in enumerate(criteria)
+    ]
+    return Measured(
+        " and ".join(dict.fromkeys(metrics[criterion.name] for criterion in criteria)),
+        {c.name: one.value for c, one in zip(criteria, found, strict=True)},
+        grouping.mean([one.value for one in found]),
+        {c.name: 0.0 if math.isnan(one.coverage) else one.coverage for c, one in zip(criteria, found, strict=True)},
     )
-    values = {c.name: one.value for c, one in zip(criteria, found.per_criterion, strict=True)}
-    coverage = {
-        c.name: 0.0 if math.isnan(one.coverage) else one.coverage
-        for c, one in zip(criteria, found.per_criterion, strict=True)
-    }
-    return Measured(metric, values, found.mean, coverage)

@@ -1,4 +1,4 @@
-"""Agreement of a judge with human ratings: the ten statistics, each with its direction and range.
+"""Agreement of a judge with human ratings: ten statistics, each with its direction and range, and `primary`.
 
 Every function takes two columns of the same rows, `predicted` and `human`, of shape (n,), where NaN is missing. A
 pair of which a side is missing is left out. What is undefined is NaN, never 0: any statistic of no pairs, a
@@ -21,7 +21,7 @@ from polyjudge.errors import ConfigError
 from polyjudge.metrics import labels as _labels
 from polyjudge.metrics import ranks as _ranks
 from polyjudge.metrics import values as _values
-from polyjudge.metrics.levels import Kind, Levels, Vector
+from polyjudge.metrics.levels import Kind, Levels, Matrix, Vector
 from polyjudge.metrics.pairs import Pairs, Weighted, evaluate
 
 
@@ -100,6 +100,19 @@ def macro_f1(predicted: npt.ArrayLike, human: npt.ArrayLike, levels: Levels | No
     return evaluate(_labels.macro_f1, predicted, human, levels)
 
 
+def primary(predicted: npt.ArrayLike, human: npt.ArrayLike, levels: Levels | None = None) -> float:
+    """Cohen's `kappa` on categorical levels, `spearman` on others, -1 to 1: one name for criteria of both kinds.
+
+    A mean over such criteria is of two statistics, and compares with its like only.
+    """
+    return evaluate(_primary_weighted, predicted, human, levels)
+
+
+def _primary_weighted(pairs: Pairs, weights: Matrix, levels: Levels | None) -> Vector:
+    own = _labels.kappa if levels is not None and levels.nominal else _ranks.spearman
+    return own(pairs, weights, levels)
+
+
 class Range(NamedTuple):
     """The bounds of a metric, the bad end first."""
 
@@ -168,19 +181,10 @@ OFF_BY_ONE = Metric("off_by_one", off_by_one, True, _SHARE, True, frozenset({"or
 ACCURACY = Metric("accuracy", accuracy, True, _SHARE, True, _LABELS, _labels.accuracy)
 MACRO_F1 = Metric("macro_f1", macro_f1, True, _SHARE, True, _LABELS, _labels.macro_f1)
 
-_ALL = (SPEARMAN, KENDALL, PEARSON, QWK, KAPPA, MAE, RMSE, OFF_BY_ONE, ACCURACY, MACRO_F1)
-def _primary(predicted: Vector, human: Vector, levels: Levels | None) -> float:
-    return (KAPPA if levels is not None and levels.nominal else SPEARMAN).function(predicted, human, levels)
+PRIMARY = Metric("primary", primary, True, _CORRELATION, True, _ORDERED | _LABELS, _primary_weighted)
 
-
-def _primary_weighted(pairs: Pairs, weights: Matrix, levels: Levels | None) -> Vector:
-    return (_labels.kappa if levels is not None and levels.nominal else _ranks.spearman)(pairs, weights, levels)
-
-
-# For criteria of several kinds side by side: Cohen's kappa on labels, Spearman elsewhere.
-PRIMARY = Metric("primary", _primary, True, _CORRELATION, False, _ORDERED | _LABELS, _primary_weighted)
-
-METRICS: Mapping[str, Metric] = MappingProxyType({each.name: each for each in (*_ALL, PRIMARY)})
+_ALL = (SPEARMAN, KENDALL, PEARSON, QWK, KAPPA, MAE, RMSE, OFF_BY_ONE, ACCURACY, MACRO_F1, PRIMARY)
+METRICS: Mapping[str, Metric] = MappingProxyType({each.name: each for each in _ALL})
 
 
 def names() -> tuple[str, ...]:

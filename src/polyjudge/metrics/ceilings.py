@@ -7,13 +7,14 @@ others only at Spearman .58 to .79. A figure means little without both.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from polyjudge.metrics.agreement import Metric
-from polyjudge.metrics.grouping import Documents, Grouping, grouped, matrix, mean
+from polyjudge.metrics.grouping import Documents, Grouping, grouped, matrix
 from polyjudge.metrics.levels import Levels, Matrix, Vector
 from polyjudge.metrics.pairs import column, ratio
 
@@ -25,7 +26,8 @@ MANY = 1000
 class Ceiling:
     """How well one annotator agrees with the others.
 
-    `value` is the mean of the defined `per_rater` (R,), NaN = unknown. A rater's own value is NaN where undefined:
+    `value` is the mean of the defined `per_rater` (R,), each weighted by the rows that it is computed from, NaN =
+    unknown. A rater's own value is NaN where undefined:
     fewer than two rows in common with another rater, or a constant under a correlation. `n_rows` counts the rows
     with at least two ratings.
     """
@@ -54,8 +56,9 @@ def annotators_ceiling(
     documents: Documents | None = None,
     grouping: Grouping = "pooled",
 ) -> Ceiling:
-    """Each rater against the mean of the others, averaged over raters.
+    """Each rater against the mean of the others, averaged over raters by their rows.
 
+    A rater of two rows says as much as two rows can: in a plain mean, some visitors would outweigh the regulars.
     `ratings` (n, R) holds one column a rater, NaN = missing. On a categorical scale the others speak by majority; a
     tied row has no majority and is left out, which flatters the ceiling a little. A judge is compared with all R
     raters, which are a little less noisy than R - 1.
@@ -66,16 +69,18 @@ def annotators_ceiling(
     read = matrix(ratings, "ratings")
     n_rows = int(((~np.isnan(read)).sum(axis=1) >= 2).sum())
     nominal = levels is not None and levels.nominal
-    per_rater = []
+    per_rater: list[float] = []
+    shared: list[int] = []
     for rater in range(read.shape[1]):
         others = np.delete(read, rater, axis=1)
         consensus = _majorities(others) if nominal else _means(others)
-        if int((~np.isnan(read[:, rater]) & ~np.isnan(consensus)).sum()) < 2:
+        shared.append(int((~np.isnan(read[:, rater]) & ~np.isnan(consensus)).sum()))
+        if shared[-1] < 2:
             per_rater.append(math.nan)
             continue
         found = grouped(metric, read[:, rater], consensus, levels=levels, documents=documents, grouping=grouping)
         per_rater.append(found.value)
-    return Ceiling(mean([each for each in per_rater if not math.isnan(each)]), tuple(per_rater), n_rows)
+    return Ceiling(_weighted(per_rater, shared), tuple(per_rater), n_rows)
 
 
 def constant_floor(
@@ -102,6 +107,13 @@ def constant_floor(
         if metric.is_better(value, best.value):
             best = Floor(value, float(constant))
     return best
+
+
+def _weighted(values: Sequence[float], weights: Sequence[int]) -> float:
+    """The mean of the defined values by their weights; NaN if none is."""
+    defined = [(value, weight) for value, weight in zip(values, weights, strict=True) if not math.isnan(value)]
+    total = sum(weight for _, weight in defined)
+    return math.fsum(value * weight for value, weight in defined) / total if total else math.nan
 
 
 def _constants(ratings: Vector, levels: Levels | None) -> Vector:

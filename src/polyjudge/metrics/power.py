@@ -61,7 +61,7 @@ class DetectableDifference:
     @property
     def assumptions(self) -> str:
         """The assumptions as one sentence for a reader."""
-        errors = f"errors that cluster in {self.n_documents} documents as the ratings do"
+        errors = f"errors that cluster in {self.n_documents} documents or texts as the ratings do"
         if not any(self.document_correlation):
             errors = "errors that do not cluster in documents"
         return (

@@ -2,7 +2,8 @@
 
 Rows of one document share its difficulty, so that documents are resampled and not rows; two judges are compared on
 the same resamples, because most of the noise is theirs in common. All randomness comes from an integer seed.
-Resamples without a value (a constant draw, say) are left out of an interval and counted.
+Resamples without a value (a constant draw, say) are left out of an interval and counted; where they are many, or the
+documents few, the interval would be too narrow to believe and is not given.
 """
 
 from __future__ import annotations
@@ -28,14 +29,22 @@ from polyjudge.metrics.grouping import (
 from polyjudge.metrics.levels import Matrix, Vector
 from polyjudge.metrics.resampling import Contest, draws, statistics
 
+# Of two equally good judges a 95 % interval preferred one on 48 % of simulated data sets of two documents, on 19 % of
+# three and on 7 % of four or more (Spearman, four rows a document; 5 % is meant).
+FEWEST_CLUSTERS = 5
+# What a resample without a value has lost are the rare ratings, all that tells the judges apart. Of 60 rows rated 0
+# but for two, 12 % of the resamples are undefined and 22 % of the intervals of equal judges miss 0.
+MOST_UNDEFINED = 0.05
+
 
 @dataclass(frozen=True, slots=True)
 class Interval:
     """A statistic or a difference with its percentile bootstrap interval.
 
     `value` is computed on the data as they are. `low` and `high` bound the central `level` of the defined
-    resamples, of which `standard_error` is the standard deviation. These three are NaN where `value` is, where
-    fewer than two resamples are defined, and where there are fewer than two documents to resample.
+    resamples, of which `standard_error` is the standard deviation. These three are NaN, undecided, where `value` is,
+    where `n_clusters`, the documents (or rows) with a pair, are fewer than FEWEST_CLUSTERS, and where more than a
+    share of MOST_UNDEFINED of the resamples is undefined.
     """
 
     value: float
@@ -45,6 +54,7 @@ class Interval:
     n_resamples: int
     n_undefined: int
     standard_error: float
+    n_clusters: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +62,8 @@ class Intervals:
     """Intervals for K criteria in their order and for their unweighted mean.
 
     The mean is undefined in a resample where any criterion is. `n_pairs` counts the rows of each criterion that
-    entered, `n_clusters` the documents (or rows) that were resampled.
+    entered, `n_clusters` the documents (or rows) that were resampled; those of the mean are those of the criterion
+    that has fewest.
     """
 
     per_criterion: tuple[Interval, ...]
@@ -87,7 +98,7 @@ def bootstrap(
     clusters = Clusters.of(documents, len(right))
     statistic = statistics(metric, left, right, clusters, levels, grouping)
     replicates = np.vstack([statistic(counts) for counts in draws(clusters.count, n_resamples, seed)])
-    return _intervals([each.value for each in values], replicates, level, pairs, clusters.count)
+    return _intervals([each.value for each in values], replicates, level, pairs, clusters)
 
 
 def paired_bootstrap(
@@ -117,28 +128,29 @@ def paired_bootstrap(
     ours = statistics(metric, contest.a, contest.human, clusters, levels, grouping)
     theirs = statistics(metric, contest.b, contest.human, clusters, levels, grouping)
     replicates = np.vstack([ours(counts) - theirs(counts) for counts in draws(clusters.count, n_resamples, seed)])
-    return _intervals(values, replicates, level, ~np.isnan(contest.human), clusters.count)
+    return _intervals(values, replicates, level, ~np.isnan(contest.human), clusters)
 
 
 def _intervals(
-    values: Sequence[float], replicates: Matrix, level: float, pairs: npt.NDArray[np.bool_], n_clusters: int
+    values: Sequence[float], replicates: Matrix, level: float, pairs: npt.NDArray[np.bool_], clusters: Clusters
 ) -> Intervals:
     if not 0 < level < 1:
         raise ValueError(f"level must lie between 0 and 1, not be {level!r}")
-    known = n_clusters > 1
+    used = [int(np.unique(clusters.position[column]).size) for column in pairs.T]
     return Intervals(
-        per_criterion=tuple(_interval(value, replicates[:, k], level, known) for k, value in enumerate(values)),
-        mean=_interval(mean(values), replicates.mean(axis=1), level, known),
+        per_criterion=tuple(_interval(value, replicates[:, k], level, used[k]) for k, value in enumerate(values)),
+        mean=_interval(mean(values), replicates.mean(axis=1), level, min(used, default=0)),
         n_pairs=tuple(int(count) for count in pairs.sum(axis=0)),
-        n_clusters=n_clusters,
+        n_clusters=clusters.count,
     )
 
 
-def _interval(value: float, replicates: Vector, level: float, known: bool) -> Interval:
+def _interval(value: float, replicates: Vector, level: float, n_clusters: int) -> Interval:
     defined = replicates[~np.isnan(replicates)]
     n_undefined = replicates.size - defined.size
-    if not known or math.isnan(value) or defined.size < 2:
-        return Interval(value, math.nan, math.nan, level, replicates.size, n_undefined, math.nan)
+    few = n_clusters < FEWEST_CLUSTERS or defined.size < 2
+    if math.isnan(value) or few or n_undefined > MOST_UNDEFINED * replicates.size:
+        return Interval(value, math.nan, math.nan, level, replicates.size, n_undefined, math.nan, n_clusters)
     low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
     error = float(defined.std(ddof=1))
-    return Interval(value, float(low), float(high), level, replicates.size, n_undefined, error)
+    return Interval(value, float(low), float(high), level, replicates.size, n_undefined, error, n_clusters)

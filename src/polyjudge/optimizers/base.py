@@ -8,26 +8,28 @@ from typing import Protocol
 
 from polyjudge.domain.example import Example
 from polyjudge.domain.prompt import JudgePrompt
-from polyjudge.domain.records import Critique, Gradient, Prediction
+from polyjudge.domain.records import Critique, Gradient, Prediction, Rejected
 from polyjudge.judge.predict import Judge
 from polyjudge.llm.role import Role
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What an optimizer may see: never a validation or test row.
+    """What an optimizer may see: never a validation or test row, though ``rejected`` holds figures of the former.
 
     Attributes:
         index: 1, 2, ...
         prompt: the current one.
         batch: rated training examples.
         judge: to predict with.
+        rejected: instructions that were tried and not kept, the newest last.
     """
 
     index: int
     prompt: JudgePrompt
     batch: tuple[Example, ...]
     judge: Judge
+    rejected: tuple[Rejected, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -128,9 +128,7 @@ class TextGrad:
         except ReplyError:
             return None
 
-    async def _draft(
-        self, turn: Turn, chains: Sequence[_Chain], gradients: Sequence[Gradient], sample: int
-    ) -> Draft:
+    async def _draft(self, turn: Turn, chains: Sequence[_Chain], gradients: Sequence[Gradient], sample: int) -> Draft:
         """The new instructions, and why some criteria got none: an unreadable revision is never passed off as one.
 
         Every revision is waited for, also when another has failed already: what is asked, and which reasons are
@@ -150,7 +148,8 @@ class TextGrad:
             return Revision(group, {}, "no gradient was written")
         prompt = turn.prompt.only(group)
         asked = [turn.judge.question(prompt, example).text for example in turn.batch]
-        text = wording.optimizer(prompt, asked, [chain.prediction for chain in chains], gradients)
+        rejected = [one for one in turn.rejected if one.criterion in group]
+        text = wording.optimizer(prompt, asked, [chain.prediction for chain in chains], gradients, rejected)
 
         def read(reply: str, cut: bool) -> dict[str, str]:
             if len(group) == 1:

@@ -10,7 +10,7 @@ from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.decomposition import Group
 from polyjudge.domain.example import Example
 from polyjudge.domain.prompt import JudgePrompt
-from polyjudge.domain.records import Critique, Gradient, Prediction
+from polyjudge.domain.records import Critique, Gradient, Prediction, Rejected
 from polyjudge.domain.scale import Categorical, Continuous, Ordinal, show
 from polyjudge.judge.readout import Readout
 from polyjudge.judge.render import described, instruction_line, item
@@ -20,9 +20,7 @@ from polyjudge.templates.load import fenced, labelled, render
 CONTINUOUS_STEPS = 4
 
 
-def loss(
-    prompt: JudgePrompt, example: Example, prediction: Prediction, readout: Readout, shows_item: bool
-) -> str:
+def loss(prompt: JudgePrompt, example: Example, prediction: Prediction, readout: Readout, shows_item: bool) -> str:
     """Compare the prediction of the prompt's criteria with the people's ratings."""
     shown = render("loss_item", item=item(prompt, example)) if shows_item else ""
     rated = [criterion for criterion in prompt.criteria if not math.isnan(example.human(criterion))]
@@ -55,8 +53,9 @@ def optimizer(
     asked: Sequence[str],
     predictions: Sequence[Prediction],
     gradients: Sequence[Gradient],
+    rejected: Sequence[Rejected] = (),
 ) -> str:
-    """Rewrite the instructions of the prompt's criteria by the step's gradients."""
+    """Rewrite the instructions of the prompt's criteria by the step's gradients; ``rejected`` is of these criteria."""
     conversations = "\n\n".join(
         f"Asked:\n{fenced(text)}\nAnswered:\n{fenced(_replies(prediction, prompt.names))}"
         for text, prediction in zip(asked, predictions, strict=True)
@@ -66,6 +65,7 @@ def optimizer(
         "instructions": _instructions(prompt),
         "conversations": conversations,
         "gradients": _headed(gradients),
+        "rejected": render("rejected", edits="\n\n".join(map(_edit, rejected))) + "\n" if rejected else "",
     }
     if len(prompt.criteria) == 1:
         return render("optimizer_one", **values)
@@ -82,6 +82,16 @@ def _described(prompt: JudgePrompt) -> str:
 def _headed(results: Sequence[Critique | Gradient]) -> str:
     """Each text under the names of all the criteria it speaks for."""
     return "\n\n".join(labelled(f"On {', '.join(result.group)}", result.text) for result in results)
+
+
+def _edit(one: Rejected) -> str:
+    effect = f"{one.metric} {_figure(one.before)} -> {_figure(one.after)}"
+    also = ", refused with the changes that were tried beside it" if one.together else ""
+    return labelled(f"For {one.criterion}, {effect}{also}", one.text)
+
+
+def _figure(value: float) -> str:
+    return "undefined" if math.isnan(value) else f"{value:.3f}"
 
 
 def _instructions(prompt: JudgePrompt) -> str:

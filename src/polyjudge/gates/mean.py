@@ -1,0 +1,84 @@
+"""The gates that take a candidate as a whole: by its mean agreement, or without looking."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from polyjudge.domain.example import Example
+from polyjudge.domain.prompt import JudgePrompt
+from polyjudge.domain.records import Measured, Prediction
+from polyjudge.domain.scale import NAN
+from polyjudge.gates.base import Decision, Evidence, Scored, Selection, Verdict, compare
+from polyjudge.judge.measure import measure
+
+
+@dataclass(frozen=True, slots=True)
+class NoGate:
+    """Accept the first readable candidate, unmeasured."""
+
+    measures: ClassVar[bool] = False
+    merges: ClassVar[bool] = False
+
+    def measure(self, prompt: JudgePrompt, predictions: Sequence[Prediction], examples: Sequence[Example]) -> Measured:
+        return Measured("none", {}, NAN, {})
+
+    def select(self, evidence: Evidence) -> Selection:
+        verdicts = tuple(Verdict(tuple(evidence.new(one)), "") for one in evidence.candidates)
+        return Selection(evidence.candidates[0].prompt.instructions, "", verdicts)
+
+    def confirm(self, evidence: Evidence, merged: Scored) -> Decision:
+        return Decision(True, "accepted without a gate")
+
+
+@dataclass(frozen=True, slots=True)
+class MeanGate:
+    """Accept by the unweighted mean of a metric over the criteria.
+
+    Attributes:
+        metric: its name.
+        higher_is_better: its direction.
+        strict: whether a tie is refused or accepted (the paper's protocol).
+    """
+
+    metric: str
+    higher_is_better: bool
+    strict: bool = True
+    measures: ClassVar[bool] = True
+    merges: ClassVar[bool] = False
+
+    def measure(self, prompt: JudgePrompt, predictions: Sequence[Prediction], examples: Sequence[Example]) -> Measured:
+        return measure(self.metric, prompt.criteria, predictions, examples)
+
+    def decide(self, evidence: Evidence, new: Scored) -> Decision:
+        """Whether a prompt may replace the current one, by the rows that both scored."""
+        return compare(self, evidence, new, higher_is_better=self.higher_is_better, strict=self.strict)
+
+    def best(self, measured: Sequence[Measured]) -> int:
+        """The position of the best of several; the first of equals, an undefined one only when all are."""
+
+        def worth(one: Measured) -> float:
+            if math.isnan(one.mean):
+                return -math.inf
+            return one.mean if self.higher_is_better else -one.mean
+
+        return max(range(len(measured)), key=lambda position: (worth(measured[position]), -position))
+
+    def select(self, evidence: Evidence) -> Selection:
+        """The best of the candidates that may replace the current prompt, whole."""
+        measured = [candidate.known() for candidate in evidence.candidates]
+        decisions = [self.decide(evidence, candidate) for candidate in evidence.candidates]
+        verdicts = tuple(
+            Verdict(tuple(evidence.new(candidate)) if decision.accepted else (), decision.reason)
+            for candidate, decision in zip(evidence.candidates, decisions, strict=True)
+        )
+        accepted = [position for position, decision in enumerate(decisions) if decision.accepted]
+        if not accepted:
+            return Selection({}, decisions[self.best(measured)].reason, verdicts)
+        best = accepted[self.best([measured[position] for position in accepted])]
+        return Selection(evidence.candidates[best].prompt.instructions, "", verdicts)
+
+    def confirm(self, evidence: Evidence, merged: Scored) -> Decision:
+        return self.decide(evidence, merged)

@@ -1,0 +1,154 @@
+"""The gate ``per-criterion``: each new instruction stands or falls by its own criterion.
+
+A mean over criteria hides a loss: .30 may fall to .05 while the mean rises. Here a new instruction passes if the
+agreement on its own criterion is strictly better. Those that pass are merged, and the merged prompt, in which they
+meet for the first time, must be strictly better in the mean with no criterion credibly worse.
+
+Better is a point estimate, because at the sizes of validation sets nothing would ever be credibly better; of pure
+noise it lets half through. Worse is an interval, because a criterion that nobody touched moves by noise as well.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import ClassVar
+
+from polyjudge.domain.criterion import Criterion
+from polyjudge.domain.example import Example
+from polyjudge.domain.prompt import JudgePrompt
+from polyjudge.domain.records import Effect, Measured, Prediction
+from polyjudge.gates.base import Decision, Evidence, Scored, Selection, Verdict, compare, unscored_more
+from polyjudge.judge.measure import measure_each, ratings, scores
+from polyjudge.metrics import agreement, uncertainty
+
+# Central share of the bootstrap differences. A criterion is credibly worse when 90 % of them fall below 0: a wrong
+# refusal costs a step, a wrong acceptance costs the criterion, so that the guard leans to refusing.
+LEVEL = 0.80
+
+
+@dataclass(frozen=True, slots=True)
+class PerCriterionGate:
+    """Accept each new instruction on its own measured effect, and what they make together.
+
+    Attributes:
+        metrics: criterion -> its metric, for which higher is better.
+        seed: the run's; the resamples of a turn hang on it and on the turn.
+        level: of the intervals, 0..1.
+
+    Raises:
+        ValueError: a metric for which lower is better.
+    """
+
+    metrics: Mapping[str, str]
+    seed: int
+    level: float = LEVEL
+    measures: ClassVar[bool] = True
+    merges: ClassVar[bool] = True
+
+    def __post_init__(self) -> None:
+        errors = [name for name in self.metrics.values() if not agreement.metric(name).higher_is_better]
+        if errors:
+            raise ValueError(f"the gate per-criterion takes metrics for which higher is better, not {errors!r}")
+
+    def measure(self, prompt: JudgePrompt, predictions: Sequence[Prediction], examples: Sequence[Example]) -> Measured:
+        return measure_each(self.metrics, prompt.criteria, predictions, examples)
+
+    def effects(self, evidence: Evidence, new: Scored) -> tuple[Effect, ...]:
+        """What a prompt did to each criterion, paired with the current prompt on the rows that both scored.
+
+        Intervals resample documents. A difference is nan where a side is undefined on these rows, and its interval
+        also where the rows are of fewer than two documents.
+        """
+        seed = Random(f"{self.seed}/{evidence.turn}/gate").getrandbits(63)
+        found: dict[str, Effect] = {}
+        for name in dict.fromkeys(self.metrics[criterion.name] for criterion in new.prompt.criteria):
+            criteria = [criterion for criterion in new.prompt.criteria if self.metrics[criterion.name] == name]
+            found.update(self._effects(agreement.metric(name), criteria, evidence, new, seed))
+        return tuple(found[name] for name in new.prompt.names)
+
+    def _effects(
+        self, metric: agreement.Metric, criteria: Sequence[Criterion], evidence: Evidence, new: Scored, seed: int
+    ) -> dict[str, Effect]:
+        people = ratings(criteria, evidence.examples)
+        differences = uncertainty.paired_bootstrap(
+            metric,
+            scores(criteria, new.predictions),
+            scores(criteria, evidence.current.predictions),
+            people.human,
+            levels=people.levels,
+            documents=people.documents,
+            level=self.level,
+            seed=seed,
+        )
+        rows = zip(criteria, differences.per_criterion, differences.n_pairs, strict=True)
+        return {
+            c.name: Effect(c.name, metric.name, one.value, one.low, one.high, one.level, pairs)
+            for c, one, pairs in rows
+        }
+
+    def select(self, evidence: Evidence) -> Selection:
+        """The best passing text of each criterion; of equals the first."""
+        verdicts = tuple(self._verdict(evidence, candidate) for candidate in evidence.candidates)
+        texts: dict[str, str] = {}
+        for name in evidence.current.prompt.names:
+            passing = [position for position, verdict in enumerate(verdicts) if name in verdict.passed]
+            if passing:
+                worths = [_worth(evidence, evidence.candidates[at], verdicts[at], name) for at in passing]
+                best = passing[worths.index(max(worths))]
+                texts[name] = evidence.candidates[best].prompt.instructions[name]
+        if texts:
+            return Selection(texts, "", verdicts)
+        told = "; ".join(dict.fromkeys(verdict.reason for verdict in verdicts))
+        return Selection({}, f"no new instruction made its own criterion better: {told}", verdicts)
+
+    def confirm(self, evidence: Evidence, merged: Scored) -> Decision:
+        """Whether the merged prompt is strictly better in the mean and credibly worse nowhere."""
+        mean = compare(self, evidence, merged, higher_is_better=True, strict=True)
+        effects = self.effects(evidence, merged)
+        kept = f"new instruction kept for {', '.join(evidence.new(merged))}"
+        if not mean.accepted:
+            return Decision(False, f"{kept}, but refused when merged: {mean.reason}", effects)
+        worse = [effect for effect in effects if effect.difference < 0 and effect.high < 0]
+        if worse:
+            told = ", ".join(
+                f"{one.criterion} ({one.difference:+.4f}, {one.level:.0%} interval {one.low:+.4f} to {one.high:+.4f})"
+                for one in worse
+            )
+            return Decision(False, f"{kept}, but refused when merged: credibly worse on {told}", effects)
+        return Decision(True, f"{kept}: {mean.reason}", effects)
+
+    def _verdict(self, evidence: Evidence, candidate: Scored) -> Verdict:
+        effects = self.effects(evidence, candidate)
+        new = evidence.new(candidate)
+        if not new:
+            return Verdict((), "every instruction stayed as it was", effects)
+        told, passed = [], []
+        for effect in effects:
+            if effect.criterion in new:
+                better, reason = _better(effect, candidate, evidence)
+                told.append(f"{effect.criterion} {reason}")
+                passed += [effect.criterion] if better else []
+        return Verdict(tuple(passed), ", ".join(told), effects)
+
+
+def _better(effect: Effect, candidate: Scored, evidence: Evidence) -> tuple[bool, str]:
+    """Whether a criterion is strictly better. Where the current prompt has no figure, any figure is."""
+    name, new, current = effect.criterion, candidate.known(), evidence.current.known()
+    if name in unscored_more(candidate, evidence):
+        return False, "leaves more rows unscored"
+    if math.isnan(current.values[name]):
+        value = new.values[name]
+        return not math.isnan(value), "undefined" if math.isnan(value) else f"{value:.4f} after none"
+    if math.isnan(effect.difference):
+        return False, "undefined"
+    return effect.difference > 0, f"{effect.difference:+.4f}"
+
+
+def _worth(evidence: Evidence, candidate: Scored, verdict: Verdict, name: str) -> float:
+    """By what passing texts of one criterion are ranked: the difference, or the figure where there was none."""
+    if math.isnan(evidence.current.known().values[name]):
+        return candidate.known().values[name]
+    return next(effect.difference for effect in verdict.effects if effect.criterion == name)
