@@ -28,6 +28,7 @@ from polyjudge.experiments.assemble import (
     split_of,
 )
 from polyjudge.experiments.config import RunConfig, resolve
+from polyjudge.gates import MeanGate, NoGate, PerCriterionGate
 from polyjudge.llm.request import Abilities
 from polyjudge.metrics import agreement
 from polyjudge.testing.asking import ScriptedAsker
@@ -128,23 +129,26 @@ def test_a_readout_that_the_endpoint_cannot_give_is_refused() -> None:
         ({"a": FIVE}, "spearman"),
         ({"a": SHARE}, "spearman"),
         ({"a": REFUSAL}, "kappa"),
-        ({"a": TONE, "b": FIVE}, "kappa"),
+        ({"a": TONE, "b": FIVE}, "primary"),
+        ({"a": TONE, "b": SHARE}, "primary"),
     ],
 )
-def test_the_gate_is_the_primary_metric_and_strict_unless_told_otherwise(
+def test_the_gate_looks_at_each_criterion_by_its_own_metric_unless_told_otherwise(
     scales: Mapping[str, Scale], metric: str
 ) -> None:
-    gate = house(dataset(scales)).setups[0].gate
-    assert gate is not None
-    assert (gate.metric, gate.strict) == (metric, True)
-    assert house(dataset(scales), gate="none").setups[0].gate is None
+    found = house(dataset(scales))
+    gate = found.setups[0].gate
+    assert found.metric == metric
+    assert isinstance(gate, PerCriterionGate)
+    assert gate.metrics == {name: "kappa" if scale in (REFUSAL, TONE) else "spearman" for name, scale in scales.items()}
+    assert house(dataset(scales), gate="none").setups[0].gate == NoGate()
+    assert house(dataset(scales), gate=metric).setups[0].gate == MeanGate(metric, True, True)
 
 
-def test_labels_and_any_numbers_together_have_no_metric_and_the_message_says_so() -> None:
+def test_a_gate_without_meaning_on_a_scale_is_refused_and_others_are_named() -> None:
     mixed = dataset({"share": SHARE, "tone": TONE})
-    with pytest.raises(ConfigError, match=r"'kappa' has no meaning on the scale of share.*--gate none"):
-        house(mixed)
-    assert house(mixed, gate="none").setups[0].gate is None
+    with pytest.raises(ConfigError, match=r"'kappa' has no meaning on the scale of share; choose one of: primary"):
+        house(mixed, gate="kappa")
 
 
 def test_sensible_metrics_are_those_that_apply_everywhere() -> None:
@@ -156,7 +160,9 @@ def test_sensible_metrics_are_those_that_apply_everywhere() -> None:
         "mae",
         "rmse",
     )
-    assert sensible_metrics(house(dataset({"a": FIVE})).prompt.criteria, judge_of(ASKER).readout) == agreement.names()
+    assert sensible_metrics(house(dataset({"a": FIVE})).prompt.criteria, judge_of(ASKER).readout) == tuple(
+        name for name in agreement.names() if name != "primary"
+    )
     cloze = house(load("moods"), readout="cloze")
     assert sensible_metrics(cloze.prompt.criteria, cloze.judge.readout) == ("spearman", "kendall", "pearson")
 

@@ -17,6 +17,7 @@ from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.records import Prediction
 from polyjudge.domain.scale import NAN, Categorical, Ordinal
 from polyjudge.gates import COVERAGE_SLACK, Evidence, MeanGate, PerCriterionGate, Scored
+from polyjudge.gates.base import on_common_rows
 from polyjudge.metrics import spearman
 
 law = settings(deadline=None, max_examples=60)
@@ -73,9 +74,11 @@ def test_acceptance_never_lowers_the_measured_mean_nor_a_coverage(human, current
     (merged,) = evidence.candidates
     if gate.confirm(evidence, merged).accepted:
         before, after = evidence.current.measured, merged.measured
-        assert math.isnan(before.mean) or after.mean > before.mean
+        ours, theirs = on_common_rows(merged, evidence.current), on_common_rows(evidence.current, merged)
+        on_both = [gate.measure(merged.prompt, one, evidence.examples).mean for one in (ours, theirs)]
+        assert math.isnan(before.mean) or on_both[0] > on_both[1]
         assert all(after.coverage[name] >= before.coverage[name] - COVERAGE_SLACK for name in NAMES)
-        assert MEAN.decide(after, before).accepted
+        assert MEAN.decide(evidence, merged).accepted
 
 
 @law
@@ -85,7 +88,7 @@ def test_over_one_criterion_it_is_the_strict_mean_gate(human, current, new) -> N
     evidence = evidence_of(gate, human, current, (new, all_new(("a",))))
     selection = gate.select(evidence)
     accepted = bool(selection.texts) and gate.confirm(evidence, evidence.candidates[0]).accepted
-    assert accepted == MEAN.decide(evidence.candidates[0].measured, evidence.current.measured).accepted
+    assert accepted == MEAN.decide(evidence, evidence.candidates[0]).accepted
 
 
 @law
@@ -94,7 +97,7 @@ def test_with_unscored_rows_it_accepts_nothing_that_the_strict_mean_gate_refuses
     gate = gate_of(("a",))
     evidence = evidence_of(gate, human, current, (new, all_new(("a",))))
     if gate.select(evidence).texts and gate.confirm(evidence, evidence.candidates[0]).accepted:
-        assert MEAN.decide(evidence.candidates[0].measured, evidence.current.measured).accepted
+        assert MEAN.decide(evidence, evidence.candidates[0]).accepted
 
 
 @law
@@ -137,7 +140,7 @@ def test_one_criterion_that_falls_while_the_mean_rises_is_refused(seed: int) -> 
     evidence = evidence_of(gate, human, current, (new, all_new()))
     (candidate,) = evidence.candidates
     assert candidate.measured.mean > evidence.current.measured.mean
-    assert MEAN.decide(candidate.measured, evidence.current.measured).accepted
+    assert MEAN.decide(evidence, candidate).accepted
     assert set(gate.select(evidence).texts) == {"b", "c"}
     decision = gate.confirm(evidence, candidate)
     assert not decision.accepted

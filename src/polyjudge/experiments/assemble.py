@@ -163,27 +163,36 @@ def models_of(config: RunConfig) -> tuple[str, ...]:
 
 
 def open_backends(
-    config: RunConfig, given: Mapping[str, Backend], notify: Callable[[str], None]
+    config: RunConfig, given: Mapping[str, Backend], notify: Callable[[str], None], *, planning: bool = False
 ) -> dict[str, Backend]:
-    """One backend a model; ``given`` ones win over names. ``notify`` is told when weights are fetched first.
+    """One backend a model; ``given`` ones win over names.
+
+    Args:
+        config: models and the address of their server.
+        given: model name -> an opened backend.
+        notify: told when weights are fetched first, and when something is sent otherwise than usual.
+        planning: nothing will be asked, so no key is needed.
 
     Raises:
         ModelError: unknown provider, missing key, bad address.
     """
-    from polyjudge.llm.models import open_backend
+    from polyjudge.llm.models import open_backend, reached_by_address
 
+    models = models_of(config)
+    there = reached_by_address([model for model in models if model not in given]) if config.base_url else models
     return {
         model: given[model]
         if model in given
         else open_backend(
             model,
-            base_url=config.base_url or None,
-            endpoint_name=config.endpoint_name or None,
+            base_url=(config.base_url or None) if model in there else None,
+            endpoint_name=(config.endpoint_name or None) if model in there else None,
             threads=config.threads,
-            limit_field=config.limit_field or None,
+            limit_field=(config.limit_field or None) if model in there else None,
             notify=notify,
+            planning=planning,
         )
-        for model in models_of(config)
+        for model in models
     }
 
 
@@ -226,7 +235,8 @@ def sensible_metrics(criteria: Sequence[Criterion], readout: Readout) -> tuple[s
     return tuple(
         name
         for name in agreement.names()
-        if (readout.on_scale or not agreement.metric(name).needs_scale)
+        if (name != "primary" or primary_metric(criteria) == name)
+        and (readout.on_scale or not agreement.metric(name).needs_scale)
         and all(agreement.metric(name).applies_to(levels(criterion.scale)) for criterion in criteria)
     )
 

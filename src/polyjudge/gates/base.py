@@ -156,10 +156,13 @@ def compare(gate: Gate, evidence: Evidence, new: Scored, *, higher_is_better: bo
     lost = unscored_more(new, evidence)
     if lost:
         return Decision(False, f"it leaves more rows unscored on {', '.join(lost)}")
-    ours, theirs = (
-        gate.measure(one.prompt, on_common_rows(one, other), evidence.examples)
-        for one, other in ((new, evidence.current), (evidence.current, new))
-    )
+    ours, theirs = new.known(), evidence.current.known()
+    # A prompt without a mean may share no rows with anything: whatever it lacks is then compared as it stands.
+    if not math.isnan(theirs.mean):
+        ours, theirs = (
+            gate.measure(one.prompt, on_common_rows(one, other), evidence.examples)
+            for one, other in ((new, evidence.current), (evidence.current, new))
+        )
     return compare_means(ours, theirs, higher_is_better=higher_is_better, strict=strict)
 
 
