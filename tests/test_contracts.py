@@ -55,6 +55,10 @@ class TestMacroF1(MetricContract):
     metric = agreement.MACRO_F1
 
 
+class TestPrimary(MetricContract):
+    metric = agreement.PRIMARY
+
+
 def test_every_metric_keeps_the_contract() -> None:
     kept = {contract.metric.name for contract in MetricContract.__subclasses__() if contract.__module__ == __name__}
     assert kept == set(agreement.names())

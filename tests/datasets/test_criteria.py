@@ -1,5 +1,6 @@
 """A rubric survives being written and read; a bad criteria file is told by key."""
 
+import math
 from pathlib import Path
 
 import pytest
@@ -98,6 +99,37 @@ def test_a_scale_written_and_read_is_the_same(scale: Scale) -> None:
 @given(st.text(sendable, max_size=60) | st.text(st.sampled_from("a1 \n:#-?'\"{}[],|>%&*!@`\\é"), max_size=300))
 def test_any_text_survives_yaml(text: str) -> None:
     assert parse_yaml(dump_yaml({"key": text, "list": [text]}), "x") == {"key": text, "list": [text]}
+
+
+nasty = st.sampled_from(
+    ["\t", "\n", "\n\t", " \n", "\r\n", "\u2028", "\x85", "\ufeff", "\xa0", "\x07", "\\", '"', "  ", "# "]
+)
+long_lines = st.lists(st.sampled_from(["form", "a", "5:", "- ", "sentence", " "]), max_size=60).map(" ".join)
+
+
+@calm
+@given(st.lists(nasty | long_lines, max_size=25).map("".join))
+def test_long_tabbed_texts_of_many_lines_survive_yaml(text: str) -> None:
+    mapping = {"criteria": [{"name": "fluency", "instruction": text}], "task": text}
+    assert parse_yaml(dump_yaml(mapping), "x") == mapping
+
+
+def test_an_indented_rubric_keeps_every_tab_however_long_its_lines() -> None:
+    base = "Rate how well formed the English is.\n\t5: every sentence is well formed\n\t4: %s\n\t2: hard to read"
+    for length in range(1, 130):
+        text = base % ("ab " * length)[:length]
+        assert parse_yaml(dump_yaml({"criteria": [{"instruction": text}]}), "x")["criteria"][0]["instruction"] == text
+
+
+def test_an_indented_text_stands_as_a_block() -> None:
+    assert dump_yaml({"task": "Rate:\n  - form\n    well"}) == "task: |-\n  Rate:\n    - form\n      well\n"
+
+
+def test_what_yaml_cannot_hold_is_refused_and_tuples_and_nan_are_no_difference() -> None:
+    with pytest.raises(ValueError, match="cannot be written as YAML"):
+        dump_yaml({"task": object()})
+    assert parse_yaml(dump_yaml({"lineage": {"seeds": (1, 2)}}), "x") == {"lineage": {"seeds": [1, 2]}}
+    assert math.isnan(parse_yaml(dump_yaml({"low": math.nan}), "x")["low"])
 
 
 BASE = """

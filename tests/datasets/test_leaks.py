@@ -1,5 +1,6 @@
 """A leak report finds exactly what was planted, and nothing in a clean split."""
 
+from dataclasses import replace
 from itertools import product
 
 from hypothesis import HealthCheck, given, settings
@@ -44,6 +45,31 @@ def test_what_is_shared_is_named_by_document_and_row() -> None:
         "train / test: 1 row alike but for case and punctuation (by row): test 8 = train 2",
         "validation / test: 1 of 1 documents of validation recur in test: 'B'",
     ]
+
+
+def pair(row: int, note: str, summary: str, document: str | None = None) -> Example:
+    return Example(f"r{row}", {"note": note, "summary": summary}, document, {}, row)
+
+
+def test_texts_of_one_column_in_two_parts_are_told_where_no_document_groups_them() -> None:
+    train = (pair(1, "first note", "a"), pair(2, "second  note", "b"), pair(3, "first note", "c"))
+    test = (pair(7, " first note", "d"), pair(8, "second note", "e"), pair(9, "third", "f"), pair(10, "", "g"))
+    report = leaks(Split(train, (pair(5, "", "h"),), test, "content"))
+    assert not report.clean
+    assert [(c.column, c.texts) for c in report.between("train", "test").columns] == [("note", 2)]
+    assert report.lines() == [
+        "train / test: column 'note': 2 texts of train recur in test; name the column that groups rows with 'document'"
+    ]
+    named = [tuple(replace(e, document=f"{part}") for e in rows) for part, rows in enumerate((train, test))]
+    assert leaks(Split(named[0], (), named[1], "given")).clean
+
+
+def test_a_column_of_one_text_and_a_single_input_group_nothing() -> None:
+    constant = Split((pair(1, "Say why.", "a"),), (), (pair(2, "Say why.", "b"),), "content")
+    assert leaks(constant).clean
+    single = leaks(Split((example(1, "one"), example(2, "two")), (), (example(3, "one"),), "given"))
+    assert single.between("train", "test").columns == ()
+    assert not single.clean
 
 
 def test_rows_in_both_parts_are_told_as_such_and_not_as_repeats() -> None:

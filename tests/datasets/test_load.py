@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from polyjudge.datasets.load import load
 from polyjudge.domain.dataset import Rubric
-from polyjudge.domain.example import Example
 from polyjudge.errors import ConfigError, CriteriaError, DataError, InputError
 
 calm = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -136,9 +135,43 @@ def test_new_texts_need_no_ratings_and_carry_those_that_are_there() -> None:
     assert dataset.examples[0].ratings == {}
     assert (dataset.examples[0].document, dataset.splits) == (None, None)
     dataset = load([{"note": "a", "summary": "b", "f2": "4", "key": "k"}], named, ratings_required=False)
-    assert dataset.examples == (Example("k", {"note": "a", "summary": "b"}, None, {"fluency": (4.0,)}, 1),)
+    example = dataset.examples[0]
+    assert (example.id, example.inputs, example.document) == ("k", {"note": "a", "summary": "b"}, None)
+    # The second rater's rating stays the second rater's.
+    assert same(example.ratings, {"fluency": (math.nan, 4.0)})
     unrated = load([{"note": "a", "summary": "b", "f1": "", "f2": ""}], CRITERIA, ratings_required=False)
     assert len(unrated.examples) == 1
+
+
+def numbered(*ids: object) -> list[dict[str, object]]:
+    return [
+        {"id": name, "note": f"n{place}", "summary": "s", "f1": 1, "f2": 2, "tone": "kind"}
+        for place, name in enumerate(ids)
+    ]
+
+
+def test_a_column_called_id_identifies_rows_without_being_named() -> None:
+    dataset = load(numbered("a", 7, " c "), CRITERIA)
+    assert [example.id for example in dataset.examples] == ["a", "7", "c"]
+    assert "column 'id' is taken for the rows' identifiers" in dataset.notes
+    assert dataset.rubric.id is None
+
+
+@pytest.mark.parametrize("ids", [("a", "a"), ("a", ""), ("a", None), ("a", ["b"])])
+def test_a_column_called_id_that_identifies_nothing_is_passed_over(ids: tuple[object, ...]) -> None:
+    rows = numbered(*ids)
+    dataset = load(rows, CRITERIA)
+    without = load([{k: v for k, v in row.items() if k != "id"} for row in rows], CRITERIA)
+    assert dataset.examples == without.examples
+    assert dataset.notes == without.notes
+
+
+@pytest.mark.parametrize("key", ["document", "inputs"])
+def test_a_column_called_id_that_has_another_use_does_not_identify(key: str) -> None:
+    named = criteria(document="id") if key == "document" else criteria(inputs={"id": "Number", "note": "Note"})
+    dataset = load(numbered("a", "b"), named)
+    assert not {"a", "b"} & {example.id for example in dataset.examples}
+    assert dataset.notes == ()
 
 
 def test_a_limit_keeps_the_first_rows_of_every_split() -> None:

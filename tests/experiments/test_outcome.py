@@ -27,7 +27,7 @@ def examples(human: Sequence[Column], *, documents: bool = True, raters: int = 1
     return tuple(
         Example(
             f"r{place}",
-            {},
+            {"text": f"Text {place}."},
             f"d{place // 2}" if documents else None,
             {c.name: (float(column[place]),) * raters for c, column in zip(CRITERIA, human, strict=False)},
         )
@@ -102,7 +102,33 @@ def test_one_document_gives_a_difference_but_no_interval() -> None:
     assert found.documents == 1
     assert found.mean.difference > 0
     assert math.isnan(found.mean.low)
-    assert found.verdict.startswith("Undecided: too few documents or rows for an interval (mean spearman ")
+    assert found.verdict.startswith("Undecided: too few documents for an interval, 1 with 5 needed (mean spearman ")
+
+
+def test_rare_ratings_leave_it_undecided_and_the_verdict_says_why() -> None:
+    rare = [3.0] * (ROWS - 1) + [5.0]
+    rows = examples([rare, rare])
+    found = compare("spearman", CRITERIA, rows, predictions(NOISE), predictions([rare, rare]), changed=True)
+    assert found.mean.difference > 0
+    assert math.isnan(found.mean.low)
+    assert found.verdict.startswith("Undecided: spearman has no value in ")
+    assert "of the resamples, because too few ratings or scores differ (mean spearman" in found.verdict
+
+
+def test_copies_of_a_text_are_one_piece_of_evidence() -> None:
+    rows = examples(HUMAN, documents=False)
+    copies = tuple(
+        replace(example, id=f"{example.id}-{copy}", inputs={"text": " " * copy + example.inputs["text"]})
+        for copy in range(8)
+        for example in rows
+    )
+    before, after = predictions(NOISE), predictions([noise(5), noise(6)])
+    once = compare("spearman", CRITERIA, rows, before, after, changed=True)
+    found = compare("spearman", CRITERIA, copies, before * 8, after * 8, changed=True)
+    assert (once.documents, once.unit) == (0, "rows")
+    assert (found.documents, found.unit) == (ROWS, "different texts")
+    assert found.counted() == f"{8 * ROWS} test rows of {ROWS} different texts"
+    assert (found.mean.low, found.mean.high) == pytest.approx((once.mean.low, once.mean.high))
 
 
 @given(st.data())

@@ -13,6 +13,7 @@ import pytest
 import polyjudge
 from polyjudge.errors import BudgetSpent, ModelError
 from polyjudge.experiments.events import Event, Noted
+from polyjudge.experiments.probe import QUESTION
 from tests.llm.serving import Canned, FakeServer, Received, chat, serving
 
 SCORES = '{"fluency": 5, "coherence": 4, "consistency": 3, "relevance": 2}'
@@ -31,11 +32,13 @@ def refusing(*names: str) -> Callable[[Received], Canned]:
     return answer
 
 
-def run(folder: Path, names: tuple[str, ...], **options: Any) -> tuple[FakeServer, list[Event]]:
+def run(
+    folder: Path, names: tuple[str, ...], answer: Callable[[Received], Canned] | None = None, **options: Any
+) -> tuple[FakeServer, list[Event]]:
     events: list[Event] = []
 
     async def work() -> FakeServer:
-        async with serving(refusing(*names)) as server:
+        async with serving(answer or refusing(*names)) as server:
             await asyncio.to_thread(
                 polyjudge.optimize,
                 "briefs",
@@ -73,15 +76,44 @@ def test_what_the_user_sets_is_an_error_before_the_run(tmp_path: Path) -> None:
     assert not (tmp_path / "run" / "steps.jsonl").exists()
 
 
-def test_a_model_that_takes_everything_gets_one_extra_call_a_writing_role(tmp_path: Path) -> None:
-    server, _ = run(tmp_path, ())
-    extra = [one for one in server.received if "ready" in json.dumps(one.body["messages"])]
-    assert len(extra) == 3
+def questions(server: FakeServer) -> list[Received]:
+    return [one for one in server.received if QUESTION in json.dumps(one.body["messages"])]
 
 
-def test_other_refusals_name_the_role(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="asked as the judge, refused the first call.*limit_field"):
-        run(tmp_path, ("max_tokens",))
+def test_roles_that_are_asked_alike_are_probed_by_one_call(tmp_path: Path) -> None:
+    server, _ = run(tmp_path / "alike", ())
+    alike = len({json.dumps(one.body) for one in questions(server)})
+    assert len(questions(server)) == alike
+    server, _ = run(tmp_path / "apart", (), parameters={"loss": {"max_tokens": 77}})
+    assert len(questions(server)) == alike + 1
+
+
+def test_a_limit_refused_by_its_name_goes_by_the_other(tmp_path: Path) -> None:
+    server, events = run(tmp_path, ("max_tokens",))
+    notes = [event.text for event in events if isinstance(event, Noted)]
+    assert (
+        sum("does not take max_tokens; the longest answer is sent as max_completion_tokens" in n for n in notes) == 4
+    )
+    assert (tmp_path / "run" / "judge.yaml").is_file()
+
+
+def test_a_limit_that_the_user_named_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="refused the first call.*limit_field"):
+        run(tmp_path, ("max_tokens",), limit_field="max_tokens")
+
+
+def test_a_row_that_is_filtered_says_nothing_of_the_parameters(tmp_path: Path) -> None:
+    refused: list[str] = []
+
+    def answer(received: Received) -> Canned:
+        asked = json.dumps(received.body["messages"])
+        if QUESTION not in asked and (not refused or asked in refused):
+            refused.append(asked)
+            return Canned({"error": {"message": "filtered", "code": "content_filter"}}, status=400)
+        return refusing("temperature")(received)
+
+    run(tmp_path, (), answer=answer)
+    assert (tmp_path / "run" / "judge.yaml").is_file()
 
 
 def test_the_limit_can_go_by_its_other_name(tmp_path: Path) -> None:

@@ -94,7 +94,22 @@ def test_matrices_keep_rows_and_columns() -> None:
     assert ratings(CRITERIA, []).human.shape == (0, 4)
     assert scores(CRITERIA, []).shape == (0, 4)
     assert ratings(CRITERIA, ROWS).documents == tuple(r.document for r in ROWS)
-    assert ratings(CRITERIA, [*ROWS, replace(ROWS[0], document=None)]).documents is None
+    unnamed = replace(ROWS[0], document=None, inputs={"text": "Another text."})
+    assert ratings(CRITERIA, [*ROWS, unnamed]).documents is None
+
+
+def test_the_units_are_documents_else_texts_where_some_repeat_else_rows() -> None:
+    named = [replace(example, document=f"d{at % 3}") for at, example in enumerate(ROWS)]
+    assert ratings(CRITERIA, named).documents == tuple(f"d{at % 3}" for at in range(10))
+    assert ratings(CRITERIA, named).unit == "documents"
+    alone = [replace(example, document=None) for example in ROWS]
+    assert (ratings(CRITERIA, alone).documents, ratings(CRITERIA, alone).unit) == (None, "rows")
+    spaced = {column: f"\n {text} " for column, text in alone[0].inputs.items()}
+    repeated = ratings(CRITERIA, [*alone, replace(alone[0], id="copy", inputs=spaced)])
+    assert repeated.documents is not None
+    assert (len(set(repeated.documents)), repeated.unit) == (10, "different texts")
+    assert repeated.documents[-1] == repeated.documents[0]
+    assert ratings(CRITERIA, []).documents is None
 
 
 def test_raters_of_different_number_are_padded() -> None:
@@ -113,4 +128,4 @@ def test_scales_as_the_metrics_know_them() -> None:
     assert levels(Continuous(0, 1)).step is None
     assert levels(Categorical(("a", "b", "c"))).kind == "categorical"
     assert primary_metric(CRITERIA) == "spearman"
-    assert primary_metric((*CRITERIA, Criterion("c", Categorical(("a", "b"))))) == "kappa"
+    assert primary_metric((*CRITERIA, Criterion("c", Categorical(("a", "b"))))) == "primary"

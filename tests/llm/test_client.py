@@ -25,7 +25,7 @@ from polyjudge.llm.budget import Bound, Budget
 from polyjudge.llm.client import Client
 from polyjudge.llm.journal import Journal
 from polyjudge.llm.limits import Limits, Time
-from polyjudge.llm.request import Abilities, Message, Reply, Request, Sampling, Usage
+from polyjudge.llm.request import Abilities, Message, NobodyListens, Reply, Request, Sampling, Usage
 from polyjudge.llm.together import together
 
 ENVIRONMENT = {**os.environ, "PYTHONPATH": str(Path(polyjudge.__file__).parents[1])}
@@ -536,7 +536,7 @@ def test_no_budget_is_exceeded_whatever_happens(
                     await asyncio.sleep(0)
                     task.cancel()
             await asyncio.wait_for(asyncio.gather(*tasks, return_exceptions=True), 20)
-            account = total(client)
+        account = total(client)
         assert len(backend.asked) == account.sent == budget.calls
         assert max_calls is None or budget.calls <= max_calls
         assert billed <= budget.tokens == account.tokens
@@ -550,37 +550,123 @@ def test_no_budget_is_exceeded_whatever_happens(
 # ---- cancellation, leaks, kills
 
 
-def test_a_cancelled_run_keeps_every_answer_that_arrived(tmp_path: Path) -> None:
+def test_an_interrupted_run_keeps_every_answer_that_arrived_and_waits_for_no_other(tmp_path: Path) -> None:
     arrived: list[str] = []
     some = asyncio.Event()
 
     async def answer(request: Request) -> Reply:
         if text_of(request) == "never":
-            await asyncio.sleep(60)
+            await asyncio.Event().wait()
         arrived.append(text_of(request))
         some.set()
         return Reply("fine")
 
+    async def work(client: Client) -> None:
+        async with client:
+            await together(client.ask(ask_for(name)) for name in [*range(50), "never"])
+
     async def scenario() -> None:
-        async with Client({"m": HandBackend(answer)}, Journal(tmp_path)) as client:
-            names = [*range(50), "never"]
-            tasks = [asyncio.ensure_future(client.ask(ask_for(name))) for name in names]
-            await some.wait()
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            account = total(client)
-            assert account.estimated_tokens == client.budget.tokens > 0
+        client = Client({"m": HandBackend(answer)}, Journal(tmp_path))
+        run = asyncio.ensure_future(work(client))
+        await some.wait()
+        run.cancel()
+        await asyncio.wait([run])
+        assert run.cancelled()
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        account = total(client)
+        assert account.estimated_tokens == client.budget.tokens > 0
+
+    asyncio.run(scenario())
+    assert arrived
+    assert set(arrived) <= set(kept(tmp_path, [*range(50), "never"]))
+
+
+def kept(folder: Path, names: Sequence[object]) -> list[str]:
+    """The names whose calls the journal holds."""
+
+    async def look() -> list[str]:
+        with closing(Journal(folder)) as journal:
+            entries = [await journal.get(ask_for(name).key("hand://one")) for name in names]
+        return [str(name) for name, entry in zip(names, entries, strict=True) if entry is not None]
+
+    return asyncio.run(look())
+
+
+@pytest.mark.parametrize("scope", ["endpoint", "mistake"])
+def test_what_is_under_way_when_another_call_ends_the_run_is_answered_and_kept(tmp_path: Path, scope: str) -> None:
+    backend: HandBackend
+    arrived = asyncio.Event()
+
+    async def answer(request: Request) -> Reply:
+        if text_of(request) == "bad":
+            await arrived.wait()
+            raise refused("endpoint") if scope == "endpoint" else RuntimeError("a mistake in a backend")
+        if backend.under_way == 4:
+            arrived.set()
+        for _ in range(50):
+            await asyncio.sleep(0)
+        return Reply("fine")
+
+    async def scenario() -> RoleAccount:
+        limits = Limits(max_concurrency=4)
+        async with Client({"m": backend}, Journal(tmp_path), limits=limits) as client:
+            with pytest.raises(ProviderGone if scope == "endpoint" else RuntimeError):
+                await together(client.ask(ask_for(name)) for name in ["bad", *range(20)])
+            assert backend.most == 4
+        assert asyncio.all_tasks() == {asyncio.current_task()}
+        return total(client)
+
+    backend = HandBackend(answer)
+    account = asyncio.run(scenario())
+    sent = [text_of(request) for request in backend.asked if text_of(request) != "bad"]
+    assert sorted(sent) == sorted(kept(tmp_path, range(20)))
+    assert account.answered == len(sent) == 3
+
+
+def test_an_interrupt_while_answers_are_waited_for_ends_the_wait(tmp_path: Path) -> None:
+    sent = asyncio.Event()
+
+    async def answer(request: Request) -> Reply:
+        sent.set()
+        await asyncio.Event().wait()
+        return Reply("late")
+
+    async def scenario() -> None:
+        client = Client({"m": HandBackend(answer)}, Journal(tmp_path))
+        asked = asyncio.ensure_future(client.ask(ask_for("a")))
+        await sent.wait()
+        asked.cancel()
+        closing_down = asyncio.ensure_future(client.close())
+        await asyncio.wait([asked])
+        assert not closing_down.done()
+        closing_down.cancel()
+        await asyncio.wait([closing_down])
+        assert asyncio.all_tasks() == {asyncio.current_task()}
 
     asyncio.run(scenario())
 
-    async def replay() -> None:
-        with closing(Journal(tmp_path)) as journal:
-            for name in arrived:
-                assert await journal.get(ask_for(name).key("hand://one")) is not None
 
-    assert arrived
-    asyncio.run(replay())
+def test_who_asks_again_for_what_a_cancelled_asker_has_sent_shares_the_answer() -> None:
+    async def scenario() -> None:
+        sent, go_on = asyncio.Event(), asyncio.Event()
+
+        async def answer(request: Request) -> Reply:
+            sent.set()
+            await go_on.wait()
+            return Reply("fine")
+
+        backend = HandBackend(answer)
+        async with Client({"m": backend}) as client:
+            first = asyncio.ensure_future(client.ask(ask_for("a")))
+            await sent.wait()
+            first.cancel()
+            second = asyncio.ensure_future(client.ask(ask_for("a")))
+            await asyncio.wait([first])
+            go_on.set()
+            assert (await second).text == "fine"
+            assert len(backend.asked) == 1
+
+    asyncio.run(scenario())
 
 
 def test_thousands_of_calls_with_faults_leave_no_tasks_and_no_objects_behind() -> None:
@@ -693,3 +779,39 @@ def test_a_request_that_is_always_answered_with_nothing_fails_alone() -> None:
             assert (await client.ask(ask_for(2))).text == "fine"
 
     asyncio.run(scenario())
+
+
+def test_long_waits_are_told_once_and_short_ones_not_at_all() -> None:
+    async def scenario(retry_after: float) -> list[str]:
+        skipping, told = Skipping(), list[str]()
+        backend = HandBackend(failing(lambda: refused(retryable=True, retry_after=retry_after), 1))
+        async with Client({"m": backend}, time=skipping.time, notify=told.append) as client:
+            await ask_all(client, [ask_for(number) for number in range(5)])
+        return told
+
+    assert asyncio.run(scenario(1.0)) == []
+    (line,) = asyncio.run(scenario(8.0))
+    assert line.startswith("m asks to wait 8 s: status 4xx")
+
+
+def test_an_address_where_nobody_ever_listened_is_given_up_within_seconds() -> None:
+    async def scenario(*, answered_before: bool) -> tuple[int, float]:
+        skipping, open_to_all = Skipping(), answered_before
+
+        async def answer(request: Request) -> Reply:
+            if not open_to_all:
+                raise NobodyListens("nobody answers at hand://one: is the server running?")
+            return Reply("fine")
+
+        backend = HandBackend(answer)
+        async with Client({"m": backend}, time=skipping.time) as client:
+            if answered_before:
+                await client.ask(ask_for("first"))
+                open_to_all = False
+            with pytest.raises(ProviderGone, match="is the server running"):
+                await client.ask(ask_for("a"))
+        return len(backend.asked) - answered_before, skipping.now
+
+    attempts, seconds = asyncio.run(scenario(answered_before=False))
+    assert (attempts, seconds < 3) == (3, True)
+    assert asyncio.run(scenario(answered_before=True))[0] == 6

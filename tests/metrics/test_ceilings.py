@@ -34,14 +34,28 @@ def test_each_of_three_raters_meets_the_mean_of_the_others():
     ratings = np.random.default_rng(0).integers(1, 6, (30, 3)).astype(float)
     ratings[4, 1] = ratings[7] = NAN
     found = annotators_ceiling(SPEARMAN, ratings)
-    expected = []
+    expected, rows = [], []
     for rater in range(3):
         kept = ~np.isnan(ratings[:, rater]) & (np.arange(30) != 7)
         others = np.nanmean(np.delete(ratings[kept], rater, axis=1), axis=1)
         expected.append(SPEARMAN(ratings[kept, rater], others))
+        rows.append(kept.sum())
     assert found.per_rater == pytest.approx(expected)
-    assert found.value == pytest.approx(np.mean(expected))
+    assert found.value == pytest.approx(np.average(expected, weights=rows))
     assert found.n_rows == 29
+
+
+def test_visitors_of_two_rows_hardly_move_the_ceiling_of_the_regulars():
+    generator = np.random.default_rng(1)
+    quality = generator.normal(size=200)
+    ratings = np.full((200, 11), NAN)
+    ratings[:, :3] = np.clip(np.round(3 + quality[:, None] + 0.4 * generator.normal(size=(200, 3))), 1, 5)
+    alone = annotators_ceiling(SPEARMAN, ratings[:, :3]).value
+    for visitor in range(3, 11):
+        ratings[generator.choice(200, 2, replace=False), visitor] = generator.permutation([2, 4])
+    found = annotators_ceiling(SPEARMAN, ratings)
+    assert found.value == pytest.approx(alone, abs=0.05)
+    assert np.nanmean(found.per_rater) < alone - 0.5
 
 
 def test_raters_of_one_mind_reach_the_best():

@@ -9,6 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from polyjudge.metrics import METRICS, Levels, bootstrap, metric, paired_bootstrap, table
+from polyjudge.metrics.uncertainty import FEWEST_CLUSTERS, MOST_UNDEFINED
 
 NAN = float("nan")
 FIVE = Levels(1, 5)
@@ -118,13 +119,14 @@ def test_the_interval_of_a_plain_mean_is_that_of_theory():
 
 
 def test_documents_without_a_rating_are_no_zeros_in_a_resample():
-    human = [1, 2, 3, 1, 2, 3, NAN, NAN, NAN]
-    documents = ["a"] * 3 + ["b"] * 3 + ["c"] * 3
-    options = {"documents": documents, "grouping": "document-zero", "n_resamples": 300}
-    found = bootstrap(SPEARMAN, [1, 2, 3] * 3, human, **options).mean
+    human = [1, 2, 3] * 5 + [NAN] * 9
+    documents = [f"d{row // 3}" for row in range(24)]
+    options = {"documents": documents, "grouping": "document-zero", "n_resamples": 3000}
+    found = bootstrap(SPEARMAN, [1, 2, 3] * 8, human, **options).mean
     assert (found.value, found.low, found.high) == (1, 1, 1)
-    # Only a draw of the unrated document alone has no value: 1 in 27.
-    assert 0 < found.n_undefined < 30
+    # Only a draw of unrated documents alone has no value: (3/8)^8 of them, 1 in 2600.
+    assert found.n_undefined < 30
+    assert found.n_clusters == 5
 
 
 def test_a_wider_level_gives_a_wider_interval():
@@ -158,12 +160,51 @@ def test_rows_that_only_one_judge_scored_do_not_enter_a_difference():
     assert found.mean.value == 0
 
 
-def test_undefined_resamples_are_left_out_and_counted():
-    predicted, human = [3, 3, 3, 3, 3, 4], [1, 2, 3, 4, 5, 5]
+@pytest.mark.parametrize(("rare", "known"), [(1, False), (2, False), (4, True)])
+def test_undefined_resamples_are_counted_and_where_they_are_many_there_is_no_interval(rare, known):
+    human = np.arange(12.0)
+    predicted = np.where(human < rare, 4.0, 3.0)
     found = bootstrap(SPEARMAN, predicted, human, n_resamples=2000).mean
-    # A resample without the last row is constant: (5/6)^6 of them.
-    assert found.n_undefined / found.n_resamples == pytest.approx((5 / 6) ** 6, abs=0.04)
-    assert -1 <= found.low <= found.high <= 1
+    # A resample without one of the rare scores is constant.
+    share = found.n_undefined / found.n_resamples
+    assert share == pytest.approx((1 - rare / 12) ** 12, abs=0.04)
+    assert (share <= MOST_UNDEFINED) == known
+    assert math.isnan(found.low) == math.isnan(found.high) == math.isnan(found.standard_error) == (not known)
+    if known:
+        assert -1 <= found.low <= found.high <= 1
+
+
+@pytest.mark.parametrize("documents", [2, FEWEST_CLUSTERS - 1, FEWEST_CLUSTERS])
+def test_fewer_than_five_documents_with_a_pair_have_no_interval(documents):
+    generator = np.random.default_rng(documents)
+    human = generator.normal(size=(documents + 3, 6))
+    first, second = human + generator.normal(size=(2, *human.shape))
+    human[-3:] = NAN
+    names = np.repeat(np.arange(documents + 3), 6).tolist()
+    for found in (
+        bootstrap(SPEARMAN, first.ravel(), human.ravel(), documents=names),
+        paired_bootstrap(SPEARMAN, first.ravel(), second.ravel(), human.ravel(), documents=names),
+    ):
+        assert not math.isnan(found.mean.value)
+        assert (found.n_clusters, found.mean.n_clusters) == (documents + 3, documents)
+        assert math.isnan(found.mean.low) == math.isnan(found.mean.high) == (documents < FEWEST_CLUSTERS)
+
+
+def test_two_equal_judges_of_few_documents_or_rare_ratings_are_not_told_apart():
+    generator = np.random.default_rng(7)
+    told = {"few documents": 0, "rare ratings": 0}
+    for trial in range(60):
+        human = generator.normal(size=16)
+        first, second = human + generator.normal(size=(2, 16))
+        documents = np.repeat(np.arange(2), 8).tolist()
+        few = paired_bootstrap(SPEARMAN, first, second, human, documents=documents, n_resamples=200, seed=trial).mean
+        rare = np.zeros(60)
+        rare[generator.integers(60)] = 3
+        first, second = np.round(rare + generator.normal(size=(2, 60)))
+        lone = paired_bootstrap(SPEARMAN, first, second, rare, n_resamples=200, seed=trial).mean
+        told["few documents"] += few.low > 0 or few.high < 0
+        told["rare ratings"] += lone.low > 0 or lone.high < 0
+    assert told == {"few documents": 0, "rare ratings": 0}
 
 
 def test_a_constant_judge_has_no_interval_and_neither_has_the_mean():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from contextlib import suppress
 
 import pytest
@@ -29,11 +30,12 @@ NASTY = [
     "```python\nx = 1\n```\nis code, and\n```\nthis\n``` too",
     "Rate 4/5.\u2028Then stop.",
     "评分从一到五。",
-    "Half a pair: \ud83d",
     "// not a comment, # nor this",
 ]
 texts = st.sampled_from(NASTY) | st.lists(st.sampled_from([*NASTY, *'ab"{}[]:,\\\n<>&/ '])).map("".join) | st.text()
-wanted = texts.filter(lambda text: any(character.isalnum() for character in text))
+wanted = texts.filter(
+    lambda text: any(character.isalnum() for character in text) and not re.search("[\0\ud800-\udfff]", text)
+)
 
 
 @pytest.mark.parametrize("text", NASTY)
@@ -105,6 +107,24 @@ def test_nothing_written_is_refused(text: str) -> None:
 def test_a_missing_or_doubtful_instruction_is_refused_and_never_mended(text: str) -> None:
     with pytest.raises(ReplyError):
         read_instructions(text, ("fluency", "coherence"))
+
+
+@pytest.mark.parametrize("text", ["Half a pair: \ud83d", "\udc00 Rate it.", "Rate\0 it."])
+def test_an_instruction_that_no_judge_file_could_hold_is_refused(text: str) -> None:
+    with pytest.raises(ReplyError, match="character that cannot be sent"):
+        read_instruction(text)
+    for escaped in (True, False):
+        with pytest.raises(ReplyError, match=r"\['coherence'\] holds a character that cannot be sent"):
+            read_instructions(
+                json.dumps({"fluency": "a", "coherence": text}, ensure_ascii=escaped), ("fluency", "coherence")
+            )
+
+
+def test_instructions_given_twice_must_agree() -> None:
+    first, second = '{"a": "Rate."}', '{"a": "Rate well."}'
+    assert read_instructions(f"{first}\n{first}", ("a",)) == {"a": "Rate."}
+    with pytest.raises(ReplyError, match="several objects with different"):
+        read_instructions(f"{first}\n{second}", ("a",))
 
 
 def test_the_refusal_names_the_criterion() -> None:

@@ -46,7 +46,8 @@ def two(text: str, *, cut: bool = False) -> dict[str, float]:
         ("Fluency: 4\nCoherence: 3", {"fluency": 4, "coherence": 3}),
         ("* **Fluency** is 4\n* **Coherence** is 3.", {"fluency": 4, "coherence": 3}),
         ("{'fluency': 4, 'coherence': 3,}", {"fluency": 4, "coherence": 3}),
-        ('{"fluency": 1}\n{"fluency": 4, "coherence": 3}', {"fluency": 4, "coherence": 3}),
+        ('{"fluency": 1}\n{"fluency": 4, "coherence": 3}', {"coherence": 3}),
+        ('{"fluency": 4}\n{"coherence": 3}', {"fluency": 4, "coherence": 3}),
         # what is missing or unusable leaves the others alone
         ('{"fluency": 4}', {"fluency": 4}),
         ('{"fluency": 4, "coherence": null}', {"fluency": 4}),
@@ -54,7 +55,7 @@ def two(text: str, *, cut: bool = False) -> dict[str, float]:
         ('{"fluency": 4, "coherence": 3, "coherence": 2}', {"fluency": 4}),
         ('{"fluency": 4, "coherence": 1|2|3|4|5}', {"fluency": 4}),
         ("Fluency: 4\nCoherence: good", {"fluency": 4}),
-        ('{"fluency": 4, "coherence": 3}\n{"fluency": 2}', {"fluency": 2}),
+        ('{"fluency": 4, "coherence": 3}\n{"fluency": 2}', {"coherence": 3}),
         # nothing says which number belongs to which criterion
         ("4, 3", {}),
         ("4", {}),
@@ -120,8 +121,13 @@ def test_an_object_that_never_closes_is_not_read_even_if_nobody_says_that_it_was
         "9" * 60_000,
         '{"x": "' + "fluency: 4, " * 5_000,
         "{fluency" * 5_000 + "}" * 5_000,
+        "{a}" * 60_000 + "{",
+        "<b>" * 30_000 + "</b>",
+        "Fluency is " * 10_000,
+        "[THINK]" * 10_000,
+        ": " * 30_000,
     ],
-    ids=range(20),
+    ids=range(25),
 )
 def test_a_huge_or_deep_reply_is_refused_like_any_other(text: str) -> None:
     for cut in (False, True):
@@ -191,7 +197,7 @@ def test_whatever_is_written_a_score_lies_on_its_scale_or_the_reply_is_refused(
 @given(
     st.dictionaries(st.sampled_from(["fluency", "coherence"]), st.integers(1, 5), min_size=1),
     st.dictionaries(st.sampled_from(["note", "why"]), st.text(max_size=20)),
-    st.sampled_from(["{}", "Here: {}", "```json\n{}\n```", "<think>{{</think>{}", "{}\nDone.", "{{a}} {}"]),
+    st.sampled_from(["{}", "Here:\n{}", "```json\n{}\n```", "<think>{{</think>{}", "{}\nDone.", "{{a}}\n{}"]),
 )
 def test_what_is_written_as_json_is_read_back(scores: dict[str, int], notes: dict[str, str], around: str) -> None:
     reply = around.format(json.dumps({**notes, **scores}, ensure_ascii=False))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from io import TextIOWrapper
 
@@ -59,20 +61,55 @@ def main(arguments: Sequence[str] | None = None) -> None:
             stream.reconfigure(errors="backslashreplace")
     try:
         code = polyjudge.main(arguments, prog_name="polyjudge", standalone_mode=False)
+        if sys.stdout is not None:
+            sys.stdout.flush()
     except click.exceptions.Exit as leaving:
         code = leaving.exit_code
     except click.ClickException as wrong:
-        click.echo(_wrong(wrong), err=True)
+        _say(_wrong(wrong))
         code = InputError.exit_code
     except (KeyboardInterrupt, click.Abort):
-        click.echo("interrupted; what was answered is kept, and the same command goes on from there", err=True)
+        _say("interrupted; what was answered is kept, and the same command goes on from there")
         code = INTERRUPTED
     except BrokenPipeError:
         code = PolyjudgeError.exit_code
     except PolyjudgeError as error:
-        click.echo(f"{'stopped' if isinstance(error, Stopped) else 'error'}: {error}", err=True)
+        _say(f"{'stopped' if isinstance(error, Stopped) else 'error'}: {error}")
         code = error.exit_code
+    except OSError as error:
+        _say(f"error: {_failed(error)}")
+        code = PolyjudgeError.exit_code
+    _drop_what_cannot_be_written()
     sys.exit(code if isinstance(code, int) else 0)
+
+
+def _say(line: str) -> None:
+    """Write a line to standard error, if there is somebody to read it."""
+    with suppress(OSError, ValueError):
+        click.echo(line, err=True)
+
+
+def _failed(error: OSError) -> str:
+    """What the system refused, in one line."""
+    try:
+        os.getcwd()
+    except OSError:
+        return "the folder that this command was started in is gone; change to another one and run it again"
+    place = f" {str(error.filename)!r}" if error.filename is not None else ""
+    return f"the system refuses to read or write{place}: {error.strerror or error}; what was answered is kept"
+
+
+def _drop_what_cannot_be_written() -> None:
+    """Keep the interpreter from a second attempt at its end, which would replace the exit code by one of its own."""
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except (OSError, ValueError):
+            with suppress(OSError, ValueError):
+                nowhere = os.open(os.devnull, os.O_WRONLY)
+                os.dup2(nowhere, stream.fileno())
+                os.close(nowhere)
 
 
 def _wrong(error: click.ClickException) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from textwrap import shorten
 
 import click
@@ -18,14 +18,29 @@ LONGEST_REASON = 160
 
 @contextmanager
 def watching(*, quiet: bool) -> Iterator[Observer]:
-    """An observer that shows what happens."""
-    if quiet:
+    """An observer that shows what happens; where nothing can be shown any more, the run goes on unseen."""
+    if quiet or sys.stderr is None:
         yield unwatched
-    elif sys.stderr.isatty():
-        with _Bar() as bar:
-            yield bar.see
-    else:
-        yield _plain
+        return
+    if not sys.stderr.isatty():
+        yield _unharmed(_plain)
+        return
+    bar = _Bar()
+    try:
+        yield _unharmed(bar.see)
+    finally:
+        with suppress(OSError, ValueError):
+            bar.stop()
+
+
+def _unharmed(show: Observer) -> Observer:
+    """An observer that a closed or broken standard error does not end."""
+
+    def see(event: Event) -> None:
+        with suppress(OSError, ValueError):
+            show(event)
+
+    return see
 
 
 def _plain(event: Event) -> None:
@@ -65,10 +80,7 @@ class _Bar:
         )
         self._task = self._progress.add_task("calls", total=None, journal=0)
 
-    def __enter__(self) -> _Bar:
-        return self
-
-    def __exit__(self, *_: object) -> None:
+    def stop(self) -> None:
         self._progress.stop()
 
     def see(self, event: Event) -> None:

@@ -51,6 +51,10 @@ def brighter() -> Dataset:
 
     Sizes: 2,768 train and 2,767 test rows; anger, fear, joy, sadness, surprise, integers 0 (none) - 3 (most intense).
 
+    Columns: text is the input, one column of ratings a criterion bears its name.
+
+    Files: brighter/train.parquet and brighter/test.parquet under the folder that POLYJUDGE_DATA names.
+
     What to know: a rating sums up several annotators whose single ratings are not in these files, so the ceiling is
     unknown. The files name no writers: the row is the document. Anger is 0 in nearly nine rows of ten, so agreement
     by equality rewards a judge that always answers 0.

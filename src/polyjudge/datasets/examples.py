@@ -18,6 +18,7 @@ from polyjudge.domain.scale import NAN
 from polyjudge.errors import DataError
 
 PARTS = ("train", "validation", "test")
+OWN_ID = "id"
 _ALSO_CALLED = {"training": "train", "valid": "validation", "val": "validation", "dev": "validation"}
 
 
@@ -58,7 +59,7 @@ def read_examples(table: Table, rubric: Rubric, *, ratings_required: bool = True
     examples = reader.examples(rubric)
     splits = reader.splits(rubric)
     reader.check(rubric, examples, ratings_required)
-    notes = [*table.notes, *_input_notes(rubric, examples)]
+    notes = [*table.notes, *reader.notes, *_input_notes(rubric, examples)]
     kept = list(range(len(examples)))
     if ratings_required:
         notes += _rating_notes(rubric, examples)
@@ -99,6 +100,7 @@ class _Reader:
 
     def __init__(self, table: Table) -> None:
         self._table = table
+        self.notes: list[str] = []
         self._problems = Problems(table.source, DataError)
 
     def examples(self, rubric: Rubric) -> list[Example]:
@@ -107,7 +109,7 @@ class _Reader:
             for position in range(len(self._table.rows))
         ]
         document = rubric.document if rubric.document in self._table.columns else None
-        ids = self._ids(rubric.id) if rubric.id in self._table.columns else _digests(inputs)
+        ids = self._ids(rubric.id) if rubric.id in self._table.columns else self._unasked(rubric) or _digests(inputs)
         return [
             Example(
                 id=ids[position],
@@ -167,13 +169,31 @@ class _Reader:
                 self._problems.add(f"{rows}: the id {clipped(name)} (column {column!r}) stands twice; ids must differ")
         return ids
 
+    def _unasked(self, rubric: Rubric) -> list[str] | None:
+        """The cells of a column called ``id`` that has no other use, where the rubric names none and they identify."""
+        used = {rubric.document, rubric.split, *(column for column, _ in rubric.inputs)}
+        used.update(column for criterion in rubric.criteria for column in rating_columns(criterion))
+        if rubric.id is not None or OWN_ID not in self._table.columns or OWN_ID in used:
+            return None
+        try:
+            ids = [text_of(row.get(OWN_ID)).strip() for row in self._table.rows]
+        except ValueError:
+            return None
+        if any(is_missing(name) for name in ids) or len(set(ids)) < len(ids):
+            return None
+        self.notes.append(f"column {OWN_ID!r} is taken for the rows' identifiers")
+        return ids
+
     def _ratings(self, position: int, rubric: Rubric) -> dict[str, tuple[float, ...]]:
         ratings: dict[str, tuple[float, ...]] = {}
         for criterion in rubric.criteria:
-            columns = [column for column in rating_columns(criterion) if column in self._table.columns]
+            columns = rating_columns(criterion)
             reads = partial(rating_of, scale=criterion.scale)
-            read = [self._cell(position, column, reads) for column in columns]
-            if columns:
+            # An absent column keeps its place, or the next rater's ratings would pass for this one's.
+            read = [
+                self._cell(position, column, reads) if column in self._table.columns else NAN for column in columns
+            ]
+            if any(column in self._table.columns for column in columns):
                 ratings[criterion.name] = tuple(NAN if value is None else float(value) for value in read)
         return ratings
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from polyjudge.datasets.examples import read_examples
+from polyjudge.datasets.examples import OWN_ID, read_examples
 from polyjudge.datasets.table import Table
 from polyjudge.datasets.tables import read_table
 from polyjudge.domain.dataset import Dataset, Rubric
@@ -60,7 +60,9 @@ def parts_dataset(name: str, tables: Mapping[str, Table], rubric: Rubric, notes:
     splits: list[str] = []
     told = list(notes)
     for part, table in tables.items():
-        reading = read_examples(table, rubric)
+        # A column of identifiers counts in its own file only; over all parts PART-ROW identifies.
+        columns = tuple(column for column in table.columns if column != OWN_ID)
+        reading = read_examples(replace(table, columns=columns), rubric)
         examples += [replace(example, id=f"{part}-{example.row}") for example in reading.examples]
         splits += [part] * len(reading.examples)
         told += [f"{part}: {note}" for note in reading.notes]

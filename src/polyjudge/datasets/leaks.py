@@ -30,6 +30,19 @@ class Repeat:
 
 
 @dataclass(frozen=True, slots=True)
+class SharedColumn:
+    """One input column whose texts recur where no document groups the rows.
+
+    Attributes:
+        column: of the inputs.
+        texts: how many different texts of the first part stand in the second too, white space aside.
+    """
+
+    column: str
+    texts: int
+
+
+@dataclass(frozen=True, slots=True)
 class Overlap:
     """What two parts share. Rows are 1-based rows of the file the row came from.
 
@@ -40,6 +53,8 @@ class Overlap:
         same: rows that are in both parts.
         repeats: rows of the second part, not in the first, whose inputs equal some of the first but for white space.
         alike: the same, where case and punctuation differ too.
+        columns: of several input columns each that has texts in both parts, asked where no row names a document. A
+            column that holds the same text throughout groups nothing and is passed over.
     """
 
     first: str
@@ -49,31 +64,38 @@ class Overlap:
     same: tuple[int, ...]
     repeats: tuple[Repeat, ...]
     alike: tuple[Repeat, ...]
+    columns: tuple[SharedColumn, ...] = ()
 
     @property
     def clean(self) -> bool:
-        """No document, no row and no text in both; rows that are only alike do not count."""
-        return not (self.documents or self.same or self.repeats)
+        """No document, no row and no text of any column in both; rows that are only alike do not count."""
+        return not (self.documents or self.same or self.repeats or self.columns)
 
     def lines(self) -> list[str]:
         """For people; rows that are only alike are told too."""
         pair = f"{self.first} / {self.second}"
         told: list[str] = []
         if self.same:
-            told.append(f"{pair}: {_count(self.same, 'row')} in both: {listed(self.same, MOST_ROWS)}")
+            told.append(f"{pair}: {_count(len(self.same), 'row')} in both: {listed(self.same, MOST_ROWS)}")
         if self.documents:
             names = listed((clipped(name, 40) for name in self.documents), 8)
             told.append(
                 f"{pair}: {len(self.documents)} of {self.documents_of_first} documents of {self.first} recur in "
                 f"{self.second}: {names}"
             )
+        told += [
+            f"{pair}: column {shared.column!r}: {_count(shared.texts, 'text')} of {self.first} "
+            f"{'recurs' if shared.texts == 1 else 'recur'} in {self.second}; name the column that groups rows with "
+            f"'document'"
+            for shared in self.columns
+        ]
         for repeats, how in (
             (self.repeats, "with the same inputs"),
             (self.alike, "alike but for case and punctuation"),
         ):
             if repeats:
                 pairs = (f"{self.second} {r.row} = {self.first} {listed(r.repeats, 3)}" for r in repeats)
-                told.append(f"{pair}: {_count(repeats, 'row')} {how} (by row): {listed(pairs, MOST_ROWS)}")
+                told.append(f"{pair}: {_count(len(repeats), 'row')} {how} (by row): {listed(pairs, MOST_ROWS)}")
         return told
 
 
@@ -97,7 +119,7 @@ class Draws:
 
     def line(self) -> str:
         return (
-            f"training draws: {self.inside} of {self.total} lie in validation ({_count(self.rows, 'row')}: "
+            f"training draws: {self.inside} of {self.total} lie in validation ({_count(len(self.rows), 'row')}: "
             f"{listed(self.rows, MOST_ROWS)}); {self.distinct} of {self.train} train rows are ever drawn"
         )
 
@@ -178,6 +200,7 @@ def _overlap(first: _Part, second: _Part) -> Overlap:
         same=tuple(example.row for example in second.examples if example.id in ids),
         repeats=repeats,
         alike=tuple(r for r in _repeats(first, second, first.loose, second.loose, ids) if r.row not in told),
+        columns=_shared_columns(first.examples, second.examples),
     )
 
 
@@ -195,5 +218,18 @@ def _repeats(
     )
 
 
-def _count(things: Sequence[object], noun: str) -> str:
-    return f"{len(things)} {noun}" + ("" if len(things) == 1 else "s")
+def _shared_columns(first: Sequence[Example], second: Sequence[Example]) -> tuple[SharedColumn, ...]:
+    """The columns of several inputs whose texts stand in both parts; none where a row names its document."""
+    rows = [*first, *second]
+    if not (first and second) or len(first[0].inputs) < 2 or any(e.document is not None for e in rows):
+        return ()
+    found: list[SharedColumn] = []
+    for place, column in enumerate(first[0].inputs):
+        before, after = ({exact(e.inputs)[place] for e in part} - {""} for part in (first, second))
+        if before & after and len(before | after) > 1:
+            found.append(SharedColumn(column, len(before & after)))
+    return tuple(found)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" + ("" if number == 1 else "s")

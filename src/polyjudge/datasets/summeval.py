@@ -57,6 +57,10 @@ def summeval() -> Dataset:
 
     Sizes: 160 train and 480 test rows over 100 articles; fluency, relevance, coherence, consistency, integers 1-5.
 
+    Columns: text (the article) and machine_summary are the inputs, one column of ratings a criterion bears its name.
+
+    Files: summeval/train.parquet and summeval/test.parquet under the folder that POLYJUDGE_DATA names.
+
     What to know: every rating is that of one expert, not the same one throughout, so the files show no annotators'
     ceiling. Their split is by row: nearly all articles stand on both sides (split by document to keep them apart).
     Most articles are UTF-8 that somebody took for Latin-1; they are repaired here, and the notes count them.

@@ -37,6 +37,8 @@ def wildguard() -> Dataset:
     Sizes and digests are those of the user's copy ("When Gradients Collide" uses 500 rows of each part). A row
     without a response may carry the prompt's label alone.
 
+    Criteria: prompt_harm and response_harm (unharmful, harmful), response_refusal (compliance, refusal).
+
     Raises:
         DataError: ``POLYJUDGE_DATA`` is unset, or the files are missing or of another form.
         MissingExtra: pyarrow is not installed.

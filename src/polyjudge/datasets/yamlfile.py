@@ -73,7 +73,7 @@ def dump_yaml(mapping: Mapping[str, Any]) -> str:
     another judge. Bytes depend on the mapping alone.
 
     Raises:
-        ValueError: no YAML holds the mapping exactly (a lone surrogate, an object).
+        ValueError: no YAML holds the mapping exactly.
     """
     from ruamel.yaml.error import YAMLError
 
@@ -84,7 +84,7 @@ def dump_yaml(mapping: Mapping[str, Any]) -> str:
                 return text
         except (CriteriaError, YAMLError, UnicodeError):
             continue
-    raise ValueError("cannot be written as YAML and read back as the same: it holds text or values that YAML does not")
+    raise ValueError("cannot be written as YAML and read back as the same: it holds a value that YAML does not")
 
 
 def _canonical(mapping: Mapping[str, Any]) -> str:

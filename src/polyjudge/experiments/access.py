@@ -46,7 +46,7 @@ async def open_client(
         config: models, addresses, budget and limits.
         backends: model name -> an opened backend, instead of looking the name up.
         observer: told how many answers there are.
-        journal: False for an invocation that asks nothing.
+        journal: False for an invocation that asks nothing; it needs no key then.
 
     Raises:
         ModelError: unknown provider, missing key, bad address.
@@ -57,10 +57,13 @@ async def open_client(
         total = accounts.total()
         observer(Counted(total.answered, total.from_journal + total.joined))
 
+    def noted(text: str) -> None:
+        observer(Noted(text))
+
     accounts = Accounts(counted)
     record = Journal(journal_folder(), reuse=not config.no_cache) if journal else None
     client = Client(
-        open_backends(config, backends, lambda text: observer(Noted(text))),
+        open_backends(config, backends, noted, planning=not journal),
         record,
         Budget(config.max_calls, config.max_tokens),
         Limits(
@@ -70,6 +73,7 @@ async def open_client(
             timeout=config.attempt_timeout,
         ),
         accounts,
+        notify=noted,
     )
     async with client:
         try:

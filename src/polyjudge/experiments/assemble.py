@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
@@ -18,7 +19,7 @@ from polyjudge.engine import Setup
 from polyjudge.errors import ConfigError, ModelError
 from polyjudge.experiments.config import PER_CRITERION, STAGES, RunConfig
 from polyjudge.gates import Gate, MeanGate, NoGate, PerCriterionGate
-from polyjudge.judge.measure import levels, own_metric, primary_metric
+from polyjudge.judge.measure import levels, own_metric, primary_metric, ratings
 from polyjudge.judge.predict import Judge
 from polyjudge.judge.readout import Readout
 from polyjudge.llm.request import Asker, Backend
@@ -85,6 +86,7 @@ def assemble(config: RunConfig, dataset: Dataset, asker: Asker) -> House:
     used = layout(_layout(config, readout), prompt.names)
     judge = Judge(asker, _role(config, "judge"), used, readout, config.re_asks)
     metric = primary_metric(prompt.criteria)
+    _check_ratings(config, prompt, parts)
     gate = _gate(config, prompt, readout, metric)
     groups = [(name,) for name in prompt.names] if config.mode == "ST" else [prompt.names]
     setups = tuple(_setup(config, parts, prompt.only(group), judge, gate, asker) for group in groups)
@@ -228,6 +230,23 @@ def _gate(config: RunConfig, prompt: JudgePrompt, readout: Readout, primary: str
     if own:
         return PerCriterionGate(metrics, config.seed)
     return MeanGate(name, agreement.metric(name).higher_is_better, config.strict_gate)
+
+
+def _check_ratings(config: RunConfig, prompt: JudgePrompt, parts: Split) -> None:
+    """Refuse ratings under which no gate could ever accept anything, before any call is paid."""
+    if config.gate == "none":
+        return
+    people = ratings(prompt.criteria, parts.validation)
+    for k, criterion in enumerate(prompt.criteria):
+        name = own_metric(criterion) if config.gate in ("", PER_CRITERION) else config.gate
+        column = people.human[:, k]
+        metric = agreement.metric(name)
+        if metric.applies_to(people.levels[k]) and math.isnan(metric(column, column, people.levels[k])):
+            raise ConfigError(
+                f"on the {len(column)} validation rows the ratings of {criterion.name!r} are missing or all the same, "
+                f"so that {name} is undefined and nothing could be accepted; rate more rows, choose another "
+                f"--split-seed, leave the criterion out, or use --gate none"
+            )
 
 
 def sensible_metrics(criteria: Sequence[Criterion], readout: Readout) -> tuple[str, ...]:

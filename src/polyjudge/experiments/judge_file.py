@@ -35,7 +35,7 @@ _KINDS: Mapping[type, str] = MappingProxyType({str: "a text", bool: "true or fal
 # What judge.yaml adds to a criteria file.
 _OWN_KEYS = (
     *("polyjudge", "layout", "model", "base_url", "endpoint_name", "structured", "parameters"),
-    *("demonstrations", "lineage"),
+    *("demonstrations", "seed", "re_asks", "lineage"),
 )
 
 
@@ -54,6 +54,8 @@ class JudgeFile:
         base_url: of the endpoint; "" for the provider's own.
         endpoint_name: "" unless several addresses serve one model.
         lineage: where it comes from: data digest, seeds, models, agreement, version.
+        seed: of the run; it distinguishes answers where the temperature is above 0.
+        re_asks: how often an unreadable score is asked for again.
     """
 
     rubric: Rubric
@@ -66,6 +68,8 @@ class JudgeFile:
     base_url: str = ""
     endpoint_name: str = ""
     lineage: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    re_asks: int = 2
 
     @property
     def prompt(self) -> JudgePrompt:
@@ -82,6 +86,7 @@ def dump_judge(judge: JudgeFile) -> str:
         content["endpoint_name"] = judge.endpoint_name
     content["structured"] = judge.structured
     content["parameters"] = _parameters(judge.sampling)
+    content |= {"seed": judge.seed, "re_asks": judge.re_asks}
     if judge.demonstrations:
         content["demonstrations"] = [_demonstration(judge.rubric, shown) for shown in judge.demonstrations]
     content["lineage"] = dict(judge.lineage)
@@ -116,6 +121,8 @@ def read_judge(path: str | Path) -> JudgeFile:
         demonstrations=_demonstrations(own.get("demonstrations", []), rubric, source),
         base_url=_member(own, "base_url", source, str, ""),
         endpoint_name=_member(own, "endpoint_name", source, str, ""),
+        seed=_count(own, "seed", source, 0),
+        re_asks=_count(own, "re_asks", source, 2),
         lineage=_member(own, "lineage", source, dict, {}),
     )
 
@@ -182,6 +189,13 @@ def _member(own: Mapping[str, Any], key: str, source: str, kind: type[T], defaul
     value = default if found is None else found
     if not isinstance(value, kind):
         raise CriteriaError(f"{source!r}, key {key!r}: {clipped(value)} must be {_KINDS[kind]}")
+    return value
+
+
+def _count(own: Mapping[str, Any], key: str, source: str, default: int) -> int:
+    value = own.get(key, default)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise CriteriaError(f"{source!r}, key {key!r}: {clipped(value)} must be a whole number from 0 on")
     return value
 
 

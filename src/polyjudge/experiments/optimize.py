@@ -264,6 +264,8 @@ def _judge(config: RunConfig, house: House, fitted: JudgePrompt, steps: Sequence
         demonstrations=fitted.demonstrations,
         base_url=config.base_url,
         endpoint_name=config.endpoint_name,
+        seed=config.seed,
+        re_asks=config.re_asks,
         lineage=lineage,
     )
 

@@ -6,11 +6,14 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.example import Example
 from polyjudge.domain.records import Prediction
 from polyjudge.judge.measure import rater_matrix, ratings, scores
 from polyjudge.metrics import agreement, ceilings, collapse, grouping, uncertainty
+from polyjudge.metrics.levels import Matrix
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +22,13 @@ class Comparison:
 
     Attributes:
         name: the criterion, or "mean".
-        initial: agreement of the initial prompt; nan = undefined.
-        fitted: agreement of the fitted prompt.
+        initial: agreement of the initial prompt on the rows that both prompts scored; nan = undefined.
+        fitted: agreement of the fitted prompt on the same rows.
         difference: fitted minus initial on the rows that both scored.
         low: lower end of its 95 % interval, clustered by document; nan = undecided.
         high: upper end.
-        coverage: share of the rated test rows that the fitted prompt scored.
+        coverage: share of the rated test rows that the fitted prompt scored; nan = no row is rated.
+        coverage_initial: the same of the initial prompt.
         ceiling: agreement of one rater with the others; nan = unknown (fewer than two raters).
         collapsed: whether the fitted prompt gives (nearly) everything the same score.
     """
@@ -36,6 +40,7 @@ class Comparison:
     low: float
     high: float
     coverage: float
+    coverage_initial: float
     ceiling: float = math.nan
     collapsed: bool = False
 
@@ -80,6 +85,9 @@ def compare(
     """Initial against fitted predictions of the same examples, in the same order."""
     people = ratings(criteria, examples)
     before, after = scores(criteria, initial), scores(criteria, fitted)
+    answered = [share_scored(one, people.human) for one in (before, after)]
+    # What stands side by side is measured on the same rows: those that both prompts scored.
+    before, after = np.where(np.isnan(after), np.nan, before), np.where(np.isnan(before), np.nan, after)
     found = agreement.metric(metric)
     own = [grouping.table(found, one, people.human, levels=people.levels) for one in (before, after)]
     differences = uncertainty.paired_bootstrap(
@@ -93,7 +101,8 @@ def compare(
             difference=differences.per_criterion[k].value,
             low=differences.per_criterion[k].low,
             high=differences.per_criterion[k].high,
-            coverage=own[1].per_criterion[k].coverage,
+            coverage=answered[1][k],
+            coverage_initial=answered[0][k],
             ceiling=ceilings.annotators_ceiling(
                 found, rater_matrix(criterion, examples), levels=people.levels[k]
             ).value,
@@ -102,7 +111,7 @@ def compare(
         for k, criterion in enumerate(criteria)
     ]
     interval = differences.mean
-    covered = [row.coverage for row in rows]
+    covered = [math.fsum(shares) / len(shares) for shares in answered]
     mean = Comparison(
         "mean",
         own[0].mean,
@@ -110,7 +119,8 @@ def compare(
         interval.value,
         interval.low,
         interval.high,
-        math.fsum(covered) / len(covered),
+        covered[1],
+        covered[0],
     )
     return Outcome(
         metric=metric,
@@ -132,9 +142,14 @@ def _doubt(metric: agreement.Metric, interval: uncertainty.Interval, unit: str) 
     return f"{metric.name} has no value in {share:.0%} of the resamples, because too few ratings or scores differ"
 
 
-def _verdict(
-    metric: agreement.Metric, mean: Comparison, rows: Sequence[Comparison], changed: bool, doubt: str
-) -> str:
+def share_scored(answers: Matrix, human: Matrix) -> list[float]:
+    """The share of the rated rows of each criterion that have an answer (K,); nan where no row is rated."""
+    rated = ~np.isnan(human)
+    counts = zip((rated & ~np.isnan(answers)).sum(axis=0).tolist(), rated.sum(axis=0).tolist(), strict=True)
+    return [scored / of if of else math.nan for scored, of in counts]
+
+
+def _verdict(metric: agreement.Metric, mean: Comparison, rows: Sequence[Comparison], changed: bool, doubt: str) -> str:
     if not changed:
         return "No change was accepted: the initial prompt stands."
     figures = f"mean {metric.name} {mean.initial:.3f} -> {mean.fitted:.3f}, difference {mean.difference:+.3f}"

@@ -6,10 +6,10 @@ default is dropped with a notice.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Sequence
 
 from polyjudge import registry
-from polyjudge.domain.dataset import Split
+from polyjudge.domain.example import Example
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.errors import CallFailed, ModelError
 from polyjudge.experiments.assemble import House
@@ -17,14 +17,16 @@ from polyjudge.experiments.config import STAGES, Parameters, RunConfig, Settings
 from polyjudge.experiments.events import Noted, Observer
 from polyjudge.judge.predict import Judge
 from polyjudge.llm.client import Client
-from polyjudge.llm.request import Message, Request
+from polyjudge.llm.request import Message, Request, Sampling
 from polyjudge.llm.role import Role
+from polyjudge.llm.together import together
 
 QUESTION = "Answer with the one word: ready"
 # The names under which providers refuse what belongs to a setting of ours.
 _SCHEMA = frozenset({"response_format", "json_schema"})
 _LENGTH = frozenset({"max_tokens", "max_completion_tokens"})
-_OWN_SETTINGS = 2
+# So many rows are tried before the run begins without an answer.
+_ROWS = 5
 
 
 async def probed(
@@ -39,28 +41,60 @@ async def probed(
         ModelError: a model refuses a value that the user set, or one that cannot be left out.
     """
     config = settings.config
-    for stage in STAGES:
-        model = config.model_of(stage)
-        if model in given or model.partition("/")[0] in registry.names("backends"):
-            continue
-        for _ in range(1 + _OWN_SETTINGS):
-            failure = await client.probe(_request(config, stage, house))
+    pending = [
+        stage
+        for stage in STAGES
+        if (model := config.model_of(stage)) not in given and model.partition("/")[0] not in registry.names("backends")
+    ]
+    while pending:
+        groups = _alike(config, pending)
+        failures = await together(_refused(config, group[0], house, client) for group in groups)
+        pending = []
+        for group, failure in zip(groups, failures, strict=True):
             if failure is None:
-                break
-            config = _without(config, stage, failure, settings, observer)
+                continue
+            for stage in group:
+                # Each round leaves out one more setting of ours or ends the run, so there are few.
+                config = _without(config, stage, failure, settings, observer)
+                pending.append(stage)
     return config
 
 
-def _request(config: RunConfig, stage: str, house: House) -> Request:
-    """The judge's first real question, which the run would ask anyway; a tiny one of the other roles."""
+def _alike(config: RunConfig, stages: Sequence[str]) -> list[list[str]]:
+    """The stages that one question speaks for: the same model, asked in the same way."""
+    groups: dict[tuple[bool, str, Sampling], list[str]] = {}
+    for stage in stages:
+        groups.setdefault((stage == "judge", config.model_of(stage), config.sampling_of(stage)), []).append(stage)
+    return list(groups.values())
+
+
+async def _refused(config: RunConfig, stage: str, house: House, client: Client) -> CallFailed | None:
+    """The refusal of a parameter, key or model; None when there is none.
+
+    A text that is filtered or too long says nothing of these: others are tried, and the run counts it as unscored.
+    """
+    for request in _requests(config, stage, house):
+        failure = await client.probe(request)
+        if failure is None:
+            return None
+        if failure.scope == "endpoint":
+            return failure
+    return None
+
+
+def _requests(config: RunConfig, stage: str, house: House) -> Iterator[Request]:
+    """Real questions of the judge, which the run would ask anyway; a tiny one of the other roles."""
     if stage == "judge":
-        return _first_question(config, house.judge, house.prompt, house.split)
+        rows = house.split.validation
+        for row in rows[:: max(1, len(rows) // _ROWS)][:_ROWS]:
+            yield _question(config, house.judge, house.prompt, row)
+        return
     role = Role(stage, config.model_of(stage), config.sampling_of(stage), config.seed)
-    return role.request((Message("user", QUESTION),))
+    yield role.request((Message("user", QUESTION),))
 
 
-def _first_question(config: RunConfig, judge: Judge, prompt: JudgePrompt, parts: Split) -> Request:
-    question = judge.question(prompt.only(judge.groups(prompt)[0]), parts.validation[0])
+def _question(config: RunConfig, judge: Judge, prompt: JudgePrompt, row: Example) -> Request:
+    question = judge.question(prompt.only(judge.groups(prompt)[0]), row)
     role = Role("judge", config.model, config.sampling_of("judge"), config.seed)
     sampling = role.sampling if question.sampling.max_tokens == judge.role.sampling.max_tokens else question.sampling
     schema = question.schema if config.structured else ""

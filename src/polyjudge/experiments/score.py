@@ -189,7 +189,8 @@ def judge_of(file: JudgeFile, config: RunConfig, client: Client) -> Judge:
     prompt: JudgePrompt = file.prompt
     remedy = "choose another --model, or correct the judge file"
     readout = open_readout(file.readout, prompt, file.structured, config.model, client, remedy)
-    return Judge(client, Role("judge", config.model, file.sampling), layout(file.layout, prompt.names), readout)
+    role = Role("judge", config.model, file.sampling, file.seed)
+    return Judge(client, role, layout(file.layout, prompt.names), readout, file.re_asks)
 
 
 def _writable(output: str | Path | None, sources: Sequence[str | Path]) -> Path | None:

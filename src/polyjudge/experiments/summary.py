@@ -46,9 +46,14 @@ def warnings(outcome: Outcome) -> list[str]:
     if 0 < outcome.documents < FEW_DOCUMENTS:
         units = f"{outcome.documents} {outcome.unit}"
         lines.append(f"With {units} the intervals are too narrow; take them as a rough guide.")
-    uncovered = [f"{row.name} ({1 - row.coverage:.0%})" for row in outcome.criteria if row.coverage < 1]
+    uncovered = [
+        f"{row.name} ({1 - row.coverage_initial:.0%} initial, {1 - row.coverage:.0%} fitted)"
+        for row in outcome.criteria
+        if row.coverage < 1 or row.coverage_initial < 1
+    ]
     if uncovered:
-        lines.append(f"Rows without a readable score: {', '.join(uncovered)}.")
+        told = ", ".join(uncovered)
+        lines.append(f"Rows without a readable score: {told}. Figures are of the rows that both prompts scored.")
     return lines
 
 

@@ -5,6 +5,9 @@
                  ▲                                              │
                  └──────── wait, when it may be tried again ◄───┘
 
+An attempt that was sent lands by itself: who asked may be cancelled meanwhile (because another call ended the run),
+the answer is paid and is journalled all the same. ``close`` waits for it; the user's own interrupt ends it.
+
 A call keeps its place from its first attempt until its answer is journalled. So an endpoint in trouble is asked
 less, a call that others depend on does not start again at the end of the queue, and no more answers than there are
 places can be lost when the process is killed.
@@ -13,8 +16,9 @@ places can be lost when the process is killed.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from types import TracebackType
 
 from polyjudge.errors import CallFailed, ModelError, PolyjudgeError, ProviderGone, ReplyError
@@ -22,20 +26,15 @@ from polyjudge.llm.accounts import Accounts
 from polyjudge.llm.budget import Bound, Budget, Charge, Reservation
 from polyjudge.llm.desk import Desk, Trial, open_desks
 from polyjudge.llm.journal import Journal
+from polyjudge.llm.landing import Landings
 from polyjudge.llm.limits import Limits, Patience, Time
 from polyjudge.llm.request import Abilities, Backend, Reply, Request, Usage
 
 # Answers from the journal do not suspend; after so many seconds of them other tasks get their turn.
 _LONGEST_TURN = 0.02
 
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What an attempt brought, not yet journalled and settled."""
-
-    reply: Reply
-    reservation: Reservation
-    seconds: float
+# A wait that lasts longer, in seconds, is told.
+_LONG_WAIT = 3.0
 
 
 class Client:
@@ -48,6 +47,7 @@ class Client:
         limits: how each endpoint is treated.
         accounts: counts what happens.
         time: clock, sleep and jitter of all waits but the attempts' time-out, which is the event loop's.
+        notify: told in one line about waits of more than some seconds.
     """
 
     def __init__(
@@ -58,6 +58,7 @@ class Client:
         limits: Limits | None = None,
         accounts: Accounts | None = None,
         time: Time | None = None,
+        notify: Callable[[str], None] | None = None,
     ) -> None:
         self.budget = budget or Budget()
         self.accounts = accounts or Accounts()
@@ -66,6 +67,8 @@ class Client:
         self._time = time or Time()
         self._desks = open_desks(backends, self._limits, self._time)
         self._flights: dict[str, asyncio.Future[Reply | PolyjudgeError | None]] = {}
+        self._landings = Landings()
+        self._notify = notify
         self._paid = False
         self._turn_began = 0.0
 
@@ -75,10 +78,21 @@ class Client:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self.close()
+        try:
+            # An interrupt ends what is under way, as it comes; any other end waits for it, because it is paid.
+            if kind is not None and not issubclass(kind, Exception):
+                await self._landings.end()
+        finally:
+            await self.close()
 
     async def close(self) -> None:
-        """Close the backends and the journal; answers on their way to the disk are committed first."""
+        """Close the backends and the journal; what was sent is answered (or times out) and committed first."""
+        try:
+            await self._landings.wait()
+        finally:
+            await self._close()
+
+    async def _close(self) -> None:
         try:
             for backend in {id(desk.backend): desk.backend for desk in self._desks.values()}.values():
                 await backend.close()
@@ -139,13 +153,12 @@ class Client:
         else:
             if self._journal is not None:
                 self._journal.claim()
-            async with desk.gate.places:
+            async with self._landings.place(desk.gate.places, key):
                 try:
-                    answer = await self._persist(desk, request)
+                    await self._persist(desk, request, key, alone=True)
                 except CallFailed as failure:
                     self.accounts.failed(request)
                     return failure
-                await self._keep(desk, request, key, answer)
         desk.trial(request).accepted = True
         return None
 
@@ -165,6 +178,13 @@ class Client:
             flight.set_result(outcome)
 
     async def _answer(self, desk: Desk, request: Request, key: str) -> Reply:
+        left = self._landings.under_way(key)
+        if left is not None:
+            # Somebody asked the same and was cancelled; should the attempt fail, it is tried anew.
+            with suppress(CallFailed):
+                reply = await asyncio.shield(left)
+                self.accounts.joined(request)
+                return reply
         journal = self._journal
         if journal is not None:
             entry = await journal.get(key)
@@ -174,44 +194,49 @@ class Client:
                 await self._share_turn()
                 return entry.reply
             journal.claim()
-        async with desk.gate.places:
-            answer = await self._send(desk, request)
-            return await self._keep(desk, request, key, answer)
+        async with self._landings.place(desk.gate.places, key):
+            return await self._send(desk, request, key)
 
-    async def _keep(self, desk: Desk, request: Request, key: str, answer: Answer) -> Reply:
+    async def _keep(
+        self, desk: Desk, request: Request, key: str, answer: Reply, reservation: Reservation, seconds: float
+    ) -> Reply:
         """Journal and settle an answer, in this order: who waits for its budget may end the run."""
-        reply = answer.reply
+        reply = answer
         kept = False
         try:
             if self._journal is not None:
-                role, model, seconds = request.role, request.model, answer.seconds
+                role, model = request.role, request.model
                 entry = await self._journal.put(key, reply, role=role, model=model, seconds=seconds)
                 reply = entry.reply
             kept = True
         finally:
-            charge = self._settle(desk, answer.reservation, answer.reply.usage)
+            charge = self._settle(desk, reservation, answer.usage)
             if kept:
-                self.accounts.answered(request, answer.reply, charge, answer.seconds)
+                self.accounts.answered(request, answer, charge, seconds)
             else:
                 self.accounts.charged(request, charge)
         return reply
 
-    async def _send(self, desk: Desk, request: Request) -> Answer:
+    async def _send(self, desk: Desk, request: Request, key: str) -> Reply:
         """Try until there is an answer, and blame a refusal on whom it concerns."""
         trial = desk.trial(request)
-        answer: Answer | None = None
+        answered = False
         trial.begin()
         try:
-            answer = await self._persist(desk, request)
-            return answer
+            reply = await self._persist(desk, request, key)
+            answered = True
+            return reply
         except CallFailed as failure:
             refused = failure
         finally:
-            trial.end(accepted=answer is not None)
+            trial.end(accepted=answered)
         raise await self._refusal(desk, trial, refused) from refused
 
-    async def _persist(self, desk: Desk, request: Request) -> Answer:
+    async def _persist(self, desk: Desk, request: Request, key: str, *, alone: bool = False) -> Reply:
         """Try until there is an answer.
+
+        Args:
+            alone: a request that fails again and again for itself never gives the endpoint up.
 
         Raises:
             CallFailed: trying again is of no use.
@@ -221,37 +246,38 @@ class Client:
         while True:
             desk.circuit.check()
             try:
-                answer = await self._attempt(desk, request, again=patience.attempts > 0)
+                return await self._attempt(desk, request, key, again=patience.attempts > 0)
             except CallFailed as failure:
                 if not failure.retryable:
                     raise
                 lost, long = patience.lost(failure, desk.answers), self._too_long(failure)
                 # What one request brings about again and again, and others do not, is no end of the endpoint.
-                if lost and not long and failure.scope == "request" and desk.trial(request).accepted:
+                if lost and not long and failure.scope == "request" and (alone or desk.trial(request).accepted):
                     raise
                 if lost or long:
                     raise self._gone(desk, patience, failure) from failure
                 wait = patience.wait(failure)
+                self._tell(desk, failure, wait)
                 if failure.retry_after is not None:
                     desk.gate.cool_down(failure.retry_after)
-            else:
-                desk.answers += 1
-                return answer
             await desk.circuit.pause(wait)
 
-    async def _attempt(self, desk: Desk, request: Request, *, again: bool) -> Answer:
-        """Send once; whatever happens, the reservation is settled or handed on.
+    async def _attempt(self, desk: Desk, request: Request, key: str, *, again: bool) -> Reply:
+        """Send once, when the budget, the endpoint and its rates allow it.
 
         Raises:
             CallFailed: by the backend, or for a time-out.
         """
         bound = Bound.of(request)
         reservation = await self.budget.reserve(bound)
-        try:
-            await desk.gate.clear(desk.circuit, bound.tokens)
-        except BaseException:
-            self.budget.withdraw(reservation)
-            raise
+        attempt = self._fly(desk, request, key, reservation, again=again)
+        # Withdrawing changes nothing, unless the attempt ended before it was sent.
+        return await self._landings.land(key, attempt, lambda: self.budget.withdraw(reservation))
+
+    async def _fly(self, desk: Desk, request: Request, key: str, reservation: Reservation, *, again: bool) -> Reply:
+        """One attempt from the endpoint's gate to the journal; once it is sent, the reservation is settled."""
+        await desk.gate.clear(desk.circuit, reservation.bound.tokens)
+        self._landings.sent()
         self.accounts.sent(request, again=again)
         began = self._time.clock()
         charged = True
@@ -268,7 +294,8 @@ class Client:
                 raise CallFailed(message, retryable=True, charged=True) from error
             raise
         self._paid = True
-        return Answer(reply, reservation, self._time.clock() - began)
+        desk.answers += 1
+        return await self._keep(desk, request, key, reply, reservation, self._time.clock() - began)
 
     def _settle(self, desk: Desk, reservation: Reservation, usage: Usage, *, charged: bool = True) -> Charge:
         charge = self.budget.settle(reservation, usage, charged=charged)
@@ -292,6 +319,17 @@ class Client:
             )
         desk.circuit.open(error)
         return error
+
+    def _tell(self, desk: Desk, failure: CallFailed, wait: float) -> None:
+        """Say that there is a long wait, once for all calls to a model that wait at the same time."""
+        now = self._time.clock()
+        if self._notify is None or wait <= _LONG_WAIT or now < desk.told_until:
+            return
+        desk.told_until = now + wait
+        if failure.retry_after is not None and failure.retry_after > 0:
+            self._notify(f"{desk.model} asks to wait {math.ceil(failure.retry_after)} s: {failure}")
+        else:
+            self._notify(f"{desk.model} is asked again in {math.ceil(wait)} s: {failure}")
 
     def _too_long(self, failure: CallFailed) -> bool:
         return failure.retry_after is not None and failure.retry_after > self._limits.longest_wait

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Hashable, Mapping
 
 from polyjudge.llm.limits import Circuit, Gate, Limits, Time
@@ -43,9 +44,10 @@ class Desk:
     Attributes:
         identity: the endpoint's.
         answers: calls that the endpoint has answered for this model.
+        told_until: when the wait that the user was told of is over.
     """
 
-    __slots__ = ("_trials", "answers", "backend", "circuit", "gate", "identity", "model")
+    __slots__ = ("_trials", "answers", "backend", "circuit", "gate", "identity", "model", "told_until")
 
     def __init__(self, model: str, backend: Backend, gate: Gate, time: Time) -> None:
         self.model = model
@@ -54,6 +56,7 @@ class Desk:
         self.gate = gate
         self.circuit = Circuit(time)
         self.answers = 0
+        self.told_until = -math.inf
         self._trials: dict[Hashable, Trial] = {}
 
     def trial(self, request: Request) -> Trial:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
@@ -15,17 +15,39 @@ class Landings:
     """The attempts of a client by the journal's key, each in a task of its own."""
 
     def __init__(self) -> None:
-        self._tasks: dict[str, asyncio.Task[Reply]] = {}
+        self._by_key: dict[str, asyncio.Task[Reply]] = {}
+        self._sent: set[asyncio.Task[Any]] = set()
+        self._tasks: set[asyncio.Task[Reply]] = set()
 
-    async def land(self, key: str, attempt: Coroutine[Any, Any, Reply]) -> Reply:
-        """Start an attempt and wait for its end; who is cancelled stops waiting, and the attempt goes on."""
-        task = self._tasks[key] = asyncio.create_task(attempt)
+    async def land(self, key: str, attempt: Coroutine[Any, Any, Reply], landed: Callable[[], None]) -> Reply:
+        """Start an attempt and wait for its end; once it is sent, it goes on when who waits is cancelled.
+
+        Args:
+            key: the journal's; it has no attempt under way.
+            attempt: what is done; it calls ``sent`` just before it sends.
+            landed: called at its end, even if it was cancelled before it began.
+        """
+        task = self._by_key[key] = asyncio.create_task(attempt)
+        self._tasks.add(task)
         task.add_done_callback(partial(self._landed, key))
-        return await asyncio.shield(task)
+        task.add_done_callback(lambda _: landed())
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if task not in self._sent:
+                task.cancel()
+            raise
+
+    def sent(self) -> None:
+        """To be called by an attempt: from now on it is paid."""
+        task = asyncio.current_task()
+        if task is not None:
+            self._sent.add(task)
 
     def under_way(self, key: str) -> asyncio.Task[Reply] | None:
-        """The attempt of a key that has not landed, if there is one."""
-        return self._tasks.get(key)
+        """The attempt of a key that was sent and has not landed, if there is one."""
+        task = self._by_key.get(key)
+        return task if task in self._sent else None
 
     @asynccontextmanager
     async def place(self, places: asyncio.Semaphore, key: str) -> AsyncIterator[None]:
@@ -34,7 +56,7 @@ class Landings:
         try:
             yield
         finally:
-            task = self._tasks.get(key)
+            task = self._by_key.get(key)
             if task is None:
                 places.release()
             else:
@@ -44,22 +66,23 @@ class Landings:
         """Wait until all have landed; who is cancelled meanwhile ends them."""
         try:
             while self._tasks:
-                await asyncio.wait(tuple(self._tasks.values()))
+                await asyncio.wait(self._tasks)
         except asyncio.CancelledError:
             await self.end()
             raise
 
     async def end(self) -> None:
         """End all attempts now, as at the user's own interrupt."""
-        tasks = tuple(self._tasks.values())
-        for task in tasks:
+        for task in self._tasks:
             task.cancel()
-        if tasks:
-            await asyncio.wait(tasks)
+        if self._tasks:
+            await asyncio.wait(self._tasks)
 
     def _landed(self, key: str, task: asyncio.Task[Reply]) -> None:
-        if self._tasks.get(key) is task:
-            del self._tasks[key]
+        self._tasks.discard(task)
+        self._sent.discard(task)
+        if self._by_key.get(key) is task:
+            del self._by_key[key]
         if not task.cancelled():
             # Told to the asker, if there still is one; asyncio complains about errors that nobody has looked at.
             task.exception()

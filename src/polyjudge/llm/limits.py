@@ -14,6 +14,11 @@ from dataclasses import dataclass, field
 from random import Random
 
 from polyjudge.errors import CallFailed, ConfigError, PolyjudgeError
+from polyjudge.llm.request import NobodyListens
+
+# Where nobody listens, a server was forgotten or the address is wrong: the user is told within seconds.
+_KNOCKS = 3
+_KNOCK_WAIT = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,9 +211,14 @@ class Patience:
         busy = self._failures > 0 and answers != self._answers and not failure.charged
         self._failures = 1 if busy else self._failures + 1
         self._answers = answers
-        return self._failures >= self._limits.attempts or self.attempts >= 10 * self._limits.attempts
+        most = self._limits.attempts
+        if isinstance(failure, NobodyListens) and not answers:
+            most = min(most, _KNOCKS)
+        return self._failures >= most or self.attempts >= 10 * self._limits.attempts
 
     def wait(self, failure: CallFailed) -> float:
         """Seconds until the next attempt: what the provider asks for, and exponential with full jitter."""
         longest = min(self._limits.longest_backoff, self._limits.backoff * 2.0 ** (self._failures - 1))
+        if isinstance(failure, NobodyListens) and not self._answers:
+            longest = min(longest, _KNOCK_WAIT)
         return max(0.0, failure.retry_after or 0.0) + longest * self._jitter()

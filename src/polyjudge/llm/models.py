@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from pathlib import Path
@@ -72,6 +72,7 @@ def open_backend(
     environment: Mapping[str, str] | None = None,
     folder: Path | None = None,
     notify: Callable[[str], None] | None = None,
+    planning: bool = False,
 ) -> Backend:
     """The backend of a model; nothing is sent yet. Parameters as in ``OpenOptions``.
 
@@ -86,7 +87,7 @@ def open_backend(
             f"threads ({threads!r}), context ({context!r}) and timeout ({timeout!r}) of a model must be above 0"
         )
     options = OpenOptions(base_url or None, endpoint_name or None, threads, context, timeout, limit_field)
-    given: dict[str, Any] = {"environment": environment, "folder": folder, "notify": notify}
+    given: dict[str, Any] = {"planning": planning, "environment": environment, "folder": folder, "notify": notify}
     options = replace(options, **{name: value for name, value in given.items() if value is not None})
     named = parse_model(model, base_url=options.base_url)
     if named.provider in registry.names("backends"):
@@ -95,3 +96,26 @@ def open_backend(
     from polyjudge.llm.backends.openai import OpenAICompatible
 
     return OpenAICompatible(open_endpoint(named.provider, named.name, options))
+
+
+def reached_by_address(models: Sequence[str]) -> frozenset[str]:
+    """Which of a run's models ``base_url`` speaks of.
+
+    It speaks of the first model that is no embedded one, the judge's as a rule. Of the others it speaks of those
+    that name no known provider, and of servers of one's own (``llamacpp``, ``vllm``, ...), unless the first names
+    another kind of such a server. A provider with an address of its own keeps it.
+    """
+    embedded = registry.names("backends")
+    outside = [model for model in models if model.partition("/")[0] not in embedded]
+    if not outside:
+        return frozenset()
+    own = [name for name, provider in PROVIDERS.items() if not provider.key_needed]
+    first = outside[0].partition("/")[0]
+
+    def reached(model: str) -> bool:
+        provider = model.partition("/")[0]
+        if model == outside[0] or provider not in PROVIDERS:
+            return True
+        return provider in own and (first == provider or first not in own)
+
+    return frozenset(filter(reached, outside))

@@ -11,6 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from polyjudge.errors import CallFailed, ConfigError
+from polyjudge.llm.secrets import name_of_a_key
+
 ROLES = ("judge", "loss", "gradient", "optimizer", "diagnostic")
 
 
@@ -135,6 +138,13 @@ class Abilities:
     prefix_cache: bool = False
 
 
+class NobodyListens(CallFailed):
+    """The address refuses connections: no server runs there."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, retryable=True)
+
+
 class Backend(Protocol):
     """One endpoint. It makes one attempt; retries, limits, budgets and the journal are the client's."""
 
@@ -171,5 +181,15 @@ class Asker(Protocol):
 
 
 def body_extra(extra: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    """Extra body fields as the canonical pairs that ``Sampling.extra`` holds."""
+    """Extra body fields as the canonical pairs that ``Sampling.extra`` holds.
+
+    Raises:
+        ConfigError: one of them looks like a key; it would be kept in the run folder and the journal.
+    """
+    name = name_of_a_key(extra)
+    if name:
+        raise ConfigError(
+            f"the extra field {name!r} looks like a key; keys belong into the environment variable of the provider "
+            "(see docs/cli.md), not into settings that are written down"
+        )
     return tuple(sorted((name, json.dumps(value, sort_keys=True)) for name, value in extra.items()))

@@ -21,6 +21,9 @@ _PATTERNS = (
     (re.compile(r"(?i)\b([a-z][a-z0-9+.-]{0,20}://)[^/\s@\"'<>]+@"), rf"\1{MASK}@"),
 )
 
+_KEY_NAME = re.compile(r"(?i)key|token|secret|password|authorization")
+_NO_KEYS = ("prompt_cache_key",)
+
 
 class Secret:
     """A key. Only ``reveal()`` gives its value; printing, formatting and comparing do not."""
@@ -76,6 +79,19 @@ def parse_env(text: str) -> dict[str, str]:
             value = re.split(r"(?:^|\s)#", value, maxsplit=1)[0].rstrip()
         values[name] = value
     return values
+
+
+def name_of_a_key(fields: object) -> str:
+    """The first name in a JSON value that speaks of a key and holds a text; "" when there is none."""
+    if isinstance(fields, list):
+        return next(filter(None, map(name_of_a_key, fields)), "")
+    for name, value in fields.items() if isinstance(fields, Mapping) else ():
+        if isinstance(value, str) and _KEY_NAME.search(str(name)) and name not in _NO_KEYS:
+            return str(name)
+        found = name_of_a_key(value)
+        if found:
+            return found
+    return ""
 
 
 def redact(text: str, secrets: Iterable[Secret] = ()) -> str:

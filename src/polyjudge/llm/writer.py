@@ -132,6 +132,7 @@ class Writer:
     def _commit(self, batch: list[Answer]) -> list[Row]:
         ordered = self._order.take_within(_PATIENCE)
         try:
+            self._check_place()
             try:
                 return self._append(batch)
             except sqlite3.Error as error:
@@ -142,6 +143,19 @@ class Writer:
         finally:
             if ordered:
                 self._order.give()
+
+    def _check_place(self) -> None:
+        """A file that was deleted or moved still takes writes, which nobody would ever find.
+
+        Raises:
+            JournalError: the shard is not where it was.
+        """
+        path = self._claim.shard.path
+        if _file_of(path) != self._file:
+            raise JournalError(
+                f"the journal's shard {str(path)!r} was deleted, moved or replaced during the run; nothing more is "
+                "asked. Put it back if you can, and run the same command again: what is missing is asked again"
+            )
 
     def _append(self, batch: list[Answer]) -> list[Row]:
         shard = self._claim.shard
@@ -180,8 +194,18 @@ class Writer:
     def _settle_in(self) -> None:
         self._claim: Claim = claim(self._folder, self._warnings)
         path = self._claim.shard.path
+        self._file = _file_of(path)
         self._others = Readers(self._folder, self._warnings, but=path.name)
         self.mark = Mark(path, self._claim.shard.last())
+
+
+def _file_of(path: Path) -> tuple[int, int] | None:
+    """Which file stands under a name; None when there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _tell(outcomes: list[tuple[asyncio.Future[Row], Row | JournalError]]) -> None:

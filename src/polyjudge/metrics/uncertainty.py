@@ -30,7 +30,7 @@ from polyjudge.metrics.levels import Matrix, Vector
 from polyjudge.metrics.resampling import Contest, draws, statistics
 
 # Of two equally good judges a 95 % interval preferred one on 48 % of simulated data sets of two documents, on 19 % of
-# three and on 7 % of four or more (Spearman, four rows a document; 5 % is meant).
+# three and on 7 % of four (Spearman, four rows a document; 5 % is meant).
 FEWEST_CLUSTERS = 5
 # What a resample without a value has lost are the rare ratings, all that tells the judges apart. Of 60 rows rated 0
 # but for two, 12 % of the resamples are undefined and 22 % of the intervals of equal judges miss 0.

@@ -2,6 +2,9 @@
 
 A general repairer answers 1 to ``{"fluency": 1|2|3|4|5}`` and 3 to ``{"fluency": 3 to 4}``. Here a broken object is
 read only if it is flat and made of nothing but ``key: value`` members; what a value means is left to the reader.
+
+No object wins by its place. "The last one counts" would read what a judge quotes, refuses or makes up for comparison
+(``Not {"fluency": 4}!``), so an object only states something where it stands alone.
 """
 
 from __future__ import annotations
@@ -9,6 +12,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 _QUOTE = "\"'“”‘’`"
@@ -17,13 +21,36 @@ _MEMBER = re.compile(
     rf"(?:\"(?P<double>[^\"\n]*+)\"|'(?P<single>[^'\n]*+)'|(?P<bare>[^,;\n{{}}\[\]{_QUOTE}]*+))"
     r"(?:\s*[,;]\s*|[ \t]*\n\s*|\Z)"
 )
+# Every failure to decode costs a pass over the text; a reply with more broken objects than this says nothing plainly.
+_BROKEN = 50
+_ANNOUNCED = re.compile(
+    r"(?:\A|\n)[ \t*_#]*(?:(?:here (?:is|are) )?(?:my|your|the) |here (?:is|are) |final )?(?:final |json )?"
+    r"(?:answer|output|rating|score|response|result|evaluation|json)s?[ \t*_]*:[ \t*_`]*\Z",
+    re.IGNORECASE,
+)
 
 
 class Conflict:
     """Stands where one key was given two different values."""
 
 
-def objects(text: str, *, mend: bool) -> list[Mapping[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Attributes:
+    members: what the object says; nothing when it is broken.
+    start, end: where it stands in the text.
+    alone: whether nothing else stands on its lines, but for marks and a heading such as "Answer:".
+    broken: the text of an object that could not be read, else nothing.
+    """
+
+    members: Mapping[str, Any]
+    start: int
+    end: int
+    alone: bool
+    broken: str = ""
+
+
+def objects(text: str, *, mend: bool) -> list[Found]:
     """The outermost objects of a text, in order; none when a brace never closes, so that the last one is unknown.
 
     Args:
@@ -31,20 +58,34 @@ def objects(text: str, *, mend: bool) -> list[Mapping[str, Any]]:
         mend: whether a flat object with small faults (single quotes, bare keys, a surplus comma) counts too; its
             values are texts.
     """
-    found: list[Mapping[str, Any]] = []
+    found: list[Found] = []
     decoder = json.JSONDecoder(object_pairs_hook=_unique, strict=False)
-    position = text.find("{")
+    position, failures = text.find("{"), 0
     while position != -1:
+        broken = ""
         try:
             value, end = decoder.raw_decode(text, position)
         except (ValueError, RecursionError):
-            end = _end(text, position)
+            failures += 1
+            end = _end(text, position) if failures <= _BROKEN else -1
             if end == -1:
                 return []
             value = _mended(text[position + 1 : end - 1]) if mend else {}
-        found.append(value)
+            broken = "" if value else text[position:end]
+        found.append(Found(value, position, end, _alone(text, position, end), broken))
         position = text.find("{", end)
     return found
+
+
+def _alone(text: str, start: int, end: int) -> bool:
+    while end < len(text) and text[end] in " \t`*":
+        end += 1
+    if end < len(text) and text[end] != "\n":
+        return False
+    before = start
+    while before and text[before - 1] in " \t`*":
+        before -= 1
+    return not before or text[before - 1] == "\n" or bool(_ANNOUNCED.search(text[max(0, before - 80) : start]))
 
 
 def _end(text: str, opening: int) -> int:

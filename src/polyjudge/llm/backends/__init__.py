@@ -29,7 +29,8 @@ class OpenOptions:
             the provider's default is refused.
         environment: where keys and folders are looked up.
         folder: where the search for ``.env`` begins, and relative paths start.
-        notify: told about long work, such as a download, in one line.
+        notify: told in one line about long work, such as a download, and about what is sent otherwise than usual.
+        planning: only identity and abilities are wanted; no key is needed, and asking raises ``ModelError``.
     """
 
     base_url: str | None = None
@@ -41,3 +42,4 @@ class OpenOptions:
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
     folder: Path = field(default_factory=Path.cwd)
     notify: Callable[[str], None] = _quiet
+    planning: bool = False

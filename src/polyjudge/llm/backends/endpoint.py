@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
@@ -16,6 +17,10 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _NUMBERS = re.compile(r"[0-9.]+")
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE)
+
+
+def _quiet(_message: str) -> None:
+    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,10 @@ class Endpoint:
     Attributes:
         model: the name sent to the server.
         key_variable: the environment variable that holds the key for this address.
+        limit_field: the body's field for the longest answer.
+        limit_chosen: whether the user chose it.
+        planning: nothing is to be asked.
+        notify: told in one line about what is sent otherwise than usual.
     """
 
     provider: Provider
@@ -50,6 +59,9 @@ class Endpoint:
     key_variable: str
     limit_field: str
     timeout: float
+    limit_chosen: bool = False
+    planning: bool = False
+    notify: Callable[[str], None] = field(default=_quiet, repr=False)
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
@@ -72,7 +84,7 @@ def open_endpoint(provider_name: str, model: str, options: OpenOptions) -> Endpo
         provider = COMPATIBLE  # "openai/..." with an address is how people name any compatible server
     variable = OWN_KEY if elsewhere else provider.key
     key = find_key(variable, options.environment, options.folder)
-    if key is None and provider.key_needed and not elsewhere:
+    if key is None and provider.key_needed and not elsewhere and not options.planning:
         raise ModelError(
             f"{provider_name + '/' + model!r} needs a key: set the environment variable {variable!r}, or write it "
             "into a .env file here or in a parent folder"
@@ -86,6 +98,9 @@ def open_endpoint(provider_name: str, model: str, options: OpenOptions) -> Endpo
         key_variable=variable,
         limit_field=options.limit_field or provider.limit_field,
         timeout=options.timeout,
+        limit_chosen=options.limit_field is not None,
+        planning=options.planning,
+        notify=options.notify,
     )
 
 

@@ -39,6 +39,8 @@ _FILTERED = re.compile(r"(?i)content[ _-]?(?:filter|policy|management)|moderatio
 _NO_MODEL = re.compile(r"(?i)model.{0,80}(?:not found|does not exist|not a valid|unknown|no such|not supported)")
 _NO_KEY = re.compile(r"(?i)api[ _-]?key|credential|authenticat")
 _NO_CREDIT = re.compile(r"(?i)insufficient[ _](?:quota|balance|credit|funds)|billing|out of credits")
+_BAD_VALUE = re.compile(r"(?i)too (?:large|high|small|low|big)|at (?:most|least)|(?:less|greater) than|out of range")
+_LIMIT_FIELDS = ("max_tokens", "max_completion_tokens")
 _NEVER_FITS = re.compile(r"(?i)request too large")
 
 
@@ -107,6 +109,16 @@ def error_in_reply(endpoint: Endpoint, document: Mapping[str, Any]) -> CallFaile
     found = refusal(endpoint, status, read_complaint(dict(document)), answered="with an error in place of a reply")
     found.charged = found.retryable  # an answer broken off upstream may be billed, a refused one is not
     return found
+
+
+def other_limit_field(failure: CallFailed, sent: str) -> str:
+    """The other name for the longest answer, if a refusal is of the name that was sent; else "".
+
+    A refusal of the value, which is too large, is none of the name.
+    """
+    if failure.parameter != sent or sent not in _LIMIT_FIELDS or _BAD_VALUE.search(str(failure)):
+        return ""
+    return next(name for name in _LIMIT_FIELDS if name != sent)
 
 
 def read_retry_after(headers: Mapping[str, str], now: datetime) -> float | None:

@@ -8,16 +8,17 @@ import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from polyjudge.errors import CallFailed
+from polyjudge.errors import CallFailed, ModelError
 from polyjudge.llm.backends.endpoint import Endpoint, environment_proxy
 from polyjudge.llm.backends.failures import (
     error_in_reply,
+    other_limit_field,
     read_complaint,
     read_retry_after,
     refusal,
 )
 from polyjudge.llm.backends.wire import begun_text, body, read_reply
-from polyjudge.llm.request import Abilities, Reply, Request
+from polyjudge.llm.request import Abilities, NobodyListens, Reply, Request
 from polyjudge.llm.secrets import quotable
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class OpenAICompatible:
         self._endpoint = endpoint
         self._session: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._limit_field = endpoint.limit_field
         self._proxy = environment_proxy(endpoint.address)
 
     @property
@@ -57,19 +59,38 @@ class OpenAICompatible:
             ModelError: the request asks for what this endpoint is known not to do.
         """
         endpoint = self._endpoint
-        fields = body(request, endpoint.provider, endpoint.model, endpoint.limit_field)
+        if endpoint.planning:
+            raise ModelError(f"{endpoint.model!r} was opened for planning only and is not asked")
+        limit_field = self._limit_field
+        fields = body(request, endpoint.provider, endpoint.model, limit_field)
         # ensure_ascii keeps a lone surrogate of somebody's data sendable
         payload = json.dumps(fields, ensure_ascii=True).encode("ascii")
-        document = await self._post(payload)
-        failed = error_in_reply(endpoint, document)
-        if failed is not None:
-            raise failed
+        try:
+            document = await self._post(payload)
+            failed = error_in_reply(endpoint, document)
+            if failed is not None:
+                raise failed
+        except CallFailed as failure:
+            if self._renames_limit(failure, limit_field):
+                raise CallFailed(f"{failure}; it is sent under its other name", retryable=True) from failure
+            raise
         return read_reply(document, begun_text(request))
 
     async def close(self) -> None:
         if self._session is not None and self._loop is asyncio.get_running_loop():
             await self._session.close()
         self._session = None
+
+    def _renames_limit(self, failure: CallFailed, sent: str) -> bool:
+        """Whether the longest answer goes by another name than ``sent`` from now on; it is changed once."""
+        endpoint = self._endpoint
+        other = "" if endpoint.limit_chosen else other_limit_field(failure, sent)
+        if not other or other == endpoint.limit_field:
+            return False
+        if self._limit_field == sent:
+            self._limit_field = other
+            endpoint.notify(f"{endpoint.model} does not take {sent}; the longest answer is sent as {other}")
+        return True
 
     async def _post(self, payload: bytes) -> dict[str, Any]:
         import aiohttp
@@ -88,6 +109,10 @@ class OpenAICompatible:
                 f"no secure connection to {where}: {said}; check whether it is http or https", retryable=False
             ) from None
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            if isinstance(getattr(error, "os_error", None), ConnectionRefusedError):
+                raise NobodyListens(
+                    f"nobody answers at {where} (connection refused): is the server running, and is this its address?"
+                ) from None
             said = quotable(str(error), self._endpoint.secrets)
             raise CallFailed(f"cannot connect to {where}: {said}", retryable=True) from None
         except TimeoutError:

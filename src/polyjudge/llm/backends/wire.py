@@ -14,6 +14,20 @@ from polyjudge.llm.secrets import quotable
 
 _OURS = frozenset({"model", "messages", "stream", "n", "logprobs", "top_logprobs", "response_format"})
 
+# Finish reasons of other providers' own interfaces, which gateways pass on, in lower case.
+_FINISHES = {
+    "max_tokens": "length",
+    "max_output_tokens": "length",
+    "max_completion_tokens": "length",
+    "model_length": "length",
+    "context_length": "length",
+    "model_context_window_exceeded": "length",
+    "token_limit": "length",
+    "safety": "content_filter",
+    "prohibited_content": "content_filter",
+    "content_filtered": "content_filter",
+}
+
 
 def body(request: Request, provider: Provider, model: str, limit_field: str) -> dict[str, Any]:
     """The body of a chat completion; extra fields of the sampling are added last and may replace parameters.
@@ -94,6 +108,7 @@ def read_reply(document: Mapping[str, Any], begun: str = "") -> Reply:
     choice = choices[0]
     finish = choice.get("finish_reason")
     finish = clean(finish) if isinstance(finish, str) else ""
+    finish = _FINISHES.get(finish.lower(), finish.lower() if finish.isupper() else finish)
     _refuse_broken(choice, finish)
     message = choice.get("message")
     if not isinstance(message, dict):
