@@ -49,6 +49,7 @@ OTHERS: dict[str, Any] = {
     "definitions": False,
     "structured": False,
     "loss_shows_item": False,
+    "remember_rejected": False,
     "parameters": {"judge": {"temperature": 0.3}},
     "max_calls": 10,
     "max_tokens": 10,

@@ -188,6 +188,8 @@ def test_a_person_can_read_it(tmp_path: Path) -> None:
         "model: openai/gpt-4o-mini\n"
         "structured: true\n"
         "parameters: {temperature: 0.0, max_tokens: 256}\n"
+        "seed: 0\n"
+        "re_asks: 2\n"
         "lineage: {seed: 0}\n"
     )
 

@@ -44,7 +44,8 @@ KINDS: dict[str, tuple[dict[str, Scale], int, str]] = {
     "ordinal and float": ({"clarity": FIVE, "share": SHARE}, 1, "spearman"),
     "two labels": (WILD, 1, "kappa"),
     "three labels, several raters": ({"tone": TONE, "refusal": REFUSAL}, 3, "kappa"),
-    "labels and ordinal": ({"tone": TONE, "clarity": FIVE}, 1, "kappa"),
+    "labels and ordinal": ({"tone": TONE, "clarity": FIVE}, 1, "primary"),
+    "labels and float": ({"tone": TONE, "share": SHARE}, 1, "primary"),
 }
 
 
@@ -58,7 +59,7 @@ def fitted(data: Rated, recorder: Recorder, output: str = "run", **options: Any)
 def test_a_judge_that_learns_to_look_is_found_to_be_better(kind: str, missing: float, place: Path) -> None:
     scales, raters, metric = KINDS[kind]
     data = rated(scales, raters=raters, documents=30, missing=missing)
-    run = fitted(data, Recorder(knowing(data)), demonstrations=2)
+    run = fitted(data, Recorder(knowing(data)), demonstrations=2, gate=metric)
     assert run.outcome.metric == metric
     assert run.outcome.verdict.startswith("The fitted prompt agrees better with people"), run.outcome
     assert [step.status for step in run.steps] == ["initial", "accepted", "rejected"]
@@ -86,7 +87,7 @@ def test_a_run_folder_holds_what_is_promised_and_it_agrees(place: Path) -> None:
     data = rated({"clarity": FIVE, "warmth": FIVE})
     run = fitted(data, Recorder(by_chance(data)))
     names = {path.name for path in run.path.iterdir()}
-    assert names == {".lock", "config.json", "steps.jsonl", "judge.yaml", "result.json", "summary.md"}
+    assert names == {".lock", "config.json", "steps.jsonl", "judge.yaml", "judge.initial.yaml", "result.json", "summary.md"}
     assert [step.index for step in read_steps(run.path)] == [0, 1, 2]
     result = json.loads((run.path / "result.json").read_text("utf-8"))
     assert result["outcome"]["verdict"] == run.outcome.verdict

@@ -153,9 +153,9 @@ def test_the_difference_is_of_the_rows_that_both_scored() -> None:
     found = outcome(before, after)
     clarity = found.criteria[0]
     assert clarity.fitted == pytest.approx(1)
-    assert clarity.initial < 0.9
+    assert clarity.initial == pytest.approx(1)
     assert clarity.difference == pytest.approx(0)
-    assert (clarity.coverage, found.mean.coverage) == (0.5, 0.75)
+    assert (clarity.coverage_initial, clarity.coverage, found.mean.coverage) == (1, 0.5, 0.75)
 
 
 def test_documents_are_counted_where_there_are_any() -> None:

@@ -54,9 +54,18 @@ def test_where_nothing_is_shared_the_plan_is_what_is_asked(
 
 @pytest.mark.parametrize(("mode", "candidates"), [("ST", 1), ("SSS", 3), ("CCC", 1)])
 def test_behind_a_gate_every_planned_call_ends_in_an_answer(mode: str, candidates: int) -> None:
-    plan, run, recorder = plan_and_run(mode=mode, candidates=candidates, steps=4)
+    plan, run, recorder = plan_and_run(mode=mode, candidates=candidates, steps=4, gate="spearman")
     assert ended(run) == plan
     assert sum(sent(run).values()) == len(recorder.asked)
+
+
+def test_the_gate_per_criterion_plans_for_the_most_that_it_may_judge_again() -> None:
+    plan, run, _ = plan_and_run(mode="SSS", steps=4)
+    found = ended(run)
+    assert {role: count for role, count in found.items() if role != "judge"} == {
+        role: count for role, count in plan.items() if role != "judge"
+    }
+    assert found["judge"] <= plan["judge"]
 
 
 def test_the_paper_s_overlap_is_answered_once_and_its_last_reading_free() -> None:

@@ -81,24 +81,21 @@ def questions(server: FakeServer) -> list[Received]:
 
 
 def test_roles_that_are_asked_alike_are_probed_by_one_call(tmp_path: Path) -> None:
-    server, _ = run(tmp_path / "alike", ())
-    alike = len({json.dumps(one.body) for one in questions(server)})
-    assert len(questions(server)) == alike
-    server, _ = run(tmp_path / "apart", (), parameters={"loss": {"max_tokens": 77}})
-    assert len(questions(server)) == alike + 1
+    alike = {role: {"temperature": 0.0, "max_tokens": 99} for role in ("loss", "gradient", "optimizer")}
+    assert len(questions(run(tmp_path / "alike", (), parameters=alike)[0])) == 1
+    apart = alike | {"loss": {"temperature": 0.0, "max_tokens": 77}}
+    assert len(questions(run(tmp_path / "apart", (), parameters=apart)[0])) == 2
 
 
 def test_a_limit_refused_by_its_name_goes_by_the_other(tmp_path: Path) -> None:
-    server, events = run(tmp_path, ("max_tokens",))
+    _, events = run(tmp_path, ("max_tokens",))
     notes = [event.text for event in events if isinstance(event, Noted)]
-    assert (
-        sum("does not take max_tokens; the longest answer is sent as max_completion_tokens" in n for n in notes) == 4
-    )
+    assert sum("does not take max_tokens; the longest answer is sent as" in note for note in notes) == 1
     assert (tmp_path / "run" / "judge.yaml").is_file()
 
 
 def test_a_limit_that_the_user_named_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(ModelError, match="refused the first call.*limit_field"):
+    with pytest.raises(ModelError, match=r"refused the first call.*limit_field"):
         run(tmp_path, ("max_tokens",), limit_field="max_tokens")
 
 

@@ -15,13 +15,13 @@ from polyjudge.experiments.outcome import Comparison, Outcome
 from polyjudge.experiments.summary import COLUMNS, PAPER_NOTE, account_lines, outcome_rows, table_text, warnings
 from polyjudge.llm.accounts import RoleAccount
 
-CLARITY = Comparison("clarity", 0.25, 0.5, 0.25, -0.1, 0.4, 1.0, 0.8)
+CLARITY = Comparison("clarity", 0.25, 0.5, 0.25, -0.1, 0.4, 1.0, 1.0, 0.8)
 MEAN = replace(CLARITY, name="mean", ceiling=math.nan)
 OUTCOME = Outcome("spearman", 20, 10, (CLARITY,), MEAN, "A verdict.")
 
 
 def test_a_row_shows_figures_signs_and_what_is_undefined() -> None:
-    undefined = Comparison("warmth", math.nan, 0.5, math.nan, math.nan, math.nan, 0.5)
+    undefined = Comparison("warmth", math.nan, 0.5, math.nan, math.nan, math.nan, 0.5, 0.5)
     unrated = replace(undefined, name="tact", fitted=math.nan, coverage=math.nan)
     rows = outcome_rows(replace(OUTCOME, criteria=(CLARITY, undefined, unrated)))
     assert rows[0] == ("clarity", "0.250", "0.500", "+0.250", "-0.100 to +0.400", "100%", "0.800")
@@ -54,7 +54,7 @@ def test_accounts_tell_what_was_free_failed_and_estimated() -> None:
         journal_tokens=9000,
     )
     assert account_lines([account], 1.25) == [
-        "judge: 1,200 calls to a/b (34 more answered from the journal, 9,000 tokens not paid again, 3 failed), "
+        "judge: 1,200 calls to a/b (34 more from the journal or shared, free, 3 failed), "
         "5,000 prompt + 600 completion + 70 estimated tokens",
         "time: 1.2 s",
     ]
@@ -63,11 +63,16 @@ def test_accounts_tell_what_was_free_failed_and_estimated() -> None:
 
 
 def test_warnings_name_collapse_and_missing_scores() -> None:
-    assert warnings(OUTCOME) == []
+    many = replace(OUTCOME, documents=50)
+    assert warnings(many) == []
+    assert warnings(replace(OUTCOME, documents=10)) == [
+        "With 10 documents the intervals are too narrow; take them as a rough guide."
+    ]
     bad = replace(CLARITY, collapsed=True, coverage=0.9)
-    assert warnings(replace(OUTCOME, criteria=(bad,))) == [
+    assert warnings(replace(many, criteria=(bad,))) == [
         "The fitted prompt gives nearly every row the same score on clarity.",
-        "Rows without a readable score: clarity (10%).",
+        "Rows without a readable score: clarity (0% initial, 10% fitted). Figures are of the rows that both prompts "
+        "scored.",
     ]
 
 

@@ -593,16 +593,21 @@ def kept(folder: Path, names: Sequence[object]) -> list[str]:
 
 
 @pytest.mark.parametrize("scope", ["endpoint", "mistake"])
-def test_what_is_under_way_when_another_call_ends_the_run_is_answered_and_kept(tmp_path: Path, scope: str) -> None:
+@pytest.mark.parametrize("fault", [refused("endpoint"), RuntimeError("a mistake in a backend")])
+def test_what_is_under_way_when_another_call_ends_the_run_is_answered_and_kept(
+    tmp_path: Path, fault: Exception
+) -> None:
     backend: HandBackend
-    arrived = asyncio.Event()
+    full = asyncio.Event()
 
     async def answer(request: Request) -> Reply:
+        if text_of(request) == "first":
+            return Reply("fine")
         if text_of(request) == "bad":
-            await arrived.wait()
-            raise refused("endpoint") if scope == "endpoint" else RuntimeError("a mistake in a backend")
+            await full.wait()
+            raise fault
         if backend.under_way == 4:
-            arrived.set()
+            full.set()
         for _ in range(50):
             await asyncio.sleep(0)
         return Reply("fine")
@@ -610,7 +615,8 @@ def test_what_is_under_way_when_another_call_ends_the_run_is_answered_and_kept(t
     async def scenario() -> RoleAccount:
         limits = Limits(max_concurrency=4)
         async with Client({"m": backend}, Journal(tmp_path), limits=limits) as client:
-            with pytest.raises(ProviderGone if scope == "endpoint" else RuntimeError):
+            await client.ask(ask_for("first"))
+            with pytest.raises((ProviderGone, RuntimeError)):
                 await together(client.ask(ask_for(name)) for name in ["bad", *range(20)])
             assert backend.most == 4
         assert asyncio.all_tasks() == {asyncio.current_task()}
@@ -619,8 +625,9 @@ def test_what_is_under_way_when_another_call_ends_the_run_is_answered_and_kept(t
     backend = HandBackend(answer)
     account = asyncio.run(scenario())
     sent = [text_of(request) for request in backend.asked if text_of(request) != "bad"]
-    assert sorted(sent) == sorted(kept(tmp_path, range(20)))
-    assert account.answered == len(sent) == 3
+    assert sorted(sent) == sorted(kept(tmp_path, ["first", *range(20)]))
+    # Before the news of a mistake arrives, its place may serve one more.
+    assert 4 <= account.answered == len(sent) <= 5
 
 
 def test_an_interrupt_while_answers_are_waited_for_ends_the_wait(tmp_path: Path) -> None:
@@ -783,8 +790,17 @@ def test_a_request_that_is_always_answered_with_nothing_fails_alone() -> None:
 
 def test_long_waits_are_told_once_and_short_ones_not_at_all() -> None:
     async def scenario(retry_after: float) -> list[str]:
-        skipping, told = Skipping(), list[str]()
-        backend = HandBackend(failing(lambda: refused(retryable=True, retry_after=retry_after), 1))
+        skipping, told, seen = Skipping(), list[str](), list[str]()
+
+        async def answer(request: Request) -> Reply:
+            seen.append(text_of(request))
+            for _ in range(9):
+                await asyncio.sleep(0)
+            if seen.count(text_of(request)) == 1:
+                raise refused(retryable=True, retry_after=retry_after)
+            return Reply("fine")
+
+        backend = HandBackend(answer)
         async with Client({"m": backend}, time=skipping.time, notify=told.append) as client:
             await ask_all(client, [ask_for(number) for number in range(5)])
         return told

@@ -536,3 +536,34 @@ def test_closing_twice_changes_nothing_and_more_can_be_written_later(tmp_path: P
 
     asyncio.run(scenario())
     assert read(tmp_path, "a", "b") == ["answer to a", "answer to b"]
+
+
+def shard_deleted(folder: Path) -> None:
+    for file in folder.glob("shard-*"):
+        file.unlink()
+
+
+def folder_moved(folder: Path) -> None:
+    folder.rename(folder.with_name("elsewhere"))
+
+
+def shard_replaced(folder: Path) -> None:
+    (folder / "shard-0001.sqlite").rename(folder / "kept")
+    (folder / "shard-0001.sqlite").write_bytes((folder / "kept").read_bytes())
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="open files cannot be moved there")
+@pytest.mark.parametrize("happened", [shard_deleted, folder_moved, shard_replaced])
+def test_a_shard_that_went_away_stops_what_is_paid(tmp_path: Path, happened: Callable[[Path], None]) -> None:
+    folder = tmp_path / "journal"
+
+    async def scenario() -> None:
+        with closing(Journal(folder)) as journal:
+            await journal.put("00" * 32, Reply("a"), role="judge", model="m", seconds=0.0)
+            happened(folder)
+            with pytest.raises(JournalError, match="deleted, moved or replaced"):
+                await journal.put("11" * 32, Reply("b"), role="judge", model="m", seconds=0.0)
+            with pytest.raises(JournalError, match="deleted, moved or replaced"):
+                journal.claim()
+
+    asyncio.run(scenario())

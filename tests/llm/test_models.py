@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,8 @@ from hypothesis import strategies as st
 from polyjudge import registry
 from polyjudge.errors import ModelError
 from polyjudge.llm.backends.providers import PROVIDERS
-from polyjudge.llm.models import ModelName, open_backend, parse_model
+from polyjudge.llm.models import ModelName, open_backend, parse_model, reached_by_address
+from polyjudge.llm.request import Message, Request
 
 USUAL = {"openai", "openrouter", "gemini", "deepseek", "mistral", "groq", "together", "fireworks"} | {
     "ollama",
@@ -134,3 +136,39 @@ def test_an_address_with_a_key_in_it_is_refused_unseen(address: str, tmp_path: P
 def test_settings_that_cannot_be_are_refused(wrong: dict[str, int], tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="above 0"):
         open_backend("ollama/any", environment={}, folder=tmp_path, **wrong)  # type: ignore[arg-type]
+
+
+SERVERS = ("ollama", "vllm", "lmstudio", "llamacpp")
+
+
+@given(st.sampled_from(KNOWN), NAMES, st.sampled_from(sorted(USUAL - set(SERVERS))), NAMES)
+def test_an_address_never_takes_another_model_from_its_own_provider(
+    provider: str, name: str, other: str, other_name: str
+) -> None:
+    judge, writer = f"{provider}/{name}", f"{other}/{other_name}"
+    there = reached_by_address([judge, writer])
+    assert (writer in there) == (writer == judge or provider in registry.names("backends"))
+
+
+@pytest.mark.parametrize(
+    ("models", "there"),
+    [
+        (["llamacpp/tiny", "openai/gpt-5"], {"llamacpp/tiny"}),
+        (["openai/mine", "openai/mine"], {"openai/mine"}),
+        (["openai/mine", "openai/gpt-5", "vllm/mine", "theirs"], {"openai/mine", "vllm/mine", "theirs"}),
+        (["vllm/mine", "vllm/other", "ollama/llama3"], {"vllm/mine", "vllm/other"}),
+        (["mine", "llamacpp/tiny", "groq/m"], {"mine", "llamacpp/tiny"}),
+        (["local/smollm2-135m", "openai/served"], {"openai/served"}),
+        (["local/smollm2-135m"], set()),
+    ],
+)
+def test_which_models_an_address_speaks_of(models: list[str], there: set[str]) -> None:
+    assert reached_by_address(models) == there
+
+
+def test_for_planning_no_key_is_needed_and_nothing_is_asked(tmp_path: Path) -> None:
+    planned = open_backend("openai/gpt-4o-mini", environment={}, folder=tmp_path, planning=True)
+    keyed = open_backend("openai/gpt-4o-mini", environment={"OPENAI_API_KEY": "sk-any"}, folder=tmp_path)
+    assert (planned.identity, planned.abilities) == (keyed.identity, keyed.abilities)
+    with pytest.raises(ModelError, match="planning only"):
+        asyncio.run(planned.complete(Request("openai/gpt-4o-mini", (Message("user", "Hi."),))))

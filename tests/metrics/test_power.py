@@ -80,6 +80,19 @@ def test_documents_whose_ratings_are_alike_show_less():
     assert "do not cluster" in scattered.assumptions
 
 
+def test_copies_of_a_text_show_hardly_more_than_one_of_each():
+    generator = np.random.default_rng(0)
+    quality = generator.normal(size=(30, 1))
+    copies = np.clip(np.round(3 + quality + 0.7 * generator.normal(size=(30, 8))), 1, 5)
+    texts = {"levels": Levels(1, 5), "documents": np.repeat(np.arange(30), 8).tolist(), "n_draws": 200}
+    once = smallest_detectable_difference(SPEARMAN, copies[:, 0], levels=Levels(1, 5), n_draws=200)
+    apart = smallest_detectable_difference(SPEARMAN, copies.ravel(), **texts)
+    found = smallest_detectable_difference(SPEARMAN, copies.ravel(), same_text=True, **texts)
+    assert apart.mean < found.mean < once.mean
+    assert found.mean > 0.7 * once.mean
+    assert "the same errors wherever one of the 30 different texts stands" in found.assumptions
+
+
 def test_the_forecast_is_what_a_bootstrap_then_finds():
     human = five_point(600, seed=3)[:, 0]
     forecast = smallest_detectable_difference(SPEARMAN, human, levels=FIVE, agreement=0.5, output_correlation=0.5)

@@ -130,7 +130,11 @@ def _check(config: RunConfig, dataset: Dataset, parts: Split, roles: tuple[Plann
     metric = primary_metric(criteria)
     test = ratings(criteria, parts.test)
     shown = power.smallest_detectable_difference(
-        agreement.metric(metric), test.human, levels=test.levels, documents=test.documents
+        agreement.metric(metric),
+        test.human,
+        levels=test.levels,
+        documents=test.documents,
+        same_text=test.unit == "different texts",
     )
     report = leaks_of(config, parts)
     return Check(

@@ -43,7 +43,7 @@ def warnings(outcome: Outcome) -> list[str]:
     collapsed = [row.name for row in outcome.criteria if row.collapsed]
     if collapsed:
         lines.append(f"The fitted prompt gives nearly every row the same score on {', '.join(collapsed)}.")
-    if 0 < outcome.documents < FEW_DOCUMENTS:
+    if 0 < outcome.documents < FEW_DOCUMENTS and not math.isnan(outcome.mean.low):
         units = f"{outcome.documents} {outcome.unit}"
         lines.append(f"With {units} the intervals are too narrow; take them as a rough guide.")
     uncovered = [

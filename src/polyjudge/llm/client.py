@@ -258,8 +258,6 @@ class Client:
                     raise self._gone(desk, patience, failure) from failure
                 wait = patience.wait(failure)
                 self._tell(desk, failure, wait)
-                if failure.retry_after is not None:
-                    desk.gate.cool_down(failure.retry_after)
             await desk.circuit.pause(wait)
 
     async def _attempt(self, desk: Desk, request: Request, key: str, *, again: bool) -> Reply:
@@ -287,6 +285,9 @@ class Client:
         except BaseException as error:
             if isinstance(error, CallFailed):
                 charged = error.charged
+                # At once: until the asker hears of it, others would be sent.
+                if error.retry_after is not None and not self._too_long(error):
+                    desk.gate.cool_down(error.retry_after)
             self._paid = self._paid or charged
             self.accounts.charged(request, self._settle(desk, reservation, Usage(), charged=charged))
             if isinstance(error, TimeoutError):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
@@ -57,12 +57,15 @@ class DetectableDifference:
     reached_output_correlation: tuple[float, ...]
     n_draws: int
     seed: int
+    same_text: bool = False
 
     @property
     def assumptions(self) -> str:
         """The assumptions as one sentence for a reader."""
-        errors = f"errors that cluster in {self.n_documents} documents or texts as the ratings do"
-        if not any(self.document_correlation):
+        errors = f"errors that cluster in {self.n_documents} documents as the ratings do"
+        if self.same_text:
+            errors = f"the same errors wherever one of the {self.n_documents} different texts stands"
+        elif not any(self.document_correlation):
             errors = "errors that do not cluster in documents"
         return (
             f"Assumes two equally good judges with agreement {self.agreement:g} whose outputs correlate at "
@@ -79,6 +82,7 @@ def smallest_detectable_difference(
     documents: Documents | None = None,
     agreement: float = 0.3,
     output_correlation: float = 0.72,
+    same_text: bool = False,
     n_draws: int = 400,
     seed: int = 0,
 ) -> DetectableDifference:
@@ -87,7 +91,8 @@ def smallest_detectable_difference(
     Needs no judge. Each draw makes two judges by a Gaussian copula on the actual ratings and documents, answering
     with the ratings' own frequencies, and takes the difference of their agreement. The standard error carries a
     simulation error of about 1 / sqrt(2 n_draws), 4 % by default. `output_correlation` .72 is typical of two
-    prompts for one model; .54 and .87 are the ends that were observed.
+    prompts for one model; .54 and .87 are the ends that were observed. With `same_text` the rows of a document are
+    copies of one text, on which a judge errs in the same way each time.
 
     Raises:
         ValueError: if shapes differ, `agreement` or `output_correlation` is not between 0 and 1, `n_draws` is below
@@ -101,7 +106,8 @@ def smallest_detectable_difference(
     ratings = matrix(human, "human")
     clusters = Clusters.of(documents, len(ratings))
     wanted = Strength(agreement, output_correlation)
-    found = _simulate(metric, ratings, scales(levels, ratings.shape[1]), clusters, wanted, n_draws, seed)
+    known = scales(levels, ratings.shape[1])
+    found = _simulate(metric, ratings, known, clusters, wanted, same_text, n_draws, seed)
     errors = [_deviation(column) for column in found.differences.T]
     error = math.nan if math.isnan(mean(errors)) else _deviation(found.differences.mean(axis=1))
     return DetectableDifference(
@@ -120,6 +126,7 @@ def smallest_detectable_difference(
         reached_output_correlation=tuple(each.output_correlation for each in found.reached),
         n_draws=n_draws,
         seed=seed,
+        same_text=same_text,
     )
 
 
@@ -138,6 +145,7 @@ def _simulate(
     levels: Sequence[Levels | None],
     clusters: Clusters,
     wanted: Strength,
+    same_text: bool,
     n_draws: int,
     seed: int,
 ) -> _Simulation:
@@ -145,6 +153,8 @@ def _simulate(
     rows = _some_documents(clusters, generator)
     criteria = [Rated.of(ratings[rows, k], scale) for k, scale in enumerate(levels)]
     noise = Noise.like(criteria, Clusters.of(clusters.position[rows].tolist(), rows.size))
+    if same_text:
+        noise = replace(noise, within=(1.0,) * len(criteria))
     strengths = [wanted] * len(criteria)
     for _ in range(ROUNDS):
         reached = _pilot(criteria, noise, strengths, generator)

@@ -22,6 +22,7 @@ from polyjudge.errors import CallFailed, ModelError
 from polyjudge.llm.backends.weights import DIGEST
 from polyjudge.llm.models import open_backend
 from polyjudge.llm.request import Abilities, Backend, Message, Reply, Request, Sampling
+from polyjudge.testing.backend import BackendContract
 
 SOURCE = str(Path(polyjudge.__file__).parents[1])
 QUESTION = Message("user", "My cat is back home at last!\n\nHow does the writer of this text feel?")
@@ -301,3 +302,14 @@ def test_a_cut_file_is_refused_at_the_first_call(
         ask(backend, asked(QUESTION))
     asyncio.run(backend.close())
     assert capfd.readouterr() == ("", "")
+
+
+class TestLocalModel(BackendContract):
+    """The contract, kept by the embedded model."""
+
+    @pytest.fixture(autouse=True)
+    def weights(self, smollm2: Path) -> None:
+        self.path = smollm2
+
+    def make(self) -> Backend:
+        return opened(self.path, context=256)

@@ -5,6 +5,9 @@ import gzip
 import json
 import socket
 import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +16,10 @@ from serving import Canned, Received, chat, raw_serving, serving
 
 from polyjudge.errors import CallFailed
 from polyjudge.llm.models import open_backend
-from polyjudge.llm.request import Backend, Message, Reply, Request, Sampling, Usage
+from polyjudge.llm.request import Backend, Message, NobodyListens, Reply, Request, Sampling, Usage
+from polyjudge.testing.backend import BackendContract
 
+Answering = Callable[[Received], Canned]
 NO_FILES = Path("/")
 REQUEST = Request("any", (Message("user", "Rate it."),), sampling=Sampling(max_tokens=9))
 
@@ -129,7 +134,8 @@ def test_nobody_there_is_retryable_and_not_charged() -> None:
         taken.bind(("127.0.0.1", 0))  # bound but not listening: connections are refused
         failed = asyncio.run(failure(f"http://127.0.0.1:{taken.getsockname()[1]}/v1"))
     assert (failed.retryable, failed.charged) == (True, False)
-    assert "cannot connect" in str(failed)
+    assert "is the server running" in str(failed)
+    assert isinstance(failed, NobodyListens)
 
 
 def test_a_silent_server_is_given_up_and_may_have_billed() -> None:
@@ -303,3 +309,105 @@ def test_a_proxy_of_the_environment_is_used_for_others_and_no_netrc_is_sent(tmp_
     assert [got.path for got in received] == ["/proxied/v1/chat/completions", "/direct/v1/chat/completions"]
     assert received[0].headers["Host"] == "model.example"
     assert {got.headers["Authorization"] for got in received} == {"Bearer mine-0123"}
+
+
+LIMITS = ("max_tokens", "max_completion_tokens")
+
+
+def picky(taken: str, said: str = "Unsupported parameter: {!r} is not supported, use another") -> Answering:
+    """A server that takes the longest answer by one name only."""
+
+    def answer(got: Received) -> Canned:
+        wrong = next((name for name in LIMITS if name in got.body and name != taken), None)
+        if wrong is None:
+            return Canned(chat("4"))
+        return Canned({"error": {"message": said.format(wrong), "param": wrong}}, status=400)
+
+    return answer
+
+
+@pytest.mark.parametrize("taken", LIMITS)
+def test_the_longest_answer_goes_by_its_other_name_when_one_is_refused(taken: str) -> None:
+    async def run() -> None:
+        told: list[str] = []
+        async with serving(picky(taken)) as server:
+            backend = opened(server.url, notify=told.append)
+            identity = backend.identity
+            asked = [backend.complete(REQUEST) for _ in range(3)]
+            ends = await asyncio.gather(*asked, return_exceptions=True)
+            assert all(isinstance(end, Reply) or (isinstance(end, CallFailed) and end.retryable) for end in ends)
+            assert (await backend.complete(REQUEST)).text == "4"
+            await backend.close()
+        assert backend.identity == identity
+        assert len(told) == (taken != "max_tokens")
+        assert server.received[-1].body[taken] == 9
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize(
+    ("said", "options"),
+    [("{} is too large: at most 4", {}), ("Unsupported parameter: {}", {"limit_field": "max_tokens"})],
+)
+def test_a_refused_value_and_a_name_that_the_user_chose_stay_refused(said: str, options: dict[str, Any]) -> None:
+    async def run() -> None:
+        async with serving(picky("none", said)) as server:
+            failed = await failure(server.url, **options)
+        assert (failed.retryable, failed.parameter, len(server.received)) == (False, "max_tokens", 1)
+
+    asyncio.run(run())
+
+
+def test_a_server_that_takes_neither_name_is_asked_by_each_once() -> None:
+    async def run() -> None:
+        async with serving(picky("none")) as server:
+            backend = opened(server.url)
+            for retryable in (True, False, False):
+                with pytest.raises(CallFailed) as caught:
+                    await backend.complete(REQUEST)
+                assert caught.value.retryable is retryable
+            await backend.close()
+
+    asyncio.run(run())
+
+
+class TestOpenAICompatible(BackendContract):
+    """The contract, against a server in a thread of its own, because each test runs an event loop."""
+
+    secret = "contract-key-0123"
+    url = ""
+
+    @pytest.fixture(autouse=True, scope="class")
+    @classmethod
+    def server(cls) -> Iterator[None]:
+        ready: Future[tuple[str, asyncio.AbstractEventLoop, asyncio.Event]] = Future()
+
+        def answer(got: Received) -> Canned:
+            if got.body["messages"][0]["content"] == "Refuse.":
+                key = got.headers["Authorization"]
+                return Canned({"error": {"message": f"no, {key}"}}, status=429, headers={"Retry-After": "2"})
+            top = [{"token": text, "logprob": -at - 0.1} for at, text in enumerate("abc")]
+            top = top[: got.body.get("top_logprobs", 0)]
+            document = chat("4")
+            document["choices"][0]["logprobs"] = {"content": [{**top[0], "top_logprobs": top}]} if top else None
+            return Canned(document)
+
+        async def serve() -> None:
+            done = asyncio.Event()
+            async with serving(answer) as server:
+                ready.set_result((server.url, asyncio.get_running_loop(), done))
+                await done.wait()
+
+        thread = threading.Thread(target=lambda: asyncio.run(serve()))
+        thread.start()
+        url, loop, done = ready.result(timeout=30)
+        cls.url = url
+        yield
+        loop.call_soon_threadsafe(done.set)
+        thread.join()
+
+    def make(self) -> Backend:
+        return opened(self.url, environment={"POLYJUDGE_API_KEY": self.secret})
+
+    def refused(self) -> Request:
+        return Request("any", (Message("user", "Refuse."),))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polyjudge.errors import CallFailed, ModelError
+from polyjudge.errors import CallFailed, ConfigError, ModelError
 from polyjudge.llm.backends.providers import COMPATIBLE, PROVIDERS
 from polyjudge.llm.backends.wire import begun_text, body, clean, read_reply
 from polyjudge.llm.request import Message, Request, Sampling, Usage, body_extra
@@ -167,3 +167,31 @@ def test_logprobs_are_read_best_first_and_what_is_no_number_is_left_out() -> Non
     assert (first.token, first.logprob) == ("4", -0.5)
     assert first.top == (("4", -0.5), ("3", -2.0))
     assert second.top == ()
+
+
+@given(
+    st.sampled_from(["max_tokens", "MAX_TOKENS", "model_length", "LENGTH", "length"]),
+    st.sampled_from(["stop", "STOP", "eos", "tool_calls", ""]),
+)
+def test_a_cut_answer_is_known_by_one_word_whatever_the_provider_calls_it(cut: str, whole: str) -> None:
+    assert read_reply(completion(finish_reason=cut)).finish == "length"
+    assert read_reply(completion(finish_reason=whole)).finish == whole.lower()
+
+
+def test_an_answer_withheld_in_other_words_is_withheld() -> None:
+    with pytest.raises(CallFailed, match="content filter"):
+        read_reply(completion(finish_reason="SAFETY"))
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [{"api_key": "x"}, {"headers": {"Authorization": "x"}}, {"a": [{"accessToken": "x"}]}, {"CLIENT_SECRET": "x"}],
+)
+def test_what_looks_like_a_key_is_no_parameter(extra: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="environment variable"):
+        body_extra(extra)
+
+
+def test_counts_of_tokens_and_names_of_caches_are_parameters() -> None:
+    extra = {"max_tokens": 5, "stop_token_ids": [1, 2], "prompt_cache_key": "mine", "thinking": {"budget_tokens": 9}}
+    assert [name for name, _ in body_extra(extra)] == sorted(extra)
