@@ -592,7 +592,6 @@ def kept(folder: Path, names: Sequence[object]) -> list[str]:
     return asyncio.run(look())
 
 
-@pytest.mark.parametrize("scope", ["endpoint", "mistake"])
 @pytest.mark.parametrize("fault", [refused("endpoint"), RuntimeError("a mistake in a backend")])
 def test_what_is_under_way_when_another_call_ends_the_run_is_answered_and_kept(
     tmp_path: Path, fault: Exception
