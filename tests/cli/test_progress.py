@@ -57,7 +57,7 @@ def test_a_terminal_gets_a_bar_that_ends_full(tmp_path: Path) -> None:
     code, out, seen = on_a_terminal(tmp_path, "optimize", *FIT, "--output", "run")
     assert code == 0, seen
     assert "sealed test rows" in out
-    assert "run run: 1 steps, about 57 calls planned" in seen
+    assert "run run: 1 steps, about 63 calls planned" in seen
     assert "step 0: initial" in seen
     assert re.search(r"calls .*57/57 calls, \d+ from the journal", seen.splitlines()[-1])
 

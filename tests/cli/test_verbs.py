@@ -30,7 +30,7 @@ def test_check_shows_the_whole_plan_and_asks_nothing(place: Path) -> None:
         "stands in two parts",
         "ceiling",
         "constant's mae",
-        "Planned: 310",
+        "Planned: 382",
     ):
         assert text in found.out
     assert not (place / "asked.log").exists()
@@ -50,7 +50,7 @@ def test_check_as_json_says_the_same(place: Path) -> None:
     assert content["rows"] == 28
     assert [one["name"] for one in content["criteria"]] == list(NAMES)
     assert content["criteria"][0]["ceiling"] is None
-    assert sum(role["calls"] for role in content["roles"]) == 310
+    assert sum(role["calls"] for role in content["roles"]) == 382
 
 
 @pytest.mark.parametrize("names", [("clarity", "warmth"), ("warmth", "clarity")])
@@ -70,7 +70,7 @@ def test_optimize_tells_steps_on_standard_error_and_the_result_on_standard_outpu
     write_table(place)
     found = polyjudge("optimize", *FIT, "--steps", "2", "--output", "run")
     assert found.code == 0
-    assert found.err.splitlines()[0] == "run run: 2 steps, about 80 calls planned"
+    assert found.err.splitlines()[0] == "run run: 2 steps, about 92 calls planned, at most 12 of them for merged prompts"
     assert [line.split(",")[0].split(":")[0] for line in found.err.splitlines()[1:]] == ["step 0", "step 1", "step 2"]
     lines = found.out.splitlines()
     assert "spearman on 14 sealed test rows of 7 documents" in lines

@@ -222,7 +222,16 @@ def test_a_metric_without_a_meaning_on_the_scale_is_nan():
         "float": {one.name for one in ALL if not math.isnan(one(*codes, continuous))},
     }
     assert meaningful["categorical"] == {"kappa", "accuracy", "macro_f1", "primary"}
-    assert meaningful["binary"] == {"spearman", "kendall", "pearson", "qwk", "kappa", "accuracy", "macro_f1", "primary"}
+    assert meaningful["binary"] == {
+        "spearman",
+        "kendall",
+        "pearson",
+        "qwk",
+        "kappa",
+        "accuracy",
+        "macro_f1",
+        "primary",
+    }
     assert meaningful["float"] == {"spearman", "kendall", "pearson", "mae", "rmse", "primary"}
 
 

@@ -25,12 +25,13 @@ def watching(*, quiet: bool) -> Iterator[Observer]:
     if not sys.stderr.isatty():
         yield _unharmed(_plain)
         return
-    bar = _Bar()
+    bar, done = _Bar(), False
     try:
         yield _unharmed(bar.see)
+        done = True
     finally:
         with suppress(OSError, ValueError):
-            bar.stop()
+            bar.stop(done=done)
 
 
 def _unharmed(show: Observer) -> Observer:
@@ -80,7 +81,10 @@ class _Bar:
         )
         self._task = self._progress.add_task("calls", total=None, journal=0)
 
-    def stop(self) -> None:
+    def stop(self, *, done: bool = False) -> None:
+        """End the bar; what is done is whole, also where fewer calls were needed than planned at most."""
+        if done:
+            self._progress.update(self._task, total=self._progress.tasks[0].completed)
         self._progress.stop()
 
     def see(self, event: Event) -> None:

@@ -74,11 +74,11 @@ async def _refused(config: RunConfig, stage: str, house: House, client: Client) 
     A text that is filtered or too long says nothing of these: others are tried, and the run counts it as unscored.
     """
     for request in _requests(config, stage, house):
-        failure = await client.probe(request)
-        if failure is None:
+        answer = await client.probe(request)
+        if not isinstance(answer, CallFailed):
             return None
-        if failure.scope == "endpoint":
-            return failure
+        if answer.scope == "endpoint":
+            return answer
     return None
 
 

@@ -139,7 +139,7 @@ class Client:
                 raise outcome
         return await self._lead(desk, request, key)
 
-    async def probe(self, request: Request) -> CallFailed | None:
+    async def probe(self, request: Request) -> Reply | CallFailed:
         """Ask whether a model takes a request as it is; a refusal comes back and gives nobody up.
 
         Raises:
@@ -150,17 +150,18 @@ class Client:
         entry = await self._journal.get(key) if self._journal is not None else None
         if entry is not None:
             self.accounts.replayed(request, entry.reply.usage)
+            reply = entry.reply
         else:
             if self._journal is not None:
                 self._journal.claim()
             async with self._landings.place(desk.gate.places, key):
                 try:
-                    await self._persist(desk, request, key, alone=True)
+                    reply = await self._persist(desk, request, key, alone=True)
                 except CallFailed as failure:
                     self.accounts.failed(request)
                     return failure
         desk.trial(request).accepted = True
-        return None
+        return reply
 
     async def _lead(self, desk: Desk, request: Request, key: str) -> Reply:
         """Answer a call for everybody who asks the same meanwhile; when cancelled, another takes the lead."""

@@ -1,0 +1,35 @@
+"""Where the models of a run are asked: the judge's at the given address, the others' at their own providers'."""
+
+from __future__ import annotations
+
+import pytest
+
+from polyjudge.errors import ModelError
+from polyjudge.experiments.assemble import open_backends
+from polyjudge.experiments.config import RunConfig
+
+ADDRESS = "http://127.0.0.1:9/v1"
+OPENAI = "https://api.openai.com/v1"
+
+
+def where(**options: str) -> dict[str, str]:
+    """Model -> identity of its endpoint."""
+    opened = open_backends(RunConfig(base_url=ADDRESS, **options), {}, lambda _: None, planning=True)
+    return {model: backend.identity for model, backend in opened.items()}
+
+
+def test_a_writer_at_a_provider_is_asked_there_while_the_judge_runs_at_home() -> None:
+    found = where(model="llamacpp/tiny", optimizer_model="openai/gpt-5", endpoint_name="home")
+    assert found == {"llamacpp/tiny": "home", "openai/gpt-5": OPENAI}
+
+
+def test_a_compatible_server_may_be_called_openai() -> None:
+    assert where(model="openai/mine") == {"openai/mine": ADDRESS}
+    assert where(model="openai/mine", loss_model="theirs") == {"openai/mine": ADDRESS, "theirs": ADDRESS}
+
+
+def test_without_planning_the_key_of_the_other_provider_is_needed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MISTRAL_API_KEY", "")
+    config = RunConfig(model="llamacpp/tiny", base_url=ADDRESS, optimizer_model="mistral/small")
+    with pytest.raises(ModelError, match="MISTRAL_API_KEY"):
+        open_backends(config, {}, lambda _: None)
