@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from polyjudge.errors import ModelError
@@ -12,7 +14,7 @@ ADDRESS = "http://127.0.0.1:9/v1"
 OPENAI = "https://api.openai.com/v1"
 
 
-def where(**options: str) -> dict[str, str]:
+def where(**options: Any) -> dict[str, str]:
     """Model -> identity of its endpoint."""
     opened = open_backends(RunConfig(base_url=ADDRESS, **options), {}, lambda _: None, planning=True)
     return {model: backend.identity for model, backend in opened.items()}

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.llm.serving import Canned, FakeServer, Received, chat, serving
 
 import polyjudge
 from polyjudge.errors import BudgetSpent, ModelError
 from polyjudge.experiments.events import Event, Noted
 from polyjudge.experiments.probe import QUESTION
-from tests.llm.serving import Canned, FakeServer, Received, chat, serving
 
 SCORES = '{"fluency": 5, "coherence": 4, "consistency": 3, "relevance": 2}'
 
