@@ -100,7 +100,7 @@ class Proposer:
     """An optimizer with a new text for every criterion in every turn."""
 
     async def propose(self, turn: Turn) -> Proposal:
-        return Proposal((), (), (), (Draft({name: f"Rate, way {turn.index}." for name in NAMES}),))
+        return Proposal((), (), (), (Draft(dict.fromkeys(NAMES, f"Rate, way {turn.index}.")),))
 
 
 def steps_of(world: int, rows: int, gate: Gate, joint: bool) -> list[Step]:
@@ -180,7 +180,7 @@ def _loss(fall: float, rows: int, draw: int) -> Evidence:
 
     before = dict.fromkeys(NAMES, 0.30)
     after = {name: 0.30 - fall if name == NAMES[0] else 0.40 for name in NAMES}
-    new = PROMPT.revise({name: "Rate, another way." for name in NAMES[1:]})
+    new = PROMPT.revise(dict.fromkeys(NAMES[1:], "Rate, another way."))
     return Evidence(1, examples, scored(PROMPT, before), (scored(new, after),))
 
 

@@ -70,7 +70,8 @@ def test_optimize_tells_steps_on_standard_error_and_the_result_on_standard_outpu
     write_table(place)
     found = polyjudge("optimize", *FIT, "--steps", "2", "--output", "run")
     assert found.code == 0
-    assert found.err.splitlines()[0] == "run run: 2 steps, about 92 calls planned, at most 12 of them for merged prompts"
+    planned = "run run: 2 steps, about 92 calls planned, at most 12 of them for merged prompts"
+    assert found.err.splitlines()[0] == planned
     assert [line.split(",")[0].split(":")[0] for line in found.err.splitlines()[1:]] == ["step 0", "step 1", "step 2"]
     lines = found.out.splitlines()
     assert "spearman on 14 sealed test rows of 7 documents" in lines

@@ -212,7 +212,7 @@ def test_a_score_is_spoken_as_people_write_it() -> None:
 
 
 def test_what_can_only_bring_the_same_answer_is_not_asked_again() -> None:
-    words = {name: ("word",) for name in NAMES}
+    words = dict.fromkeys(NAMES, ("word",))
     asker = ScriptedAsker(lambda request: Reply("no token probabilities"))
     role = Role("judge", "scripted/judge", Sampling(temperature=0.0))
     judge = Judge(asker, role, layout("joint", NAMES), ClozeReadout(words))
