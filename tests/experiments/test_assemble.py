@@ -140,7 +140,8 @@ def test_the_gate_looks_at_each_criterion_by_its_own_metric_unless_told_otherwis
     gate = found.setups[0].gate
     assert found.metric == metric
     assert isinstance(gate, PerCriterionGate)
-    assert gate.metrics == {name: "kappa" if scale in (REFUSAL, TONE) else "spearman" for name, scale in scales.items()}
+    labels = (REFUSAL, TONE)
+    assert gate.metrics == {name: "kappa" if scale in labels else "spearman" for name, scale in scales.items()}
     assert house(dataset(scales), gate="none").setups[0].gate == NoGate()
     assert house(dataset(scales), gate=metric).setups[0].gate == MeanGate(metric, True, True)
 
