@@ -75,9 +75,7 @@ class Dataset:
         """The first ``limit`` examples; all when None."""
         if limit is None or limit >= len(self.examples):
             return self
-        return replace(
-            self, examples=self.examples[:limit], splits=self.splits[:limit] if self.splits else None
-        )
+        return replace(self, examples=self.examples[:limit], splits=self.splits[:limit] if self.splits else None)
 
 
 @dataclass(frozen=True, slots=True)

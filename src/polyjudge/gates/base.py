@@ -144,9 +144,7 @@ def unscored_more(new: Scored, evidence: Evidence) -> Group:
 def on_common_rows(one: Scored, other: Scored) -> tuple[Prediction, ...]:
     """The predictions of ``one`` on the rows that both scored; nan elsewhere, criterion by criterion."""
     return tuple(
-        replace(
-            mine, scores={k: NAN if math.isnan(theirs.score(k)) else score for k, score in mine.scores.items()}
-        )
+        replace(mine, scores={k: NAN if math.isnan(theirs.score(k)) else score for k, score in mine.scores.items()})
         for mine, theirs in zip(one.predictions, other.predictions, strict=True)
     )
 

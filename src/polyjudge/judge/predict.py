@@ -38,9 +38,7 @@ class Judge:
 
     async def predict(self, prompt: JudgePrompt, example: Example, sample: int = 0) -> Prediction:
         """The scores of one example; nan where no score could be read."""
-        answers = await together(
-            self._ask_group(prompt.only(group), example, sample) for group in self.groups(prompt)
-        )
+        answers = await together(self._ask_group(prompt.only(group), example, sample) for group in self.groups(prompt))
         found = {name: score for answer in answers for name, score in answer.scores.items()}
         calls = tuple(call for answer in answers for call in answer.calls)
         return Prediction(example.id, {name: found.get(name, NAN) for name in prompt.names}, calls)

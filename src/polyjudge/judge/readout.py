@@ -52,9 +52,7 @@ class Readout(Protocol):
         """Why this readout cannot be used here, for the user; "" when it can."""
         ...
 
-    def question(
-        self, prompt: JudgePrompt, example: Example, sampling: Sampling, abilities: Abilities
-    ) -> Question:
+    def question(self, prompt: JudgePrompt, example: Example, sampling: Sampling, abilities: Abilities) -> Question:
         """The call that asks for every criterion of ``prompt``."""
         ...
 

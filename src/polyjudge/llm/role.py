@@ -38,6 +38,4 @@ class Role:
         used = sampling or self.sampling
         # Without a temperature the provider's default applies, which is above 0.
         replicate = 0 if used.temperature == 0 else self.seed
-        return Request(
-            self.model, tuple(messages), self.name, used, schema, top_logprobs, replicate, sample, attempt
-        )
+        return Request(self.model, tuple(messages), self.name, used, schema, top_logprobs, replicate, sample, attempt)
