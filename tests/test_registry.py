@@ -12,7 +12,9 @@ import pytest
 from polyjudge import registry
 from polyjudge.errors import ConfigError
 from polyjudge.judge.cloze import ClozeReadout
+from polyjudge.judge.expected import ExpectedReadout
 from polyjudge.judge.integer import IntegerReadout
+from polyjudge.judge.yesno import YesNoReadout
 from polyjudge.optimizers.textgrad import TextGrad
 
 ROWS = [(kind, name) for kind, table in registry.TABLES.items() for name in table]
@@ -37,7 +39,10 @@ def test_readouts_call_themselves_by_their_row() -> None:
     assert registry.lookup("readouts", "integer") is IntegerReadout
     assert registry.lookup("readouts", "cloze") is ClozeReadout
     assert registry.lookup("optimizers", "textgrad") is TextGrad
-    assert {IntegerReadout().name, ClozeReadout({}).name} == set(registry.TABLES["readouts"])
+    assert registry.lookup("readouts", "expected") is ExpectedReadout
+    assert registry.lookup("readouts", "yesno") is YesNoReadout
+    readouts = (IntegerReadout(), ExpectedReadout(), YesNoReadout(), ClozeReadout({}))
+    assert {readout.name for readout in readouts} == set(registry.TABLES["readouts"])
 
 
 @pytest.mark.parametrize("kind", registry.TABLES)

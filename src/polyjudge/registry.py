@@ -26,6 +26,8 @@ TABLES: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "readouts": MappingProxyType(
             {
                 "integer": "polyjudge.judge.integer:IntegerReadout",
+                "expected": "polyjudge.judge.expected:ExpectedReadout",
+                "yesno": "polyjudge.judge.yesno:YesNoReadout",
                 "cloze": "polyjudge.judge.cloze:ClozeReadout",
             }
         ),

@@ -13,7 +13,7 @@ from polyjudge.experiments.score import SCORE_SETTINGS
 from polyjudge.version import __version__
 
 # What an option is called where it is no setting.
-ELSEWHERE = {"criteria", "output", "dry-run", "config", "json", "quiet", "help"}
+ELSEWHERE = {"distribution", "criteria", "output", "dry-run", "config", "json", "quiet", "help"}
 
 
 @pytest.mark.parametrize("words", [(), ("--help",), ("-h",)])

@@ -188,7 +188,7 @@ BAD = {
     "unknown key": (BASE + "documnet: x\n", ["'documnet'", "did you mean 'document'"]),
     "unknown far key": (BASE + "zzz: x\n", ["'zzz'", "known are task, inputs"]),
     "document a list": (BASE + "document: [x]\n", ["document", "not text"]),
-    "readout": (BASE + "readout: clozet\n", ["readout", "'clozet'", "integer, cloze"]),
+    "readout": (BASE + "readout: clozet\n", ["readout", "'clozet'", "integer, expected, yesno, cloze"]),
     "no criteria": (BASE.partition("criteria:")[0], ["criteria", "missing"]),
     "criteria a mapping": (BASE.partition("criteria:")[0] + "criteria: {a: b}", ["criteria", "no list"]),
     "criterion a text": (BASE + "  - fluency2\n", ["criteria[1]", "'fluency2'"]),

@@ -112,7 +112,7 @@ def test_each_role_has_its_own_model_and_parameters() -> None:
 
 @pytest.mark.parametrize(
     ("model", "readout", "wanted"),
-    [("local/smollm2-135m", "auto", "cloze"), ("openai/x", "auto", "integer"), ("local/x", "integer", "integer")],
+    [("local/smollm2-135m", "auto", "cloze"), ("openai/x", "auto", "expected"), ("local/x", "integer", "integer")],
 )
 def test_auto_is_the_data_s_wish_for_the_embedded_model_only(model: str, readout: str, wanted: str) -> None:
     assert house(load("moods"), model=model, readout=readout).judge.readout.name == wanted

@@ -32,6 +32,7 @@ OTHERS: dict[str, Any] = {
     "mode": "CCC",
     "layout": "solo",
     "readout": "integer",
+    "samples": 5,
     "gate": "mae",
     "strict_gate": False,
     "protocol": "paper",

@@ -99,7 +99,7 @@ def judges(draw: st.DrawFn) -> JudgeFile:
         draw(st.sampled_from([None, "street"])),
         draw(st.sampled_from([None, "id"])),
         draw(text),
-        draw(st.sampled_from(["integer", "cloze"])),
+        draw(st.sampled_from(["integer", "expected", "cloze"])),
         None,
     )
     extra = body_extra(draw(st.sampled_from([{}, {"reasoning": {"effort": "low"}, "stop": ["\n", "yes"]}])))
@@ -114,6 +114,7 @@ def judges(draw: st.DrawFn) -> JudgeFile:
         draw(st.sampled_from(["", "http://127.0.0.1:8080/v1"])),
         draw(st.sampled_from(["", "home"])),
         {"data": "sha256:0", "test": {"verdict": draw(text), "value": None}},
+        draw(st.integers(1, 20)),
     )
 
 

@@ -121,3 +121,34 @@ def test_the_limit_can_go_by_its_other_name(tmp_path: Path) -> None:
 def test_a_spent_budget_stops_the_probe_too(tmp_path: Path) -> None:
     with pytest.raises(BudgetSpent):
         run(tmp_path, (), max_calls=0)
+
+
+_UNTOLD = (((), "came without any"), (("logprobs",), "'logprobs' is refused"))
+
+
+def test_probabilities_that_do_not_come_make_auto_read_integers(tmp_path: Path) -> None:
+    for number, (refused, words) in enumerate(_UNTOLD):
+        server, events = run(tmp_path / str(number), refused)
+        notes = [event.text for event in events if isinstance(event, Noted)]
+        assert sum(words in note and "read as integers" in note for note in notes) == 1
+        asked = [one for one in server.received if "logprobs" in one.body]
+        assert len(asked) == 1
+        assert "readout: integer" in (tmp_path / str(number) / "run" / "judge.yaml").read_text("utf-8")
+
+
+def test_a_model_that_none_of_its_hosts_serves_so_is_read_as_integers(tmp_path: Path) -> None:
+    def answer(received: Received) -> Canned:
+        if "logprobs" in received.body:
+            error = {"message": "No endpoints found that can handle the requested parameters."}
+            return Canned({"error": error}, status=404)
+        return Canned(chat(SCORES))
+
+    _, events = run(tmp_path, (), answer=answer)
+    assert any("read as integers" in event.text for event in events if isinstance(event, Noted))
+
+
+@pytest.mark.parametrize("refused", [(), ("top_logprobs",)])
+def test_probabilities_that_a_named_readout_needs_are_an_error(tmp_path: Path, refused: tuple[str, ...]) -> None:
+    with pytest.raises(ModelError, match=r"readout 'expected' needs; use --readout integer, or .*--samples K"):
+        run(tmp_path, refused, readout="expected")
+    assert not (tmp_path / "run" / "steps.jsonl").exists()

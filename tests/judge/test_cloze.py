@@ -37,7 +37,7 @@ def reply(probabilities: dict[str, float]) -> Reply:
 def test_a_score_is_the_log_share_of_a_criterions_words() -> None:
     scores = READOUT.read(
         reply({" angry": 0.20, "Furious": 0.05, " happy": 0.30, " joyf": 0.10, " afraid": 0.10, " the": 0.25}), PROMPT
-    )
+    ).scores
     assert scores == {
         "anger": pytest.approx(math.log(0.25 / 0.75)),
         "joy": pytest.approx(math.log(0.40 / 0.75)),
@@ -47,9 +47,9 @@ def test_a_score_is_the_log_share_of_a_criterions_words() -> None:
 
 def test_the_share_is_among_all_criteria_also_when_one_is_asked_alone() -> None:
     found = reply({" angry": 0.2, " happy": 0.6})
-    alone = READOUT.read(found, PROMPT.only(("anger",)))
+    alone = READOUT.read(found, PROMPT.only(("anger",))).scores
     assert alone == {"anger": pytest.approx(math.log(0.25))}
-    assert alone["anger"] == READOUT.read(found, PROMPT)["anger"]
+    assert alone["anger"] == READOUT.read(found, PROMPT).scores["anger"]
 
 
 @pytest.mark.parametrize(
@@ -69,12 +69,12 @@ def test_the_share_is_among_all_criteria_also_when_one_is_asked_alone() -> None:
     ],
 )
 def test_a_token_counts_if_it_is_a_word_or_a_long_beginning_of_one(token: str, counts: bool) -> None:
-    found = READOUT.read(reply({token: 0.3, " happy": 0.3}), PROMPT)
+    found = READOUT.read(reply({token: 0.3, " happy": 0.3}), PROMPT).scores
     assert ("anger" in found) is counts
 
 
 def test_words_that_are_not_among_the_tokens_leave_their_criterion_unscored() -> None:
-    assert set(READOUT.read(reply({" happy": 0.3, " the": 0.5}), PROMPT)) == {"joy"}
+    assert set(READOUT.read(reply({" happy": 0.3, " the": 0.5}), PROMPT).scores) == {"joy"}
     with pytest.raises(ReplyError, match="no word of the criteria"):
         READOUT.read(reply({" the": 0.5}), PROMPT)
     with pytest.raises(ReplyError, match="no token probabilities"):
@@ -88,7 +88,7 @@ def test_words_that_are_not_among_the_tokens_leave_their_criterion_unscored() ->
     st.dictionaries(st.sampled_from([w for words in WORDS.values() for w in words]), st.floats(1e-9, 1), min_size=1)
 )
 def test_scores_are_at_most_zero_and_their_shares_sum_to_one(probabilities: dict[str, float]) -> None:
-    scores = READOUT.read(reply(probabilities), PROMPT)
+    scores = READOUT.read(reply(probabilities), PROMPT).scores
     assert all(score <= 0 for score in scores.values())
     assert math.isclose(sum(math.exp(score) for score in scores.values()), 1, rel_tol=1e-9)
 

@@ -16,6 +16,7 @@ from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.records import Call, Critique, Gradient, Prediction, Rejected
 from polyjudge.domain.scale import NAN, Categorical, Continuous, Ordinal, Scale
 from polyjudge.judge.cloze import ClozeReadout
+from polyjudge.judge.expected import ExpectedReadout
 from polyjudge.judge.integer import IntegerReadout
 from polyjudge.judge.readout import Readout
 from polyjudge.optimizers import wording
@@ -55,6 +56,20 @@ def told(scale: Scale, score: float, human: float, readout: Readout = INTEGER) -
 )
 def test_a_result_says_by_how_much_and_in_which_direction(scale: Scale, score: float, human: float, line: str) -> None:
     assert told(scale, score, human) == line
+
+
+@pytest.mark.parametrize(
+    ("score", "human", "line"),
+    [
+        (3.4321, 3.0, "- a: the judge says 3.4, people say 3 on 1..5: right"),
+        (3.5, 3.0, "- a: the judge says 3.5, people say 3 on 1..5: right"),
+        (3.96, 3.0, "- a: the judge says 4, people say 3 on 1..5: wrong, too high by 0.96"),
+    ],
+)
+def test_an_expected_score_is_told_to_a_tenth_and_right_within_half_a_step(
+    score: float, human: float, line: str
+) -> None:
+    assert told(Ordinal(1, 5), score, human, ExpectedReadout()) == line
 
 
 def test_a_strength_has_no_right_and_wrong() -> None:

@@ -13,10 +13,13 @@ from polyjudge.cli.options import bound_options, model_options, output_options
 @click.argument("judge")
 @click.argument("data")
 @click.option("--output", metavar="FILE", default="scores.csv", show_default=True, help="the table to write")
+@click.option("--distribution", is_flag=True, help="also write each label's probability (readout expected)")
 @model_options
 @bound_options
 @output_options
-def command(judge: str, data: str, output: str, as_json: bool, quiet: bool, **options: Any) -> None:
+def command(
+    judge: str, data: str, output: str, distribution: bool, as_json: bool, quiet: bool, **options: Any
+) -> None:
     """Score new texts with a fitted judge.
 
     JUDGE is a judge.yaml; DATA a file with the judge's input columns, or a registered name.
@@ -26,5 +29,5 @@ def command(judge: str, data: str, output: str, as_json: bool, quiet: bool, **op
     from polyjudge.experiments.score import score
 
     with watching(quiet=quiet or as_json) as observer:
-        scores = score(judge, data, output=output, observer=observer, **options)
+        scores = score(judge, data, output=output, distribution=distribution, observer=observer, **options)
     print_scores(scores, as_json)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from polyjudge.domain.decomposition import Group
 from polyjudge.domain.scale import NAN
@@ -26,12 +26,18 @@ class Prediction:
     Attributes:
         example: the example's id.
         scores: criterion -> score; nan = unscored after all re-asks.
-        calls: the calls behind it, one a group of the layout.
+        calls: the calls behind it, one a group of the layout; of several samples those of one.
+        distributions: criterion -> label -> probability (sum 1), where the readout gives them.
+        lost: criterion -> share of the token probability that fell on no label, 0..1, where it was read from tokens.
+        samples: criterion -> how many samples could be read, where several were asked for.
     """
 
     example: str
     scores: Mapping[str, float]
     calls: tuple[Call, ...]
+    distributions: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    lost: Mapping[str, float] = field(default_factory=dict)
+    samples: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def unscored(self) -> tuple[str, ...]:

@@ -13,16 +13,18 @@ from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.dataset import Dataset, Split
 from polyjudge.domain.decomposition import decomposition
 from polyjudge.domain.example import Example
-from polyjudge.domain.layout import layout
+from polyjudge.domain.layout import Layout, layout
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.engine import Setup
 from polyjudge.errors import ConfigError, ModelError
 from polyjudge.experiments.config import PER_CRITERION, STAGES, RunConfig
 from polyjudge.gates import Gate, MeanGate, NoGate, PerCriterionGate
+from polyjudge.judge.expected import ExpectedReadout
 from polyjudge.judge.measure import levels, own_metric, primary_metric, ratings
 from polyjudge.judge.predict import Judge
 from polyjudge.judge.readout import Readout
-from polyjudge.llm.request import Asker, Backend
+from polyjudge.judge.sampled import SampledReadout
+from polyjudge.llm.request import Abilities, Asker, Backend
 from polyjudge.llm.role import Role
 from polyjudge.metrics import agreement
 from polyjudge.optimizers.asking import Stage
@@ -82,9 +84,11 @@ def assemble(config: RunConfig, dataset: Dataset, asker: Asker) -> House:
     """
     parts = split_of(config, dataset)
     prompt = initial_prompt(config, dataset, parts)
-    readout = make_readout(config, prompt, dataset, asker)
-    used = layout(_layout(config, readout), prompt.names)
-    judge = Judge(asker, _role(config, "judge"), used, readout, config.re_asks)
+    used = layout(_layout(config), prompt.names)
+    role = _role(config, "judge")
+    name = readout_name(config, prompt, dataset.rubric.readout, asker.abilities(config.model))
+    readout = open_readout(name, prompt, used, role, asker, structured=config.structured, samples=config.samples)
+    judge = Judge(asker, role, used, readout, config.re_asks)
     metric = primary_metric(prompt.criteria)
     _check_ratings(config, prompt, parts)
     gate = _gate(config, prompt, readout, metric)
@@ -120,36 +124,53 @@ def initial_prompt(config: RunConfig, dataset: Dataset, parts: Split) -> JudgePr
     return replace(prompt, criteria=tuple(replace(criterion, definition="") for criterion in prompt.criteria))
 
 
-def make_readout(config: RunConfig, prompt: JudgePrompt, dataset: Dataset, asker: Asker) -> Readout:
-    """The readout of a name; ``auto`` is the data set's own wish for the embedded model, else integer.
+def readout_name(config: RunConfig, prompt: JudgePrompt, wish: str | None, abilities: Abilities) -> str:
+    """The readout that the settings name.
 
-    Raises:
-        ConfigError: the model's endpoint or the criteria do not allow it.
+    ``auto`` is ``expected`` where samples are wanted, the data set's own ``wish`` for the embedded model, ``expected``
+    where the endpoint is known to give token probabilities enough, and else ``integer``.
     """
-    name = config.readout
-    if name == "auto":
-        embedded = config.model.startswith("local/")
-        name = dataset.rubric.readout if embedded and dataset.rubric.readout else "integer"
-    return open_readout(name, prompt, config.structured, config.model, asker)
+    if config.readout != "auto":
+        return config.readout
+    if config.samples > 1:
+        return "expected"
+    if config.model.startswith("local/") and wish:
+        return wish
+    refused = ExpectedReadout.of(prompt, config.structured).refusal(prompt, abilities)
+    return "integer" if abilities.assumed or refused else "expected"
 
 
 def open_readout(
     name: str,
     prompt: JudgePrompt,
-    structured: bool,
-    model: str,
+    used: Layout,
+    role: Role,
     asker: Asker,
+    *,
+    structured: bool,
+    samples: int = 1,
     remedy: str = "choose another --readout",
 ) -> Readout:
-    """A readout by its name.
+    """A readout by its name, for a prompt that a layout asks in parts.
 
     Raises:
-        ConfigError: the model's endpoint or the criteria do not allow it; the message ends with ``remedy``.
+        ConfigError: model, criteria or layout do not allow it; the message ends with ``remedy``.
     """
     readout: Readout = lookup("readouts", name).of(prompt, structured)
-    reason = readout.refusal(prompt, asker.abilities(model))
-    if reason:
-        raise ConfigError(f"readout {name!r} cannot be used with {model!r}: {reason}; {remedy}")
+    if samples > 1:
+        if name != "expected":
+            raise ConfigError(f"--samples {samples} belongs to --readout expected, not to readout {name!r}")
+        if role.sampling.temperature == 0:
+            raise ConfigError(
+                f"--samples {samples} of a judge at temperature 0 are one answer {samples} times over; set a "
+                f"temperature above 0, in the settings file: [parameters.judge] temperature = 1.0"
+            )
+        readout = replace(SampledReadout.of(prompt, structured), samples=samples)
+    abilities = asker.abilities(role.model)
+    for group in used.groups:
+        reason = readout.refusal(prompt.only(group), abilities)
+        if reason:
+            raise ConfigError(f"readout {name!r} cannot be used with {role.model!r}: {reason}; {remedy}")
     return readout
 
 
@@ -202,7 +223,7 @@ def _role(config: RunConfig, stage: str) -> Role:
     return Role(stage, config.model_of(stage), config.sampling_of(stage), config.seed)
 
 
-def _layout(config: RunConfig, readout: Readout) -> str:
+def _layout(config: RunConfig) -> str:
     """Under ST each criterion is judged alone; else joint unless named."""
     if config.mode == "ST":
         if config.layout == "joint":

@@ -96,6 +96,7 @@ class RunConfig(_Checked):
     optimizer: str = "textgrad"
     layout: str = ""
     readout: str = "auto"
+    samples: int = Field(default=1, ge=1)
     gate: str = ""
     strict_gate: bool = True
     remember_rejected: bool = True

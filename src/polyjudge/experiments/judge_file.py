@@ -34,7 +34,7 @@ LONGEST = 256
 _KINDS: Mapping[type, str] = MappingProxyType({str: "a text", bool: "true or false", dict: "a mapping"})
 # What judge.yaml adds to a criteria file.
 _OWN_KEYS = (
-    *("polyjudge", "layout", "model", "base_url", "endpoint_name", "structured", "parameters"),
+    *("polyjudge", "layout", "samples", "model", "base_url", "endpoint_name", "structured", "parameters"),
     *("demonstrations", "seed", "re_asks", "lineage"),
 )
 
@@ -56,6 +56,7 @@ class JudgeFile:
         lineage: where it comes from: data digest, seeds, models, agreement, version.
         seed: of the run; it distinguishes answers where the temperature is above 0.
         re_asks: how often an unreadable score is asked for again.
+        samples: how many answers make one score.
     """
 
     rubric: Rubric
@@ -70,6 +71,7 @@ class JudgeFile:
     lineage: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
     re_asks: int = 2
+    samples: int = 1
 
     @property
     def prompt(self) -> JudgePrompt:
@@ -79,7 +81,10 @@ class JudgeFile:
 def dump_judge(judge: JudgeFile) -> str:
     """The file's text."""
     content: dict[str, Any] = {"polyjudge": SCHEMA, **rubric_to(replace(judge.rubric, readout=judge.readout))}
-    content |= {"layout": judge.layout, "model": judge.model}
+    content["layout"] = judge.layout
+    if judge.samples > 1:
+        content["samples"] = judge.samples
+    content["model"] = judge.model
     if judge.base_url:
         content["base_url"] = judge.base_url
     if judge.endpoint_name:
@@ -116,6 +121,7 @@ def read_judge(path: str | Path) -> JudgeFile:
         model=_member(own, "model", source, str),
         layout=_layout(own, source),
         readout=rubric.readout or "integer",
+        samples=_count(own, "samples", source, 1, least=1),
         sampling=_sampling(own.get("parameters", {}), source),
         structured=_member(own, "structured", source, bool, True),
         demonstrations=_demonstrations(own.get("demonstrations", []), rubric, source),
@@ -192,10 +198,10 @@ def _member(own: Mapping[str, Any], key: str, source: str, kind: type[T], defaul
     return value
 
 
-def _count(own: Mapping[str, Any], key: str, source: str, default: int) -> int:
+def _count(own: Mapping[str, Any], key: str, source: str, default: int, least: int = 0) -> int:
     value = own.get(key, default)
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise CriteriaError(f"{source!r}, key {key!r}: {clipped(value)} must be a whole number from 0 on")
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise CriteriaError(f"{source!r}, key {key!r}: {clipped(value)} must be a whole number from {least} on")
     return value
 
 

@@ -259,6 +259,7 @@ def _judge(config: RunConfig, house: House, fitted: JudgePrompt, steps: Sequence
         model=config.model,
         layout=house.judge.layout.name,
         readout=house.judge.readout.name,
+        samples=house.judge.readout.samples,
         sampling=house.judge.role.sampling,
         structured=config.structured,
         demonstrations=fitted.demonstrations,

@@ -11,6 +11,7 @@ import numpy as np
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.example import Example
 from polyjudge.domain.records import Prediction
+from polyjudge.experiments.lost import lost_lines
 from polyjudge.judge.measure import rater_matrix, ratings, scores
 from polyjudge.metrics import agreement, ceilings, collapse, grouping, uncertainty
 from polyjudge.metrics.levels import Matrix
@@ -58,6 +59,7 @@ class Outcome:
         mean: the unweighted mean over the criteria.
         verdict: one sentence.
         unit: "documents", "different texts" or "rows".
+        notes: what else a reader of the fitted prompt's scores should know, a sentence each.
     """
 
     metric: str
@@ -67,6 +69,7 @@ class Outcome:
     mean: Comparison
     verdict: str
     unit: str = "documents"
+    notes: tuple[str, ...] = ()
 
     def counted(self, kind: str = "test") -> str:
         """``14 test rows of 7 documents``."""
@@ -130,6 +133,7 @@ def compare(
         mean=mean,
         verdict=_verdict(found, mean, rows, changed, _doubt(found, interval, people.unit)),
         unit=people.unit,
+        notes=tuple(lost_lines(fitted)),
     )
 
 

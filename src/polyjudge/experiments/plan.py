@@ -71,7 +71,7 @@ def test_readings(protocol: str, steps: int, evaluate_every: int) -> tuple[int, 
 
 
 def _calls(setup: Setup, split: Split, protocol: str, evaluate_every: int) -> Mapping[str, int]:
-    each = len(setup.judge.groups(setup.prompt))
+    each = len(setup.judge.groups(setup.prompt)) * setup.judge.readout.samples
     stages = setup.optimizer.calls_per_turn(setup.prompt, setup.batch)
     gate_rows = len(setup.validation) if setup.gate.measures else 0
     readings = len(test_readings(protocol, setup.steps, evaluate_every)) or 2
@@ -92,7 +92,7 @@ def _merged(setup: Setup) -> int:
     if not setup.gate.merges:
         return 0
     shared = sum(len(group) > 1 for group in setup.judge.groups(setup.prompt))
-    return setup.steps * len(setup.validation) * shared
+    return setup.steps * len(setup.validation) * shared * setup.judge.readout.samples
 
 
 def _tokens(setup: Setup, role: str) -> tuple[int, int]:

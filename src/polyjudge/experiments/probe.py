@@ -12,12 +12,12 @@ from polyjudge import registry
 from polyjudge.domain.example import Example
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.errors import CallFailed, ModelError
-from polyjudge.experiments.assemble import House
+from polyjudge.experiments.assemble import House, assemble
 from polyjudge.experiments.config import STAGES, Parameters, RunConfig, Settings
 from polyjudge.experiments.events import Noted, Observer
 from polyjudge.judge.predict import Judge
 from polyjudge.llm.client import Client
-from polyjudge.llm.request import Message, Request, Sampling
+from polyjudge.llm.request import Message, Reply, Request, Sampling
 from polyjudge.llm.role import Role
 from polyjudge.llm.together import together
 
@@ -25,6 +25,9 @@ QUESTION = "Answer with the one word: ready"
 # The names under which providers refuse what belongs to a setting of ours.
 _SCHEMA = frozenset({"response_format", "json_schema"})
 _LENGTH = frozenset({"max_tokens", "max_completion_tokens"})
+_LOGPROBS = frozenset({"logprobs", "top_logprobs"})
+# OpenRouter's words for a model that none of its hosts serves with what is asked for.
+_NOBODY_TAKES_THEM = "requested parameters"
 # So many rows are tried before the run begins without an answer.
 _ROWS = 5
 
@@ -55,7 +58,9 @@ async def probed(
                 continue
             for stage in group:
                 # Each round leaves out one more setting of ours or ends the run, so there are few.
+                readout = config.readout
                 config = _without(config, stage, failure, settings, observer)
+                house = house if config.readout == readout else assemble(config, house.dataset, client)
                 pending.append(stage)
     return config
 
@@ -75,7 +80,10 @@ async def _refused(config: RunConfig, stage: str, house: House, client: Client) 
     """
     for request in _requests(config, stage, house):
         answer = await client.probe(request)
-        if not isinstance(answer, CallFailed):
+        untold = _untold(request, answer)
+        if untold is not None:
+            return untold
+        if isinstance(answer, Reply):
             return None
         if answer.scope == "endpoint":
             return answer
@@ -101,10 +109,34 @@ def _question(config: RunConfig, judge: Judge, prompt: JudgePrompt, row: Example
     return role.request(question.messages, sampling=sampling, schema=schema, top_logprobs=question.top_logprobs)
 
 
+def _untold(request: Request, answer: Reply | CallFailed) -> CallFailed | None:
+    """The refusal behind token probabilities that were asked for and do not come; None where there is none."""
+    if not request.top_logprobs:
+        return None
+    if isinstance(answer, CallFailed):
+        refused = answer.parameter in _LOGPROBS or _NOBODY_TAKES_THEM in str(answer)
+        return CallFailed(str(answer), retryable=False, parameter="logprobs") if refused else None
+    silent = answer.text and not any(token.top for token in answer.tokens)
+    return CallFailed("its answer came without any", retryable=False, parameter="logprobs") if silent else None
+
+
+def _without_probabilities(config: RunConfig, failure: CallFailed, observer: Observer) -> RunConfig:
+    """The settings with scores read as integers, where nobody named another readout."""
+    if config.readout != "auto":
+        raise ModelError(
+            f"{config.model!r} gives no token probabilities ({failure}), which readout {config.readout!r} needs; use "
+            f"--readout integer, or --readout expected with --samples K"
+        )
+    observer(Noted(f"{config.model} gives no token probabilities ({failure}); its scores are read as integers"))
+    return config.model_copy(update={"readout": "integer"})
+
+
 def _without(config: RunConfig, stage: str, failure: CallFailed, settings: Settings, observer: Observer) -> RunConfig:
     """The settings without the refused one."""
     refused = failure.parameter
     model = config.model_of(stage)
+    if refused in _LOGPROBS:
+        return _without_probabilities(config, failure, observer)
     if refused == "temperature":
         name, dropped = f"parameters.{stage}.temperature", _without_temperature(config, stage)
     elif refused in _SCHEMA and stage == "judge":

@@ -59,6 +59,7 @@ RECIPES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "strict_gate": False,
             "gate": "mae",
             "remember_rejected": False,
+            "readout": "integer",
             "validation": 100,
             "evaluate_every": 1,
             "definitions": False,

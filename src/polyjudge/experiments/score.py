@@ -27,6 +27,7 @@ from polyjudge.experiments.bridge import run
 from polyjudge.experiments.config import RunConfig, resolve
 from polyjudge.experiments.events import Noted, Observer, unwatched
 from polyjudge.experiments.judge_file import JudgeFile, read_judge
+from polyjudge.experiments.lost import lost_lines
 from polyjudge.experiments.unscored import check_unscored
 from polyjudge.judge.predict import Judge
 from polyjudge.llm.accounts import RoleAccount
@@ -71,6 +72,7 @@ def score(
     data: Data,
     *,
     output: str | Path | None = None,
+    distribution: bool = False,
     config: str | Path | None = None,
     backends: Mapping[str, Backend] | None = None,
     observer: Observer = unwatched,
@@ -82,6 +84,7 @@ def score(
         judge: a judge.yaml.
         data: new texts with the judge's input columns; rating columns are carried along where they are.
         output: a CSV file to write.
+        distribution: whether the file also gives each label's probability.
         config: a TOML file with settings.
         backends: model name -> an opened backend.
         observer: told of calls as they happen.
@@ -100,21 +103,31 @@ def score(
         observer(Noted(note))
     if settings.model != file.model:
         observer(Noted(f"this judge was fitted for {file.model}; {settings.model} may agree with people less"))
-    predictions, accounts = run(_score(file, settings, dataset, backends or {}, observer))
+    asking = _score(file, settings, dataset, backends or {}, observer, distribution=distribution)
+    predictions, accounts, labels = run(asking)
     done = Scores(dataset, predictions, target, accounts)
     if target:
-        write_whole(target, scores_csv(dataset, predictions))
+        write_whole(target, scores_csv(dataset, predictions, labels))
+    for line in lost_lines(predictions):
+        observer(Noted(line))
     check_unscored(done.unscored, len(predictions) * len(dataset.rubric.names), settings.fail_on_error, "the rows")
     return done
 
 
-def scores_csv(dataset: Dataset, predictions: Sequence[Prediction]) -> str:
-    """The text of scores.csv: id, document, a column a criterion, error, and the rating columns of the input."""
+def scores_csv(dataset: Dataset, predictions: Sequence[Prediction], labels: Sequence[tuple[str, str]] = ()) -> str:
+    """The text of scores.csv: id, document, a column a criterion, error, and the rating columns of the input.
+
+    Args:
+        dataset: the rows.
+        predictions: aligned with them.
+        labels: (criterion, label) whose probabilities get a column ``CRITERION.p_LABEL``.
+    """
     criteria = dataset.rubric.criteria
+    told = [f"{name}.p_{label}" for name, label in labels]
     documents = any(example.document is not None for example in dataset.examples)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    header = ["id", *(["document"] if documents else []), *dataset.rubric.names, "error"]
+    header = ["id", *(["document"] if documents else []), *dataset.rubric.names, *told, "error"]
     rated = _carried(dataset)
     writer.writerow([*header, *_renamed([rating_columns(criterion)[k] for criterion, k in rated], header)])
     for example, prediction in zip(dataset.examples, predictions, strict=True):
@@ -124,6 +137,7 @@ def scores_csv(dataset: Dataset, predictions: Sequence[Prediction]) -> str:
                 example.id,
                 *([example.document or ""] if documents else []),
                 *(show(criterion.scale, prediction.score(criterion.name)) for criterion in criteria),
+                *(_probability(prediction, name, label) for name, label in labels),
                 f"unscored: {', '.join(missing)}" if missing else "",
                 *(_rating(example, criterion.name, k, criterion.scale) for criterion, k in rated),
             ]
@@ -169,15 +183,27 @@ def settings_of(file: JudgeFile, options: Mapping[str, Any], config: str | Path 
 
 
 async def _score(
-    file: JudgeFile, config: RunConfig, dataset: Dataset, backends: Mapping[str, Backend], observer: Observer
-) -> tuple[tuple[Prediction, ...], tuple[RoleAccount, ...]]:
+    file: JudgeFile,
+    config: RunConfig,
+    dataset: Dataset,
+    backends: Mapping[str, Backend],
+    observer: Observer,
+    *,
+    distribution: bool,
+) -> tuple[tuple[Prediction, ...], tuple[RoleAccount, ...], tuple[tuple[str, str], ...]]:
     async with open_client(config, backends, observer) as client:
         judge, prompt = judge_of(file, config, client), file.prompt
+        labels = tuple((c.name, label) for c in prompt.criteria for label in judge.readout.labels(c))
+        if distribution and not labels:
+            raise ConfigError(
+                f"readout {file.readout!r} gives no probabilities of labels; leave out --distribution, or fit the "
+                f"judge with --readout expected"
+            )
         predictions: list[Prediction] = []
         for start in range(0, len(dataset.examples), CHUNK):
             chunk = await judge.evaluate(prompt, dataset.examples[start : start + CHUNK])
             predictions += [replace(prediction, calls=()) for prediction in chunk]
-        return tuple(predictions), client.accounts.snapshot()
+        return tuple(predictions), client.accounts.snapshot(), labels if distribution else ()
 
 
 def judge_of(file: JudgeFile, config: RunConfig, client: Client) -> Judge:
@@ -187,10 +213,18 @@ def judge_of(file: JudgeFile, config: RunConfig, client: Client) -> Judge:
         ConfigError: the model's endpoint does not allow the readout.
     """
     prompt: JudgePrompt = file.prompt
-    remedy = "choose another --model, or correct the judge file"
-    readout = open_readout(file.readout, prompt, file.structured, config.model, client, remedy)
-    role = Role("judge", config.model, file.sampling, file.seed)
-    return Judge(client, role, layout(file.layout, prompt.names), readout, file.re_asks)
+    role, used = Role("judge", config.model, file.sampling, file.seed), layout(file.layout, prompt.names)
+    readout = open_readout(
+        file.readout,
+        prompt,
+        used,
+        role,
+        client,
+        structured=file.structured,
+        samples=file.samples,
+        remedy="choose another --model, or correct the judge file",
+    )
+    return Judge(client, role, used, readout, file.re_asks)
 
 
 def _writable(output: str | Path | None, sources: Sequence[str | Path]) -> Path | None:
@@ -208,6 +242,11 @@ def _writable(output: str | Path | None, sources: Sequence[str | Path]) -> Path 
     if reason:
         raise ConfigError(f"cannot write {str(target)!r}: {reason}; name another file with --output")
     return target
+
+
+def _probability(prediction: Prediction, name: str, label: str) -> str:
+    probability = prediction.distributions.get(name, {}).get(label)
+    return "" if probability is None else f"{probability:.6g}"
 
 
 def _rating(example: Example, name: str, rater: int, scale: Scale) -> str:

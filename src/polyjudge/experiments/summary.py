@@ -54,7 +54,7 @@ def warnings(outcome: Outcome) -> list[str]:
     if uncovered:
         told = ", ".join(uncovered)
         lines.append(f"Rows without a readable score: {told}. Figures are of the rows that both prompts scored.")
-    return lines
+    return [*lines, *outcome.notes]
 
 
 def table_text(rows: Sequence[Sequence[str]], columns: Sequence[str]) -> list[str]:
@@ -90,7 +90,7 @@ def summary(done: Run, config: RunConfig, leaks: LeakReport) -> str:
         *([PAPER_NOTE] if config.protocol == "paper" else []),
         *([] if leaks.clean else ["", "The parts share rows or documents:", "", *map("- {}".format, leaks.lines())]),
         "",
-        f"Judge {config.model}, layout {done.judge.layout}, readout {done.judge.readout}; mode {config.mode}, recipe "
+        f"Judge {config.model}, layout {done.judge.layout}, readout {_readout(done)}; mode {config.mode}, recipe "
         f"{config.recipe}, seed {config.seed}. {turns} steps: {accepted} accepted, {failed} failed, "
         f"{turns - accepted - failed} rejected.",
         "",
@@ -98,6 +98,10 @@ def summary(done: Run, config: RunConfig, leaks: LeakReport) -> str:
         "",
     ]
     return "\n".join(lines)
+
+
+def _readout(done: Run) -> str:
+    return done.judge.readout + (f" of {done.judge.samples} samples" if done.judge.samples > 1 else "")
 
 
 def _cells(row: Comparison) -> tuple[str, ...]:

@@ -17,7 +17,7 @@ from polyjudge.domain.example import Example
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.scale import Categorical
 from polyjudge.errors import ReplyError
-from polyjudge.judge.readout import Question
+from polyjudge.judge.readout import Question, Scored
 from polyjudge.judge.render import item
 from polyjudge.llm.request import Abilities, Message, Reply, Sampling
 from polyjudge.templates.load import render
@@ -37,10 +37,14 @@ class ClozeReadout:
     name: str = "cloze"
     on_scale: bool = False
     reminder: str = ""
+    samples: int = 1
 
     @classmethod
     def of(cls, prompt: JudgePrompt, structured: bool) -> Self:
         return cls({criterion.name: criterion.words for criterion in prompt.criteria})
+
+    def labels(self, criterion: Criterion) -> tuple[str, ...]:
+        return ()
 
     def refusal(self, prompt: JudgePrompt, abilities: Abilities) -> str:
         wordless = [criterion.name for criterion in prompt.criteria if not criterion.words]
@@ -69,7 +73,7 @@ class ClozeReadout:
     def spoken(self, criterion: Criterion, score: float) -> str:
         return f"a strength of {math.exp(score):.0%} among all the criteria"
 
-    def read(self, reply: Reply, prompt: JudgePrompt) -> Mapping[str, float]:
+    def read(self, reply: Reply, prompt: JudgePrompt) -> Scored:
         if not reply.tokens or not reply.tokens[0].top:
             raise ReplyError("the reply carries no token probabilities")
         masses = {name: _mass(reply.tokens[0].top, words) for name, words in self.words.items()}
@@ -81,7 +85,7 @@ class ClozeReadout:
         }
         if not scores:
             raise ReplyError("no word of the criteria is among the most probable next tokens")
-        return scores
+        return Scored(scores)
 
 
 def _mass(top: tuple[tuple[str, float], ...], words: tuple[str, ...]) -> float:

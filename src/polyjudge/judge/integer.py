@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -11,7 +10,7 @@ from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.example import Example
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.scale import Categorical, Continuous, Scale, show
-from polyjudge.judge.readout import Question
+from polyjudge.judge.readout import Question, Scored
 from polyjudge.judge.render import rating_prompt
 from polyjudge.llm.request import Abilities, Message, Reply, Sampling
 from polyjudge.templates.replies import read_scores
@@ -30,10 +29,14 @@ class IntegerReadout:
         "An earlier answer could not be read. Answer with the JSON object alone: each key of the output format, "
         "and for each a value that the format allows."
     )
+    samples: int = 1
 
     @classmethod
     def of(cls, prompt: JudgePrompt, structured: bool) -> Self:
         return cls(structured)
+
+    def labels(self, criterion: Criterion) -> tuple[str, ...]:
+        return ()
 
     def refusal(self, prompt: JudgePrompt, abilities: Abilities) -> str:
         return ""
@@ -45,8 +48,8 @@ class IntegerReadout:
     def spoken(self, criterion: Criterion, score: float) -> str:
         return show(criterion.scale, score)
 
-    def read(self, reply: Reply, prompt: JudgePrompt) -> Mapping[str, float]:
-        return read_scores(reply.text, prompt.criteria, cut=reply.finish == "length")
+    def read(self, reply: Reply, prompt: JudgePrompt) -> Scored:
+        return Scored(read_scores(reply.text, prompt.criteria, cut=reply.finish == "length"))
 
 
 def _schema(prompt: JudgePrompt) -> str:

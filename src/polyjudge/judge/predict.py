@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from polyjudge.domain.decomposition import Group
 from polyjudge.domain.example import Example
 from polyjudge.domain.layout import Layout
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.records import Call, Prediction
-from polyjudge.domain.scale import NAN
 from polyjudge.errors import ReplyError
+from polyjudge.judge.pooling import pooled
 from polyjudge.judge.readout import Question, Readout
 from polyjudge.llm.request import Asker, Message
 from polyjudge.llm.role import Role
@@ -38,10 +38,16 @@ class Judge:
 
     async def predict(self, prompt: JudgePrompt, example: Example, sample: int = 0) -> Prediction:
         """The scores of one example; nan where no score could be read."""
+        count = self.readout.samples
+        if count == 1:
+            return await self._predict(prompt, example, sample)
+        draws = range(count * sample, count * (sample + 1))
+        return pooled(prompt, await together(self._predict(prompt, example, draw) for draw in draws))
+
+    async def _predict(self, prompt: JudgePrompt, example: Example, sample: int) -> Prediction:
         answers = await together(self._ask_group(prompt.only(group), example, sample) for group in self.groups(prompt))
-        found = {name: score for answer in answers for name, score in answer.scores.items()}
-        calls = tuple(call for answer in answers for call in answer.calls)
-        return Prediction(example.id, {name: found.get(name, NAN) for name in prompt.names}, calls)
+        found = _merged(example, answers)
+        return replace(found, scores={name: found.score(name) for name in prompt.names})
 
     async def evaluate(
         self, prompt: JudgePrompt, examples: Sequence[Example], sample: int = 0
@@ -61,19 +67,17 @@ class Judge:
     async def _ask_group(self, prompt: JudgePrompt, example: Example, sample: int) -> Prediction:
         """Ask a group; what its reply lacks is asked for alone, a wholly unreadable reply once more as a group."""
         answer = await self._ask(prompt, example, sample, 0)
-        scores = dict(answer.scores)
-        calls = answer.calls
         for attempt in range(1, self._useful_re_asks + 1):
-            missing = tuple(name for name in prompt.names if name not in scores)
+            missing = tuple(name for name in prompt.names if name not in answer.scores)
             if not missing:
                 break
             again: Sequence[Group] = (missing,) if len(missing) == len(prompt.names) else [(n,) for n in missing]
             answers = await together(self._ask(prompt.only(group), example, sample, attempt) for group in again)
-            for later in answers:
-                scores.update(later.scores)
-            later_calls = tuple(call for later in answers if later.scores for call in later.calls)
-            calls = answers[0].calls if again[0] == prompt.names else calls + later_calls
-        return Prediction(example.id, scores, calls)
+            if again[0] == prompt.names:
+                answer = answers[0]
+            else:
+                answer = _merged(example, [answer, *(later for later in answers if later.scores)])
+        return answer
 
     @property
     def _useful_re_asks(self) -> int:
@@ -97,9 +101,21 @@ class Judge:
             return Prediction(example.id, {}, (Call(prompt.names, question.text, ""),))
         call = Call(prompt.names, question.text, reply.text)
         try:
-            return Prediction(example.id, dict(self.readout.read(reply, prompt)), (call,))
+            found = self.readout.read(reply, prompt)
         except ReplyError:
             return Prediction(example.id, {}, (call,))
+        return Prediction(example.id, found.scores, (call,), found.distributions, found.lost)
+
+
+def _merged(example: Example, answers: Sequence[Prediction]) -> Prediction:
+    """One prediction of several answers that speak of different criteria."""
+    return Prediction(
+        example.id,
+        {name: score for answer in answers for name, score in answer.scores.items()},
+        tuple(call for answer in answers for call in answer.calls),
+        {name: one for answer in answers for name, one in answer.distributions.items()},
+        {name: share for answer in answers for name, share in answer.lost.items()},
+    )
 
 
 def _with(reminder: str, messages: tuple[Message, ...]) -> tuple[Message, ...]:

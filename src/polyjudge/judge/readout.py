@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol, Self
 
 from polyjudge.domain.criterion import Criterion
@@ -27,6 +27,21 @@ class Question:
         return "\n\n".join(message.content for message in self.messages)
 
 
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """What a reply says.
+
+    Attributes:
+        scores: criterion -> score, for those that can be read.
+        distributions: criterion -> label -> probability; empty where the readout gives a score alone.
+        lost: criterion -> share of the probability that fell on none of its labels, 0..1.
+    """
+
+    scores: Mapping[str, float]
+    distributions: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    lost: Mapping[str, float] = field(default_factory=dict)
+
+
 class Readout(Protocol):
     """How a reply becomes numbers. A readout is one file and one row of the registry."""
 
@@ -48,8 +63,17 @@ class Readout(Protocol):
         """What is said with a question that is asked again; "" when the question bears no addition."""
         ...
 
+    @property
+    def samples(self) -> int:
+        """How many answers to the same question make one score; 1 = the answer itself."""
+        ...
+
+    def labels(self, criterion: Criterion) -> tuple[str, ...]:
+        """The labels whose probabilities it gives beside a score; empty when it gives none."""
+        ...
+
     def refusal(self, prompt: JudgePrompt, abilities: Abilities) -> str:
-        """Why this readout cannot be used here, for the user; "" when it can."""
+        """Why this readout cannot ask for the criteria of ``prompt`` in one call, for the user; "" when it can."""
         ...
 
     def question(self, prompt: JudgePrompt, example: Example, sampling: Sampling, abilities: Abilities) -> Question:
@@ -60,8 +84,8 @@ class Readout(Protocol):
         """A score as the textual stages hear it: "4", "refusal", "a share of 12 %"."""
         ...
 
-    def read(self, reply: Reply, prompt: JudgePrompt) -> Mapping[str, float]:
-        """Criterion -> score, for those that can be read.
+    def read(self, reply: Reply, prompt: JudgePrompt) -> Scored:
+        """The scores that can be read.
 
         Raises:
             ReplyError: none can.

@@ -130,12 +130,14 @@ class Abilities:
         schema: whether it holds answers to a JSON schema.
         begins: whether it continues a begun reply.
         prefix_cache: whether it serves repeated prefixes from a cache.
+        assumed: whether all this is only hoped for, of a server that nobody named.
     """
 
     logprobs: int = 0
     schema: bool = False
     begins: bool = False
     prefix_cache: bool = False
+    assumed: bool = False
 
 
 class NobodyListens(CallFailed):

@@ -145,5 +145,5 @@ _ROWS = (
 PROVIDERS: Mapping[str, Provider] = MappingProxyType({row.name: row for row in _ROWS})
 
 # A server behind --base-url that nobody named. Whether it continues a begun reply cannot be known, so it is not
-# assumed; vllm/MODEL or llamacpp/MODEL say so.
-COMPATIBLE = Provider("", "", OWN_KEY, key_needed=False, abilities=Abilities(logprobs=20, schema=True))
+# assumed; vllm/MODEL or llamacpp/MODEL say so. Logprobs are tried where they are asked for by name.
+COMPATIBLE = Provider("", "", OWN_KEY, key_needed=False, abilities=Abilities(logprobs=20, schema=True, assumed=True))

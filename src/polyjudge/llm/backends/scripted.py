@@ -30,7 +30,7 @@ class Scripted:
         function: gives a text, a whole ``Reply``, or an exception to raise. It may hold state, but then answers
             depend on the order of calls.
         identity: the endpoint's identity in the journal; other answers need another.
-        abilities: what this backend says it can do; by default everything.
+        abilities: what this backend says it can do; by default everything, but that is the function's to keep.
         latency: seconds before each answer.
         log: a file that gets one line, the request's key, for each answer given; processes may share it.
     """
@@ -46,7 +46,9 @@ class Scripted:
     ) -> None:
         self._function = function
         self._identity = identity
-        self._abilities = abilities or Abilities(logprobs=500, schema=True, begins=True, prefix_cache=True)
+        self._abilities = abilities or Abilities(
+            logprobs=500, schema=True, begins=True, prefix_cache=True, assumed=True
+        )
         self._latency = latency
         self._log = log
         self._calls = 0

@@ -1,0 +1,53 @@
+"""Readout ``expected`` without token probabilities: several answers to one question, each read as by ``integer``.
+
+How several answers become one score stands in ``pooling``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Self
+
+from polyjudge.domain.criterion import Criterion
+from polyjudge.domain.example import Example
+from polyjudge.domain.prompt import JudgePrompt
+from polyjudge.judge.expected import spoken
+from polyjudge.judge.integer import IntegerReadout
+from polyjudge.judge.readout import Question, Scored
+from polyjudge.llm.request import Abilities, Reply, Sampling
+
+
+@dataclass(frozen=True, slots=True)
+class SampledReadout:
+    """Attributes:
+    samples: how many answers make a score; their chance is the judge's temperature.
+    asking: what is asked and how one answer is read.
+    """
+
+    samples: int = 1
+    asking: IntegerReadout = field(default_factory=IntegerReadout)
+    name: str = "expected"
+    on_scale: bool = True
+
+    @classmethod
+    def of(cls, prompt: JudgePrompt, structured: bool) -> Self:
+        return cls(asking=IntegerReadout.of(prompt, structured))
+
+    @property
+    def reminder(self) -> str:
+        return self.asking.reminder
+
+    def labels(self, criterion: Criterion) -> tuple[str, ...]:
+        return criterion.scale.labels
+
+    def refusal(self, prompt: JudgePrompt, abilities: Abilities) -> str:
+        return ""
+
+    def question(self, prompt: JudgePrompt, example: Example, sampling: Sampling, abilities: Abilities) -> Question:
+        return self.asking.question(prompt, example, sampling, abilities)
+
+    def spoken(self, criterion: Criterion, score: float) -> str:
+        return spoken(criterion.scale, score)
+
+    def read(self, reply: Reply, prompt: JudgePrompt) -> Scored:
+        return self.asking.read(reply, prompt)

@@ -1,0 +1,80 @@
+"""Readout ``yesno``: one question a criterion, and the score is how much more probable yes is than no as its answer.
+
+The score is p(yes) / (p(yes) + p(no)) at the answer's first token, 0 to 1, higher is more. It is not a value of the
+rating scale, so that only rank statistics are defined on it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+from polyjudge.domain.criterion import Criterion
+from polyjudge.domain.example import Example
+from polyjudge.domain.prompt import JudgePrompt
+from polyjudge.domain.scale import Categorical
+from polyjudge.errors import ReplyError
+from polyjudge.judge.distribution import distribution
+from polyjudge.judge.readout import Question, Scored
+from polyjudge.judge.render import instruction_line, item
+from polyjudge.llm.request import Abilities, Message, Reply, Sampling
+from polyjudge.templates.load import render
+
+ANSWERS = ("yes", "no")
+# Of one token many alternatives cost nothing, and a small model's yes and no are seldom among the first twenty.
+ALTERNATIVES = 500
+
+
+@dataclass(frozen=True, slots=True)
+class YesNoReadout:
+    """It asks of one criterion a call, and has no settings."""
+
+    name: str = "yesno"
+    on_scale: bool = False
+    reminder: str = ""
+    samples: int = 1
+
+    @classmethod
+    def of(cls, prompt: JudgePrompt, structured: bool) -> Self:
+        return cls()
+
+    def labels(self, criterion: Criterion) -> tuple[str, ...]:
+        return ANSWERS
+
+    def refusal(self, prompt: JudgePrompt, abilities: Abilities) -> str:
+        labelled = [c.name for c in prompt.criteria if isinstance(c.scale, Categorical)]
+        if labelled:
+            return f"the criteria {labelled!r} have labels, and a yes or no gives a strength"
+        if len(prompt.criteria) > 1:
+            return "one call asks one question of one criterion (--layout solo does)"
+        if prompt.demonstrations:
+            return "its question has no room for rated examples (leave out --demonstrations)"
+        if abilities.logprobs < len(ANSWERS):
+            return "the model's endpoint gives no token probabilities"
+        return ""
+
+    def question(self, prompt: JudgePrompt, example: Example, sampling: Sampling, abilities: Abilities) -> Question:
+        (criterion,) = prompt.criteria
+        text = render(
+            "judge_yesno",
+            task=prompt.task,
+            criterion=instruction_line(criterion),
+            item=item(prompt, example),
+            scale=criterion.scale.describe(),
+            name=criterion.name,
+        )
+        one_token = Sampling(sampling.temperature, 1, sampling.extra)
+        return Question((Message("user", text),), one_token, top_logprobs=min(abilities.logprobs, ALTERNATIVES))
+
+    def spoken(self, criterion: Criterion, score: float) -> str:
+        return f"a probability of {score:.0%} that it belongs in the upper half of the scale"
+
+    def read(self, reply: Reply, prompt: JudgePrompt) -> Scored:
+        if not reply.tokens or not reply.tokens[0].top:
+            raise ReplyError("the reply carries no token probabilities")
+        found = distribution(reply.tokens[:1], 0, ANSWERS)
+        if found is None or not found.telling:
+            raise ReplyError("neither yes nor no is among the most probable answers")
+        (criterion,) = prompt.criteria
+        name = criterion.name
+        return Scored({name: found.probabilities["yes"]}, {name: found.probabilities}, {name: found.lost})
