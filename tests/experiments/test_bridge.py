@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 import threading
 
 import pytest
@@ -48,3 +50,30 @@ def test_it_can_be_used_again_and_again_in_one_loop() -> None:
         return [run(answer())[0] for _ in range(3)]
 
     assert asyncio.run(cell()) == [42, 42, 42]
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs signals as POSIX has them")
+def test_an_interrupted_cell_does_not_leave_its_work_running() -> None:
+    stopped = threading.Event()
+
+    async def work() -> None:
+        try:
+            await asyncio.sleep(0.1)
+            os.kill(os.getpid(), signal.SIGINT)
+            await asyncio.sleep(60)
+        finally:
+            stopped.set()
+
+    async def cell() -> None:
+        run(work())
+
+    # As in a notebook: the loop leaves SIGINT to Python.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    loop = asyncio.new_event_loop()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            loop.run_until_complete(cell())
+        assert stopped.is_set()
+    finally:
+        loop.close()
+        signal.signal(signal.SIGINT, before)

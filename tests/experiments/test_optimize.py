@@ -112,6 +112,18 @@ def test_judge_yaml_is_the_last_accepted_prompt(place: Path) -> None:
     assert 0 < len(recorder.asked) <= len(data.rows) // 4
 
 
+@pytest.mark.parametrize(
+    "odd", ["half \ud800 a sign", "nul \0", "\x1b[31mred\x1b[0m", "odd\x85breaks\u2028", "a: {b} # c"]
+)
+def test_whatever_an_optimizer_writes_the_judge_file_can_be_read_again(odd: str, place: Path) -> None:
+    data = rated({"clarity": FIVE})
+    chance = by_chance(data)
+    run = fitted(data, Recorder(lambda request: odd if request.role == "optimizer" else chance(request)), gate="none")
+    judge = read_judge(run.path / "judge.yaml")
+    assert judge.prompt == run.judge.prompt
+    assert judge.prompt.instructions == run.steps[-1].instructions
+
+
 def test_under_st_each_criterion_goes_its_own_way(place: Path) -> None:
     data = rated({"clarity": FIVE, "warmth": FIVE})
     run = fitted(data, Recorder(by_chance(data)), mode="ST", steps=4)

@@ -152,6 +152,14 @@ def test_a_rating_column_that_bears_a_criterion_s_name_is_carried_under_another(
     assert {(row["error"], row["error.rating"]) for row in written(place)} == {("", "2")}
 
 
+def test_a_rater_who_is_missing_does_not_lend_the_name_to_another(place: Path) -> None:
+    data = rated({"clarity": FIVE}, documents=4, raters=2)
+    rows = [{name: cell for name, cell in row.items() if name != "clarity_0"} for row in data.rows]
+    scored(data, rows)
+    assert [row["clarity_1"] for row in written(place)] == [row["clarity_1"] for row in data.rows]
+    assert {row.get("clarity_0", "") for row in written(place)} == {""}
+
+
 @given(st.lists(st.sampled_from(["a", "b", "a.rating", "b.rating", "id", "document", "c"]), min_size=1, unique=True))
 @settings(max_examples=30)
 def test_no_two_columns_are_called_alike_and_no_value_is_lost(columns: list[str]) -> None:
