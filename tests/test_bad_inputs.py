@@ -217,7 +217,7 @@ OPTIONS = {
     "ST judged together": options("--mode", "ST", "--layout", "joint", says=("'ST'", "leave out --layout")),
     "unknown recipe": options("--recipe", "wild", says=("recipe", "'wild'", "sound, thrifty, tiny, paper")),
     "unknown gate": options("--gate", "mea", says=("gate", "'mea'", "mae")),
-    "unknown readout": options("--readout", "magic", says=("readout", "'magic'", "integer, cloze")),
+    "unknown readout": options("--readout", "magic", says=("readout", "'magic'", "integer, expected")),
     "unknown layout": options("--layout", "fork", says=("layout", "'fork'", "joint, solo")),
     "unknown optimizer": options("--optimizer", "opro", says=("optimizer", "'opro'", "textgrad")),
     "gate of values where none are": options(
@@ -278,7 +278,7 @@ JUDGES = {
     "judge: another version": judge("polyjudge: 1", "polyjudge: 2", "version 2", "reads 1"),
     "judge: unknown key": judge("lineage: {}", "lineag: {}", "did you mean 'lineage'"),
     "judge: layout": judge("joint", "fork", "layout", "'fork'", "joint, solo"),
-    "judge: readout": judge("readout: integer", "readout: magic", "readout", "'magic'", "integer, cloze"),
+    "judge: readout": judge("readout: integer", "readout: magic", "readout", "'magic'", "integer, expected"),
     "judge: readout without words": Bad(
         ("score", "judge.yaml", "new.csv"),
         ("'cloze'", "'words'", "correct the judge file"),
