@@ -52,6 +52,8 @@ class Request:
         replicate: the run's seed when the temperature is above 0, else 0.
         sample: counts wanted repeats.
         attempt: counts re-asks of an unreadable answer.
+        affinity: calls of one affinity share a prefix and are best served by the same slot or endpoint; "" = none.
+            It says where a call goes, not what is asked, and is no part of the key.
     """
 
     model: str
@@ -63,6 +65,7 @@ class Request:
     replicate: int = 0
     sample: int = 0
     attempt: int = 0
+    affinity: str = ""
 
     def key(self, endpoint: str) -> str:
         """The journal's key: sha256 over the endpoint's identity and all that can change the answer."""

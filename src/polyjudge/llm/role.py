@@ -33,9 +33,21 @@ class Role:
         top_logprobs: int = 0,
         sample: int = 0,
         attempt: int = 0,
+        affinity: str = "",
     ) -> Request:
         """One call of this role."""
         used = sampling or self.sampling
         # Without a temperature the provider's default applies, which is above 0.
         replicate = 0 if used.temperature == 0 else self.seed
-        return Request(self.model, tuple(messages), self.name, used, schema, top_logprobs, replicate, sample, attempt)
+        return Request(
+            model=self.model,
+            messages=tuple(messages),
+            role=self.name,
+            sampling=used,
+            schema=schema,
+            top_logprobs=top_logprobs,
+            replicate=replicate,
+            sample=sample,
+            attempt=attempt,
+            affinity=affinity,
+        )
