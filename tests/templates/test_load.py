@@ -64,4 +64,5 @@ def test_the_templates_of_a_version_are_those_that_are_used() -> None:
     names = {entry.name for entry in files("polyjudge.templates").joinpath(VERSION).iterdir()}
     one_or_many = {f"{stage}_{size}.txt" for stage in ("loss", "gradient", "optimizer") for size in ("one", "many")}
     judges = {"judge.txt", "judge_yesno.txt", "cloze.txt"}
-    assert names == judges | {"demonstration.txt", "loss_item.txt", "rejected.txt"} | one_or_many
+    diagnostic = {"specificity.txt", "adherence.txt", "attribution.txt", "sentences.txt"}
+    assert names == judges | {"demonstration.txt", "loss_item.txt", "rejected.txt"} | one_or_many | diagnostic

@@ -52,7 +52,7 @@ def read_scores(text: str, criteria: Sequence[Criterion], *, cut: bool = False) 
         if value is not None:
             scores[criterion.name] = value
     if not scores:
-        raise ReplyError(f"no score can be read from the reply {_excerpt(text)}")
+        raise ReplyError(f"no score can be read from the reply {excerpt(text)}")
     return scores
 
 
@@ -102,9 +102,9 @@ def read_instructions(text: str, names: Sequence[str], *, cut: bool = False) -> 
     wanted = {fold(name) for name in names}
     found = [one for one in objects(spoken, mend=False) if wanted & {fold(key) for key in one.members}]
     if not found:
-        raise ReplyError(f"no JSON object with the instructions in the reply {_excerpt(text)}")
+        raise ReplyError(f"no JSON object with the instructions in the reply {excerpt(text)}")
     if any(one.members != found[0].members for one in found):
-        raise ReplyError(f"several objects with different instructions in the reply {_excerpt(text)}")
+        raise ReplyError(f"several objects with different instructions in the reply {excerpt(text)}")
     texts = {name: member(found[0].members, name) for name in names}
     empty = [name for name, value in texts.items() if not isinstance(value, str) or not _worded(value)]
     if empty:
@@ -137,6 +137,6 @@ def _unfinished(text: str) -> str:
     return f"{whole}\n…" if last.strip() else text
 
 
-def _excerpt(text: str) -> str:
+def excerpt(text: str) -> str:
     """The beginning of a reply for a message, quoted."""
     return repr(text if len(text) <= 80 else text[:77] + "...")
