@@ -106,6 +106,11 @@ class Shard:
         draft.replace(path)
         return cls.open(path, write=True)
 
+    @property
+    def connection(self) -> sqlite3.Connection:
+        """For whoever puts a journal in order; answers go through ``add``."""
+        return self._connection
+
     def find(self, key: bytes, after: int = 0) -> Row | None:
         """The newest answer of a key among the rows after number ``after``."""
         found = self._connection.execute(_FIND, (key, after)).fetchone()

@@ -145,6 +145,11 @@ def shard_names(folder: Path) -> list[str]:
     return sorted(filter(_NAME.fullmatch, os.listdir(folder)), key=lambda name: (len(name), name))
 
 
+def new_name(folder: Path) -> str:
+    """A name that no shard of the folder has or had."""
+    return _name(_next_number(folder))
+
+
 def unwritable(folder: Path, error: Exception) -> JournalError:
     """The error for a journal that cannot be written."""
     return JournalError(
@@ -187,8 +192,16 @@ def _claim_one(path: Path, warnings: list[str]) -> Claim | None:
 
 def _candidates(folder: Path) -> Iterator[str]:
     yield from shard_names(folder)
+    for number in count(_next_number(folder)):
+        yield _name(number)
+
+
+def _next_number(folder: Path) -> int:
     # Numbers of shards set aside are not used again: whoever still reads such a shard under its old name
     # would never see a successor of that name.
     numbers = [int(found[1]) for name in os.listdir(folder) if (found := _NAME.match(name))]
-    for number in count(max(numbers, default=0) + 1):
-        yield f"shard-{number:04d}.sqlite"
+    return max(numbers, default=0) + 1
+
+
+def _name(number: int) -> str:
+    return f"shard-{number:04d}.sqlite"
