@@ -42,6 +42,13 @@ def rating_columns(criterion: Criterion) -> tuple[str, ...]:
     return criterion.ratings or (criterion.name,)
 
 
+def columns_of(rubric: Rubric) -> frozenset[str]:
+    """The columns that are read under a rubric, where there are such."""
+    named = (OWN_ID, rubric.document, rubric.id, rubric.split, *(column for column, _ in rubric.inputs))
+    rated = (column for criterion in rubric.criteria for column in rating_columns(criterion))
+    return frozenset(column for column in (*named, *rated) if column is not None)
+
+
 def read_examples(table: Table, rubric: Rubric, *, ratings_required: bool = True) -> Reading:
     """Read a table's rows as examples.
 

@@ -50,8 +50,16 @@ def part_tables(name: str, digests: Mapping[str, str]) -> dict[str, Table]:
     return tables
 
 
-def parts_dataset(name: str, tables: Mapping[str, Table], rubric: Rubric, notes: tuple[str, ...]) -> Dataset:
-    """One data set of several tables, each a split of that name; ids are PART-ROW.
+def parts_dataset(
+    name: str,
+    tables: Mapping[str, Table],
+    rubric: Rubric,
+    notes: tuple[str, ...],
+    ratings_required: bool = True,
+    *,
+    source: str = "",
+) -> Dataset:
+    """One data set of several tables, each a split of that name; ids are PART-ROW, or PART-ID of a named column.
 
     Raises:
         DataError: as ``read_examples``.
@@ -61,10 +69,13 @@ def parts_dataset(name: str, tables: Mapping[str, Table], rubric: Rubric, notes:
     told = list(notes)
     for part, table in tables.items():
         # A column of identifiers counts in its own file only; over all parts PART-ROW identifies.
-        columns = tuple(column for column in table.columns if column != OWN_ID)
-        reading = read_examples(replace(table, columns=columns), rubric)
-        examples += [replace(example, id=f"{part}-{example.row}") for example in reading.examples]
+        columns = tuple(column for column in table.columns if column != OWN_ID or rubric.id == OWN_ID)
+        reading = read_examples(replace(table, columns=columns), rubric, ratings_required=ratings_required)
+        examples += [
+            replace(example, id=f"{part}-{example.id if rubric.id in columns else example.row}")
+            for example in reading.examples
+        ]
         splits += [part] * len(reading.examples)
         told += [f"{part}: {note}" for note in reading.notes]
-    source = str(Path(next(iter(tables.values())).source).parent)
-    return Dataset(name, source, rubric, tuple(examples), tuple(splits), tuple(told))
+    folder = str(Path(next(iter(tables.values())).source).parent)
+    return Dataset(name, source or folder, rubric, tuple(examples), tuple(splits), tuple(told))

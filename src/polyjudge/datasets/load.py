@@ -8,7 +8,9 @@ from pathlib import Path
 
 from polyjudge import registry
 from polyjudge.datasets.criteria import rubric_from
-from polyjudge.datasets.examples import read_examples
+from polyjudge.datasets.examples import columns_of, read_examples
+from polyjudge.datasets.folder import parts_dataset
+from polyjudge.datasets.hub import FORM, PREFIX, hub_name, hub_tables
 from polyjudge.datasets.problems import clipped, listed, nearest
 from polyjudge.datasets.starter import starter
 from polyjudge.datasets.table import Row, Table
@@ -28,7 +30,8 @@ def load(
     """Load a data set.
 
     Args:
-        data: a registered name; a CSV, JSONL or Parquet file; a list of mappings; a pandas or polars data frame.
+        data: a registered name; a CSV, JSONL or Parquet file; ``hf:OWNER/NAME@CONFIG:SPLIT``; a list of mappings; a
+            pandas or polars data frame.
         criteria: a criteria file, its mapping, or a rubric. A registered name brings its own; one given with it must
             fit it, and replaces its words.
         limit: keep that many rows, the first ones; where the data names splits the first of each, in proportion and
@@ -39,7 +42,7 @@ def load(
         DataError: the data cannot be used; files, rows, columns and values are named.
         CriteriaError: the criteria cannot be used, or none are given for a file.
         ConfigError: a limit below 1.
-        MissingExtra: Parquet without pyarrow.
+        MissingExtra: Parquet without pyarrow, the hub without its package.
     """
     if limit is not None and limit < 1:
         raise ConfigError(f"limit={limit!r}: at least one row is needed")
@@ -48,6 +51,8 @@ def load(
         if criteria is not None:
             dataset = _under(dataset, load_rubric(criteria))
         return _limited(dataset, limit)
+    if isinstance(data, str) and data.startswith(PREFIX):
+        return _limited(_of_hub(data, criteria, ratings_required), limit)
     name = "rows"
     if isinstance(data, (str, Path)):
         path = _path(data)
@@ -55,10 +60,7 @@ def load(
     else:
         table = table_of(data)
     if criteria is None:
-        raise DataError(
-            f"{table.source}: which columns are judged, and by which criteria? Write a criteria file and pass it with "
-            f"--criteria (in Python: criteria=...). One to start from:\n\n{starter(table)}"
-        )
+        raise _no_criteria(table)
     return _limited(dataset_of(table, load_rubric(criteria), name, ratings_required), limit)
 
 
@@ -86,17 +88,37 @@ def dataset_of(table: Table, rubric: Rubric, name: str, ratings_required: bool =
     return Dataset(name, table.source, rubric, reading.examples, reading.splits, reading.notes)
 
 
+def _of_hub(data: str, criteria: Criteria | None, ratings_required: bool) -> Dataset:
+    """A data set of the hub; several splits called train, validation and test stay what they are."""
+    rubric = load_rubric(criteria) if criteria is not None else None
+    tables = hub_tables(data, columns_of(rubric) if rubric else None)
+    first = next(iter(tables.values()))
+    if rubric is None:
+        raise _no_criteria(first)
+    name = hub_name(data).path.rpartition("/")[2]
+    if len(tables) == 1:
+        return dataset_of(first, rubric, name, ratings_required)
+    return parts_dataset(name, tables, replace(rubric, split=None), (), ratings_required, source=data)
+
+
+def _no_criteria(table: Table) -> DataError:
+    return DataError(
+        f"{table.source}: which columns are judged, and by which criteria? Write a criteria file and pass it with "
+        f"--criteria (in Python: criteria=...). One to start from:\n\n{starter(table)}"
+    )
+
+
 def _path(data: str | Path) -> Path:
     """The file that is meant."""
     if isinstance(data, Path):
         return data
     path = Path(data)
-    if data and ((path.suffix and not data.startswith("hf:")) or is_there(path)):
+    if data and (path.suffix or is_there(path)):
         return path
     known = registry.names("datasets")
     raise DataError(
-        f"unknown data {clipped(data)}{nearest(data, known)}; give a {', '.join(ENDINGS)} file or one of the names "
-        f"{', '.join(known)}"
+        f"unknown data {clipped(data)}{nearest(data, known)}; give a {', '.join(ENDINGS)} file, one of the names "
+        f"{', '.join(known)}, or {FORM}"
     )
 
 
