@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from polyjudge.experiments.optimize import optimize
     from polyjudge.experiments.result import Run
     from polyjudge.experiments.score import Scores, score
+    from polyjudge.experiments.upkeep import cache_merge, cache_prune, cache_show, pull
     from polyjudge.llm.backends.scripted import Scripted
 
 
@@ -27,9 +28,13 @@ __all__ = [
     "Scores",
     "Scripted",
     "__version__",
+    "cache_merge",
+    "cache_prune",
+    "cache_show",
     "check",
     "load",
     "optimize",
+    "pull",
     "score",
 ]
 
@@ -41,9 +46,13 @@ def __getattr__(name: str) -> Any:
         "Run": "experiments.result:Run",
         "Scores": "experiments.score:Scores",
         "Scripted": "llm.backends.scripted:Scripted",
+        "cache_merge": "experiments.upkeep:cache_merge",
+        "cache_prune": "experiments.upkeep:cache_prune",
+        "cache_show": "experiments.upkeep:cache_show",
         "check": "experiments.check:check",
         "load": "experiments.loaded:load_judge",
         "optimize": "experiments.optimize:optimize",
+        "pull": "experiments.upkeep:pull",
         "score": "experiments.score:score",
     }
     if name not in places:

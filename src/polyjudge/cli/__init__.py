@@ -18,7 +18,8 @@ VERBS = {
     "check": "What is known before anything is paid: splits, leaks, ceilings, power, planned calls.",
     "optimize": "Fit a judge's prompt to human ratings.",
     "score": "Score new texts with a fitted judge.",
-    "data": "List the registered data sets, or show one.",
+    "data": "List the registered data sets, show or fetch one.",
+    "cache": "The journal of answers: show, merge, prune.",
 }
 INTERRUPTED = 130
 

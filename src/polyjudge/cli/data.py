@@ -31,5 +31,15 @@ def show(name: str) -> None:
     click.echo(text.partition("\nRaises:")[0].replace("``", "").rstrip())
 
 
+@command.command("pull")
+@click.argument("name")
+@click.option("--from", "source", metavar="URL", help="a mirror that holds NAME/train.parquet and NAME/test.parquet")
+def pull(name: str, source: str | None) -> None:
+    """Fetch a published data set into POLYJUDGE_DATA, after its licence; digests are checked."""
+    from polyjudge.experiments import upkeep
+
+    upkeep.pull(name, source=source, notify=click.echo)
+
+
 def _first_line(text: str | None) -> str:
     return (text or "").strip().partition("\n")[0]
