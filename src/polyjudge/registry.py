@@ -21,8 +21,13 @@ TABLES: Mapping[str, Mapping[str, str]] = MappingProxyType(
                 "summeval": "polyjudge.datasets.summeval:summeval",
                 "brighter": "polyjudge.datasets.brighter:brighter",
                 "wildguard": "polyjudge.datasets.wildguard:wildguard",
+                "simulated/default": "polyjudge.simulation.data:default",
+                "simulated/null": "polyjudge.simulation.data:null",
+                "simulated/joint-helps": "polyjudge.simulation.data:joint_helps",
             }
         ),
+        # Data named FAMILY/REST; a function of the rest.
+        "families": MappingProxyType({"simulated": "polyjudge.simulation.data:simulated"}),
         "readouts": MappingProxyType(
             {
                 "integer": "polyjudge.judge.integer:IntegerReadout",
@@ -36,6 +41,7 @@ TABLES: Mapping[str, Mapping[str, str]] = MappingProxyType(
             {
                 "local": "polyjudge.llm.backends.local:open_local",
                 "scripted": "polyjudge.llm.backends.scripted:open_scripted",
+                "simulated": "polyjudge.simulation.backend:open_simulated",
             }
         ),
     }

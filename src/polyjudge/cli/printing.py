@@ -11,6 +11,7 @@ from polyjudge.experiments.check import Check, CriterionCheck
 from polyjudge.experiments.plan import PlannedRole
 from polyjudge.experiments.result import Run
 from polyjudge.experiments.score import Scores
+from polyjudge.experiments.simulated import notice
 from polyjudge.experiments.summary import COLUMNS, PAPER_NOTE, account_lines, outcome_rows, table_text, warnings
 from polyjudge.runs import codec
 
@@ -65,12 +66,15 @@ def print_scores(scores: Scores, as_json: bool) -> None:
                     "scores": total - scores.unscored,
                     "unscored": scores.unscored,
                     "accounts": scores.accounts,
+                    "simulated": scores.simulated,
                 }
             )
         )
         return
     click.echo(f"{len(scores.predictions)} rows, {total - scores.unscored} scores, {scores.unscored} unscored")
     click.echo(f"scores: {scores.path}")
+    if scores.simulated:
+        click.echo(notice(scores.simulated))
 
 
 def _check_lines(found: Check) -> Iterable[str]:

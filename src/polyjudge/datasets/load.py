@@ -53,6 +53,10 @@ def load(
         return _limited(dataset, limit)
     if isinstance(data, str) and data.startswith(PREFIX):
         return _limited(_of_hub(data, criteria, ratings_required), limit)
+    family, slash, rest = data.partition("/") if isinstance(data, str) else ("", "", "")
+    if slash and family in registry.names("families") and Path(rest).suffix not in ENDINGS:
+        made: Dataset = registry.lookup("families", family)(rest)
+        return _limited(made if criteria is None else _under(made, load_rubric(criteria)), limit)
     name = "rows"
     if isinstance(data, (str, Path)):
         path = _path(data)

@@ -51,6 +51,7 @@ class Dataset:
         splits: the split each example belongs to by the data's own say ("train", "validation", "test"), aligned
             with ``examples``; None when the data names none.
         notes: what loading changed or found, for the user to read.
+        simulated: whether nobody rated and a simulated world made texts and ratings.
     """
 
     name: str
@@ -59,6 +60,7 @@ class Dataset:
     examples: tuple[Example, ...]
     splits: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
+    simulated: bool = False
 
     @property
     def digest(self) -> str:

@@ -9,9 +9,10 @@ from pathlib import Path
 
 from polyjudge.datasets.tables import is_there
 from polyjudge.errors import ConfigError
-from polyjudge.experiments.assemble import open_backends
+from polyjudge.experiments.assemble import models_of, open_backends
 from polyjudge.experiments.config import RunConfig
 from polyjudge.experiments.events import Counted, Noted, Observer
+from polyjudge.experiments.simulated import notice, simulated
 from polyjudge.llm.accounts import Accounts
 from polyjudge.llm.budget import Budget
 from polyjudge.llm.client import Client
@@ -76,6 +77,9 @@ async def open_client(
         notify=noted,
     )
     async with client:
+        told = notice(simulated(models_of(config), client))
+        if told:
+            noted(told)
         try:
             yield client
         finally:

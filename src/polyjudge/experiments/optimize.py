@@ -26,6 +26,7 @@ from polyjudge.experiments.outcome import Outcome, compare
 from polyjudge.experiments.plan import planned, test_readings
 from polyjudge.experiments.probe import probed
 from polyjudge.experiments.result import Run
+from polyjudge.experiments.simulated import SIMULATED, marked, simulated
 from polyjudge.experiments.summary import summary
 from polyjudge.experiments.unscored import check_unscored
 from polyjudge.judge.measure import measure
@@ -93,7 +94,8 @@ async def _optimize(
                 house = assemble(config, dataset, client)
             steps = await _steps(folder, config, house, observer)
             fitted = _fitted(house.prompt, steps)
-            outcome = await _test(house, fitted, config)
+            parts = simulated(models_of(config), client, dataset)
+            outcome = marked(await _test(house, fitted, config), parts, unrelated=not dataset.simulated)
             judge = _judge(config, house, fitted, steps, outcome)
             folder.write("judge.yaml", dump_judge(judge))
             folder.write("judge.initial.yaml", dump_judge(_initial(judge, house)))
@@ -108,7 +110,8 @@ async def _optimize(
 
 def _initial(judge: JudgeFile, house: House) -> JudgeFile:
     """The judge before the fit, to compare with or to keep."""
-    return replace(judge, rubric=replace(judge.rubric, criteria=house.prompt.criteria), lineage={})
+    lineage = {key: value for key, value in judge.lineage.items() if key == "simulated"}
+    return replace(judge, rubric=replace(judge.rubric, criteria=house.prompt.criteria), lineage=lineage)
 
 
 def _identity(config: RunConfig, house: House, client: Client) -> str:
@@ -253,7 +256,7 @@ def _judge(config: RunConfig, house: House, fitted: JudgePrompt, steps: Sequence
         "test": codec.plain(outcome),
         "templates": VERSION,
         "version": __version__,
-    }
+    } | ({"simulated": [SIMULATED, *outcome.simulated]} if outcome.simulated else {})
     return JudgeFile(
         rubric=rubric,
         model=config.model,

@@ -60,6 +60,7 @@ class Outcome:
         verdict: one sentence.
         unit: "documents", "different texts" or "rows".
         notes: what else a reader of the fitted prompt's scores should know, a sentence each.
+        simulated: what of it comes from a simulated world, by name; empty when nothing does.
     """
 
     metric: str
@@ -70,6 +71,7 @@ class Outcome:
     verdict: str
     unit: str = "documents"
     notes: tuple[str, ...] = ()
+    simulated: tuple[str, ...] = ()
 
     def counted(self, kind: str = "test") -> str:
         """``14 test rows of 7 documents``."""

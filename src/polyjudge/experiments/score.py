@@ -28,6 +28,7 @@ from polyjudge.experiments.config import RunConfig, resolve
 from polyjudge.experiments.events import Noted, Observer, unwatched
 from polyjudge.experiments.judge_file import JudgeFile, read_judge
 from polyjudge.experiments.lost import lost_lines
+from polyjudge.experiments.simulated import SIMULATED, simulated
 from polyjudge.experiments.unscored import check_unscored
 from polyjudge.judge.predict import Judge
 from polyjudge.llm.accounts import RoleAccount
@@ -54,12 +55,14 @@ class Scores:
         predictions: aligned with them.
         path: the file that was written; None when none was asked for.
         accounts: what was asked of whom.
+        simulated: what of it comes from a simulated world, by name.
     """
 
     dataset: Dataset
     predictions: tuple[Prediction, ...]
     path: Path | None
     accounts: tuple[RoleAccount, ...]
+    simulated: tuple[str, ...] = ()
 
     @property
     def unscored(self) -> int:
@@ -104,23 +107,30 @@ def score(
     if settings.model != file.model:
         observer(Noted(f"this judge was fitted for {file.model}; {settings.model} may agree with people less"))
     asking = _score(file, settings, dataset, backends or {}, observer, distribution=distribution)
-    predictions, accounts, labels = run(asking)
-    done = Scores(dataset, predictions, target, accounts)
+    predictions, accounts, labels, parts = run(asking)
+    done = Scores(dataset, predictions, target, accounts, parts)
     if target:
-        write_whole(target, scores_csv(dataset, predictions, labels))
+        write_whole(target, scores_csv(dataset, predictions, labels, simulated=bool(parts)))
     for line in lost_lines(predictions):
         observer(Noted(line))
     check_unscored(done.unscored, len(predictions) * len(dataset.rubric.names), settings.fail_on_error, "the rows")
     return done
 
 
-def scores_csv(dataset: Dataset, predictions: Sequence[Prediction], labels: Sequence[tuple[str, str]] = ()) -> str:
+def scores_csv(
+    dataset: Dataset,
+    predictions: Sequence[Prediction],
+    labels: Sequence[tuple[str, str]] = (),
+    *,
+    simulated: bool = False,
+) -> str:
     """The text of scores.csv: id, document, a column a criterion, error, and the rating columns of the input.
 
     Args:
         dataset: the rows.
         predictions: aligned with them.
         labels: (criterion, label) whose probabilities get a column ``CRITERION.p_LABEL``.
+        simulated: whether every row says in a column ``notice`` that it is.
     """
     criteria = dataset.rubric.criteria
     told = [f"{name}.p_{label}" for name, label in labels]
@@ -128,6 +138,7 @@ def scores_csv(dataset: Dataset, predictions: Sequence[Prediction], labels: Sequ
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     header = ["id", *(["document"] if documents else []), *dataset.rubric.names, *told, "error"]
+    header += ["notice"] if simulated else []
     rated = _carried(dataset)
     writer.writerow([*header, *_renamed([rating_columns(criterion)[k] for criterion, k in rated], header)])
     for example, prediction in zip(dataset.examples, predictions, strict=True):
@@ -139,6 +150,7 @@ def scores_csv(dataset: Dataset, predictions: Sequence[Prediction], labels: Sequ
                 *(show(criterion.scale, prediction.score(criterion.name)) for criterion in criteria),
                 *(_probability(prediction, name, label) for name, label in labels),
                 f"unscored: {', '.join(missing)}" if missing else "",
+                *([SIMULATED] if simulated else []),
                 *(_rating(example, criterion.name, k, criterion.scale) for criterion, k in rated),
             ]
         )
@@ -190,7 +202,7 @@ async def _score(
     observer: Observer,
     *,
     distribution: bool,
-) -> tuple[tuple[Prediction, ...], tuple[RoleAccount, ...], tuple[tuple[str, str], ...]]:
+) -> tuple[tuple[Prediction, ...], tuple[RoleAccount, ...], tuple[tuple[str, str], ...], tuple[str, ...]]:
     async with open_client(config, backends, observer) as client:
         judge, prompt = judge_of(file, config, client), file.prompt
         labels = tuple((c.name, label) for c in prompt.criteria for label in judge.readout.labels(c))
@@ -203,7 +215,8 @@ async def _score(
         for start in range(0, len(dataset.examples), CHUNK):
             chunk = await judge.evaluate(prompt, dataset.examples[start : start + CHUNK])
             predictions += [replace(prediction, calls=()) for prediction in chunk]
-        return tuple(predictions), client.accounts.snapshot(), labels if distribution else ()
+        parts = simulated([config.model], client, dataset)
+        return tuple(predictions), client.accounts.snapshot(), labels if distribution else (), parts
 
 
 def judge_of(file: JudgeFile, config: RunConfig, client: Client) -> Judge:

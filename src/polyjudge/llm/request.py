@@ -134,6 +134,7 @@ class Abilities:
         begins: whether it continues a begun reply.
         prefix_cache: whether it serves repeated prefixes from a cache.
         assumed: whether all this is only hoped for, of a server that nobody named.
+        simulated: whether no model answers but a simulated world; what is made with it bears the word SIMULATED.
     """
 
     logprobs: int = 0
@@ -141,6 +142,7 @@ class Abilities:
     begins: bool = False
     prefix_cache: bool = False
     assumed: bool = False
+    simulated: bool = False
 
 
 class NobodyListens(CallFailed):

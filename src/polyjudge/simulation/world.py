@@ -229,7 +229,9 @@ def world_of(content: Mapping[str, Any], name: str, source: str) -> World:
     if strange:
         raise ConfigError(f"{source}: unknown key {strange[0]!r}; known are base, seed, {', '.join(sections)}")
     kinds = (Data, Truth, Perception, RuleBook, Interference, Dilution, Writers, Diagnostic)
-    made = {place: _section(kind, whole.get(place), place, source) for place, kind in zip(sections, kinds, strict=True)}
+    made = {
+        place: _section(kind, whole.get(place), place, source) for place, kind in zip(sections, kinds, strict=True)
+    }
     world = World(name, _whole(whole.get("seed"), "seed", source), **made)
     if world.data.train >= world.data.documents:
         raise ConfigError(f"{source}: data.train ({world.data.train}) must be below data.documents")
@@ -287,7 +289,9 @@ def _value(value: Any, wanted: dataclasses.Field[Any], key: str, source: str) ->
 def _criteria(value: Any, source: str) -> tuple[str, ...]:
     names = value if isinstance(value, list) else []
     if not names or not all(isinstance(name, str) and name.isidentifier() for name in names):
-        raise ConfigError(f'{source}: data.criteria is {value!r}; write a list of names, like ["fluency", "coherence"]')
+        raise ConfigError(
+            f'{source}: data.criteria is {value!r}; write a list of names, like ["fluency", "coherence"]'
+        )
     if len(set(names)) < len(names):
         raise ConfigError(f"{source}: data.criteria names one twice; each needs a name of its own")
     return tuple(names)

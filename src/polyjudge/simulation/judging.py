@@ -1,0 +1,256 @@
+"""The simulated judge: it sees an item's latent qualities through its instructions, and answers as it was asked.
+
+A criterion's fidelity grows and shrinks by the rules in its instruction. In a call that several criteria share, the
+shorter instruction gets less attention, each neighbour costs a little, all perceptions lean to their mean (halo), and
+the common impression weighs less (contrast). What a perception lacks in fidelity is error: of the item, of the
+prompt's wording, and of the call.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from polyjudge.errors import CallFailed
+from polyjudge.llm.request import Request, TokenChoice
+from polyjudge.simulation.chance import Stream, normal, seeded
+from polyjudge.simulation.latent import Item, Latents, edges
+from polyjudge.simulation.reading import answer_format, instruction_of, item_and_frame
+from polyjudge.simulation.rules import Rules
+from polyjudge.simulation.world import World
+
+_ASKED_YES_OR_NO = re.compile(r"upper half for ([^\n]+?)\? Answer yes or no")
+_ROOT = math.sqrt(2)
+_LEAST = 1e-9
+# Items and frames that are remembered; beyond, all are forgotten.
+_MOST = 50_000
+
+
+@dataclass(frozen=True, slots=True)
+class _Criterion:
+    """A criterion in a call: how its perception is made up, and how it is answered.
+
+    Attributes:
+        name: the criterion.
+        seed: stands for the wording that it is judged under.
+        weights: of quality, common impression, the item's own error and the wording's error.
+        allowed: JSON texts of its labels, or the ends of a continuous scale.
+        bounds: where the labels' levels end.
+    """
+
+    name: str
+    seed: bytes
+    weights: tuple[float, float, float, float]
+    allowed: tuple[str, ...] | tuple[float, float]
+    bounds: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """A prompt without its item, and what stands for it."""
+
+    seed: bytes
+    criteria: tuple[_Criterion, ...]
+    yes_or_no: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A reply's text and, if wanted, its tokens."""
+
+    text: str
+    tokens: tuple[TokenChoice, ...] = ()
+
+
+class SimulatedJudge:
+    """The role judge."""
+
+    def __init__(self, world: World, rules: Rules) -> None:
+        self._world = world
+        self._rules = rules
+        self._latents = Latents(world)
+        self._items: dict[tuple[str, ...], Item] = {}
+        self._frames: dict[str, _Frame] = {}
+
+    def answer(self, request: Request, text: str) -> Answer:
+        """The ratings that a prompt asks for.
+
+        Raises:
+            CallFailed: the prompt shows no item, or asks for nothing that this judge knows how to answer.
+        """
+        texts, outside = item_and_frame(text)
+        frame = self._frames.get(outside)
+        if frame is None:
+            frame = self._read(outside)
+            if len(self._frames) >= _MOST:
+                self._frames.clear()
+            self._frames[outside] = frame
+        if not texts or not frame.criteria:
+            raise CallFailed(
+                "a simulated judge answers prompts that fence an item and state an output format, or ask yes or no; "
+                f"it found {len(texts)} items and {len(frame.criteria)} criteria",
+                retryable=False,
+                scope="request",
+            )
+        item = self._item(texts)
+        perceived = self._perceived(item, texts, frame.criteria)
+        draws = Stream(frame.seed, item.seed, *_coordinates(request))
+        if frame.yes_or_no:
+            return self._yes_or_no(perceived[0], draws, request)
+        unreadable = self._world.judge.unreadable
+        if unreadable and draws.happens(unreadable):
+            return Answer("I would need to see more of it before I could say anything.")
+        return self._ratings(frame.criteria, perceived, draws, request)
+
+    def _item(self, texts: tuple[str, ...]) -> Item:
+        item = self._items.get(texts)
+        if item is None:
+            if len(self._items) >= _MOST:
+                self._items.clear()
+            item = self._items[texts] = self._latents.item(texts)
+        return item
+
+    def _perceived(self, item: Item, texts: tuple[str, ...], criteria: Sequence[_Criterion]) -> list[float]:
+        seen = []
+        for one in criteria:
+            quality, error = self._latents.of(item, texts, one.name)
+            a, b, c, d = one.weights
+            seen.append(a * quality + b * item.impression + c * error + d * normal(item.seed + one.seed))
+        halo = self._world.interference.halo
+        if halo and len(seen) > 1:
+            mean = halo * math.fsum(seen) / len(seen)
+            seen = [(1 - halo) * value + mean for value in seen]
+        return [value + self._world.judge.leniency for value in seen]
+
+    def _ratings(
+        self, criteria: Sequence[_Criterion], perceived: Sequence[float], draws: Stream, request: Request
+    ) -> Answer:
+        text = ""
+        tokens: list[TokenChoice] = []
+        for one, value in zip(criteria, perceived, strict=True):
+            before = f"{', ' if text else '{'}{json.dumps(one.name, ensure_ascii=False)}: "
+            if one.bounds:
+                shares = self._shares(value, one.bounds)
+                written = str(one.allowed[_chosen(shares, request.sampling.temperature, draws)])
+            else:
+                shares = []
+                written = f"{self._number(value, one.allowed, request.sampling.temperature, draws):.4g}"
+            text += before + written
+            if request.top_logprobs:
+                tokens += _tokens(before, written, one.allowed, shares, request.top_logprobs)
+        if request.top_logprobs:
+            tokens.append(TokenChoice("}", 0.0, (("}", 0.0),)))
+        return Answer(text + "}", tuple(tokens))
+
+    def _yes_or_no(self, value: float, draws: Stream, request: Request) -> Answer:
+        shares = self._shares(value, (0.0,))
+        words = ("no", "yes")
+        chosen = words[_chosen(shares, request.sampling.temperature, draws)]
+        if not request.top_logprobs:
+            return Answer(chosen)
+        return Answer(chosen, (_choice(chosen, words, shares, request.top_logprobs),))
+
+    def _shares(self, value: float, bounds: Sequence[float]) -> list[float]:
+        """The probability of each level when a call's noise is added to a perception (levels,)."""
+        scale = self._world.judge.call * _ROOT
+        below = [0.0, *(0.5 * (1 + math.erf((bound - value) / scale)) for bound in bounds), 1.0]
+        return [max(_LEAST, high - low) for low, high in pairwise(below)]
+
+    def _number(
+        self, value: float, ends: tuple[str, ...] | tuple[float, float], temperature: float | None, draws: Stream
+    ) -> float:
+        low, high = float(ends[0]), float(ends[1])
+        noise = self._world.judge.call * math.sqrt(1.0 if temperature is None else temperature)
+        return low + (high - low) * 0.5 * (1 + math.erf((value + noise * draws.normal()) / _ROOT))
+
+    def _read(self, outside: str) -> _Frame:
+        """A frame's criteria with all that instructions and company make of them."""
+        asked = _ASKED_YES_OR_NO.search(outside)
+        allowed = {asked[1]: ("no", "yes")} if asked else answer_format(outside)
+        texts = {name: instruction_of(outside, name) for name in allowed}
+        attention = self._attention(texts)
+        company = seeded(*(part for name in texts for part in (name, texts[name])))
+        made = []
+        for name, values in allowed.items():
+            labels = all(isinstance(value, str) for value in values)
+            made.append(
+                _Criterion(
+                    name,
+                    seeded(company, name),
+                    self._weights(name, texts[name], attention[name], len(texts)),
+                    values,
+                    edges(len(values)) if labels else (),
+                )
+            )
+        return _Frame(seeded(self._world.seed, "call", outside), tuple(made), bool(asked))
+
+    def _attention(self, texts: dict[str, str]) -> dict[str, float]:
+        """Each criterion's share of the attention, times their number, at most 1."""
+        powers = {name: max(1, len(text.split())) ** self._world.interference.gamma for name, text in texts.items()}
+        total = math.fsum(powers.values())
+        return {name: min(1.0, len(powers) * power / total) for name, power in powers.items()}
+
+    def _weights(self, name: str, text: str, attention: float, beside: int) -> tuple[float, float, float, float]:
+        judge, mechanism = self._world.judge, self._world.interference
+        fidelity = judge.fidelity + math.fsum(rule.weight for rule in self._rules.within(name, text))
+        fidelity = min(0.95, max(0.0, fidelity)) * attention * (1 - mechanism.crowding) ** (beside - 1)
+        error = math.sqrt(1 - fidelity**2)
+        kept = 1 - mechanism.contrast if beside > 1 else 1.0
+        return (
+            fidelity,
+            error * math.sqrt(judge.item * judge.impression) * kept,
+            error * math.sqrt(judge.item * (1 - judge.impression)),
+            error * math.sqrt(1 - judge.item),
+        )
+
+
+def _coordinates(request: Request) -> tuple[str | int, ...]:
+    """What distinguishes calls with the same messages; the length allowed and the logprobs wanted change no answer."""
+    return (str(request.sampling.temperature), request.replicate, request.sample, request.attempt)
+
+
+def _chosen(shares: Sequence[float], temperature: float | None, draws: Stream) -> int:
+    """The level that is written: the most probable one at temperature 0, else one drawn."""
+    if temperature == 0:
+        return max(range(len(shares)), key=shares.__getitem__)
+    power = 1.0 if temperature is None else 1 / max(temperature, 1e-3)
+    best = max(shares)
+    weights = [(share / best) ** power for share in shares]
+    left = draws.uniform() * math.fsum(weights)
+    for place, weight in enumerate(weights):
+        left -= weight
+        if left <= 0:
+            return place
+    return len(weights) - 1
+
+
+def _tokens(
+    before: str,
+    written: str,
+    allowed: tuple[str, ...] | tuple[float, float],
+    shares: Sequence[float],
+    most: int,
+) -> list[TokenChoice]:
+    """What precedes a value, certain, and the value with its alternatives; quotes stand outside of a label."""
+    if not shares:
+        return [TokenChoice(before + written, 0.0, ((before + written, 0.0),))]
+    labels = [str(label) for label in allowed]
+    quote = '"' if written.startswith('"') else ""
+    bare = [label[1:-1] if quote else label for label in labels]
+    opening = before + quote
+    made = [
+        TokenChoice(opening, 0.0, ((opening, 0.0),)),
+        _choice(written[1:-1] if quote else written, bare, shares, most),
+    ]
+    return [*made, TokenChoice(quote, 0.0, ((quote, 0.0),))] if quote else made
+
+
+def _choice(written: str, labels: Sequence[str], shares: Sequence[float], most: int) -> TokenChoice:
+    total = math.fsum(shares)
+    told = [(label, math.log(share / total)) for label, share in zip(labels, shares, strict=True)]
+    told.sort(key=lambda pair: -pair[1])
+    return TokenChoice(written, dict(told)[written], tuple(told[:most]))
