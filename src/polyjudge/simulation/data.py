@@ -21,27 +21,57 @@ _NOTE = "SIMULATED: texts are invented words and ratings come from a world's par
 
 
 def default() -> Dataset:
-    """SIMULATED: the data of the world in which both failure modes were put in (made when asked for).
+    """SIMULATED: the world in which both failure modes were put in (made when asked for).
 
-    640 summaries of 80 documents, eight each, of invented words; fluency, relevance, coherence and consistency, 1-5,
-    by three simulated raters. Qualities are drawn from the texts by the seed of worlds/default.toml. It tests
-    software and error rates; nothing of it says anything about a model or about people. Licence MIT.
+    Written for this package. Summaries and documents are invented words; simulated raters rate the qualities that are
+    drawn from each text by a seed. It tests software and error rates: nothing of it says anything about a model or
+    about people. The document is the document. Licence MIT.
+
+    Sizes: 640 summaries of 80 documents, eight each; a split train (20 documents) and test (60); three raters.
+
+    Columns: document, summary (the inputs); the ratings of the raters are in no file.
+
+    Criteria: fluency, relevance, coherence, consistency, each a whole number 1 - 5.
+
+    Files: worlds/default.toml in the installed package, under polyjudge/simulation; docs/simulation.md explains it.
     """
     return simulated("default")
 
 
 def null() -> Dataset:
-    """SIMULATED: the data of the world in which there is nothing to be found (made when asked for).
+    """SIMULATED: the world in which there is nothing to be found (made when asked for).
 
-    As simulated/default, by the seed of worlds/null.toml.
+    Written for this package. Summaries and documents are invented words; simulated raters rate the qualities that are
+    drawn from each text by a seed. It tests software and error rates: nothing of it says anything about a model or
+    about people. The document is the document. Licence MIT.
+
+    Sizes: 640 summaries of 80 documents, eight each; a split train (20 documents) and test (60); three raters.
+
+    Columns: document, summary (the inputs); the ratings of the raters are in no file.
+
+    Criteria: fluency, relevance, coherence, consistency, each a whole number 1 - 5.
+
+    Files: worlds/null.toml in the installed package, under polyjudge/simulation; docs/simulation.md explains it.
+    Items and ratings are those of simulated/default.
     """
     return simulated("null")
 
 
 def joint_helps() -> Dataset:
-    """SIMULATED: the data of the world in which judging criteria together helps (made when asked for).
+    """SIMULATED: the world in which judging criteria together helps (made when asked for).
 
-    As simulated/default, by the seed of worlds/joint-helps.toml.
+    Written for this package. Summaries and documents are invented words; simulated raters rate the qualities that are
+    drawn from each text by a seed. It tests software and error rates: nothing of it says anything about a model or
+    about people. The document is the document. Licence MIT.
+
+    Sizes: 640 summaries of 80 documents, eight each; a split train (20 documents) and test (60); three raters.
+
+    Columns: document, summary (the inputs); the ratings of the raters are in no file.
+
+    Criteria: fluency, relevance, coherence, consistency, each a whole number 1 - 5.
+
+    Files: worlds/joint-helps.toml in the installed package, under polyjudge/simulation; docs/simulation.md explains it.
+    Items and ratings are those of simulated/default.
     """
     return simulated("joint-helps")
 
