@@ -70,7 +70,7 @@ def joint_helps() -> Dataset:
 
     Criteria: fluency, relevance, coherence, consistency, each a whole number 1 - 5.
 
-    Files: worlds/joint-helps.toml in the installed package, under polyjudge/simulation; docs/simulation.md explains it.
+    Files: worlds/joint-helps.toml in the installed package, under polyjudge/simulation; docs/simulation.md explains.
     Items and ratings are those of simulated/default.
     """
     return simulated("joint-helps")
