@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from polyjudge.version import __version__
 
 if TYPE_CHECKING:
+    from polyjudge.experiments.audit import Audit, audit
     from polyjudge.experiments.check import Check, check
     from polyjudge.experiments.loaded import LoadedJudge
     from polyjudge.experiments.loaded import load_judge as load
@@ -22,12 +23,14 @@ if TYPE_CHECKING:
 
 
 __all__ = [
+    "Audit",
     "Check",
     "LoadedJudge",
     "Run",
     "Scores",
     "Scripted",
     "__version__",
+    "audit",
     "cache_merge",
     "cache_prune",
     "cache_show",
@@ -41,6 +44,7 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     places = {
+        "Audit": "experiments.audit:Audit",
         "Check": "experiments.check:Check",
         "LoadedJudge": "experiments.loaded:LoadedJudge",
         "Run": "experiments.result:Run",
@@ -49,6 +53,7 @@ def __getattr__(name: str) -> Any:
         "cache_merge": "experiments.upkeep:cache_merge",
         "cache_prune": "experiments.upkeep:cache_prune",
         "cache_show": "experiments.upkeep:cache_show",
+        "audit": "experiments.audit:audit",
         "check": "experiments.check:check",
         "load": "experiments.loaded:load_judge",
         "optimize": "experiments.optimize:optimize",

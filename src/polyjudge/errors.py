@@ -11,6 +11,7 @@
     │   ├── BudgetSpent              calls, tokens or money
     │   └── ProviderGone             the provider failed for longer than the retries last
     ├── TooManyUnscored              more scores are missing than --fail-on-error allows
+    ├── QualityGateFailed       100  a judge agrees less than --fail-under asks
     ├── JournalError                 the journal's folder cannot be read or written (rights, full disk)
     ├── CallFailed                   one attempt of one call failed: the client retries or gives up
     └── ReplyError                   one reply is unusable: asked again, then counted as unscored
@@ -83,6 +84,21 @@ class ProviderGone(Stopped):
 
 class TooManyUnscored(PolyjudgeError):
     """More scores are missing than the user allows."""
+
+
+class QualityGateFailed(PolyjudgeError):
+    """A judge agrees less with people than the user asks.
+
+    Args:
+        message: who, by how much.
+        audit: the whole audit.
+    """
+
+    exit_code = 100
+
+    def __init__(self, message: str, audit: object = None) -> None:
+        super().__init__(message)
+        self.audit = audit
 
 
 class JournalError(PolyjudgeError):

@@ -107,6 +107,7 @@ def _ratings(found: Check) -> Iterable[str]:
     yield from table_text([_criterion(one, floors) for one in found.criteria], columns)
     if any(math.isnan(one.ceiling) for one in found.criteria):
         yield "A ceiling is unknown where fewer than two raters rated the same rows."
+    yield found.annotators_verdict
 
 
 def _criterion(one: CriterionCheck, floors: list[str]) -> list[str]:

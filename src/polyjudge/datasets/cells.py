@@ -49,6 +49,20 @@ def rating_of(value: object, scale: Scale) -> float:
     Raises:
         ValueError: not a number, off the scale, or an unknown label.
     """
+    number = score_of(value, scale)
+    if math.isnan(number):
+        return NAN
+    if not scale.allows_rating(number):
+        raise ValueError(_off(value, scale))
+    return number
+
+
+def score_of(value: object, scale: Scale) -> float:
+    """A cell as a judge's score: as ``rating_of``, but a number may lie off the scale, as strengths do.
+
+    Raises:
+        ValueError: not a number, or an unknown label.
+    """
     value = _plain(value)
     if isinstance(scale, Categorical):
         return _label(value, scale)
@@ -59,12 +73,16 @@ def rating_of(value: object, scale: Scale) -> float:
         decimal = isinstance(value, str) and is_number(value.replace(",", ".", 1))
         remedy = "use a decimal point" if decimal else f"write a number from {scale.describe()}"
         raise ValueError(f"{clipped(value)} is not a number; {remedy}, or leave the cell empty")
-    if not scale.allows_rating(number):
-        raise ValueError(
-            f"{clipped(value)} is off the scale {scale.describe()}; correct the rating or the scale, "
-            f"or leave the cell empty"
-        )
+    if not math.isfinite(number):
+        raise ValueError(_off(value, scale))
     return number
+
+
+def _off(value: object, scale: Scale) -> str:
+    return (
+        f"{clipped(value)} is off the scale {scale.describe()}; correct the rating or the scale, "
+        f"or leave the cell empty"
+    )
 
 
 def _label(value: object, scale: Categorical) -> float:

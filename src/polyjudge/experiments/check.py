@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from polyjudge.audits.annotators import Annotators, annotators, verdict
 from polyjudge.datasets.load import Criteria, Data, load
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.dataset import Dataset, Split
@@ -62,6 +63,8 @@ class Check:
         leaks: lines that name what the parts share, or say that they share nothing.
         metric: the primary one.
         criteria: one a criterion.
+        annotators: how far the raters of each criterion agree, on all rows.
+        annotators_verdict: whether they agree enough for an alignment to make sense, in words.
         detectable: smallest difference of the mean that the test rows can show.
         assumptions: behind ``detectable``.
         roles: planned calls; empty when no model was named.
@@ -76,6 +79,8 @@ class Check:
     leaks: tuple[str, ...]
     metric: str
     criteria: tuple[CriterionCheck, ...]
+    annotators: tuple[Annotators, ...]
+    annotators_verdict: str
     detectable: float
     assumptions: str
     roles: tuple[PlannedRole, ...]
@@ -137,6 +142,9 @@ def _check(config: RunConfig, dataset: Dataset, parts: Split, roles: tuple[Plann
         same_text=test.unit == "different texts",
     )
     report = leaks_of(config, parts)
+    everybody = ratings(criteria, dataset.examples)
+    matrices = {criterion.name: rater_matrix(criterion, dataset.examples) for criterion in criteria}
+    raters = annotators(matrices, everybody.levels, everybody.documents)
     return Check(
         data=f"{dataset.name} ({dataset.source})",
         rows=len(dataset.examples),
@@ -152,6 +160,8 @@ def _check(config: RunConfig, dataset: Dataset, parts: Split, roles: tuple[Plann
             _criterion(criterion, dataset.examples, metric, shown.per_criterion[k])
             for k, criterion in enumerate(criteria)
         ),
+        annotators=raters,
+        annotators_verdict=verdict(raters),
         detectable=shown.mean,
         assumptions=shown.assumptions,
         roles=roles,

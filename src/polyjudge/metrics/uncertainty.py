@@ -138,14 +138,15 @@ def _intervals(
         raise ValueError(f"level must lie between 0 and 1, not be {level!r}")
     used = [int(np.unique(clusters.position[column]).size) for column in pairs.T]
     return Intervals(
-        per_criterion=tuple(_interval(value, replicates[:, k], level, used[k]) for k, value in enumerate(values)),
-        mean=_interval(mean(values), replicates.mean(axis=1), level, min(used, default=0)),
+        per_criterion=tuple(interval(value, replicates[:, k], level, used[k]) for k, value in enumerate(values)),
+        mean=interval(mean(values), replicates.mean(axis=1), level, min(used, default=0)),
         n_pairs=tuple(int(count) for count in pairs.sum(axis=0)),
         n_clusters=clusters.count,
     )
 
 
-def _interval(value: float, replicates: Vector, level: float, n_clusters: int) -> Interval:
+def interval(value: float, replicates: Vector, level: float, n_clusters: int) -> Interval:
+    """The interval of a value from its resamples (b,), NaN = undefined, of so many documents."""
     defined = replicates[~np.isnan(replicates)]
     n_undefined = replicates.size - defined.size
     few = n_clusters < FEWEST_CLUSTERS or defined.size < 2

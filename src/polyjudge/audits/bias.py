@@ -1,0 +1,141 @@
+"""How each judgement is off: level and spread per criterion, halo over them, and drift along a column."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+import numpy as np
+
+from polyjudge.audits.table import Judgement, ScoreTable
+from polyjudge.datasets.cells import is_number
+from polyjudge.metrics import collapse, uncertainty
+from polyjudge.metrics.agreement import SPEARMAN
+from polyjudge.metrics.bias import LEVEL, SPREAD, Halo, halo
+from polyjudge.metrics.levels import Vector
+
+PARTS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Bias:
+    """One criterion of one judgement, in units of the scale.
+
+    Attributes:
+        judge: whose scores.
+        layout: under which layout.
+        criterion: its name.
+        level: mean of judge minus people with its interval; above 0 the judge is too kind.
+        spread: standard deviation of the judge over the people's; 1 is right, near 0 a judge that tells nothing apart.
+        modal_share: share of the judge's commonest score.
+        collapsed: whether nearly all scores are the same.
+    """
+
+    judge: str
+    layout: str
+    criterion: str
+    level: uncertainty.Interval
+    spread: uncertainty.Interval
+    modal_share: float
+    collapsed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeHalo:
+    """The halo of one judgement; see ``metrics.bias.Halo``."""
+
+    judge: str
+    layout: str
+    halo: Halo
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """Whether one criterion's error moves along a column.
+
+    Attributes:
+        judge: whose scores.
+        layout: under which layout.
+        criterion: its name.
+        column: along what.
+        trend: Spearman of judge minus people with the column's order; nan where the column has none.
+        parts: (name, rows, level) of the column's values, or of its quarters where it is ordered.
+    """
+
+    judge: str
+    layout: str
+    criterion: str
+    column: str
+    trend: uncertainty.Interval
+    parts: tuple[tuple[str, int, float], ...]
+
+
+def biases(table: ScoreTable, judgement: Judgement, seed: int = 0) -> tuple[Bias, ...]:
+    """Level and spread of each criterion whose scores lie on its scale."""
+    places = [k for k, usable in enumerate(table.usable(LEVEL, judgement)) if usable]
+    if not places:
+        return ()
+    judged, human = judgement.scores[:, places], table.human[:, places]
+    level, spread = (
+        uncertainty.bootstrap(metric, judged, human, documents=table.documents, seed=seed)
+        for metric in (LEVEL, SPREAD)
+    )
+    found = []
+    for at, k in enumerate(places):
+        shape = collapse.collapsed(judged[:, at])
+        key = (judgement.judge, judgement.layout, table.names[k])
+        found.append(Bias(*key, level.per_criterion[at], spread.per_criterion[at], shape.modal_share, shape.collapsed))
+    return tuple(found)
+
+
+def judge_halo(table: ScoreTable, judgement: Judgement, seed: int = 0) -> JudgeHalo | None:
+    """The halo over the criteria that have an order; None where there are fewer than two."""
+    places = [k for k, usable in enumerate(table.usable(SPEARMAN, judgement)) if usable]
+    if len(places) < 2:
+        return None
+    found = halo(judgement.scores[:, places], table.human[:, places], documents=table.documents, seed=seed)
+    return JudgeHalo(judgement.judge, judgement.layout, found)
+
+
+def drifts(table: ScoreTable, judgement: Judgement, column: str, seed: int = 0) -> tuple[Drift, ...]:
+    """The errors of each criterion on its scale along a column."""
+    order = _order(judgement.along)
+    found = []
+    for k, usable in enumerate(table.usable(LEVEL, judgement)):
+        if usable:
+            errors = judgement.scores[:, k] - table.human[:, k]
+            along = np.full(len(errors), math.nan) if order is None else order
+            trend = uncertainty.bootstrap(SPEARMAN, errors, along, documents=table.documents, seed=seed)
+            parts = _values(judgement.along, errors) if order is None else _quarters(order, errors)
+            key = (judgement.judge, judgement.layout, table.names[k], column)
+            found.append(Drift(*key, trend.per_criterion[0], parts))
+    return tuple(found)
+
+
+def _order(cells: Sequence[str]) -> Vector | None:
+    """The cells as numbers, or dates as seconds; None where they are names."""
+    given = [cell for cell in cells if cell]
+    if given and all(is_number(cell) for cell in given):
+        return np.array([float(cell) if cell else math.nan for cell in cells])
+    try:
+        return np.array([datetime.fromisoformat(cell).timestamp() if cell else math.nan for cell in cells])
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def _values(cells: Sequence[str], errors: Vector) -> tuple[tuple[str, int, float], ...]:
+    names = list(dict.fromkeys(cells))
+    return tuple(_part(name or "(empty)", errors[[cell == name for cell in cells]]) for name in names)
+
+
+def _quarters(order: Vector, errors: Vector) -> tuple[tuple[str, int, float], ...]:
+    known = np.flatnonzero(~np.isnan(order) & ~np.isnan(errors))
+    parts = np.array_split(known[np.argsort(order[known], kind="stable")], PARTS)
+    return tuple(_part(f"quarter {place}", errors[part]) for place, part in enumerate(parts, start=1))
+
+
+def _part(name: str, errors: Vector) -> tuple[str, int, float]:
+    present = errors[~np.isnan(errors)]
+    return name, int(present.size), float(present.mean()) if present.size else math.nan

@@ -1,0 +1,276 @@
+"""Files of scores become one table: the wide form that ``score`` writes, and the long one of any other tool.
+
+Wide, one row an item (and judge, and layout): ``id``, ``document``, ``judge``, ``layout``, a column a criterion with
+the score, and the raters' columns. Long, one row a score and rater: ``id``, ``criterion``, ``score``, ``judge``,
+``layout``, ``rating``, ``rater``, ``document``. Several files are several judges, told apart by ``judge`` or by name.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from polyjudge.audits.guess import guess_long, guess_wide
+from polyjudge.audits.table import Judgement, ScoreTable
+from polyjudge.datasets.cells import is_missing, rating_of, score_of, text_of
+from polyjudge.datasets.examples import rating_columns
+from polyjudge.datasets.problems import Problems, clipped, listed, nearest
+from polyjudge.datasets.table import Table
+from polyjudge.datasets.tables import PandasLike, PolarsLike, read_table, table_of
+from polyjudge.domain.criterion import Criterion
+from polyjudge.domain.dataset import Rubric
+from polyjudge.domain.scale import NAN, Scale
+from polyjudge.errors import DataError
+from polyjudge.metrics.levels import Matrix
+
+Rows = Sequence[Mapping[str, object]] | PandasLike | PolarsLike
+LONG = ("id", "criterion", "score")
+THE_JUDGE = "judge"
+
+
+@dataclass(frozen=True, slots=True)
+class NamedTable:
+    """A table and the judge that its rows belong to where no column says so."""
+
+    judge: str
+    table: Table
+
+
+def read_files(sources: Sequence[Path], *, several: bool) -> list[NamedTable]:
+    """The tables of files; of several each is a judge of its own, unless a column says otherwise.
+
+    Raises:
+        DataError: as ``read_table``.
+        MissingExtra: Parquet without pyarrow.
+    """
+    return [NamedTable(one.stem if several else THE_JUDGE, read_table(one)) for one in sources]
+
+
+def rows_table(rows: Rows) -> list[NamedTable]:
+    """The table of rows in memory."""
+    return [NamedTable(THE_JUDGE, table_of(rows))]
+
+
+def score_table(tables: Sequence[NamedTable], rubric: Rubric | None, along: str = "") -> ScoreTable:
+    """One table of all scores.
+
+    Args:
+        tables: wide or long, each by its columns.
+        rubric: criteria, scales and the raters' columns; None guesses them from the columns.
+        along: a column along which drift is looked for; "" = none.
+
+    Raises:
+        DataError: missing columns, or cells that cannot be used, each with its row and column.
+    """
+    long = [_is_long(one.table) for one in tables]
+    criteria = rubric.criteria if rubric is not None else _guessed(tables, long)
+    gathering = _Gathering(criteria, along)
+    for one, is_long in zip(tables, long, strict=True):
+        reader = _Reader(gathering, one, rubric, several=len(tables) > 1)
+        reader.long() if is_long else reader.wide()
+    return gathering.table(", ".join(one.table.source for one in tables), guessed=rubric is None)
+
+
+def _is_long(table: Table) -> bool:
+    return set(LONG[1:]) <= set(table.columns)
+
+
+def _guessed(tables: Sequence[NamedTable], long: Sequence[bool]) -> tuple[Criterion, ...]:
+    found: dict[str, Criterion] = {}
+    for one, is_long in zip(tables, long, strict=True):
+        for criterion in guess_long(one.table) if is_long else guess_wide(one.table):
+            found.setdefault(criterion.name, criterion)
+    return tuple(found.values())
+
+
+class _Gathering:
+    """Scores and ratings by item, whatever the order and form of the rows."""
+
+    def __init__(self, criteria: Sequence[Criterion], along: str) -> None:
+        self.criteria = tuple(criteria)
+        self.scales: Mapping[str, Scale] = {criterion.name: criterion.scale for criterion in criteria}
+        self.along = along
+        self.documents: dict[str, str | None] = {}
+        self.scores: dict[tuple[str, str], dict[tuple[str, str], float]] = {}
+        self.ratings: dict[str, dict[str, dict[str, float]]] = {criterion.name: {} for criterion in criteria}
+        self.cells: dict[tuple[str, str], dict[str, str]] = {}
+
+    def table(self, source: str, *, guessed: bool) -> ScoreTable:
+        """What was gathered.
+
+        Raises:
+            DataError: there is no rating, or no score, of a criterion.
+        """
+        problems = Problems(source, DataError)
+        for name in self.scales:
+            if not any(self.ratings[name].values()):
+                problems.add(f"no row has a human rating of {name!r}; name the raters' columns in a criteria file")
+            if not any(item[1] == name for scores in self.scores.values() for item in scores):
+                problems.add(f"no row has a score of {name!r}; leave the criterion out, or check the column's name")
+        problems.check()
+        ids = tuple(self.documents)
+        known = [self.documents[one] for one in ids]
+        named = tuple(one for one in known if one is not None)
+        notes = []
+        if named and len(named) < len(ids):
+            notes.append(f"{len(ids) - len(named)} of {len(ids)} items have no document; intervals resample rows")
+        return ScoreTable(
+            source,
+            ids,
+            named if len(named) == len(ids) else None,
+            self.criteria,
+            {name: self._raters(ids, name) for name in self.scales},
+            tuple(self._judgement(ids, key) for key in self.scores),
+            guessed,
+            tuple(notes),
+        )
+
+    def _raters(self, ids: Sequence[str], name: str) -> Matrix:
+        raters = [given for given in self.ratings[name].values() if given]
+        return np.array([[given.get(one, NAN) for given in raters] for one in ids]).reshape(len(ids), len(raters))
+
+    def _judgement(self, ids: Sequence[str], key: tuple[str, str]) -> Judgement:
+        scores, cells = self.scores[key], self.cells.get(key, {})
+        matrix = np.array([[scores.get((one, name), NAN) for name in self.scales] for one in ids])
+        along = tuple(cells.get(one, "") for one in ids) if self.along else ()
+        return Judgement(*key, matrix.reshape(len(ids), len(self.scales)), along)
+
+
+class _Reader:
+    """Reads one table into a gathering, collecting what is wrong with its cells."""
+
+    def __init__(self, gathering: _Gathering, named: NamedTable, rubric: Rubric | None, *, several: bool) -> None:
+        self._into = gathering
+        self._judge = named.judge
+        self._several = several
+        self._table = named.table
+        self._problems = Problems(self._table.source, DataError)
+        self._id = self._column(rubric.id if rubric else None, "id")
+        self._document = self._column(rubric.document if rubric else None, "document")
+        if gathering.along and gathering.along not in self._table.columns:
+            near = nearest(gathering.along, self._table.columns)
+            self._problems.add(f"no column {gathering.along!r} to look for drift along{near}")
+
+    def _column(self, named: str | None, usual: str) -> str | None:
+        return next((one for one in (named, usual) if one and one in self._table.columns), None)
+
+    def wide(self) -> None:
+        raters = {c.name: self._rating_columns(c) for c in self._into.criteria}
+        missing = [name for name in raters if name not in self._table.columns]
+        for name in missing:
+            near = (
+                nearest(name, self._table.columns) or f"; the columns are {listed(map(clipped, self._table.columns))}"
+            )
+            self._problems.add(f"no column {name!r} with the scores of this criterion{near}")
+        if self._id is None and (self._several or {"judge", "layout"} & set(self._table.columns)):
+            self._problems.add("no column 'id', without which scores of one item cannot be paired; add one")
+        self._problems.check()
+        seen: dict[tuple[str, tuple[str, str]], int] = {}
+        for position, row in enumerate(self._table.rows):
+            item, key = self._item(position), self._key(position)
+            if seen.setdefault((item, key), position) != position:
+                first = self._table.where(seen[item, key])
+                self._problem(position, f"item {item!r} was scored in {first} already by the same judge and layout")
+            for name, named in raters.items():
+                self._score(position, name, row.get(name), item, key)
+                for column in named:
+                    self._rating(position, column, name, row.get(column), item, column)
+            self._cell(position, item, key)
+        self._problems.check()
+
+    def _rating_columns(self, criterion: Criterion) -> tuple[str, ...]:
+        """The raters' columns that the table has; ``score`` writes those called like a criterion as NAME.rating."""
+        taken = self._into.scales
+        wanted = [f"{one}.rating" if one in taken else one for one in rating_columns(criterion)]
+        return tuple(one for one in wanted if one in self._table.columns)
+
+    def long(self) -> None:
+        if self._id is None:
+            self._problems.add("no column 'id'; the long form needs id, criterion, score and rating")
+        self._problems.check()
+        rater_of: dict[tuple[object, ...], int] = {}
+        for position, row in enumerate(self._table.rows):
+            name = self._text(position, "criterion")
+            if name not in self._into.scales:
+                self._problem(position, f"criterion {name!r} is none of {listed(map(repr, self._into.scales))}")
+                continue
+            item, key = self._item(position), self._key(position)
+            rater = self._text(position, "rater") if "rater" in self._table.columns else "rating"
+            first = rater_of.setdefault((item, name, key, rater), position)
+            if first != position:
+                where = self._table.where(first)
+                self._problem(
+                    position, f"says again what {where} says of item {item!r}, {name!r}, this judge and rater"
+                )
+            self._score(position, name, row.get("score"), item, key, column="score")
+            self._rating(position, "rating", name, row.get("rating"), item, rater)
+            self._cell(position, item, key)
+        self._problems.check()
+
+    def _item(self, position: int) -> str:
+        item = self._text(position, self._id) if self._id else str(position + 1)
+        if not item:
+            self._problem(position, f"column {self._id!r} is empty; every item needs its id")
+        document = self._text(position, self._document) or None if self._document else None
+        known = self._into.documents.setdefault(item, document)
+        if known is None and document is not None:
+            self._into.documents[item] = document
+        elif document is not None and document != known:
+            self._problem(position, f"item {item!r} belongs to document {document!r} here and to {known!r} elsewhere")
+        return item
+
+    def _key(self, position: int) -> tuple[str, str]:
+        judge = self._text(position, "judge") if "judge" in self._table.columns else ""
+        layout = self._text(position, "layout") if "layout" in self._table.columns else ""
+        return judge or self._judge, layout
+
+    def _score(
+        self, position: int, name: str, cell: object, item: str, key: tuple[str, str], column: str | None = None
+    ) -> None:
+        value = self._read(position, column or name, cell, lambda: score_of(cell, self._into.scales[name]))
+        into = self._into.scores.setdefault(key, {})
+        if math.isnan(value):
+            return
+        if into.setdefault((item, name), value) != value:
+            self._problem(
+                position,
+                f"the score of item {item!r} on {name!r} is {value:g} here and {into[item, name]:g} elsewhere",
+            )
+
+    def _rating(self, position: int, column: str, name: str, cell: object, item: str, rater: str) -> None:
+        value = self._read(position, column, cell, lambda: rating_of(cell, self._into.scales[name]))
+        into = self._into.ratings[name].setdefault(rater, {})
+        if math.isnan(value):
+            return
+        if into.setdefault(item, value) != value:
+            self._problem(
+                position, f"{rater!r} rates item {item!r} on {name!r} {value:g} here and {into[item]:g} elsewhere"
+            )
+
+    def _cell(self, position: int, item: str, key: tuple[str, str]) -> None:
+        if self._into.along:
+            self._into.cells.setdefault(key, {})[item] = self._text(position, self._into.along)
+
+    def _text(self, position: int, column: str | None) -> str:
+        cell = self._table.rows[position].get(column or "")
+        try:
+            return "" if is_missing(cell) else text_of(cell).strip()
+        except ValueError as error:
+            self._problem(position, f"column {column!r} {error}")
+            return ""
+
+    def _read(self, position: int, column: str, cell: object, read: Callable[[], float]) -> float:
+        if cell is None:
+            return NAN
+        try:
+            return read()
+        except ValueError as error:
+            self._problem(position, f"column {column!r}: {error}")
+            return NAN
+
+    def _problem(self, position: int, text: str) -> None:
+        self._problems.add(f"{self._table.where(position)}: {text}")

@@ -1,0 +1,55 @@
+"""``polyjudge audit``."""
+
+from __future__ import annotations
+
+import click
+
+from polyjudge.errors import QualityGateFailed
+
+
+@click.command("audit")
+@click.argument("scores", nargs=-1, required=True)
+@click.option("--criteria", metavar="FILE", help="criteria.yaml; without it criteria and scales are guessed")
+@click.option("--drift", metavar="COLUMN", default="", help="look for errors that move along this column")
+@click.option("--margin", type=float, metavar="X", help="loss by sharing a call that is accepted; default 0.03")
+@click.option(
+    "--fail-under", "fail_under", multiple=True, metavar="METRIC=X", help="exit 100 when a judge's mean is worse"
+)
+@click.option("--seed", type=int, default=0, metavar="N", help="of resamples and permutations")
+@click.option("--output", metavar="FILE", help="also write the audit as Markdown, or as JSON to a .json file")
+@click.option("--json", "as_json", is_flag=True, help="print the audit as JSON")
+def command(
+    scores: tuple[str, ...],
+    criteria: str | None,
+    drift: str,
+    margin: float | None,
+    fail_under: tuple[str, ...],
+    seed: int,
+    output: str | None,
+    as_json: bool,
+) -> None:
+    """Audit a judge that already scores, from any tool; no model is asked.
+
+    SCORES are one or more files: scores.csv of this tool, the wide or long form of docs/audit.md, or logs of Inspect.
+    """
+    from pathlib import Path
+
+    from polyjudge.cli.audit_text import audit_lines
+    from polyjudge.experiments.audit import Audit, audit
+    from polyjudge.runs import codec
+    from polyjudge.runs.store import write_whole
+
+    def show(found: Audit) -> None:
+        text = "\n".join(audit_lines(found))
+        if output:
+            write_whole(Path(output), (codec.pretty(found) if output.endswith(".json") else text) + "\n")
+        click.echo(codec.pretty(found) if as_json else text)
+
+    bounds = {} if margin is None else {"margin": margin}
+    try:
+        found = audit(list(scores), criteria=criteria, drift=drift, fail_under=fail_under, seed=seed, **bounds)
+    except QualityGateFailed as failed:
+        if isinstance(failed.audit, Audit):
+            show(failed.audit)
+        raise
+    show(found)

@@ -1,0 +1,203 @@
+"""The audit of scores that a user already has, from any tool: files in, everything known of the judge out."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from polyjudge.audits.agreement import MEAN, METRICS, Agreement, Detectable, agreements, detectable
+from polyjudge.audits.annotators import Annotators, annotators, verdict
+from polyjudge.audits.bias import Bias, Drift, JudgeHalo, biases, drifts, judge_halo
+from polyjudge.audits.contests import Contest, contests
+from polyjudge.audits.interference import MARGIN, Interference, interferences
+from polyjudge.audits.read import NamedTable, Rows, read_files, rows_table, score_table
+from polyjudge.audits.table import ScoreTable
+from polyjudge.connect.inspect import inspect_table, is_inspect_log
+from polyjudge.datasets.load import Criteria, load_rubric
+from polyjudge.errors import ConfigError, DataError, QualityGateFailed
+from polyjudge.metrics import agreement
+
+if TYPE_CHECKING:
+    from polyjudge.domain.dataset import Rubric
+
+Files = str | Path | Sequence[str | Path]
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """Everything known of some judges from their scores and people's ratings.
+
+    Attributes:
+        source: the files.
+        items: how many.
+        documents: how many documents they are of; 0 when the files name none, and rows are resampled.
+        scales: criterion -> its scale in words.
+        guessed: whether criteria and scales were guessed from the columns.
+        annotators: how far the raters agree, one a criterion.
+        annotators_verdict: whether an alignment to them makes sense, in words.
+        detectable: what a comparison on these ratings can show.
+        agreements: every statistic of every judgement.
+        biases: level and spread of every judgement.
+        halos: of every judgement with two ordered criteria.
+        drifts: along the column that was named.
+        contests: every pair of judgements, Holm-corrected.
+        interferences: layouts together against apart.
+        notes: what reading found.
+    """
+
+    source: str
+    items: int
+    documents: int
+    scales: Mapping[str, str]
+    guessed: bool
+    annotators: tuple[Annotators, ...]
+    annotators_verdict: str
+    detectable: Detectable
+    agreements: tuple[Agreement, ...]
+    biases: tuple[Bias, ...]
+    halos: tuple[JudgeHalo, ...]
+    drifts: tuple[Drift, ...]
+    contests: tuple[Contest, ...]
+    interferences: tuple[Interference, ...]
+    notes: tuple[str, ...]
+
+    def agreement(self, metric: str, criterion: str = MEAN, judge: str = "", layout: str = "") -> float:
+        """A pooled figure; of several judgements that fit the worst, and nan where one of them has none.
+
+        Args:
+            metric: a statistic's name.
+            criterion: its name; "mean" of a single criterion is that criterion.
+            judge: only this one; "" = all.
+            layout: only this one; "" = all.
+
+        Raises:
+            ConfigError: no such figure was measured.
+        """
+        better = agreement.metric(metric)
+        only = next(iter(self.scales)) if len(self.scales) == 1 and criterion == MEAN else criterion
+        found = [
+            row.value
+            for row in self.agreements
+            if (row.metric, row.criterion, row.grouping) == (metric, only, "pooled")
+            and judge in ("", row.judge)
+            and layout in ("", row.layout)
+        ]
+        if not found:
+            raise ConfigError(
+                f"{metric!r} was not measured on {criterion!r}; measured are "
+                f"{', '.join(sorted({f'{row.metric} on {row.criterion}' for row in self.agreements}))}"
+            )
+        if any(math.isnan(value) for value in found):
+            return math.nan
+        return min(found) if better.higher_is_better else max(found)
+
+
+def audit(
+    scores: Files | Rows,
+    *,
+    criteria: Criteria | None = None,
+    drift: str = "",
+    margin: float = MARGIN,
+    fail_under: Mapping[str, float] | Sequence[str] = (),
+    seed: int = 0,
+) -> Audit:
+    """Audit one or more judges; no model is asked.
+
+    Args:
+        scores: one or several files in the wide or long form of docs/audit.md, Inspect logs, rows, or a data frame.
+        criteria: a criteria file or mapping; without it criteria and scales are guessed from the columns.
+        drift: a column along which errors may move, such as a date or a batch.
+        margin: the loss of agreement by sharing a call that the recommended packing accepts.
+        fail_under: metric -> the worst mean over the criteria that passes, for every judgement.
+        seed: of resamples and permutations.
+
+    Raises:
+        InputError: files or criteria that cannot be used.
+        QualityGateFailed: a judgement is below ``fail_under``; the audit itself is its attribute ``audit``.
+    """
+    bounds = read_bounds(fail_under)
+    rubric = load_rubric(criteria) if criteria is not None else None
+    table = score_table(_tables(scores, rubric), rubric, drift)
+    found = _audit(table, drift, margin, seed)
+    _hold(found, bounds)
+    return found
+
+
+def read_bounds(given: Mapping[str, float] | Sequence[str]) -> dict[str, float]:
+    """``METRIC=X`` texts as numbers.
+
+    Raises:
+        ConfigError: another form, or an unknown metric.
+    """
+    if isinstance(given, Mapping):
+        pairs = [(str(name), str(value)) for name, value in given.items()]
+    else:
+        pairs = [(name.strip(), value.strip()) for name, _, value in (text.partition("=") for text in given)]
+    bounds = {}
+    for name, value in pairs:
+        if name not in METRICS:
+            raise ConfigError(f"--fail-under {name}={value}: unknown metric; choose one of {', '.join(METRICS)}")
+        try:
+            bounds[name] = float(value)
+        except ValueError:
+            raise ConfigError(f"--fail-under {name}={value}: {value!r} is no number; write METRIC=X") from None
+        if not math.isfinite(bounds[name]):
+            raise ConfigError(f"--fail-under {name}={value}: write a finite number")
+    return bounds
+
+
+def _tables(scores: Files | Rows, rubric: Rubric | None) -> list[NamedTable]:
+    if isinstance(scores, (str, Path)):
+        scores = [scores]
+    if isinstance(scores, Sequence) and all(isinstance(one, (str, Path)) for one in scores):
+        paths = [Path(str(one)) for one in scores]
+        if not paths:
+            raise DataError("no file of scores was named; give one or more")
+        logs = [path for path in paths if is_inspect_log(path)]
+        named = [(path, path.stem if len(paths) > 1 else "") for path in logs]
+        tables = [NamedTable(path.stem, inspect_table(path, rubric, judge)) for path, judge in named]
+        return [*tables, *read_files([path for path in paths if path not in logs], several=len(paths) > 1)]
+    return rows_table(scores)  # type: ignore[arg-type]
+
+
+def _audit(table: ScoreTable, drift: str, margin: float, seed: int) -> Audit:
+    raters = annotators(table.raters, table.levels, table.documents, seed)
+    halos = [judge_halo(table, one, seed) for one in table.judgements]
+    return Audit(
+        source=table.source,
+        items=len(table.ids),
+        documents=len(set(table.documents)) if table.documents else 0,
+        scales={criterion.name: criterion.scale.describe() for criterion in table.criteria},
+        guessed=table.guessed,
+        annotators=raters,
+        annotators_verdict=verdict(raters),
+        detectable=detectable(table),
+        agreements=tuple(row for one in table.judgements for row in agreements(table, one, seed)),
+        biases=tuple(row for one in table.judgements for row in biases(table, one, seed)),
+        halos=tuple(one for one in halos if one is not None),
+        drifts=tuple(row for one in table.judgements for row in drifts(table, one, drift, seed)) if drift else (),
+        contests=contests(table, seed),
+        interferences=interferences(table, margin, seed),
+        notes=table.notes,
+    )
+
+
+def _hold(found: Audit, bounds: Mapping[str, float]) -> None:
+    """Compare with the bounds; what is undefined has not passed."""
+    failed = []
+    for name, bound in bounds.items():
+        better = agreement.metric(name)
+        for judge, layout in dict.fromkeys((row.judge, row.layout) for row in found.agreements):
+            value = found.agreement(name, judge=judge, layout=layout)
+            passed = value >= bound if better.higher_is_better else value <= bound
+            if not passed:
+                told = "undefined" if math.isnan(value) else f"{value:.4f}"
+                who = f"{judge}, {layout}" if layout else judge
+                failed.append(
+                    f"{who}: mean {name} {told}, wanted {bound:g} or {'more' if better.higher_is_better else 'less'}"
+                )
+    if failed:
+        raise QualityGateFailed("; ".join(failed), found)

@@ -1,0 +1,33 @@
+"""``polyjudge audit`` as it is typed."""
+
+import json
+
+from tests.audits.judged import judged, write_wide
+from tests.commands import polyjudge
+
+
+def test_an_audit_is_printed_and_written(tmp_path):
+    file = write_wide(tmp_path / "scores.csv", judged(documents=10))
+    ended = polyjudge("audit", file, "--output", tmp_path / "audit.md")
+    assert ended.code == 0
+    assert (tmp_path / "audit.md").read_text() == ended.out
+    for words in ("# Audit of", "Krippendorff's alpha", "## Agreement", "## Bias", "## Halo", "Interference: good"):
+        assert words in ended.out
+
+
+def test_a_gate_that_fails_leaves_with_100_after_the_audit(tmp_path):
+    file = write_wide(tmp_path / "scores.csv", judged(documents=10))
+    ended = polyjudge("audit", file, "--fail-under", "spearman=0.99", "--json")
+    assert ended.code == 100
+    assert json.loads(ended.out)["items"] == 40
+    assert "mean spearman" in ended.err
+    assert polyjudge("audit", file, "--fail-under", "spearman=-1").code == 0
+
+
+def test_wrong_use_leaves_with_2(tmp_path):
+    assert polyjudge("audit", tmp_path / "none.csv").code == 2
+    assert polyjudge("audit").code == 2
+    file = write_wide(tmp_path / "scores.csv", judged(documents=6))
+    assert polyjudge("audit", file, "--fail-under", "spearman").code == 2
+    ended = polyjudge("audit", file, "--drift", "daay")
+    assert (ended.code, "no column 'daay'" in ended.err) == (2, True)
