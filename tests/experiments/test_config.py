@@ -54,6 +54,8 @@ OTHERS: dict[str, Any] = {
     "parameters": {"judge": {"temperature": 0.3}},
     "max_calls": 10,
     "max_tokens": 10,
+    "max_cost": 0.5,
+    "prices": {"openai/x": {"input": 1.0, "output": 2.0}},
     "max_concurrency": 2,
     "attempt_timeout": 10.0,
     "requests_per_minute": 10.0,

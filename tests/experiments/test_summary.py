@@ -50,16 +50,20 @@ def test_accounts_tell_what_was_free_failed_and_estimated() -> None:
         failures=3,
         prompt_tokens=5000,
         completion_tokens=600,
+        cached_tokens=900,
+        cost=0.01234,
         estimated_tokens=70,
         journal_tokens=9000,
     )
     assert account_lines([account], 1.25) == [
         "judge: 1,200 calls to a/b (34 more from the journal or shared, free, 3 failed), "
-        "5,000 prompt + 600 completion + 70 estimated tokens",
+        "5,000 prompt (900 cached) + 600 completion + 70 estimated tokens, 0.012 USD",
+        "cost: 0.012 USD",
         "time: 1.2 s",
     ]
-    plain = account_lines([RoleAccount("loss", "a/b", sent=1, answered=1)], 0)[0]
-    assert plain == "loss: 1 calls to a/b, 0 prompt + 0 completion tokens"
+    plain = account_lines([RoleAccount("loss", "a/b", sent=1, answered=1)], 0)
+    assert plain[0] == "loss: 1 calls to a/b, 0 prompt + 0 completion tokens"
+    assert plain[1] == "cost: a/b: price unknown"
 
 
 def test_warnings_name_collapse_and_missing_scores() -> None:

@@ -53,7 +53,7 @@ def test_the_total_is_the_sum_of_all_accounts() -> None:
         accounts.answered(request, Reply("", usage=Usage(1, 1, 1)), charge, 0.25)
     total, snapshot = accounts.total(), accounts.snapshot()
     assert len(snapshot) == 6
-    for field in fields(RoleAccount)[2:]:
+    for field in fields(RoleAccount)[2:-2]:
         assert getattr(total, field.name) == sum(getattr(account, field.name) for account in snapshot) > 0
 
 

@@ -8,18 +8,27 @@ from hypothesis import strategies as st
 
 from polyjudge.errors import BudgetSpent
 from polyjudge.llm.budget import Bound, Budget, Charge
+from polyjudge.llm.money import PICO, Price
 from polyjudge.llm.request import Message, Request, Sampling, Usage
 
 TURNS = st.integers(0, 3)
 OUTCOMES = st.sampled_from(["answered", "unreported", "refused", "timed out", "never sent", "cancelled"])
+PRICES = st.none() | st.builds(
+    Price, *[st.integers(0, 9)] * 2, cached=st.none() | st.integers(0, 9), written=st.none() | st.integers(0, 9)
+)
 CALLS = st.lists(st.tuples(TURNS, st.integers(1, 60), st.integers(0, 40), OUTCOMES, TURNS), max_size=25)
 
 
 class Overseer:
     """Makes calls on a budget and checks its laws after every change."""
 
-    def __init__(self, max_calls: int | None, max_tokens: int | None) -> None:
-        self.budget = Budget(max_calls, max_tokens)
+    def __init__(
+        self, max_calls: int | None, max_tokens: int | None, max_cost: int | None, price: Price | None
+    ) -> None:
+        self.budget = Budget(max_calls, max_tokens, max_cost)
+        self.price = price
+        self.held_cost = 0
+        self.cost = 0
         self.held = 0
         self.sent = 0
         self.tokens = 0
@@ -31,20 +40,24 @@ class Overseer:
         assert budget.tokens == self.tokens
         assert budget.max_calls is None or budget.calls <= budget.max_calls
         assert budget.max_tokens is None or self.tokens + self.held <= budget.max_tokens
+        assert budget.cost == self.cost
+        assert budget.max_cost is None or self.cost + self.held_cost <= budget.max_cost
 
     async def call(self, start: int, prompt: int, completion: int, outcome: str, length: int) -> str:
         for _ in range(start):
             await asyncio.sleep(0)
-        bound = Bound(prompt, completion)
+        bound = Bound(prompt, completion, self.price)
         try:
             reservation = await self.budget.reserve(bound)
         except BudgetSpent:
             # What is settled alone leaves no room: no reservation could have given any back.
             no_calls = self.budget.max_calls is not None and self.budget.calls >= self.budget.max_calls
             left = float("inf") if self.budget.max_tokens is None else self.budget.max_tokens - self.tokens
-            assert no_calls or bound.tokens > left
+            money = float("inf") if self.budget.max_cost is None else self.budget.max_cost - self.cost
+            assert no_calls or bound.tokens > left or bound.cost > money
             return "spent"
         self.held += bound.tokens
+        self.held_cost += bound.cost
         self.sent += 1
         self.check()
         try:
@@ -52,25 +65,35 @@ class Overseer:
                 await asyncio.sleep(0)
         finally:
             self.held -= bound.tokens
+            self.held_cost -= bound.cost
             if outcome == "never sent":
                 self.sent -= 1
                 self.budget.withdraw(reservation)
             else:
-                usage = Usage(prompt // 2, completion // 3) if outcome == "answered" else Usage()
+                told = Usage(prompt - length, completion // 3, cached=prompt // 2, written=length)
+                usage = told if outcome == "answered" else Usage()
                 charge = self.budget.settle(reservation, usage, charged=outcome != "refused")
                 self.tokens += charge.tokens
+                self.cost += charge.cost
                 assert charge.tokens <= bound.tokens
+                assert charge.cost <= bound.cost
             self.check()
         return outcome
 
 
 @settings(deadline=None)
-@given(st.none() | st.integers(0, 12), st.none() | st.integers(0, 300), CALLS)
+@given(
+    st.none() | st.integers(0, 12), st.none() | st.integers(0, 300), st.none() | st.integers(0, 10**9), PRICES, CALLS
+)
 def test_no_budget_is_ever_exceeded_and_nobody_waits_for_ever(
-    max_calls: int | None, max_tokens: int | None, calls: list[tuple[int, int, int, str, int]]
+    max_calls: int | None,
+    max_tokens: int | None,
+    max_cost: int | None,
+    price: Price | None,
+    calls: list[tuple[int, int, int, str, int]],
 ) -> None:
     async def scenario() -> None:
-        overseer = Overseer(max_calls, max_tokens)
+        overseer = Overseer(max_calls, max_tokens, max_cost, price)
         tasks = [asyncio.ensure_future(overseer.call(*call)) for call in calls]
         for task, call in zip(tasks, calls, strict=True):
             if call[3] == "cancelled":
@@ -167,6 +190,17 @@ def test_what_is_not_reported_is_charged_as_reserved(usage: Usage, charge: Charg
         return budget
 
     assert asyncio.run(scenario()).tokens == charge.tokens
+
+
+def test_what_is_free_goes_on_when_the_money_is_spent() -> None:
+    async def scenario() -> None:
+        budget = Budget(max_cost=PICO // 1000)
+        with pytest.raises(BudgetSpent, match=r"0 of 0\.001 USD .* may take 0\.00104; .*--max-cost"):
+            await budget.reserve(Bound(1000, 10, Price(1, 4)))
+        budget.settle(await budget.reserve(Bound(1000, 10)), Usage())
+        assert (budget.tokens, budget.cost) == (1010, 0)
+
+    asyncio.run(scenario())
 
 
 def test_settling_or_withdrawing_again_changes_nothing() -> None:

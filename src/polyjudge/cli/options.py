@@ -41,6 +41,7 @@ _BOUNDS = (
     ("--limit", int, "N", "only the first N rows"),
     ("--max-calls", int, "N", "stop before more calls than this"),
     ("--max-tokens", int, "N", "stop before more tokens than this"),
+    ("--max-cost", float, "USD", "stop before more money than this; prices must be known"),
     ("--max-concurrency", int, "N", "calls at once"),
     ("--threads", int, "N", "threads of an embedded model; default 1"),
     ("--fail-on-error", float, "0|SHARE|COUNT", "fail when more scores than this are unreadable"),

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 import click
 
 from polyjudge.experiments.check import Check, CriterionCheck
+from polyjudge.experiments.costs import billed, cost_text, total_text
 from polyjudge.experiments.plan import PlannedRole
 from polyjudge.experiments.result import Run
 from polyjudge.experiments.score import Scores
@@ -73,6 +74,8 @@ def print_scores(scores: Scores, as_json: bool) -> None:
         return
     click.echo(f"{len(scores.predictions)} rows, {total - scores.unscored} scores, {scores.unscored} unscored")
     click.echo(f"scores: {scores.path}")
+    if billed(scores.accounts):
+        click.echo(f"cost: {total_text(scores.accounts)}")
     if scores.simulated:
         click.echo(notice(scores.simulated))
 
@@ -117,7 +120,7 @@ def _criterion(one: CriterionCheck, floors: list[str]) -> list[str]:
 
 
 def _plan(found: Check) -> Iterable[str]:
-    columns = ("role", "model", "calls", "prompt tokens", "completion tokens")
+    columns = ("role", "model", "calls", "prompt tokens", "completion tokens", "USD")
     yield from table_text([_role(role) for role in found.roles], columns)
     merged = sum(role.merged for role in found.roles)
     of_them = f" (at most {merged:,} of them for merged prompts)" if merged else ""
@@ -125,10 +128,13 @@ def _plan(found: Check) -> Iterable[str]:
         f"Planned: {found.calls:,} calls{of_them}, about {found.tokens:,} tokens (estimate; re-asks and retries not "
         f"counted)."
     )
+    yield f"Estimated cost, with nothing cached: {total_text(found.roles)}."
 
 
 def _role(role: PlannedRole) -> tuple[str, ...]:
-    return (role.role, role.model, f"{role.calls:,}", f"{role.prompt_tokens:,}", f"{role.completion_tokens:,}")
+    cost = role.unpriced.partition(":")[0] if role.cost is None else cost_text(role.cost).removesuffix(" USD")
+    tokens = (f"{role.prompt_tokens:,}", f"{role.completion_tokens:,}")
+    return (role.role, role.model, f"{role.calls:,}", *tokens, cost)
 
 
 def _figure(value: float) -> str:

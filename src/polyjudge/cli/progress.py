@@ -10,6 +10,7 @@ from textwrap import shorten
 import click
 
 from polyjudge.domain.records import Step
+from polyjudge.experiments.costs import billed, total_text
 from polyjudge.experiments.events import Counted, Event, Noted, Observer, Planned, unwatched
 
 # steps.jsonl holds the whole of a reason.
@@ -57,7 +58,8 @@ def _line(event: Event) -> str:
         calls = sum(role.calls for role in event.roles)
         merged = sum(role.merged for role in event.roles)
         of_them = f", at most {merged:,} of them for merged prompts" if merged else ""
-        return f"run {event.folder}: {event.steps} steps, about {calls:,} calls planned{of_them}"
+        money = f"; estimated cost: {total_text(event.roles)}" if billed(event.roles) else ""
+        return f"run {event.folder}: {event.steps} steps, about {calls:,} calls planned{of_them}{money}"
     if isinstance(event, Step):
         speaks = f" {event.criteria[0]}" if len(event.criteria) == 1 else ""
         return f"step {event.index}{speaks}: {event.status}, {shorten(event.reason, LONGEST_REASON)}"

@@ -11,6 +11,7 @@ from polyjudge.datasets.tables import is_there
 from polyjudge.errors import ConfigError
 from polyjudge.experiments.assemble import models_of, open_backends
 from polyjudge.experiments.config import RunConfig
+from polyjudge.experiments.costs import tariffs_of
 from polyjudge.experiments.events import Counted, Noted, Observer
 from polyjudge.experiments.simulated import notice, simulated
 from polyjudge.llm.accounts import Accounts
@@ -18,6 +19,7 @@ from polyjudge.llm.budget import Budget
 from polyjudge.llm.client import Client
 from polyjudge.llm.journal import Journal
 from polyjudge.llm.limits import Limits
+from polyjudge.llm.money import PICO
 from polyjudge.llm.request import Backend
 
 
@@ -51,7 +53,7 @@ async def open_client(
 
     Raises:
         ModelError: unknown provider, missing key, bad address.
-        ConfigError: the journal has no folder to be in.
+        ConfigError: the journal has no folder to be in, or money is bounded and a price is unknown.
     """
 
     def counted() -> None:
@@ -61,12 +63,14 @@ async def open_client(
     def noted(text: str) -> None:
         observer(Noted(text))
 
-    accounts = Accounts(counted)
+    tariffs = tariffs_of(config, backends)
+    most = None if config.max_cost is None else int(config.max_cost * PICO)
+    accounts = Accounts(counted, tariffs)
     record = Journal(journal_folder(), reuse=not config.no_cache) if journal else None
     client = Client(
         open_backends(config, backends, noted, planning=not journal),
         record,
-        Budget(config.max_calls, config.max_tokens),
+        Budget(config.max_calls, config.max_tokens, most),
         Limits(
             max_concurrency=config.max_concurrency,
             requests_per_minute=config.requests_per_minute,
@@ -75,6 +79,7 @@ async def open_client(
         ),
         accounts,
         notify=noted,
+        tariffs=tariffs,
     )
     async with client:
         told = notice(simulated(models_of(config), client))

@@ -17,6 +17,7 @@ from polyjudge.experiments.access import open_client
 from polyjudge.experiments.assemble import assemble, leaks_of, split_of
 from polyjudge.experiments.bridge import run
 from polyjudge.experiments.config import RunConfig, resolve
+from polyjudge.experiments.costs import priced
 from polyjudge.experiments.events import unwatched
 from polyjudge.experiments.plan import PlannedRole, planned
 from polyjudge.judge.measure import levels, primary_metric, rater_matrix, ratings
@@ -127,7 +128,8 @@ def check(
 async def _plan(config: RunConfig, dataset: Dataset, backends: Mapping[str, Backend]) -> tuple[PlannedRole, ...]:
     async with open_client(config, backends, unwatched, journal=False) as client:
         house = assemble(config, dataset, client)
-        return planned(house.setups, house.split, protocol=config.protocol, evaluate_every=config.evaluate_every)
+        roles = planned(house.setups, house.split, protocol=config.protocol, evaluate_every=config.evaluate_every)
+        return priced(roles, client.tariffs)
 
 
 def _check(config: RunConfig, dataset: Dataset, parts: Split, roles: tuple[PlannedRole, ...]) -> Check:

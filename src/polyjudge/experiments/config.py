@@ -22,6 +22,7 @@ from polyjudge.experiments.faults import told
 from polyjudge.experiments.recipes import recipe
 from polyjudge.experiments.sources import from_environment, from_file, merge, place
 from polyjudge.llm.backends.endpoint import read_address
+from polyjudge.llm.money import Price
 from polyjudge.llm.request import Sampling, body_extra
 from polyjudge.metrics.agreement import names as metric_names
 from polyjudge.registry import names
@@ -35,7 +36,17 @@ _SOUND = ("sound", "default")
 
 # What a run may cost and how it is watched; everything else is part of its identity.
 CIRCUMSTANCES = frozenset(
-    {"max_calls", "max_tokens", "max_concurrency", "fail_on_error", "no_cache", "threads", "attempt_timeout"}
+    {
+        "max_calls",
+        "max_tokens",
+        "max_cost",
+        "prices",
+        "max_concurrency",
+        "fail_on_error",
+        "no_cache",
+        "threads",
+        "attempt_timeout",
+    }
     | {"requests_per_minute", "tokens_per_minute"}
 )
 
@@ -81,6 +92,25 @@ class Parameters(_Checked):
         return Sampling(self.temperature, self.max_tokens, body_extra(self.extra))
 
 
+class ModelPrice(_Checked):
+    """The user's own price of one model, in USD for a million tokens; ``cached`` and ``written`` default to ``input``.
+
+    Attributes:
+        input: of the prompt.
+        cached: of the prompt's part that comes from the provider's prefix cache.
+        written: of the prompt's part that is written into it.
+        output: of the answer.
+    """
+
+    input: float = Field(ge=0)
+    cached: float | None = Field(default=None, ge=0)
+    written: float | None = Field(default=None, ge=0)
+    output: float = Field(ge=0)
+
+    def price(self) -> Price:
+        return Price(self.input, self.output, self.cached, self.written)
+
+
 class RunConfig(_Checked):
     """The resolved settings of one run; see docs/configuration.md for each."""
 
@@ -118,6 +148,8 @@ class RunConfig(_Checked):
     parameters: dict[str, Parameters] = Field(default_factory=dict)
     max_calls: int | None = Field(default=None, ge=0)
     max_tokens: int | None = Field(default=None, ge=0)
+    max_cost: float | None = Field(default=None, ge=0)
+    prices: dict[str, ModelPrice] = Field(default_factory=dict)
     max_concurrency: int = Field(default=64, ge=1)
     attempt_timeout: float = Field(default=120.0, gt=0)
     requests_per_minute: float | None = Field(default=None, gt=0)
@@ -239,7 +271,9 @@ def resolve(
 
 
 def _names_beside(path: Sequence[str]) -> Iterable[str]:
-    return RunConfig.model_fields if len(path) == 1 else Parameters.model_fields
+    if len(path) == 1:
+        return RunConfig.model_fields
+    return ModelPrice.model_fields if path[0] == "prices" else Parameters.model_fields
 
 
 def identity_text(config: RunConfig, **facts: Any) -> str:

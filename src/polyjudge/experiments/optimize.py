@@ -20,6 +20,7 @@ from polyjudge.experiments.access import open_client
 from polyjudge.experiments.assemble import House, assemble, leaks_of, models_of, sensible_metrics
 from polyjudge.experiments.bridge import run
 from polyjudge.experiments.config import RunConfig, Settings, digest8, identity_text, resolve
+from polyjudge.experiments.costs import priced
 from polyjudge.experiments.events import Noted, Observer, Planned, unwatched
 from polyjudge.experiments.judge_file import JudgeFile, dump_judge
 from polyjudge.experiments.outcome import Outcome, compare
@@ -88,7 +89,7 @@ async def _optimize(
                     f"--no-cache asks everything anew, and {str(folder.path)!r} holds steps already; leave it out to "
                     f"go on, or choose another --output"
                 )
-            _announce(folder, config, house, observer)
+            _announce(folder, config, house, client, observer)
             config = await probed(settings, house, client, set(backends), observer)
             if config != settings.config:
                 house = assemble(config, dataset, client)
@@ -134,7 +135,7 @@ def _default_folder(config: RunConfig, dataset: Dataset, identity: str) -> Path:
     return Path("runs") / f"{dataset.name}-{model}-{digest8(identity)}"
 
 
-def _announce(folder: RunFolder, config: RunConfig, house: House, observer: Observer) -> None:
+def _announce(folder: RunFolder, config: RunConfig, house: House, client: Client, observer: Observer) -> None:
     for note in house.dataset.notes:
         observer(Noted(note))
     if config.protocol == "paper":
@@ -148,7 +149,7 @@ def _announce(folder: RunFolder, config: RunConfig, house: House, observer: Obse
     for line in [] if report.clean else report.lines():
         observer(Noted(f"leak, {line}"))
     roles = planned(house.setups, house.split, protocol=config.protocol, evaluate_every=config.evaluate_every)
-    observer(Planned(str(folder.path), config.steps, roles))
+    observer(Planned(str(folder.path), config.steps, priced(roles, client.tariffs)))
 
 
 async def _steps(folder: RunFolder, config: RunConfig, house: House, observer: Observer) -> list[Step]:

@@ -28,6 +28,8 @@ class PlannedRole:
         completion_tokens: of all calls.
         merged: how many of the calls would judge merged prompts: at most so many, for a gate that takes the whole
             of a candidate, or nothing, needs none.
+        cost: estimated USD of these tokens; None where there is no price.
+        unpriced: why there is none.
     """
 
     role: str
@@ -36,6 +38,8 @@ class PlannedRole:
     prompt_tokens: int
     completion_tokens: int
     merged: int = 0
+    cost: float | None = None
+    unpriced: str = ""
 
 
 def planned(setups: Sequence[Setup], split: Split, *, protocol: str, evaluate_every: int) -> tuple[PlannedRole, ...]:

@@ -41,8 +41,8 @@ from polyjudge.runs.store import write_whole
 CHUNK = 1000
 # The settings that scoring understands; the rest of a judge is its file's.
 SCORE_SETTINGS = frozenset(
-    {"model", "base_url", "endpoint_name", "limit", "max_calls", "max_tokens", "max_concurrency"}
-    | {"attempt_timeout", "threads", "no_cache", "fail_on_error"}
+    {"model", "base_url", "endpoint_name", "limit", "max_calls", "max_tokens", "max_cost", "prices"}
+    | {"max_concurrency", "attempt_timeout", "threads", "no_cache", "fail_on_error"}
 )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from polyjudge.datasets.leaks import LeakReport
 from polyjudge.experiments.config import RunConfig
+from polyjudge.experiments.costs import cost_text, total_text
 from polyjudge.experiments.outcome import Comparison, Outcome
 from polyjudge.experiments.result import Run
 from polyjudge.llm.accounts import RoleAccount
@@ -30,11 +31,18 @@ def account_lines(accounts: Sequence[RoleAccount], seconds: float) -> list[str]:
         extras = [f"{free:,} more from the journal or shared, free"] if free else []
         extras += [f"{one.failures} failed"] if one.failures else []
         estimated = f" + {one.estimated_tokens:,} estimated" if one.estimated_tokens else ""
-        tokens = f"{one.prompt_tokens:,} prompt + {one.completion_tokens:,} completion{estimated} tokens"
+        cached = f" ({one.cached_tokens:,} cached)" if one.cached_tokens else ""
+        tokens = f"{one.prompt_tokens:,} prompt{cached} + {one.completion_tokens:,} completion{estimated} tokens"
         also = f" ({', '.join(extras)})" if extras else ""
-        lines.append(f"{one.role}: {one.sent:,} calls to {one.model}{also}, {tokens}")
+        lines.append(f"{one.role}: {one.sent:,} calls to {one.model}{also}, {tokens}{_cost(one)}")
+    if accounts:
+        lines.append(f"cost: {total_text(accounts)}")
     lines.append(f"time: {seconds:.1f} s")
     return lines
+
+
+def _cost(one: RoleAccount) -> str:
+    return "" if one.cost is None else f", {cost_text(one.cost)}"
 
 
 def warnings(outcome: Outcome) -> list[str]:

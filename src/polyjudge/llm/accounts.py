@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 
 from polyjudge.llm.budget import Charge
+from polyjudge.llm.money import NoPrice, Price, Tariff, usd
 from polyjudge.llm.request import ROLES, Reply, Request, Usage
 
 
 @dataclass(frozen=True, slots=True)
 class RoleAccount:
-    """The account of one role and model; of all of them when both names are "".
+    """The account of one role and model; of all of them, but for money, when both names are "".
 
     ``answered + from_journal + joined + failures`` is the number of calls that have ended, but for
     cancelled ones.
@@ -29,6 +30,8 @@ class RoleAccount:
         estimated_tokens: charged as reserved: time-outs, and whatever the provider did not report.
         journal_tokens: tokens that the answers from the journal had taken when they were asked, as reported.
         seconds: answered attempts, from sending to answer, summed.
+        cost: USD charged; None where there is no price.
+        unpriced: why there is none; "" where there is one.
     """
 
     role: str = ""
@@ -45,6 +48,8 @@ class RoleAccount:
     estimated_tokens: int = 0
     journal_tokens: int = 0
     seconds: float = 0.0
+    cost: float | None = None
+    unpriced: str = ""
 
     @property
     def tokens(self) -> int:
@@ -57,9 +62,13 @@ class Accounts:
 
     Args:
         on_change: called after every change, for a progress display; it must be quick and must not raise.
+        tariffs: what each model costs.
     """
 
-    def __init__(self, on_change: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self, on_change: Callable[[], None] | None = None, tariffs: Mapping[str, Tariff] | None = None
+    ) -> None:
+        self._tariffs = tariffs or {}
         self._accounts: dict[tuple[str, str], RoleAccount] = {}
         self._on_change = on_change
 
@@ -101,12 +110,19 @@ class Accounts:
 
     def total(self) -> RoleAccount:
         """All roles and models together."""
-        counters = [field.name for field in fields(RoleAccount) if field.name not in ("role", "model")]
+        others = ("role", "model", "cost", "unpriced")
+        counters = [field.name for field in fields(RoleAccount) if field.name not in others]
         accounts = self._accounts.values()
         return RoleAccount(**{name: sum(getattr(one, name) for one in accounts) for name in counters})
 
     def _of(self, request: Request) -> RoleAccount:
-        return self._accounts.get((request.role, request.model)) or RoleAccount(request.role, request.model)
+        return self._accounts.get((request.role, request.model)) or self._new(request.role, request.model)
+
+    def _new(self, role: str, model: str) -> RoleAccount:
+        tariff = self._tariffs.get(model)
+        if isinstance(tariff, Price):
+            return RoleAccount(role, model, cost=0.0)
+        return RoleAccount(role, model, unpriced=tariff.reason if isinstance(tariff, NoPrice) else "")
 
     def _write(self, account: RoleAccount) -> None:
         self._accounts[account.role, account.model] = account
@@ -120,6 +136,7 @@ def _with(account: RoleAccount, charge: Charge) -> RoleAccount:
         prompt_tokens=account.prompt_tokens + charge.prompt,
         completion_tokens=account.completion_tokens + charge.completion,
         estimated_tokens=account.estimated_tokens + charge.estimated,
+        cost=None if account.cost is None else account.cost + usd(charge.cost),
     )
 
 

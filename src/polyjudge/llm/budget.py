@@ -10,6 +10,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from polyjudge.errors import BudgetSpent
+from polyjudge.llm.money import NoPrice, Price, Tariff, usd
 from polyjudge.llm.request import Request, Usage
 
 # What a chat template adds: role markers around each message, a default system line and the begun reply.
@@ -19,43 +20,53 @@ TOKENS_PER_REQUEST = 64
 
 @dataclass(frozen=True, slots=True)
 class Bound:
-    """The most tokens that one attempt can take.
+    """The most that one attempt can take.
 
     Attributes:
         prompt: a byte-level tokenizer never makes more tokens than there are UTF-8 bytes.
         completion: the longest answer that the request allows.
+        price: None where there is none; what has no price draws on no money.
     """
 
     prompt: int
     completion: int
+    price: Price | None = None
 
     @property
     def tokens(self) -> int:
         return self.prompt + self.completion
 
+    @property
+    def cost(self) -> int:
+        """In picodollars, with nothing cached."""
+        return self.price.most(self.prompt, self.completion) if self.price is not None else 0
+
     @classmethod
-    def of(cls, request: Request) -> Bound:
+    def of(cls, request: Request, tariff: Tariff | None = None) -> Bound:
         """The bound of a request: UTF-8 bytes of messages, schema and extra fields, and what surrounds them."""
         texts = [message.content for message in request.messages]
         texts += [request.schema, *(value for _, value in request.sampling.extra)]
         bytes_ = sum(len(text.encode("utf-8", "surrogatepass")) for text in texts)
         around = TOKENS_PER_MESSAGE * len(request.messages) + TOKENS_PER_REQUEST
-        return cls(prompt=bytes_ + around, completion=request.sampling.max_tokens)
+        price = None if isinstance(tariff, NoPrice) else tariff
+        return cls(prompt=bytes_ + around, completion=request.sampling.max_tokens, price=price)
 
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """Tokens one attempt is charged with.
+    """What one attempt is charged with.
 
     Attributes:
         prompt: as the provider reported it; 0 when it did not.
         completion: as the provider reported it; 0 when it did not.
         estimated: the reserved tokens of whatever the provider did not report.
+        cost: picodollars of all of them; 0 also where there is no price.
     """
 
     prompt: int = 0
     completion: int = 0
     estimated: int = 0
+    cost: int = 0
 
     @property
     def tokens(self) -> int:
@@ -73,24 +84,30 @@ class Reservation:
 
 
 class Budget:
-    """Calls and tokens of one invocation; every role draws on it, in the order of asking.
+    """Calls, tokens and money of one invocation; every role draws on it, in the order of asking.
 
-    Neither limit is ever exceeded as long as an attempt takes at most its bound; where a provider reports
+    No limit is ever exceeded as long as an attempt takes at most its bound; where a provider reports
     more than that, what it reports is charged. A call that does not fit waits while reservations are
-    outstanding, because settling them gives tokens back; only then the budget is spent. So whatever was
+    outstanding, because settling them gives something back; only then the budget is spent. So whatever was
     sent before is answered and journalled by the time the run stops.
 
     Args:
         max_calls: the most attempts sent, retries among them; None = no limit.
         max_tokens: the most prompt and completion tokens together; None = no limit.
+        max_cost: the most picodollars; None = no limit.
     """
 
-    def __init__(self, max_calls: int | None = None, max_tokens: int | None = None) -> None:
+    def __init__(
+        self, max_calls: int | None = None, max_tokens: int | None = None, max_cost: int | None = None
+    ) -> None:
         self.max_calls = max_calls
         self.max_tokens = max_tokens
+        self.max_cost = max_cost
         self._calls = 0
         self._tokens = 0
+        self._cost = 0
         self._held = 0
+        self._held_cost = 0
         self._outstanding = 0
         self._waiting: deque[tuple[asyncio.Future[Reservation], Bound]] = deque()
 
@@ -104,11 +121,16 @@ class Budget:
         """Tokens charged so far; those of attempts under way are not among them."""
         return self._tokens
 
+    @property
+    def cost(self) -> int:
+        """Picodollars charged so far; those of attempts under way are not among them."""
+        return self._cost
+
     async def reserve(self, bound: Bound) -> Reservation:
-        """Hold one call and its tokens, waiting for outstanding reservations if they are in the way.
+        """Hold one call, its tokens and its money, waiting for outstanding reservations if they are in the way.
 
         Raises:
-            BudgetSpent: it does not fit and no outstanding reservation is left that could give tokens back.
+            BudgetSpent: it does not fit and no outstanding reservation is left that could give any back.
         """
         if not self._waiting:
             if self._fits(bound):
@@ -138,6 +160,7 @@ class Budget:
         charge = _charge(reservation.bound, usage) if charged else Charge()
         self._close(reservation)
         self._tokens += charge.tokens
+        self._cost += charge.cost
         self._serve()
         return charge
 
@@ -151,16 +174,21 @@ class Budget:
     def _close(self, reservation: Reservation) -> None:
         reservation.open = False
         self._held -= reservation.bound.tokens
+        self._held_cost -= reservation.bound.cost
         self._outstanding -= 1
 
     def _fits(self, bound: Bound) -> bool:
         if self.max_calls is not None and self._calls + 1 > self.max_calls:
             return False
-        return self.max_tokens is None or self._tokens + self._held + bound.tokens <= self.max_tokens
+        if self.max_tokens is not None and self._tokens + self._held + bound.tokens > self.max_tokens:
+            return False
+        # What is free goes on when the money is spent.
+        return self.max_cost is None or not bound.cost or self._cost + self._held_cost + bound.cost <= self.max_cost
 
     def _take(self, bound: Bound) -> Reservation:
         self._calls += 1
         self._held += bound.tokens
+        self._held_cost += bound.cost
         self._outstanding += 1
         return Reservation(bound)
 
@@ -182,9 +210,13 @@ class Budget:
     def _spent(self, bound: Bound) -> BudgetSpent:
         if self.max_calls is not None and self._calls >= self.max_calls:
             what, option = f"{self._calls} of {self.max_calls} calls are used", "--max-calls"
-        else:
+        elif self.max_tokens is not None and self._tokens + bound.tokens > self.max_tokens:
             what = f"{self._tokens} of {self.max_tokens} tokens are used and the next call may take {bound.tokens}"
             option = "--max-tokens"
+        else:
+            spent, most, next_ = (usd(amount) for amount in (self._cost, self.max_cost or 0, bound.cost))
+            what = f"{spent:.6g} of {most:.6g} USD are spent and the next call may take {next_:.6g}"
+            option = "--max-cost"
         return BudgetSpent(
             f"the budget is spent: {what}; every answer so far is kept, raise {option} and run the same command "
             "again to go on"
@@ -192,9 +224,9 @@ class Budget:
 
 
 def _charge(bound: Bound, usage: Usage) -> Charge:
-    estimated = 0
-    if usage.prompt is None:
-        estimated += bound.prompt
-    if usage.completion is None:
-        estimated += bound.completion
-    return Charge(max(0, usage.prompt or 0), max(0, usage.completion or 0), estimated)
+    """As reported, else as reserved."""
+    prompt = bound.prompt if usage.prompt is None else max(0, usage.prompt)
+    completion = bound.completion if usage.completion is None else max(0, usage.completion)
+    told = (0 if usage.prompt is None else prompt, 0 if usage.completion is None else completion)
+    cost = bound.price.of(usage, prompt, completion) if bound.price is not None else 0
+    return Charge(*told, estimated=prompt + completion - sum(told), cost=cost)

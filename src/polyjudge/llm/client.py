@@ -28,6 +28,7 @@ from polyjudge.llm.desk import Desk, Trial, open_desks
 from polyjudge.llm.journal import Journal
 from polyjudge.llm.landing import Landings
 from polyjudge.llm.limits import Limits, Patience, Time
+from polyjudge.llm.money import Tariff
 from polyjudge.llm.request import Abilities, Backend, Reply, Request, Usage
 
 # Answers from the journal do not suspend; after so many seconds of them other tasks get their turn.
@@ -48,6 +49,7 @@ class Client:
         accounts: counts what happens.
         time: clock, sleep and jitter of all waits but the attempts' time-out, which is the event loop's.
         notify: told in one line about waits of more than some seconds.
+        tariffs: what each model costs; what has none draws on no money.
     """
 
     def __init__(
@@ -59,9 +61,11 @@ class Client:
         accounts: Accounts | None = None,
         time: Time | None = None,
         notify: Callable[[str], None] | None = None,
+        tariffs: Mapping[str, Tariff] | None = None,
     ) -> None:
+        self.tariffs = tariffs or {}
         self.budget = budget or Budget()
-        self.accounts = accounts or Accounts()
+        self.accounts = accounts or Accounts(tariffs=self.tariffs)
         self._journal = journal
         self._limits = limits or Limits()
         self._time = time or Time()
@@ -267,7 +271,7 @@ class Client:
         Raises:
             CallFailed: by the backend, or for a time-out.
         """
-        bound = Bound.of(request)
+        bound = Bound.of(request, self.tariffs.get(request.model))
         reservation = await self.budget.reserve(bound)
         attempt = self._fly(desk, request, key, reservation, again=again)
         # Withdrawing changes nothing, unless the attempt ended before it was sent.

@@ -44,7 +44,7 @@ def reply_text(reply: Reply) -> str:
             "text": reply.text,
             "finish": reply.finish,
             "model": reply.model,
-            "usage": [usage.prompt, usage.completion, usage.cached],
+            "usage": [usage.prompt, usage.completion, usage.cached, usage.written],
             "tokens": [[choice.token, choice.logprob, choice.top] for choice in reply.tokens],
         }
     )
@@ -64,9 +64,11 @@ def entry_of(row: Row) -> Entry | None:
 
 
 def _reply(fields: dict[str, Any]) -> Reply:
-    prompt, completion, cached = fields["usage"]
+    prompt, completion, cached, *written = fields["usage"]
     tokens = tuple(
         TokenChoice(token, logprob, tuple((text, other) for text, other in top))
         for token, logprob, top in fields["tokens"]
     )
-    return Reply(fields["text"], fields["finish"], fields["model"], Usage(prompt, completion, cached), tokens)
+    return Reply(
+        fields["text"], fields["finish"], fields["model"], Usage(prompt, completion, cached, *written[:1]), tokens
+    )

@@ -90,11 +90,13 @@ class Usage:
         prompt: all tokens of the prompt, cached ones included.
         completion: tokens written.
         cached: tokens of the prompt that the provider served from its prefix cache.
+        written: tokens of the prompt that it wrote into that cache, where it bills them apart.
     """
 
     prompt: int | None = None
     completion: int | None = None
     cached: int | None = None
+    written: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,122 @@
+"""Which price a model has, and what to say where none is known: an unknown price is never taken for 0.
+
+Prices come from the user's settings, else from the table of the extra ``prices``, which needs no network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from ipaddress import ip_address
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import urlsplit
+
+from polyjudge import registry
+from polyjudge.errors import ModelError
+from polyjudge.llm.backends.endpoint import read_address
+from polyjudge.llm.backends.providers import PROVIDERS
+from polyjudge.llm.money import NoPrice, Price, Tariff
+
+_EMBEDDED = ("local", "scripted", "simulated")
+# Our names of providers where the table has others.
+_IN_THE_TABLE = MappingProxyType({"gemini": "google", "xai": "x-ai", "moonshot": "moonshotai", "bedrock": "aws"})
+_OF_TOKENS = ("input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok")
+# What text without tools is never billed by.
+_NEVER_USED = ("audio", "image", "video", "document", "search", "cache_write_1h")
+
+UNKNOWN = NoPrice("price unknown")
+EMBEDDED = NoPrice("no price: it runs in this process", free=True)
+OWN_SERVER = NoPrice("no price: a server of your own", free=True)
+
+
+def tariff(model: str, own: Mapping[str, Price], *, base_url: str = "", given: bool = False) -> Tariff:
+    """What a model costs.
+
+    Args:
+        model: as the user names it.
+        own: the user's prices, by model; they win.
+        base_url: the address it is asked at instead of its provider's own.
+        given: whether its backend was handed over opened, so that nothing is known of it but the user's price.
+    """
+    if model in own:
+        return own[model]
+    provider, _, name = model.partition("/")
+    if given:
+        return UNKNOWN
+    if provider in _EMBEDDED:
+        return EMBEDDED
+    if provider == "any":
+        provider, _, name = name.partition("/")
+        return listed(provider, name)
+    if provider in registry.names("backends"):
+        return UNKNOWN
+    row = PROVIDERS.get(provider)
+    if row is None:
+        return UNKNOWN  # a gateway on this machine may well bill what it passes on
+    try:
+        at = read_address(base_url or row.base_url).identity
+    except ModelError:
+        return UNKNOWN  # told with its reason where the model is opened
+    if not row.key_needed:
+        return OWN_SERVER if _is_here(at) else UNKNOWN
+    if at != read_address(row.base_url).identity:
+        return UNKNOWN
+    return listed(provider, name)
+
+
+def listed(provider: str, model: str) -> Tariff:
+    """The price in the table of the extra ``prices``; unknown without it, and for what the table bills otherwise."""
+    try:
+        import genai_prices
+        from genai_prices.data_snapshot import get_snapshot
+    except ImportError:
+        return UNKNOWN
+    wanted = _IN_THE_TABLE.get(provider, provider)
+    if wanted not in {known.id for known in get_snapshot().providers}:
+        return UNKNOWN
+    try:
+        found = get_snapshot().find_provider_model(model, None, wanted, None)[1].get_prices(datetime.now(UTC))
+    except LookupError:
+        return UNKNOWN
+    return _read(found, f"genai-prices {genai_prices.__version__}")
+
+
+def _read(found: Any, source: str) -> Tariff:
+    """A row of the table; unknown where text is billed by more than tokens in, out and cached."""
+    fields = {name: value for name, value in vars(found).items() if value is not None}
+    odd = [name for name in fields if name not in _OF_TOKENS and not any(word in name for word in _NEVER_USED)]
+    if odd or not {"input_mtok", "output_mtok"} <= fields.keys():
+        return UNKNOWN
+    starts = {tier.start for value in fields.values() for tier in getattr(value, "tiers", ())}
+    steps = [_step(fields, start, source) for start in (0, *sorted(starts))]
+    return replace(steps[0], above=tuple(zip(sorted(starts), steps[1:], strict=True)))
+
+
+def _step(fields: Mapping[str, Any], start: int, source: str) -> Price:
+    """The prices from ``start`` prompt tokens on."""
+
+    def at(name: str) -> float | None:
+        value = fields.get(name)
+        if value is None:
+            return None
+        reached = [tier.price for tier in getattr(value, "tiers", ()) if tier.start <= start]
+        return float(reached[-1] if reached else getattr(value, "base", value))
+
+    return Price(
+        at("input_mtok") or 0.0,
+        at("output_mtok") or 0.0,
+        at("cache_read_mtok"),
+        at("cache_write_mtok"),
+        source=source,
+    )
+
+
+def _is_here(identity: str) -> bool:
+    """Whether an address is this machine's or a private network's."""
+    host = urlsplit(identity).hostname or ""
+    try:
+        return ip_address(host).is_private
+    except ValueError:
+        return host == "localhost"

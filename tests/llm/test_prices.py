@@ -1,0 +1,106 @@
+"""Which price a model has; what is unknown stays unknown."""
+
+import importlib.util
+import sys
+
+import pytest
+
+from polyjudge.llm.backends.providers import PROVIDERS
+from polyjudge.llm.money import NoPrice, Price, Tariff
+from polyjudge.llm.prices import EMBEDDED, OWN_SERVER, UNKNOWN, listed, tariff
+
+needs_table = pytest.mark.skipif(
+    importlib.util.find_spec("genai_prices") is None, reason="needs the extra 'prices' (genai-prices)"
+)
+OWN = {"openai/gpt-4o-mini": Price(1, 2), "local/x": Price(0, 0)}
+
+
+@pytest.mark.parametrize(
+    ("model", "base_url", "found"),
+    [
+        ("local/smollm2-135m", "", EMBEDDED),
+        ("scripted/answers.yaml", "", EMBEDDED),
+        ("llamacpp/tiny", "", OWN_SERVER),
+        ("vllm/qwen", "http://10.0.0.7:8000/v1", OWN_SERVER),
+        ("ollama/x", "http://localhost:1/v1", OWN_SERVER),
+        ("vllm/qwen", "https://vllm.example.com/v1", UNKNOWN),
+        ("served", "http://127.0.0.1:4000/v1", UNKNOWN),
+        ("openai/gpt-4o-mini-", "http://127.0.0.1:4000/v1", UNKNOWN),
+        ("openai/no-such-model", "", UNKNOWN),
+        ("together/no-such-model", "", UNKNOWN),
+        ("any/nobody/x", "", UNKNOWN),
+        ("", "", UNKNOWN),
+        ("openai/gpt-4o-mini", "", OWN["openai/gpt-4o-mini"]),
+        ("local/x", "", OWN["local/x"]),
+    ],
+)
+def test_a_model_s_price_is_the_user_s_or_none_is_told_with_its_reason(
+    model: str, base_url: str, found: Tariff
+) -> None:
+    assert tariff(model, OWN, base_url=base_url) == found
+
+
+def test_a_backend_that_was_handed_over_has_the_user_s_price_alone() -> None:
+    assert tariff("openai/gpt-5", OWN, given=True) == UNKNOWN
+    assert tariff("openai/gpt-4o-mini", OWN, given=True) == Price(1, 2)
+
+
+def test_without_the_table_prices_are_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "genai_prices", None)
+    assert listed("openai", "gpt-4o-mini") == UNKNOWN
+
+
+@needs_table
+@pytest.mark.parametrize(
+    "model",
+    [
+        "openai/gpt-4o-mini",
+        "gemini/gemini-2.5-pro",
+        "deepseek/deepseek-chat",
+        "groq/llama-3.3-70b-versatile",
+        "mistral/mistral-small-latest",
+        "openrouter/qwen/qwen3-8b",
+        "any/xai/grok-4",
+    ],
+)
+def test_the_table_knows_usual_models(model: str) -> None:
+    found = tariff(model, {})
+    assert isinstance(found, Price), found
+    assert 0 < found.input <= found.output
+    assert found.cached is None or found.cached <= found.input
+    assert found.source.startswith("genai-prices ")
+
+
+@needs_table
+def test_prices_of_the_table_are_those_that_it_computes_itself() -> None:
+    from genai_prices import Usage as Theirs
+    from genai_prices import calc_price
+
+    from polyjudge.llm.money import usd
+    from polyjudge.llm.request import Usage
+
+    for provider, model in (
+        ("anthropic", "claude-sonnet-4-5"),
+        ("openai", "gpt-4o-mini"),
+        ("google", "gemini-2.5-pro"),
+    ):
+        found = listed(provider, model)
+        assert isinstance(found, Price)
+        for prompt in (5_000, 200_000, 200_001, 450_000):
+            written = 1000 if provider == "anthropic" else 0
+            theirs = Theirs(input_tokens=prompt, output_tokens=300, cache_read_tokens=2000, cache_write_tokens=written)
+            ours = usd(found.of(Usage(prompt, 300, 2000, written), prompt, 300))
+            assert ours == pytest.approx(float(calc_price(theirs, model, provider_id=provider).total_price))
+
+
+@needs_table
+def test_what_is_billed_by_more_than_tokens_is_unknown() -> None:
+    assert isinstance(listed("perplexity", "sonar"), NoPrice)
+
+
+@needs_table
+def test_every_hosted_provider_is_in_the_table_or_said_to_be_missing() -> None:
+    from genai_prices.data_snapshot import get_snapshot
+
+    known = {provider.id for provider in get_snapshot().providers} | {"gemini"}
+    assert {name for name, row in PROVIDERS.items() if row.key_needed} <= known
