@@ -34,6 +34,7 @@ class Role:
         sample: int = 0,
         attempt: int = 0,
         affinity: str = "",
+        shared: int = 0,
     ) -> Request:
         """One call of this role."""
         used = sampling or self.sampling
@@ -50,4 +51,5 @@ class Role:
             sample=sample,
             attempt=attempt,
             affinity=affinity,
+            shared=shared,
         )
