@@ -116,6 +116,7 @@ class CallFailed(PolyjudgeError):
         scope: what a refusal that is not retryable speaks of: "request" when other requests may well be
             answered (too long, filtered), "endpoint" when none will be (key, address, model, parameter).
         parameter: the field of the request that the provider refuses; "" when it is another fault.
+        overloaded: whether fewer calls at once may help.
     """
 
     def __init__(
@@ -127,6 +128,7 @@ class CallFailed(PolyjudgeError):
         charged: bool = False,
         scope: Literal["request", "endpoint"] = "endpoint",
         parameter: str = "",
+        overloaded: bool = False,
     ) -> None:
         super().__init__(message)
         self.retryable = retryable
@@ -134,6 +136,7 @@ class CallFailed(PolyjudgeError):
         self.charged = charged
         self.scope = scope
         self.parameter = parameter
+        self.overloaded = overloaded
 
 
 class ReplyError(PolyjudgeError):

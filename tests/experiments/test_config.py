@@ -25,7 +25,7 @@ OTHERS: dict[str, Any] = {
     "optimizer_model": "a/b",
     "loss_model": "a/b",
     "gradient_model": "a/b",
-    "base_url": "http://127.0.0.1:8080/v1",
+    "base_url": ("http://127.0.0.1:8080/v1",),
     "endpoint_name": "home",
     "limit_field": "max_tokens",
     "recipe": "thrifty",
@@ -193,3 +193,15 @@ def test_an_evaluation_schedule_without_effect_is_refused_but_a_recipe_s_is_not(
         resolve({"evaluate_every": 2}, environment={})
     assert resolve({"recipe": "paper", "evaluate_every": 2}, environment={}).config.evaluate_every == 2
     assert resolve({"recipe": "paper", "protocol": "sealed"}, environment={}).config.protocol == "sealed"
+
+
+def test_several_addresses_come_from_every_source_and_none_may_be_named_twice(tmp_path: Path) -> None:
+    two = ("http://127.0.0.1:1/v1", "http://127.0.0.1:2/v1")
+    toml = tmp_path / "own.toml"
+    toml.write_text(f"base_url = {list(two)}\n", "utf-8")
+    assert resolve({"base_url": two}, environment={}).config.base_url == two
+    assert resolve({}, environment={"POLYJUDGE_BASE_URL": ", ".join(two)}).config.base_url == two
+    assert resolve({}, config_file=toml, environment={}).config.base_url == two
+    assert resolve({"base_url": two[0]}, environment={}).config.base_url == two[:1]
+    with pytest.raises(ConfigError, match=r"'base_url' .* given twice"):
+        resolve({"base_url": (two[0], two[0] + "/")}, environment={})

@@ -695,7 +695,7 @@ def test_thousands_of_calls_with_faults_leave_no_tasks_and_no_objects_behind() -
                         await client.ask(ask_for(number))
 
                 await asyncio.gather(*(worker() for _ in range(200)))
-                client._desks["m"].backend.asked.clear()  # type: ignore[attr-defined]
+                client._desks["m"].backends[0].asked.clear()  # type: ignore[attr-defined]
                 gc.collect()
                 return len(gc.get_objects())
 

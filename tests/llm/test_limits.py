@@ -77,7 +77,7 @@ def test_tokens_given_back_can_be_taken_again() -> None:
 def test_a_gate_spaces_requests_and_tokens_by_the_slower_rate() -> None:
     async def scenario() -> None:
         hand = HandClock()
-        gate = Gate(Limits(requests_per_minute=60, tokens_per_minute=600), None, hand.time)
+        gate = Gate(Limits(requests_per_minute=60, tokens_per_minute=600), hand.time)
         sent: list[float] = []
 
         async def call() -> None:
@@ -94,7 +94,7 @@ def test_a_gate_spaces_requests_and_tokens_by_the_slower_rate() -> None:
 def test_everybody_keeps_away_for_as_long_as_the_endpoint_asks() -> None:
     async def scenario() -> None:
         hand = HandClock()
-        gate, circuit = Gate(Limits(), None, hand.time), Circuit(hand.time)
+        gate, circuit = Gate(Limits(), hand.time), Circuit(hand.time)
         gate.cool_down(30)
         gate.cool_down(10)
         first = asyncio.ensure_future(gate.clear(circuit, 1))
@@ -104,20 +104,6 @@ def test_everybody_keeps_away_for_as_long_as_the_endpoint_asks() -> None:
         assert hand.now == 40
 
     asyncio.run(scenario())
-
-
-def test_a_backend_may_allow_fewer_calls_at_once_but_not_more() -> None:
-    hand = HandClock()
-
-    async def places(concurrency: int | None) -> int:
-        gate = Gate(Limits(max_concurrency=3), concurrency, hand.time)
-        for number in range(10):
-            if gate.places.locked():
-                return number
-            await gate.places.acquire()
-        return 10
-
-    assert [asyncio.run(places(most)) for most in (None, 2, 50)] == [3, 2, 3]
 
 
 def test_waiting_ends_as_soon_as_the_model_is_given_up() -> None:

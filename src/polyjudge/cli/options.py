@@ -11,9 +11,9 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _MODELS = (
     ("--model", "M", "the judge, PROVIDER/MODEL, such as openai/gpt-4o-mini or local/smollm2-135m"),
-    ("--base-url", "URL", "any OpenAI-compatible endpoint"),
     ("--endpoint-name", "NAME", "one name for several addresses that serve the same model"),
 )
+_ADDRESS = "any OpenAI-compatible endpoint; several serve one model together, with --endpoint-name"
 _WRITERS = (
     ("--optimizer-model", "M", "writes losses, gradients and revisions; default: the judge's"),
     ("--loss-model", "M", "writes losses; default: the optimizer's"),
@@ -50,7 +50,8 @@ _BOUNDS = (
 
 def model_options(command: F) -> F:
     """Which model, and where."""
-    return _added(command, [(flag, str, metavar, text) for flag, metavar, text in _MODELS])
+    address = click.option("--base-url", metavar="URL", multiple=True, callback=_unless_empty, help=_ADDRESS)
+    return _added(address(command), [(flag, str, metavar, text) for flag, metavar, text in _MODELS])
 
 
 def method_options(command: F) -> F:
@@ -69,6 +70,10 @@ def output_options(command: F) -> F:
     """How the result is printed."""
     command = click.option("--json", "as_json", is_flag=True, help="print the result as JSON")(command)
     return click.option("--quiet", is_flag=True, help="print no progress")(command)
+
+
+def _unless_empty(_context: click.Context, _parameter: click.Parameter, value: tuple[str, ...]) -> Any:
+    return value or None
 
 
 def _added(command: F, rows: Any) -> F:

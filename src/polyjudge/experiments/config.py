@@ -16,7 +16,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from polyjudge.domain.decomposition import MODES
-from polyjudge.domain.layout import AUTO, LAYOUTS, PACKING, is_packing, packing, unknown, written
+from polyjudge.domain.layout import LAYOUTS
 from polyjudge.errors import ConfigError, ModelError
 from polyjudge.experiments.faults import told
 from polyjudge.experiments.recipes import recipe
@@ -48,6 +48,8 @@ CIRCUMSTANCES = frozenset(
         "attempt_timeout",
     }
     | {"requests_per_minute", "tokens_per_minute"}
+    # Of an endpoint its identity counts, which a folder keeps beside the settings.
+    | {"base_url"}
 )
 
 
@@ -118,13 +120,13 @@ class RunConfig(_Checked):
     optimizer_model: str = ""
     loss_model: str = ""
     gradient_model: str = ""
-    base_url: str = ""
+    base_url: tuple[str, ...] = ()
     endpoint_name: str = ""
     limit_field: Literal["", "max_tokens", "max_completion_tokens"] = ""
     recipe: str = "sound"
     mode: str = "SSS"
     optimizer: str = "textgrad"
-    layout: str = AUTO
+    layout: str = ""
     readout: str = "auto"
     samples: int = Field(default=1, ge=1)
     gate: str = ""
@@ -166,19 +168,10 @@ class RunConfig(_Checked):
             raise ValueError(f"unknown mode {value!r}{separated}; choose one of: {', '.join(MODES)}")
         return value
 
-    @field_validator("layout", mode="before")
-    @classmethod
-    def _packing_as_text(cls, value: Any) -> Any:
-        if isinstance(value, dict) and set(value) == {PACKING} and is_packing(value[PACKING]):
-            return written(value[PACKING])
-        return value
-
     @field_validator("layout")
     @classmethod
     def _known_layout(cls, value: str) -> str:
-        if value not in ("", AUTO, *LAYOUTS) and not packing(value):
-            raise ValueError(unknown(value, AUTO))
-        return value or AUTO
+        return _one_of("layout", value, ("", *LAYOUTS))
 
     @field_validator("readout")
     @classmethod
@@ -202,14 +195,21 @@ class RunConfig(_Checked):
             _one_of("role", role, STAGES)
         return value
 
+    @field_validator("base_url", mode="before")
+    @classmethod
+    def _several_addresses(cls, value: Any) -> Any:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
     @field_validator("base_url")
     @classmethod
-    def _plain_address(cls, value: str) -> str:
+    def _plain_addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         try:
-            if value:
-                read_address(value)
+            found = [read_address(address).identity for address in value]
         except ModelError as error:
             raise ValueError(str(error)) from None
+        twice = next((one for one in found if found.count(one) > 1), None)
+        if twice:
+            raise ValueError(f"the address {twice!r} is given twice; name each server once")
         return value
 
     def model_of(self, stage: str) -> str:
@@ -262,9 +262,6 @@ def resolve(
     except ConfigError as error:
         raise ConfigError(f"'recipe' ({place(origin, 'recipe', config_file)}): {error}") from None
     merged, origins = merge(layers)
-    if merged.get("mode") == "ST" and origins.get("layout") == "recipe":
-        # ST has a layout of its own, which only the user can be at odds with.
-        del merged["layout"], origins["layout"]
 
     def where(path: str) -> str:
         top = path.partition(".")[0]

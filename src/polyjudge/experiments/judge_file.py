@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -18,10 +18,10 @@ from polyjudge.datasets.problems import clipped
 from polyjudge.datasets.yamlfile import dump_yaml, read_yaml
 from polyjudge.domain.dataset import Rubric
 from polyjudge.domain.example import Example
-from polyjudge.domain.layout import PACKING, is_packing, layout, packed, packing, unknown
+from polyjudge.domain.layout import LAYOUTS
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.scale import Categorical, Scale, show
-from polyjudge.errors import ConfigError, CriteriaError
+from polyjudge.errors import CriteriaError
 from polyjudge.experiments.config import Parameters
 from polyjudge.experiments.faults import told
 from polyjudge.llm.request import Sampling
@@ -46,12 +46,12 @@ class JudgeFile:
     Attributes:
         rubric: task, inputs and criteria with the fitted instructions.
         model: ``provider/model``.
-        layout: which criteria share a call, as ``domain.layout`` reads it.
+        layout: which criteria share a call.
         readout: how replies become numbers.
         sampling: the judge's.
         structured: whether replies are held to a JSON schema where the endpoint offers that.
         demonstrations: rated examples shown to the judge.
-        base_url: of the endpoint; "" for the provider's own.
+        base_url: of the endpoint, several for one that has several; none for the provider's own.
         endpoint_name: "" unless several addresses serve one model.
         lineage: where it comes from: data digest, seeds, models, agreement, version.
         seed: of the run; it distinguishes answers where the temperature is above 0.
@@ -66,7 +66,7 @@ class JudgeFile:
     sampling: Sampling
     structured: bool = True
     demonstrations: tuple[Example, ...] = ()
-    base_url: str = ""
+    base_url: tuple[str, ...] = ()
     endpoint_name: str = ""
     lineage: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
@@ -81,13 +81,12 @@ class JudgeFile:
 def dump_judge(judge: JudgeFile) -> str:
     """The file's text."""
     content: dict[str, Any] = {"polyjudge": SCHEMA, **rubric_to(replace(judge.rubric, readout=judge.readout))}
-    groups = packing(judge.layout)
-    content["layout"] = {PACKING: [list(group) for group in groups]} if groups else judge.layout
+    content["layout"] = judge.layout
     if judge.samples > 1:
         content["samples"] = judge.samples
     content["model"] = judge.model
     if judge.base_url:
-        content["base_url"] = judge.base_url
+        content["base_url"] = judge.base_url[0] if len(judge.base_url) == 1 else list(judge.base_url)
     if judge.endpoint_name:
         content["endpoint_name"] = judge.endpoint_name
     content["structured"] = judge.structured
@@ -120,13 +119,13 @@ def read_judge(path: str | Path) -> JudgeFile:
     return JudgeFile(
         rubric=rubric,
         model=_member(own, "model", source, str),
-        layout=_layout(own, rubric.names, source),
+        layout=_layout(own, source),
         readout=rubric.readout or "integer",
         samples=_count(own, "samples", source, 1, least=1),
         sampling=_sampling(own.get("parameters", {}), source),
         structured=_member(own, "structured", source, bool, True),
         demonstrations=_demonstrations(own.get("demonstrations", []), rubric, source),
-        base_url=_member(own, "base_url", source, str, ""),
+        base_url=_addresses(own, source),
         endpoint_name=_member(own, "endpoint_name", source, str, ""),
         seed=_count(own, "seed", source, 0),
         re_asks=_count(own, "re_asks", source, 2),
@@ -199,6 +198,14 @@ def _member(own: Mapping[str, Any], key: str, source: str, kind: type[T], defaul
     return value
 
 
+def _addresses(own: Mapping[str, Any], source: str) -> tuple[str, ...]:
+    value = own.get("base_url", ())
+    found = (value,) if isinstance(value, str) and value else value or ()
+    if not isinstance(found, list | tuple) or not all(isinstance(one, str) for one in found):
+        raise CriteriaError(f"{source!r}, key 'base_url': {clipped(value)} must be an address, or a list of addresses")
+    return tuple(found)
+
+
 def _count(own: Mapping[str, Any], key: str, source: str, default: int, least: int = 0) -> int:
     value = own.get(key, default)
     if not isinstance(value, int) or isinstance(value, bool) or value < least:
@@ -206,13 +213,8 @@ def _count(own: Mapping[str, Any], key: str, source: str, default: int, least: i
     return value
 
 
-def _layout(own: Mapping[str, Any], names: Sequence[str], source: str) -> str:
+def _layout(own: Mapping[str, Any], source: str) -> str:
     value = own.get("layout", "joint")
-    try:
-        if isinstance(value, dict) and set(value) == {PACKING} and is_packing(value[PACKING]):
-            return str(packed(value[PACKING], names))
-        if not isinstance(value, str):
-            raise ConfigError(unknown(value))
-        return str(layout(value, names))
-    except ConfigError as error:
-        raise CriteriaError(f"{source!r}, key 'layout': {error}") from None
+    if value not in LAYOUTS:
+        raise CriteriaError(f"{source!r}, key 'layout': unknown layout {value!r}; choose one of: {', '.join(LAYOUTS)}")
+    return str(value)

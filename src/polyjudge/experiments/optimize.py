@@ -122,7 +122,7 @@ def _identity(config: RunConfig, house: House, client: Client) -> str:
         data=house.dataset.name,
         data_digest=house.dataset.digest,
         prompt_digest="sha256:" + codec.digest(house.prompt),
-        layout_used=house.layout,
+        layout_used=house.judge.layout.name,
         readout_used=house.judge.readout.name,
         endpoints={model: client.identity(model) for model in models_of(config)},
         templates=VERSION,
@@ -261,7 +261,7 @@ def _judge(config: RunConfig, house: House, fitted: JudgePrompt, steps: Sequence
     return JudgeFile(
         rubric=rubric,
         model=config.model,
-        layout=house.layout,
+        layout=house.judge.layout.name,
         readout=house.judge.readout.name,
         samples=house.judge.readout.samples,
         sampling=house.judge.role.sampling,

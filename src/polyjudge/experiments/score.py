@@ -22,11 +22,11 @@ from polyjudge.domain.records import Prediction
 from polyjudge.domain.scale import Scale, show
 from polyjudge.errors import ConfigError
 from polyjudge.experiments.access import open_client
+from polyjudge.experiments.assemble import open_readout
 from polyjudge.experiments.bridge import run
 from polyjudge.experiments.config import RunConfig, resolve
 from polyjudge.experiments.events import Noted, Observer, unwatched
 from polyjudge.experiments.judge_file import JudgeFile, read_judge
-from polyjudge.experiments.judges import open_judge, open_readout
 from polyjudge.experiments.lost import lost_lines
 from polyjudge.experiments.simulated import SIMULATED, simulated
 from polyjudge.experiments.unscored import check_unscored
@@ -227,17 +227,17 @@ def judge_of(file: JudgeFile, config: RunConfig, client: Client) -> Judge:
     """
     prompt: JudgePrompt = file.prompt
     role, used = Role("judge", config.model, file.sampling, file.seed), layout(file.layout, prompt.names)
-    readout = open_readout(file.readout, prompt, role, structured=file.structured, samples=file.samples)
-    return open_judge(
-        readout,
-        used,
+    readout = open_readout(
+        file.readout,
         prompt,
+        used,
         role,
         client,
-        re_asks=file.re_asks,
-        max_concurrency=config.max_concurrency,
+        structured=file.structured,
+        samples=file.samples,
         remedy="choose another --model, or correct the judge file",
     )
+    return Judge(client, role, used, readout, file.re_asks)
 
 
 def _writable(output: str | Path | None, sources: Sequence[str | Path]) -> Path | None:

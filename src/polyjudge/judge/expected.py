@@ -61,12 +61,9 @@ class ExpectedReadout:
             )
         return ""
 
-    def question(
-        self, prompt: JudgePrompt, example: Example, sampling: Sampling, abilities: Abilities, *, item_first: bool
-    ) -> Question:
+    def question(self, prompt: JudgePrompt, example: Example, sampling: Sampling, abilities: Abilities) -> Question:
         wanted = min(abilities.logprobs, max(ALTERNATIVES, 2 * _most_labels(prompt)))
-        asked = self.asking.question(prompt, example, sampling, abilities, item_first=item_first)
-        return replace(asked, top_logprobs=wanted)
+        return replace(self.asking.question(prompt, example, sampling, abilities), top_logprobs=wanted)
 
     def spoken(self, criterion: Criterion, score: float) -> str:
         return spoken(criterion.scale, score)

@@ -46,32 +46,25 @@ class YesNoReadout:
         if labelled:
             return f"the criteria {labelled!r} have labels, and a yes or no gives a strength"
         if len(prompt.criteria) > 1:
-            return "one call asks one question of one criterion (--layout fork or solo does)"
+            return "one call asks one question of one criterion (--layout solo does)"
         if prompt.demonstrations:
             return "its question has no room for rated examples (leave out --demonstrations)"
         if abilities.logprobs < len(ANSWERS):
             return "the model's endpoint gives no token probabilities"
         return ""
 
-    def question(
-        self, prompt: JudgePrompt, example: Example, sampling: Sampling, abilities: Abilities, *, item_first: bool
-    ) -> Question:
+    def question(self, prompt: JudgePrompt, example: Example, sampling: Sampling, abilities: Abilities) -> Question:
         (criterion,) = prompt.criteria
-        material = {"task": prompt.task, "item": item(prompt, example)}
-        asked = {
-            "criterion": instruction_line(criterion),
-            "scale": criterion.scale.describe(),
-            "name": criterion.name,
-        }
-        shared = render("fork_yesno_item", **material) + "\n" if item_first else ""
-        text = (
-            shared + render("fork_yesno_criterion", **asked)
-            if item_first
-            else render("judge_yesno", **material, **asked)
+        text = render(
+            "judge_yesno",
+            task=prompt.task,
+            criterion=instruction_line(criterion),
+            item=item(prompt, example),
+            scale=criterion.scale.describe(),
+            name=criterion.name,
         )
         one_token = Sampling(sampling.temperature, 1, sampling.extra)
-        wanted = min(abilities.logprobs, ALTERNATIVES)
-        return Question((Message("user", text),), one_token, top_logprobs=wanted, shared=shared)
+        return Question((Message("user", text),), one_token, top_logprobs=min(abilities.logprobs, ALTERNATIVES))
 
     def spoken(self, criterion: Criterion, score: float) -> str:
         return f"a probability of {score:.0%} that it belongs in the upper half of the scale"

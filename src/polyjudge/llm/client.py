@@ -1,23 +1,23 @@
 """The one way to a model: journal first, then budget, limits, attempts; every answer is journalled before use.
 
     ask ─► identical call under way? share it ─► journal? give it back
-        ─► place at the endpoint ─► budget ─► rates ─► attempt ─┬─► journal ─► settle ─► account
+        ─► place at an address ──► budget ─► rates ─► attempt ─┬─► journal ─► settle ─► account
                  ▲                                              │
                  └──────── wait, when it may be tried again ◄───┘
 
 An attempt that was sent lands by itself: who asked may be cancelled meanwhile (because another call ended the run),
 the answer is paid and is journalled all the same. ``close`` waits for it; the user's own interrupt ends it.
 
-A call keeps its place from its first attempt until its answer is journalled. So an endpoint in trouble is asked
-less, a call that others depend on does not start again at the end of the queue, and no more answers than there are
-places can be lost when the process is killed.
+A call keeps its place from its first attempt until its answer is journalled, unless its address bears fewer calls
+meanwhile or rests; then it queues again, in front. So an endpoint in trouble is asked less, a call that others depend
+on does not start again at the end of the queue, and no more answers than there are places can be lost when the
+process is killed.
 """
 
 from __future__ import annotations
 
 import asyncio
-import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from types import TracebackType
 
@@ -27,34 +27,33 @@ from polyjudge.llm.budget import Bound, Budget, Charge, Reservation
 from polyjudge.llm.desk import Desk, Trial, open_desks
 from polyjudge.llm.journal import Journal
 from polyjudge.llm.landing import Landings
-from polyjudge.llm.limits import Limits, Patience, Time
+from polyjudge.llm.limits import Gate, Limits, Patience, Time
+from polyjudge.llm.lines import Line, Place
 from polyjudge.llm.money import Tariff
-from polyjudge.llm.request import Abilities, Backend, Reply, Request, Usage
+from polyjudge.llm.request import Abilities, Backend, NobodyListens, Reply, Request, Usage
 
 # Answers from the journal do not suspend; after so many seconds of them other tasks get their turn.
 _LONGEST_TURN = 0.02
-
-# A wait that lasts longer, in seconds, is told.
-_LONG_WAIT = 3.0
 
 
 class Client:
     """Asks models; an ``Asker``. Belongs to one event loop; use it as ``async with Client(...) as client``.
 
     Args:
-        backends: by model, as requests name it. Backends of one identity share limits.
+        backends: by model, as requests name it; several are addresses of one endpoint, of one identity. Backends of
+            one identity share limits.
         journal: None records nothing.
         budget: None = no limits.
         limits: how each endpoint is treated.
         accounts: counts what happens.
         time: clock, sleep and jitter of all waits but the attempts' time-out, which is the event loop's.
-        notify: told in one line about waits of more than some seconds.
+        notify: told in one line about waits of more than some seconds, and about addresses that bear less or fail.
         tariffs: what each model costs; what has none draws on no money.
     """
 
     def __init__(
         self,
-        backends: Mapping[str, Backend],
+        backends: Mapping[str, Backend | Sequence[Backend]],
         journal: Journal | None = None,
         budget: Budget | None = None,
         limits: Limits | None = None,
@@ -69,10 +68,9 @@ class Client:
         self._journal = journal
         self._limits = limits or Limits()
         self._time = time or Time()
-        self._desks = open_desks(backends, self._limits, self._time)
+        self._desks = open_desks(backends, self._limits, self._time, notify)
         self._flights: dict[str, asyncio.Future[Reply | PolyjudgeError | None]] = {}
         self._landings = Landings()
-        self._notify = notify
         self._paid = False
         self._turn_began = 0.0
 
@@ -98,7 +96,7 @@ class Client:
 
     async def _close(self) -> None:
         try:
-            for backend in {id(desk.backend): desk.backend for desk in self._desks.values()}.values():
+            for backend in {id(one): one for desk in self._desks.values() for one in desk.backends}.values():
                 await backend.close()
         finally:
             if self._journal is not None:
@@ -110,7 +108,7 @@ class Client:
         Raises:
             ModelError: no such model.
         """
-        return self._desk(model).backend.abilities
+        return self._desk(model).abilities
 
     def identity(self, model: str) -> str:
         """What distinguishes the answers of a model's endpoint.
@@ -158,9 +156,9 @@ class Client:
         else:
             if self._journal is not None:
                 self._journal.claim()
-            async with self._landings.place(desk.gate.places, key):
+            async with self._landings.hold(await desk.lines.take(request), key) as place:
                 try:
-                    reply = await self._persist(desk, request, key, alone=True)
+                    reply = await self._persist(desk, place, request, key, alone=True)
                 except CallFailed as failure:
                     self.accounts.failed(request)
                     return failure
@@ -199,11 +197,11 @@ class Client:
                 await self._share_turn()
                 return entry.reply
             journal.claim()
-        async with self._landings.place(desk.gate.places, key):
-            return await self._send(desk, request, key)
+        async with self._landings.hold(await desk.lines.take(request), key) as place:
+            return await self._send(desk, place, request, key)
 
     async def _keep(
-        self, desk: Desk, request: Request, key: str, answer: Reply, reservation: Reservation, seconds: float
+        self, gate: Gate, request: Request, key: str, answer: Reply, reservation: Reservation, seconds: float
     ) -> Reply:
         """Journal and settle an answer, in this order: who waits for its budget may end the run."""
         reply = answer
@@ -215,20 +213,20 @@ class Client:
                 reply = entry.reply
             kept = True
         finally:
-            charge = self._settle(desk, reservation, answer.usage)
+            charge = self._settle(gate, reservation, answer.usage)
             if kept:
                 self.accounts.answered(request, answer, charge, seconds)
             else:
                 self.accounts.charged(request, charge)
         return reply
 
-    async def _send(self, desk: Desk, request: Request, key: str) -> Reply:
+    async def _send(self, desk: Desk, place: Place, request: Request, key: str) -> Reply:
         """Try until there is an answer, and blame a refusal on whom it concerns."""
         trial = desk.trial(request)
         answered = False
         trial.begin()
         try:
-            reply = await self._persist(desk, request, key)
+            reply = await self._persist(desk, place, request, key)
             answered = True
             return reply
         except CallFailed as failure:
@@ -237,7 +235,7 @@ class Client:
             trial.end(accepted=answered)
         raise await self._refusal(desk, trial, refused) from refused
 
-    async def _persist(self, desk: Desk, request: Request, key: str, *, alone: bool = False) -> Reply:
+    async def _persist(self, desk: Desk, place: Place, request: Request, key: str, *, alone: bool = False) -> Reply:
         """Try until there is an answer.
 
         Args:
@@ -251,21 +249,40 @@ class Client:
         while True:
             desk.circuit.check()
             try:
-                return await self._attempt(desk, request, key, again=patience.attempts > 0)
+                return await self._attempt(desk, place.line, request, key, again=patience.attempts > 0)
             except CallFailed as failure:
                 if not failure.retryable:
                     raise
-                lost, long = patience.lost(failure, desk.answers), self._too_long(failure)
-                # What one request brings about again and again, and others do not, is no end of the endpoint.
-                if lost and not long and failure.scope == "request" and (alone or desk.trial(request).accepted):
-                    raise
-                if lost or long:
-                    raise self._gone(desk, patience, failure) from failure
-                wait = patience.wait(failure)
-                self._tell(desk, failure, wait)
-            await desk.circuit.pause(wait)
+                wait = self._wait(desk, place, request, patience, failure, alone=alone)
+            if wait:
+                await desk.circuit.pause(wait)
+            await place.renew()
 
-    async def _attempt(self, desk: Desk, request: Request, key: str, *, again: bool) -> Reply:
+    def _wait(
+        self, desk: Desk, place: Place, request: Request, patience: Patience, failure: CallFailed, *, alone: bool
+    ) -> float:
+        """Seconds until the next attempt; none where another address takes the call.
+
+        Raises:
+            CallFailed: this request always fails.
+            ProviderGone: it was tried for long enough.
+        """
+        moves = not place.suits
+        if moves and isinstance(failure, NobodyListens):
+            return 0.0
+        lost, long = patience.lost(failure, desk.answers), self._limits.too_long(failure) and not moves
+        # What one request brings about again and again, and others do not, is no end of the endpoint.
+        if lost and not long and failure.scope == "request" and (alone or desk.trial(request).accepted):
+            raise failure
+        if lost or long:
+            raise desk.gone(patience, failure) from failure
+        if moves:
+            return 0.0
+        wait = patience.wait(failure)
+        desk.tell_of_wait(failure, wait)
+        return wait
+
+    async def _attempt(self, desk: Desk, line: Line, request: Request, key: str, *, again: bool) -> Reply:
         """Send once, when the budget, the endpoint and its rates allow it.
 
         Raises:
@@ -273,39 +290,42 @@ class Client:
         """
         bound = Bound.of(request, self.tariffs.get(request.model))
         reservation = await self.budget.reserve(bound)
-        attempt = self._fly(desk, request, key, reservation, again=again)
+        attempt = self._fly(desk, line, request, key, reservation, again=again)
         # Withdrawing changes nothing, unless the attempt ended before it was sent.
         return await self._landings.land(key, attempt, lambda: self.budget.withdraw(reservation))
 
-    async def _fly(self, desk: Desk, request: Request, key: str, reservation: Reservation, *, again: bool) -> Reply:
-        """One attempt from the endpoint's gate to the journal; once it is sent, the reservation is settled."""
-        await desk.gate.clear(desk.circuit, reservation.bound.tokens)
+    async def _fly(
+        self, desk: Desk, line: Line, request: Request, key: str, reservation: Reservation, *, again: bool
+    ) -> Reply:
+        """One attempt from the line's gate to the journal; once it is sent, the reservation is settled."""
+        await line.gate.clear(desk.circuit, reservation.bound.tokens)
         self._landings.sent()
         self.accounts.sent(request, again=again)
         began = self._time.clock()
-        charged = True
         try:
             async with asyncio.timeout(self._limits.timeout):
-                reply = await desk.backend.complete(request)
+                reply = await desk.backends[line.index].complete(request)
         except BaseException as error:
-            if isinstance(error, CallFailed):
-                charged = error.charged
-                # At once: until the asker hears of it, others would be sent.
-                if error.retry_after is not None and not self._too_long(error):
-                    desk.gate.cool_down(error.retry_after)
-            self._paid = self._paid or charged
-            self.accounts.charged(request, self._settle(desk, reservation, Usage(), charged=charged))
+            failure = error
             if isinstance(error, TimeoutError):
                 message = f"no answer in time (an attempt may take {self._limits.timeout:g} s)"
-                raise CallFailed(message, retryable=True, charged=True) from error
+                failure = CallFailed(message, retryable=True, charged=True, overloaded=True)
+            charged = True
+            if isinstance(failure, CallFailed):
+                charged = failure.charged
+                desk.failed(line, failure, began)
+            self._paid = self._paid or charged
+            self.accounts.charged(request, self._settle(line.gate, reservation, Usage(), charged=charged))
+            if failure is not error:
+                raise failure from error
             raise
         self._paid = True
-        desk.answers += 1
-        return await self._keep(desk, request, key, reply, reservation, self._time.clock() - began)
+        desk.answered(line)
+        return await self._keep(line.gate, request, key, reply, reservation, self._time.clock() - began)
 
-    def _settle(self, desk: Desk, reservation: Reservation, usage: Usage, *, charged: bool = True) -> Charge:
+    def _settle(self, gate: Gate, reservation: Reservation, usage: Usage, *, charged: bool = True) -> Charge:
         charge = self.budget.settle(reservation, usage, charged=charged)
-        desk.gate.unused(reservation.bound.tokens - charge.tokens)
+        gate.unused(reservation.bound.tokens - charge.tokens)
         return charge
 
     async def _refusal(self, desk: Desk, trial: Trial, failure: CallFailed) -> PolyjudgeError:
@@ -323,33 +343,6 @@ class Client:
                 f"{desk.model!r} at {desk.identity!r} refused the first call: {failure}; nothing was paid, mend "
                 "the model's name, key, address or parameters"
             )
-        desk.circuit.open(error)
-        return error
-
-    def _tell(self, desk: Desk, failure: CallFailed, wait: float) -> None:
-        """Say that there is a long wait, once for all calls to a model that wait at the same time."""
-        now = self._time.clock()
-        if self._notify is None or wait <= _LONG_WAIT or now < desk.told_until:
-            return
-        desk.told_until = now + wait
-        if failure.retry_after is not None and failure.retry_after > 0:
-            self._notify(f"{desk.model} asks to wait {math.ceil(failure.retry_after)} s: {failure}")
-        else:
-            self._notify(f"{desk.model} is asked again in {math.ceil(wait)} s: {failure}")
-
-    def _too_long(self, failure: CallFailed) -> bool:
-        return failure.retry_after is not None and failure.retry_after > self._limits.longest_wait
-
-    def _gone(self, desk: Desk, patience: Patience, failure: CallFailed) -> ProviderGone:
-        """Give the model up for all its calls."""
-        if self._too_long(failure):
-            what = f"asks to wait {failure.retry_after:g} s (at most {self._limits.longest_wait:g} are waited)"
-        else:
-            what = f"failed {patience.attempts} times for one call"
-        error = ProviderGone(
-            f"{desk.model!r} at {desk.identity!r} {what}; the last failure: {failure}; every answer so far is "
-            "kept, run the same command again later to go on"
-        )
         desk.circuit.open(error)
         return error
 

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
+from polyjudge.llm.lines import Place
 from polyjudge.llm.request import Reply
 
 
@@ -50,17 +51,16 @@ class Landings:
         return task if task in self._sent else None
 
     @asynccontextmanager
-    async def place(self, places: asyncio.Semaphore, key: str) -> AsyncIterator[None]:
-        """Hold one of ``places``; an attempt that outlives its asker keeps it until it has landed."""
-        await places.acquire()
+    async def hold(self, place: Place, key: str) -> AsyncIterator[Place]:
+        """Hold a place; an attempt that outlives its asker keeps it until it has landed."""
         try:
-            yield
+            yield place
         finally:
             task = self._by_key.get(key)
             if task is None:
-                places.release()
+                place.give()
             else:
-                task.add_done_callback(lambda _: places.release())
+                task.add_done_callback(lambda _: place.give())
 
     async def wait(self) -> None:
         """Wait until all have landed; who is cancelled meanwhile ends them."""

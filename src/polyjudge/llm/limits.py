@@ -1,7 +1,7 @@
-"""How fast one endpoint is asked, when it is asked again, and when it is given up.
+"""How fast an address is asked, when it is asked again, and when a model is given up.
 
-A ``Gate`` holds what all calls to one endpoint share: places, rates and the cool-down it asked for. A
-``Circuit`` holds what all calls to one model share: whether it was given up. Neither decides what is asked.
+A ``Gate`` holds what all calls to one address share: rates and the cool-down it asked for. A ``Circuit`` holds
+what all calls to one model share: whether it was given up. Neither decides what is asked.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Limits:
     """How an endpoint is treated.
 
     Attributes:
-        max_concurrency: the most calls at once; a backend may allow fewer.
+        max_concurrency: the most calls at once at one address; a backend may allow fewer.
         requests_per_minute: None = no limit.
         tokens_per_minute: prompt and completion tokens; None = no limit.
         attempts: how often one call is tried before the provider is given up. Refusals that cost nothing
@@ -54,6 +54,10 @@ class Limits:
             value = getattr(self, name)
             if value is not None and not value > 0:
                 raise ConfigError(f"{name} is {value!r}, it must be above 0")
+
+    def too_long(self, failure: CallFailed) -> bool:
+        """Whether longer is asked to wait than is waited for."""
+        return failure.retry_after is not None and failure.retry_after > self.longest_wait
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,19 +140,15 @@ class Circuit:
 
 
 class Gate:
-    """What all calls to one endpoint share.
+    """The rates of one address, and the cool-down it asked for.
 
-    Args:
-        limits: rates and the most calls at once.
-        concurrency: the most calls at once that the backend itself allows; None = no limit of its own.
-        time: clock and sleep.
+    Attributes:
+        cool_until: when it may be asked again.
     """
 
-    def __init__(self, limits: Limits, concurrency: int | None, time: Time) -> None:
-        most = limits.max_concurrency if concurrency is None else min(limits.max_concurrency, concurrency)
-        self.places = asyncio.Semaphore(most)
+    def __init__(self, limits: Limits, time: Time) -> None:
         self._time = time
-        self._cool_until = -math.inf
+        self.cool_until = -math.inf
         now = time.clock()
         self._requests = Bucket(limits.requests_per_minute, now) if limits.requests_per_minute else None
         self._tokens = Bucket(limits.tokens_per_minute, now) if limits.tokens_per_minute else None
@@ -159,7 +159,7 @@ class Gate:
         Refusals that name no time hold up their own call only: each keeps its place while it backs off, so
         that less is sent anyway, and a common pause would let single refusals stop everybody.
         """
-        self._cool_until = max(self._cool_until, self._time.clock() + seconds)
+        self.cool_until = max(self.cool_until, self._time.clock() + seconds)
 
     async def clear(self, circuit: Circuit, tokens: int) -> None:
         """Wait until one more attempt of so many tokens may be sent.
@@ -172,7 +172,7 @@ class Gate:
             ready = now + self._requests.take(1, now)
         if self._tokens is not None:
             ready = max(ready, now + self._tokens.take(tokens, now))
-        while (wait := max(ready, self._cool_until) - now) > 0:
+        while (wait := max(ready, self.cool_until) - now) > 0:
             await circuit.pause(wait)
             now = self._time.clock()
 

@@ -16,6 +16,7 @@ class Role:
         name: judge, loss, gradient, optimizer or diagnostic.
         model: ``provider/model``.
         sampling: temperature, longest answer, further parameters.
+        rank: of its calls in the queue; lower ones come first.
         seed: the run's seed; it distinguishes the answers of runs only where answers vary by chance.
     """
 
@@ -23,6 +24,7 @@ class Role:
     model: str
     sampling: Sampling
     seed: int = 0
+    rank: int = 0
 
     def request(
         self,
@@ -34,7 +36,6 @@ class Role:
         sample: int = 0,
         attempt: int = 0,
         affinity: str = "",
-        shared: int = 0,
     ) -> Request:
         """One call of this role."""
         used = sampling or self.sampling
@@ -51,5 +52,5 @@ class Role:
             sample=sample,
             attempt=attempt,
             affinity=affinity,
-            shared=shared,
+            rank=self.rank,
         )

@@ -15,7 +15,8 @@ from polyjudge.errors import CallFailed
 from polyjudge.llm.backends.endpoint import Endpoint
 from polyjudge.llm.secrets import quotable
 
-_OVERLOADED = frozenset({408, 409, 425, 429})
+_FOR_NOW = frozenset({408, 409, 425, 429})
+_OVERLOADED = frozenset({408, 429, 503, 504, 524, 529})
 _FOR_GOOD = frozenset({501, 505})
 _PARAMETERS = (
     "max_completion_tokens",
@@ -72,8 +73,9 @@ def refusal(
         return CallFailed(
             f"{where}: {said}; this request alone exceeds the rate limit", retryable=False, scope="request"
         )
-    if status in _OVERLOADED or (status >= 500 and status not in _FOR_GOOD):
-        return CallFailed(f"{where}: {said}", retryable=True, retry_after=retry_after)
+    if status in _FOR_NOW or (status >= 500 and status not in _FOR_GOOD):
+        overloaded = status in _OVERLOADED
+        return CallFailed(f"{where}: {said}", retryable=True, retry_after=retry_after, overloaded=overloaded)
     if status in (400, 403, 413, 422):
         return _bad_request(endpoint, status, complaint, f"{where}: {said}")
     return CallFailed(f"{where}: {said}; {_remedy(endpoint, status)}", retryable=False)

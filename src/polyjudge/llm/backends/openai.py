@@ -117,7 +117,10 @@ class OpenAICompatible:
             raise CallFailed(f"cannot connect to {where}: {said}", retryable=True) from None
         except TimeoutError:
             raise CallFailed(
-                f"{where} did not answer within {self._endpoint.timeout:g} s", retryable=True, charged=True
+                f"{where} did not answer within {self._endpoint.timeout:g} s",
+                retryable=True,
+                charged=True,
+                overloaded=True,
             ) from None
         except (aiohttp.ClientError, OSError) as error:
             said = quotable(str(error) or type(error).__name__, self._endpoint.secrets)
