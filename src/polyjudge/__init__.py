@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from polyjudge.experiments.loaded import load_judge as load
     from polyjudge.experiments.optimize import optimize
     from polyjudge.experiments.result import Run
-    from polyjudge.experiments.score import Scores, score
+    from polyjudge.experiments.score import score
+    from polyjudge.experiments.scores import Scores
     from polyjudge.experiments.upkeep import cache_merge, cache_prune, cache_show, pull
     from polyjudge.llm.backends.scripted import Scripted
 
@@ -48,7 +49,7 @@ def __getattr__(name: str) -> Any:
         "Check": "experiments.check:Check",
         "LoadedJudge": "experiments.loaded:LoadedJudge",
         "Run": "experiments.result:Run",
-        "Scores": "experiments.score:Scores",
+        "Scores": "experiments.scores:Scores",
         "Scripted": "llm.backends.scripted:Scripted",
         "cache_merge": "experiments.upkeep:cache_merge",
         "cache_prune": "experiments.upkeep:cache_prune",

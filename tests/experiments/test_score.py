@@ -17,13 +17,13 @@ from tests.rated import FIVE, JUDGE, REFUSAL, SHARE, TONE, Rated, Recorder, by_c
 
 import polyjudge
 from polyjudge.datasets.load import load_rubric
-from polyjudge.domain.dataset import Dataset
 from polyjudge.domain.example import Example
 from polyjudge.domain.records import Prediction
 from polyjudge.errors import ConfigError, DataError, ModelError, TooManyUnscored
 from polyjudge.experiments.events import Counted, Event, Noted
 from polyjudge.experiments.judge_file import JudgeFile
-from polyjudge.experiments.score import scores_csv, settings_of
+from polyjudge.experiments.score import settings_of
+from polyjudge.experiments.scores import ScoreTable
 from polyjudge.llm.request import Request, Sampling
 
 DATA = rated({"clarity": FIVE, "warmth": FIVE}, documents=4)
@@ -168,7 +168,8 @@ def test_no_two_columns_are_called_alike_and_no_value_is_lost(columns: list[str]
     rubric = load_rubric(frame | {"criteria": named})
     given_ = tuple(float(1 + place % 5) for place in range(len(columns)))
     example = Example("r1", {"letter": "x"}, "d1", {"a": given_, "b": given_})
-    text = scores_csv(Dataset("letters", "here", rubric, (example,)), [Prediction("r1", {"a": 4.0, "b": 5.0}, ())])
+    lines = ScoreTable(rubric, [example])
+    text = lines.header() + lines.line(example, Prediction("r1", {"a": 4.0, "b": 5.0}, ()))
     header, values = csv.reader(io.StringIO(text))
     assert header[:5] == ["id", "document", "a", "b", "error"]
     assert len(set(header)) == len(header)

@@ -11,7 +11,7 @@ from polyjudge.experiments.check import Check, CriterionCheck
 from polyjudge.experiments.costs import billed, cost_text, total_text
 from polyjudge.experiments.plan import PlannedRole
 from polyjudge.experiments.result import Run
-from polyjudge.experiments.score import Scores
+from polyjudge.experiments.scores import Scores
 from polyjudge.experiments.simulated import notice
 from polyjudge.experiments.summary import COLUMNS, PAPER_NOTE, account_lines, outcome_rows, table_text, warnings
 from polyjudge.runs import codec
@@ -57,13 +57,13 @@ def print_run(run: Run, as_json: bool) -> None:
 
 def print_scores(scores: Scores, as_json: bool) -> None:
     """Where the scores lie and how many are missing."""
-    total = len(scores.predictions) * len(scores.dataset.rubric.names)
+    total = scores.rows * len(scores.rubric.names)
     if as_json:
         click.echo(
             codec.pretty(
                 {
                     "output": str(scores.path),
-                    "rows": len(scores.predictions),
+                    "rows": scores.rows,
                     "scores": total - scores.unscored,
                     "unscored": scores.unscored,
                     "accounts": scores.accounts,
@@ -72,7 +72,7 @@ def print_scores(scores: Scores, as_json: bool) -> None:
             )
         )
         return
-    click.echo(f"{len(scores.predictions)} rows, {total - scores.unscored} scores, {scores.unscored} unscored")
+    click.echo(f"{scores.rows} rows, {total - scores.unscored} scores, {scores.unscored} unscored")
     click.echo(f"scores: {scores.path}")
     if billed(scores.accounts):
         click.echo(f"cost: {total_text(scores.accounts)}")

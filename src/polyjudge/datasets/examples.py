@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -19,6 +19,7 @@ from polyjudge.errors import DataError
 
 PARTS = ("train", "validation", "test")
 OWN_ID = "id"
+IDS_TAKEN = f"column {OWN_ID!r} is taken for the rows' identifiers"
 _ALSO_CALLED = {"training": "train", "valid": "validation", "val": "validation", "dev": "validation"}
 
 
@@ -61,8 +62,8 @@ def read_examples(table: Table, rubric: Rubric, *, ratings_required: bool = True
     Raises:
         DataError: missing columns; else up to ten bad cells, each with its row and column.
     """
-    _check_columns(table, rubric, ratings_required)
-    reader = _Reader(table)
+    check_columns(table, rubric, ratings_required)
+    reader = _Reader(table, Problems(table.source, DataError))
     examples = reader.examples(rubric)
     splits = reader.splits(rubric)
     reader.check(rubric, examples, ratings_required)
@@ -78,7 +79,19 @@ def read_examples(table: Table, rubric: Rubric, *, ratings_required: bool = True
     )
 
 
-def _check_columns(table: Table, rubric: Rubric, ratings_required: bool) -> None:
+def part_examples(table: Table, rubric: Rubric, problems: Problems, ids: str | None) -> list[Example]:
+    """The examples of a part of a source. Identifiers are as they stand there: also twice.
+
+    Args:
+        table: the part.
+        rubric: names the columns.
+        problems: collects bad cells.
+        ids: the column of identifiers; None: a digest of the inputs.
+    """
+    return _Reader(table, problems).part(rubric, ids)
+
+
+def check_columns(table: Table, rubric: Rubric, ratings_required: bool) -> None:
     needed = [(column, "inputs") for column, _ in rubric.inputs]
     if ratings_required:
         named = [(rubric.document, "document"), (rubric.id, "id"), (rubric.split, "split")]
@@ -105,25 +118,39 @@ def _why_all_missing(table: Table) -> str:
 class _Reader:
     """Reads the cells of one table, collecting what is wrong with them."""
 
-    def __init__(self, table: Table) -> None:
+    def __init__(self, table: Table, problems: Problems) -> None:
         self._table = table
         self.notes: list[str] = []
-        self._problems = Problems(table.source, DataError)
+        self._problems = problems
 
     def examples(self, rubric: Rubric) -> list[Example]:
-        inputs = [
+        inputs = self._inputs(rubric)
+        ids = self._ids(rubric.id) if rubric.id in self._table.columns else self._unasked(rubric) or _digests(inputs)
+        return self._made(rubric, inputs, ids)
+
+    def part(self, rubric: Rubric, ids: str | None) -> list[Example]:
+        inputs = self._inputs(rubric)
+        if ids is None:
+            return self._made(rubric, inputs, [digest(shown) for shown in inputs])
+        if ids == rubric.id:
+            return self._made(rubric, inputs, [self._name(position, ids) for position in range(len(inputs))])
+        return self._made(rubric, inputs, [text_of(row.get(ids)).strip() for row in self._table.rows])
+
+    def _inputs(self, rubric: Rubric) -> list[dict[str, str]]:
+        return [
             {column: self._text(position, column) for column, _ in rubric.inputs}
             for position in range(len(self._table.rows))
         ]
+
+    def _made(self, rubric: Rubric, inputs: Sequence[dict[str, str]], ids: Sequence[str]) -> list[Example]:
         document = rubric.document if rubric.document in self._table.columns else None
-        ids = self._ids(rubric.id) if rubric.id in self._table.columns else self._unasked(rubric) or _digests(inputs)
         return [
             Example(
                 id=ids[position],
                 inputs=shown,
                 document=self._name(position, document) if document else None,
                 ratings=self._ratings(position, rubric),
-                row=position + 1,
+                row=self._table.first + position + 1,
             )
             for position, shown in enumerate(inputs)
         ]
@@ -138,7 +165,7 @@ class _Reader:
         self._problems.check()
         for column, _ in rubric.inputs:
             if not any(example.inputs[column].strip() for example in examples):
-                self._problems.add(f"column {column!r} (named under inputs) is empty in every row; fill it")
+                self._problems.add(all_empty(column))
         for criterion in rubric.criteria if ratings_required else ():
             if not any(_rated(example, criterion) for example in examples):
                 columns = listed(map(repr, rating_columns(criterion)))
@@ -173,14 +200,12 @@ class _Reader:
         for name, at in places.items():
             if len(at) > 1 and not is_missing(name):
                 rows = listed(self._table.where(position) for position in at)
-                self._problems.add(f"{rows}: the id {clipped(name)} (column {column!r}) stands twice; ids must differ")
+                self._problems.add(id_twice(rows, name, column))
         return ids
 
     def _unasked(self, rubric: Rubric) -> list[str] | None:
-        """The cells of a column called ``id`` that has no other use, where the rubric names none and they identify."""
-        used = {rubric.document, rubric.split, *(column for column, _ in rubric.inputs)}
-        used.update(column for criterion in rubric.criteria for column in rating_columns(criterion))
-        if rubric.id is not None or OWN_ID not in self._table.columns or OWN_ID in used:
+        """The cells of a column called ``id`` that nobody named, where they identify."""
+        if not may_be_ids(self._table.columns, rubric):
             return None
         try:
             ids = [text_of(row.get(OWN_ID)).strip() for row in self._table.rows]
@@ -188,7 +213,7 @@ class _Reader:
             return None
         if any(is_missing(name) for name in ids) or len(set(ids)) < len(ids):
             return None
-        self.notes.append(f"column {OWN_ID!r} is taken for the rows' identifiers")
+        self.notes.append(IDS_TAKEN)
         return ids
 
     def _ratings(self, position: int, rubric: Rubric) -> dict[str, tuple[float, ...]]:
@@ -216,6 +241,23 @@ class _Reader:
         return name
 
 
+def may_be_ids(columns: Sequence[str], rubric: Rubric) -> bool:
+    """Whether there is a column called ``id`` that has no other use, and the rubric names none."""
+    used = {rubric.document, rubric.split, *(column for column, _ in rubric.inputs)}
+    used.update(column for criterion in rubric.criteria for column in rating_columns(criterion))
+    return rubric.id is None and OWN_ID in columns and OWN_ID not in used
+
+
+def all_empty(column: str) -> str:
+    """A problem, in words."""
+    return f"column {column!r} (named under inputs) is empty in every row; fill it"
+
+
+def id_twice(rows: str, name: str, column: str | None) -> str:
+    """A problem, in words."""
+    return f"{rows}: the id {clipped(name)} (column {column!r}) stands twice; ids must differ"
+
+
 def _digests(inputs: Iterable[dict[str, str]]) -> list[str]:
     seen: dict[str, int] = {}
     ids: list[str] = []
@@ -231,11 +273,10 @@ def _rated(example: Example, criterion: Criterion) -> bool:
 
 
 def _input_notes(rubric: Rubric, examples: Sequence[Example]) -> list[str]:
-    notes: list[str] = []
-    for column, _ in rubric.inputs:
-        empty = [example.row for example in examples if not example.inputs[column].strip()]
-        if empty:
-            notes.append(f"column {column!r} is empty in {_rows(empty)}; kept")
+    empty = {
+        column: [example.row for example in examples if not example.inputs[column].strip()]
+        for column, _ in rubric.inputs
+    }
     first: set[tuple[str, ...]] = set()
     repeated: list[int] = []
     for example in examples:
@@ -243,6 +284,12 @@ def _input_notes(rubric: Rubric, examples: Sequence[Example]) -> list[str]:
         if key in first:
             repeated.append(example.row)
         first.add(key)
+    return input_notes(empty, repeated)
+
+
+def input_notes(empty: Mapping[str, Sequence[int]], repeated: Sequence[int]) -> list[str]:
+    """Rows with an empty input, by column, and rows that repeat the inputs of an earlier one, in words."""
+    notes = [f"column {column!r} is empty in {_rows(rows)}; kept" for column, rows in empty.items() if rows]
     if repeated:
         notes.append(f"the inputs of {_rows(repeated)} repeat those of an earlier row")
     return notes

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from polyjudge.datasets.problems import listed
 from polyjudge.datasets.table import Table
 from polyjudge.errors import DataError, MissingExtra
+
+_BUFFER = 1 << 20
 
 
 def parquet_table(path: Path) -> Table:
@@ -19,23 +23,10 @@ def parquet_table(path: Path) -> Table:
         DataError: not a Parquet file, damaged, empty, columns of the same name, or text that is not UTF-8.
         MissingExtra: pyarrow is not installed.
     """
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError:
-        raise MissingExtra("pyarrow", "parquet", "reading Parquet files") from None
-    try:
-        with pyarrow.parquet.ParquetFile(path) as file:
-            table = file.read()
-    except (pyarrow.ArrowException, OSError) as error:
-        reason = str(error).splitlines()[0]
-        raise DataError(f"{path}: cannot be read as Parquet ({reason}); is the file whole?") from None
-    names: list[str] = table.column_names
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise DataError(f"{path}: several columns are called {listed(map(repr, twice))}; rename them")
-    if not table.num_rows:
-        raise DataError(f"{path}: no rows; give at least one")
+    pyarrow = _pyarrow()
+    with _told(path), pyarrow.parquet.ParquetFile(path) as file:
+        names = _names(path, file)
+        table = file.read()
     cells: dict[str, list[object]] = {}
     notes: list[str] = []
     for name in names:
@@ -48,6 +39,66 @@ def parquet_table(path: Path) -> Table:
             notes.append(f"column {name!r} was not read ({error})")
     rows = tuple({name: column[row] for name, column in cells.items()} for row in range(table.num_rows))
     return Table(str(path), tuple(cells), rows, (), tuple(notes))
+
+
+def parquet_tables(path: Path, size: int, columns: Collection[str]) -> Iterator[Table]:
+    """The rows of a Parquet file as tables of at most ``size``, with the cells of the named columns alone.
+
+    Raises:
+        DataError: as ``parquet_table``, or a named column cannot be read.
+        MissingExtra: pyarrow is not installed.
+    """
+    pyarrow = _pyarrow()
+    done = 0
+    # Buffered, as whole column chunks of a row group may be larger than memory.
+    with _told(path), pyarrow.parquet.ParquetFile(path, buffer_size=_BUFFER, pre_buffer=False) as file:
+        names = _names(path, file)
+        read = [name for name in names if name in columns]
+        for batch in file.iter_batches(batch_size=size, columns=read, use_threads=False):
+            cells: dict[str, list[object]] = {}
+            for name in read:
+                try:
+                    cells[name] = batch[name].to_pylist()
+                except UnicodeDecodeError:
+                    row = done + _undecodable(batch[name])
+                    raise DataError(
+                        f"{path}: row {row}, column {name!r}: text that is not UTF-8; correct it"
+                    ) from None
+                except (pyarrow.ArrowException, ValueError, OverflowError) as error:
+                    raise DataError(f"{path}: column {name!r} cannot be read ({error}); write it as text") from None
+            rows = tuple({name: column[row] for name, column in cells.items()} for row in range(batch.num_rows))
+            yield Table(str(path), tuple(names), rows, (), (), done)
+            done += len(rows)
+
+
+def _pyarrow() -> Any:
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        raise MissingExtra("pyarrow", "parquet", "reading Parquet files") from None
+    return pyarrow
+
+
+@contextmanager
+def _told(path: Path) -> Iterator[None]:
+    """What pyarrow cannot read, as an error that names the file."""
+    try:
+        yield
+    except (_pyarrow().ArrowException, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise DataError(f"{path}: cannot be read as Parquet ({reason}); is the file whole?") from None
+
+
+def _names(path: Path, file: Any) -> list[str]:
+    """The columns of a file that has rows."""
+    names: list[str] = file.schema_arrow.names
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise DataError(f"{path}: several columns are called {listed(map(repr, twice))}; rename them")
+    if not file.metadata.num_rows:
+        raise DataError(f"{path}: no rows; give at least one")
+    return names
 
 
 def _undecodable(column: Any) -> int:

@@ -30,6 +30,10 @@ class Problems:
         if len(self._first) < MOST:
             self._first.append(text)
 
+    def __bool__(self) -> bool:
+        """Whether there are any."""
+        return self._count > 0
+
     def check(self) -> None:
         """Go on when nothing was collected.
 

@@ -18,6 +18,7 @@ class Table:
         rows: each maps columns to cells; a row of JSONL may lack some.
         lines: the file line on which each row begins; empty when the source has no lines.
         notes: what the reader changed.
+        first: rows of the source before this table's, where it is a part of one.
     """
 
     source: str
@@ -25,9 +26,10 @@ class Table:
     rows: tuple[Row, ...]
     lines: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
+    first: int = 0
 
     def where(self, position: int) -> str:
         """``row 3 (line 4)`` for the row at a 0-based position."""
-        row = position + 1
+        row = self.first + position + 1
         line = self.lines[position] if self.lines else row
         return f"row {row}" if line == row else f"row {row} (line {line})"

@@ -5,21 +5,24 @@ A reader keeps for every row where it stands, so that a later message can name i
 
 from __future__ import annotations
 
-import codecs
-import csv
-import io
-import json
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol, runtime_checkable
 
 from polyjudge.datasets.problems import Problems, clipped
 from polyjudge.datasets.table import Row, Table
+from polyjudge.datasets.textfiles import check_unique, csv_tables, jsonl_tables
 from polyjudge.errors import DataError
 
+TableReader = Callable[[Path, int, Problems], Iterator[Table]]
+
 ENDINGS = (".csv", ".jsonl", ".ndjson", ".parquet")
+_READERS: Mapping[str, TableReader] = MappingProxyType(
+    {".csv": csv_tables, ".jsonl": jsonl_tables, ".ndjson": jsonl_tables}
+)
 
 
 @runtime_checkable
@@ -49,24 +52,41 @@ def read_table(path: Path) -> Table:
         DataError: no such file, an unknown ending, or contents that cannot be read; rows are named.
         MissingExtra: Parquet without pyarrow.
     """
+    reader = text_reader(path)
+    if reader is None:
+        from polyjudge.datasets.parquet import parquet_table
+
+        return parquet_table(path)
+    with readable(path):
+        return _whole(reader, path)
+
+
+def text_reader(path: Path) -> TableReader | None:
+    """What reads a file of text, by its ending; None for Parquet.
+
+    Raises:
+        DataError: no such file, or an unknown ending.
+    """
     if not is_there(path):
         raise DataError(f"{path}: no such file; check the path")
     if not path.is_file():
         raise DataError(f"{path}: not a regular file; give a {', '.join(ENDINGS)} file")
     ending = path.suffix.casefold()
-    try:
-        if ending == ".csv":
-            return _csv_table(str(path), _decoded(path))
-        if ending in (".jsonl", ".ndjson"):
-            return _jsonl_table(str(path), _decoded(path))
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); check the file's permissions") from None
     if ending in (".parquet", ".pq"):
-        from polyjudge.datasets.parquet import parquet_table
-
-        return parquet_table(path)
+        return None
+    if ending in _READERS:
+        return _READERS[ending]
     hint = "; write one object a line (JSONL)" if ending == ".json" else ""
     raise DataError(f"{path}: files ending in {ending!r} are not read; use {', '.join(ENDINGS)}{hint}")
+
+
+@contextmanager
+def readable(path: Path) -> Iterator[None]:
+    """What the system refuses, as an error that names the file."""
+    try:
+        yield
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); check the file's permissions") from None
 
 
 def is_there(path: Path) -> bool:
@@ -87,7 +107,7 @@ def table_of(data: Sequence[Row] | PandasLike | PolarsLike, source: str = "the g
     records: object = data
     if isinstance(data, (PolarsLike, PandasLike)):
         names = [str(name) for name in data.columns]
-        _unique(source, names)
+        check_unique(source, names)
         records = list(data.iter_rows(named=True)) if isinstance(data, PolarsLike) else data.to_dict("records")
     if not isinstance(records, Sequence) or isinstance(records, (str, bytes)):
         raise DataError(f"{source}: a {type(data).__name__!r} is not read; give a list of mappings or a data frame")
@@ -104,125 +124,13 @@ def table_of(data: Sequence[Row] | PandasLike | PolarsLike, source: str = "the g
     return Table(source, tuple(names) or _columns(rows), tuple(rows))
 
 
-def _decoded(path: Path) -> str:
-    blob = path.read_bytes()
-    if not blob.removeprefix(codecs.BOM_UTF8).strip(b" \t\r\n,"):
-        raise DataError(f"{path}: the file is empty")
-    if blob.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise DataError(f"{path}: the file is UTF-16; save it as UTF-8")
-    try:
-        return blob.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        start = blob[: error.start + (3 if blob.startswith(codecs.BOM_UTF8) else 0)]
-        line = start.count(b"\n") + 1
-        row = line
-        if path.suffix.casefold() == ".csv":
-            with _long_cells():
-                reader = csv.reader(io.StringIO(start.decode("utf-8-sig") + "?", newline=""))
-                row = sum(1 for cells in reader if any(cell.strip() for cell in cells)) - 1
-        where = f"row {row} (line {line})" if row else f"the header (line {line})"
-        raise DataError(
-            f"{path}: {where}: the byte {error.object[error.start]:#04x} is not UTF-8; save the file as UTF-8 "
-            f"(it may be Windows-1252 or Latin-1)"
-        ) from None
-
-
-def _csv_table(source: str, text: str) -> Table:
-    records: list[list[str]] = []
-    lines: list[int] = []
-    empty = 0
-    with _long_cells():
-        reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-        begins = 1
-        try:
-            for record in reader:
-                if any(cell.strip() for cell in record):
-                    records.append(record)
-                    lines.append(begins)
-                else:
-                    empty += len(record) > 1
-                begins = reader.line_num + 1
-        except csv.Error as error:
-            reason = "a quoted cell is never closed" if "end of data" in str(error) else str(error)
-            raise DataError(
-                f"{source}: row {len(records)} (line {begins}): {reason}; quote cells that hold commas, quotes or "
-                f"line breaks, and double the quotes inside"
-            ) from None
-    header = [name.strip() for name in records[0]]
-    if len(records) == 1:
-        raise DataError(f"{source}: a header but no rows; give at least one row")
-    _unique(source, [name for name in header if name])
-    problems = Problems(source, DataError)
-    for number, (record, line) in enumerate(zip(records[1:], lines[1:], strict=True), start=1):
-        if len(record) != len(header):
-            problems.add(
-                f"row {number} (line {line}): {_cells(len(record))}, but the header has {len(header)}; "
-                f"quote cells that hold commas"
-            )
+def _whole(tables: TableReader, path: Path) -> Table:
+    """A text file as one table."""
+    problems = Problems(str(path), DataError)
+    table = next(iter(tables(path, sys.maxsize, problems)))
     problems.check()
-    unnamed = [place for place, name in enumerate(header, start=1) if not name]
-    notes = [f"column {place} has no name and was not read" for place in unnamed]
-    notes += [f"rows of empty cells skipped: {empty}"] if empty else []
-    rows = tuple({name: cell for name, cell in zip(header, record, strict=True) if name} for record in records[1:])
-    return Table(source, tuple(name for name in header if name), rows, tuple(lines[1:]), tuple(notes))
-
-
-def _jsonl_table(source: str, text: str) -> Table:
-    problems = Problems(source, DataError)
-    rows: list[Row] = []
-    lines: list[int] = []
-    for line, entry in enumerate(text.split("\n"), start=1):
-        if not entry.strip():
-            continue
-        where = f"row {len(rows) + 1}" + (f" (line {line})" if line != len(rows) + 1 else "")
-        lines.append(line)
-        rows.append({})
-        try:
-            record = json.loads(entry, object_pairs_hook=_object)
-        except (ValueError, RecursionError) as error:
-            problems.add(f"{where}: not JSON ({error}); write one object a line")
-            continue
-        if isinstance(record, dict):
-            rows[-1] = record
-        else:
-            problems.add(f"{where}: {clipped(record)} is no object; write one object a line")
-    problems.check()
-    return Table(source, _columns(rows), tuple(rows), tuple(lines))
-
-
-def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    found: dict[str, object] = {}
-    for name, value in pairs:
-        if name in found:
-            raise ValueError(f"the key {name!r} stands twice")
-        found[name] = value
-    return found
+    return table
 
 
 def _columns(rows: Sequence[Row]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for row in rows for name in row))
-
-
-def _unique(source: str, header: Sequence[str]) -> None:
-    problems = Problems(source, DataError)
-    places: dict[str, list[int]] = {}
-    for place, name in enumerate(header, start=1):
-        places.setdefault(name, []).append(place)
-    for name, at in places.items():
-        if len(at) > 1:
-            problems.add(f"{len(at)} columns are called {name!r} (columns {', '.join(map(str, at))}); rename one")
-    problems.check()
-
-
-def _cells(count: int) -> str:
-    return "1 cell" if count == 1 else f"{count} cells"
-
-
-@contextmanager
-def _long_cells() -> Iterator[None]:
-    """The csv module refuses cells above 128 KiB, by a process-wide limit; a document may be longer."""
-    before = csv.field_size_limit(sys.maxsize)
-    try:
-        yield
-    finally:
-        csv.field_size_limit(before)

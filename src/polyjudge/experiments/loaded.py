@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import math
 import threading
 from collections.abc import Coroutine, Mapping
 from contextlib import AbstractAsyncContextManager
@@ -15,13 +14,13 @@ from typing import Any, Self, TypeVar
 from polyjudge.datasets.cells import text_of
 from polyjudge.datasets.problems import clipped
 from polyjudge.domain.example import Example
-from polyjudge.domain.scale import Categorical, Scale, show
 from polyjudge.errors import ConfigError
 from polyjudge.experiments.access import open_client
 from polyjudge.experiments.config import RunConfig
 from polyjudge.experiments.events import unwatched
 from polyjudge.experiments.judge_file import JudgeFile, read_judge
 from polyjudge.experiments.score import judge_of, settings_of
+from polyjudge.experiments.scores import value
 from polyjudge.llm.client import Client
 from polyjudge.llm.request import Backend
 
@@ -103,7 +102,7 @@ class LoadedJudge:
             self._client = await self._entered.__aenter__()
         prompt = self.file.prompt
         prediction = await judge_of(self.file, self._config, self._client).predict(prompt, example)
-        return {c.name: _value(c.scale, prediction.score(c.name)) for c in prompt.criteria}
+        return {c.name: value(c.scale, prediction.score(c.name)) for c in prompt.criteria}
 
     async def _leave(self) -> None:
         await asyncio.gather(*self._asking, return_exceptions=True)
@@ -122,9 +121,3 @@ def load_judge(
     """A judge from its file, ready to be called; options as for ``score``."""
     file = read_judge(path)
     return LoadedJudge(file, settings_of(file, options, config), backends)
-
-
-def _value(scale: Scale, value: float) -> float | str | None:
-    if math.isnan(value):
-        return None
-    return show(scale, value) if isinstance(scale, Categorical) else value

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from polyjudge.domain.records import Prediction
@@ -17,12 +16,27 @@ def lost_lines(predictions: Sequence[Prediction]) -> list[str]:
     Args:
         predictions: of any readout; only those read from token probabilities say what was lost.
     """
-    shares: dict[str, list[float]] = {}
+    lost = Lost()
     for prediction in predictions:
+        lost.add(prediction)
+    return lost.lines()
+
+
+class Lost:
+    """What was lost so far, by criterion."""
+
+    def __init__(self) -> None:
+        self._shares: dict[str, tuple[float, int]] = {}
+
+    def add(self, prediction: Prediction) -> None:
         for name, share in prediction.lost.items():
-            shares.setdefault(name, []).append(share)
-    means = {name: math.fsum(found) / len(found) for name, found in shares.items()}
-    said = [f"{name} {mean:.0%}" for name, mean in means.items() if mean > WORTH_SAYING]
-    if not said:
-        return []
-    return [f"Token probability that fell on no label of the scale, left out of the scores: {', '.join(said)}."]
+            total, count = self._shares.get(name, (0.0, 0))
+            self._shares[name] = total + share, count + 1
+
+    def lines(self) -> list[str]:
+        """As ``lost_lines``."""
+        means = {name: total / count for name, (total, count) in self._shares.items()}
+        said = [f"{name} {mean:.0%}" for name, mean in means.items() if mean > WORTH_SAYING]
+        if not said:
+            return []
+        return [f"Token probability that fell on no label of the scale, left out of the scores: {', '.join(said)}."]

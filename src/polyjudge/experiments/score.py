@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from polyjudge.datasets.examples import rating_columns
+from polyjudge import registry
 from polyjudge.datasets.load import Data, load
+from polyjudge.datasets.stream import open_stream
 from polyjudge.datasets.tables import is_there
-from polyjudge.domain.criterion import Criterion
-from polyjudge.domain.dataset import Dataset
+from polyjudge.domain.dataset import Dataset, Rubric
 from polyjudge.domain.example import Example
 from polyjudge.domain.layout import layout
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.records import Prediction
-from polyjudge.domain.scale import Scale, show
 from polyjudge.errors import ConfigError
 from polyjudge.experiments.access import open_client
 from polyjudge.experiments.assemble import open_readout
@@ -27,18 +26,20 @@ from polyjudge.experiments.bridge import run
 from polyjudge.experiments.config import RunConfig, resolve
 from polyjudge.experiments.events import Noted, Observer, unwatched
 from polyjudge.experiments.judge_file import JudgeFile, read_judge
-from polyjudge.experiments.lost import lost_lines
-from polyjudge.experiments.simulated import SIMULATED, simulated
+from polyjudge.experiments.lost import Lost
+from polyjudge.experiments.scores import Scores, ScoreTable
+from polyjudge.experiments.simulated import simulated
 from polyjudge.experiments.unscored import check_unscored
 from polyjudge.judge.predict import Judge
 from polyjudge.llm.accounts import RoleAccount
 from polyjudge.llm.client import Client
 from polyjudge.llm.request import Backend
 from polyjudge.llm.role import Role
-from polyjudge.runs.store import write_whole
+from polyjudge.llm.together import in_turn
+from polyjudge.runs.growing import GrowingFile
 
-# Rows asked about at a time; more tasks than this would only wait.
-CHUNK = 1000
+# Rows begun at a time, over those that can be asked about at once: a slow answer holds the rest up only so far.
+WAVES = 4
 # The settings that scoring understands; the rest of a judge is its file's.
 SCORE_SETTINGS = frozenset(
     {"model", "base_url", "endpoint_name", "limit", "max_calls", "max_tokens", "max_cost", "prices"}
@@ -47,27 +48,35 @@ SCORE_SETTINGS = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Scores:
-    """Scored rows.
+class _Rows:
+    """What is to be scored: a file that is read row by row, or rows in memory.
 
     Attributes:
-        dataset: the rows, in file order.
-        predictions: aligned with them.
-        path: the file that was written; None when none was asked for.
-        accounts: what was asked of whom.
-        simulated: what of it comes from a simulated world, by name.
+        dataset: None where the rows are streamed.
+        notes: of the reader.
     """
 
-    dataset: Dataset
-    predictions: tuple[Prediction, ...]
-    path: Path | None
-    accounts: tuple[RoleAccount, ...]
-    simulated: tuple[str, ...] = ()
+    count: int
+    notes: tuple[str, ...]
+    dataset: Dataset | None
+    examples: Callable[[], Iterator[Example]]
 
-    @property
-    def unscored(self) -> int:
-        """How many single scores are missing."""
-        return sum(len(prediction.unscored) for prediction in self.predictions)
+
+@dataclass(slots=True)
+class _Tally:
+    """What is known of the rows scored so far; predictions are kept for rows in memory alone."""
+
+    kept: list[Prediction] | None
+    rows: int = 0
+    unscored: int = 0
+    lost: Lost = field(default_factory=Lost)
+
+    def add(self, prediction: Prediction) -> None:
+        self.rows += 1
+        self.unscored += len(prediction.unscored)
+        self.lost.add(prediction)
+        if self.kept is not None:
+            self.kept.append(replace(prediction, calls=()))
 
 
 def score(
@@ -86,7 +95,7 @@ def score(
     Args:
         judge: a judge.yaml.
         data: new texts with the judge's input columns; rating columns are carried along where they are.
-        output: a CSV file to write.
+        output: a CSV file to write. A file that is scored into a file is streamed: memory does not grow with it.
         distribution: whether the file also gives each label's probability.
         config: a TOML file with settings.
         backends: model name -> an opened backend.
@@ -101,81 +110,35 @@ def score(
     file = judge if isinstance(judge, JudgeFile) else read_judge(judge)
     settings = settings_of(file, options, config)
     target = _writable(output, [source for source in (judge, data) if isinstance(source, str | Path)])
-    dataset = load(data, replace(file.rubric, split=None), limit=settings.limit, ratings_required=False)
-    for note in dataset.notes:
+    rubric = replace(file.rubric, split=None)
+    rows = _rows(data, rubric, settings.limit, stream=target is not None)
+    for note in rows.notes:
         observer(Noted(note))
     if settings.model != file.model:
         observer(Noted(f"this judge was fitted for {file.model}; {settings.model} may agree with people less"))
-    asking = _score(file, settings, dataset, backends or {}, observer, distribution=distribution)
-    predictions, accounts, labels, parts = run(asking)
-    done = Scores(dataset, predictions, target, accounts, parts)
-    if target:
-        write_whole(target, scores_csv(dataset, predictions, labels, simulated=bool(parts)))
-    for line in lost_lines(predictions):
+    tally = _Tally([] if rows.dataset else None)
+    asking = _score(file, settings, rows, target, tally, backends or {}, observer, distribution=distribution)
+    accounts, parts = run(asking)
+    kept = (rows.dataset, tuple(tally.kept)) if rows.dataset and tally.kept is not None else None
+    done = Scores(rubric, rows.count, tally.unscored, target, accounts, kept, parts)
+    for line in tally.lost.lines():
         observer(Noted(line))
-    check_unscored(done.unscored, len(predictions) * len(dataset.rubric.names), settings.fail_on_error, "the rows")
+    check_unscored(done.unscored, done.rows * len(rubric.names), settings.fail_on_error, "the rows")
     return done
 
 
-def scores_csv(
-    dataset: Dataset,
-    predictions: Sequence[Prediction],
-    labels: Sequence[tuple[str, str]] = (),
-    *,
-    simulated: bool = False,
-) -> str:
-    """The text of scores.csv: id, document, a column a criterion, error, and the rating columns of the input.
-
-    Args:
-        dataset: the rows.
-        predictions: aligned with them.
-        labels: (criterion, label) whose probabilities get a column ``CRITERION.p_LABEL``.
-        simulated: whether every row says in a column ``notice`` that it is.
-    """
-    criteria = dataset.rubric.criteria
-    told = [f"{name}.p_{label}" for name, label in labels]
-    documents = any(example.document is not None for example in dataset.examples)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    header = ["id", *(["document"] if documents else []), *dataset.rubric.names, *told, "error"]
-    header += ["notice"] if simulated else []
-    rated = _carried(dataset)
-    writer.writerow([*header, *_renamed([rating_columns(criterion)[k] for criterion, k in rated], header)])
-    for example, prediction in zip(dataset.examples, predictions, strict=True):
-        missing = prediction.unscored
-        writer.writerow(
-            [
-                example.id,
-                *([example.document or ""] if documents else []),
-                *(show(criterion.scale, prediction.score(criterion.name)) for criterion in criteria),
-                *(_probability(prediction, name, label) for name, label in labels),
-                f"unscored: {', '.join(missing)}" if missing else "",
-                *([SIMULATED] if simulated else []),
-                *(_rating(example, criterion.name, k, criterion.scale) for criterion, k in rated),
-            ]
-        )
-    return text.getvalue()
-
-
-def _carried(dataset: Dataset) -> list[tuple[Criterion, int]]:
-    """The rating columns that the rows have, each once, as a criterion and the place among its columns."""
-    found: dict[str, tuple[Criterion, int]] = {}
-    for criterion in dataset.rubric.criteria:
-        for place, column in enumerate(rating_columns(criterion)):
-            if any(len(example.ratings.get(criterion.name, ())) > place for example in dataset.examples):
-                found.setdefault(column, (criterion, place))
-    return list(found.values())
-
-
-def _renamed(columns: Sequence[str], taken: Sequence[str]) -> list[str]:
-    """Column names for carried ratings: ``NAME.rating`` where a column of ours is called NAME."""
-    names: list[str] = []
-    for column in columns:
-        name = column
-        while name in (*taken, *names) or (name != column and name in columns):
-            name += ".rating"
-        names.append(name)
-    return names
+def _rows(data: Data, rubric: Rubric, limit: int | None, *, stream: bool) -> _Rows:
+    """The rows, checked; those of a file are streamed where nobody wants to have them in memory."""
+    path = Path(data) if isinstance(data, str | Path) else None
+    if not stream or path is None or data in registry.names("datasets") or not is_there(path):
+        dataset = load(data, rubric, limit=limit, ratings_required=False)
+        return _Rows(len(dataset.examples), dataset.notes, dataset, lambda: iter(dataset.examples))
+    if limit is not None and limit < 1:
+        raise ConfigError(f"limit={limit!r}: at least one row is needed")
+    found = open_stream(path, rubric)
+    count = found.rows if limit is None else min(limit, found.rows)
+    limited = (f"limited to {count} of {found.rows} rows",) if count < found.rows else ()
+    return _Rows(count, (*found.notes, *limited), None, lambda: islice(found.examples(), count))
 
 
 def settings_of(file: JudgeFile, options: Mapping[str, Any], config: str | Path | None) -> RunConfig:
@@ -197,12 +160,14 @@ def settings_of(file: JudgeFile, options: Mapping[str, Any], config: str | Path 
 async def _score(
     file: JudgeFile,
     config: RunConfig,
-    dataset: Dataset,
+    rows: _Rows,
+    target: Path | None,
+    tally: _Tally,
     backends: Mapping[str, Backend],
     observer: Observer,
     *,
     distribution: bool,
-) -> tuple[tuple[Prediction, ...], tuple[RoleAccount, ...], tuple[tuple[str, str], ...], tuple[str, ...]]:
+) -> tuple[tuple[RoleAccount, ...], tuple[str, ...]]:
     async with open_client(config, backends, observer) as client:
         judge, prompt = judge_of(file, config, client), file.prompt
         labels = tuple((c.name, label) for c in prompt.criteria for label in judge.readout.labels(c))
@@ -211,12 +176,24 @@ async def _score(
                 f"readout {file.readout!r} gives no probabilities of labels; leave out --distribution, or fit the "
                 f"judge with --readout expected"
             )
-        predictions: list[Prediction] = []
-        for start in range(0, len(dataset.examples), CHUNK):
-            chunk = await judge.evaluate(prompt, dataset.examples[start : start + CHUNK])
-            predictions += [replace(prediction, calls=()) for prediction in chunk]
-        parts = simulated([config.model], client, dataset)
-        return tuple(predictions), client.accounts.snapshot(), labels if distribution else (), parts
+        known = rows.dataset.examples if rows.dataset else tuple(islice(rows.examples(), 1))
+        parts = simulated([config.model], client, rows.dataset)
+        table = ScoreTable(file.rubric, known, labels if distribution else (), simulated=bool(parts))
+
+        async def one(example: Example) -> tuple[Example, Prediction]:
+            return example, await judge.predict(prompt, example)
+
+        with GrowingFile(target) if target else nullcontext() as output:
+
+            def take(scored: tuple[Example, Prediction]) -> None:
+                if output is not None:
+                    output.write((table.header() if tally.rows == 0 else "") + table.line(*scored))
+                tally.add(scored[1])
+
+            await in_turn(map(one, rows.examples()), take, WAVES * config.max_concurrency)
+            if output is not None:
+                output.finish()
+        return client.accounts.snapshot(), parts
 
 
 def judge_of(file: JudgeFile, config: RunConfig, client: Client) -> Judge:
@@ -255,13 +232,3 @@ def _writable(output: str | Path | None, sources: Sequence[str | Path]) -> Path 
     if reason:
         raise ConfigError(f"cannot write {str(target)!r}: {reason}; name another file with --output")
     return target
-
-
-def _probability(prediction: Prediction, name: str, label: str) -> str:
-    probability = prediction.distributions.get(name, {}).get(label)
-    return "" if probability is None else f"{probability:.6g}"
-
-
-def _rating(example: Example, name: str, rater: int, scale: Scale) -> str:
-    raters = example.ratings.get(name, ())
-    return show(scale, raters[rater]) if rater < len(raters) else ""
