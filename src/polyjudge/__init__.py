@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from polyjudge.experiments.result import Run
     from polyjudge.experiments.score import score
     from polyjudge.experiments.scores import Scores
+    from polyjudge.experiments.study.run import StudyResult, plan_study, study
     from polyjudge.experiments.upkeep import cache_merge, cache_prune, cache_show, pull
     from polyjudge.llm.backends.scripted import Scripted
 
@@ -30,6 +31,7 @@ __all__ = [
     "Run",
     "Scores",
     "Scripted",
+    "StudyResult",
     "__version__",
     "audit",
     "cache_merge",
@@ -38,8 +40,10 @@ __all__ = [
     "check",
     "load",
     "optimize",
+    "plan_study",
     "pull",
     "score",
+    "study",
 ]
 
 
@@ -59,7 +63,10 @@ def __getattr__(name: str) -> Any:
         "load": "experiments.loaded:load_judge",
         "optimize": "experiments.optimize:optimize",
         "pull": "experiments.upkeep:pull",
+        "StudyResult": "experiments.study.run:StudyResult",
+        "plan_study": "experiments.study.run:plan_study",
         "score": "experiments.score:score",
+        "study": "experiments.study.run:study",
     }
     if name not in places:
         raise AttributeError(f"module 'polyjudge' has no attribute {name!r}")

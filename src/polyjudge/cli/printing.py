@@ -13,7 +13,10 @@ from polyjudge.experiments.plan import PlannedRole
 from polyjudge.experiments.result import Run
 from polyjudge.experiments.scores import Scores
 from polyjudge.experiments.simulated import notice
+from polyjudge.experiments.study.plan import PlannedCell, StudyPlan
+from polyjudge.experiments.study.run import StudyResult
 from polyjudge.experiments.summary import COLUMNS, PAPER_NOTE, account_lines, outcome_rows, table_text, warnings
+from polyjudge.experiments.tables.render import lines
 from polyjudge.runs import codec
 
 
@@ -78,6 +81,39 @@ def print_scores(scores: Scores, as_json: bool) -> None:
         click.echo(f"cost: {total_text(scores.accounts)}")
     if scores.simulated:
         click.echo(notice(scores.simulated))
+
+
+def print_study_plan(plan: StudyPlan, as_json: bool) -> None:
+    """What a study will ask, a line a run."""
+    if as_json:
+        cells = [
+            {"name": one.name, "calls": one.calls, "tokens": one.tokens, "roles": one.roles} for one in plan.cells
+        ]
+        click.echo(codec.pretty({"study": plan.study, "calls": plan.calls, "tokens": plan.tokens, "cells": cells}))
+        return
+    columns = ("run", "calls", "of them shared, free", "tokens, about")
+    rows = [*map(_planned_cell, plan.cells), ("all", f"{plan.calls:,}", "", f"{plan.tokens:,}")]
+    told = "Calls to be paid at most, re-asks and retries not counted; tokens are an estimate."
+    _lines([*table_text(rows, columns), "", told, *plan.notes])
+
+
+def _planned_cell(one: PlannedCell) -> tuple[str, ...]:
+    return (one.name, f"{one.calls:,}", f"{one.shared:,}", f"{one.tokens:,}")
+
+
+def print_study(study: StudyResult, as_json: bool) -> None:
+    """The findings, and where the tables lie."""
+    if as_json:
+        tables = {
+            table.name: {"columns": [c.key for c in table.columns], "rows": table.rows} for table in study.tables
+        }
+        content = {"path": str(study.path), "cells": study.cells, "tables": tables}
+        click.echo(codec.pretty({**content, "accounts": study.accounts, "seconds": study.seconds}))
+        return
+    shown = [line for table in study.tables if table.name in ("headlines", "honest") for line in ("", *lines(table))]
+    failed = [f"failed: {cell.name}: {cell.failure}" for cell in study.failed]
+    _lines([*shown, "", *account_lines(study.accounts, study.seconds), *failed, "", f"study:  {study.path}"])
+    _lines([f"tables: {study.path / 'tables'}"])
 
 
 def _check_lines(found: Check) -> Iterable[str]:

@@ -6,12 +6,26 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from textwrap import shorten
+from typing import TYPE_CHECKING
 
 import click
 
 from polyjudge.domain.records import Step
 from polyjudge.experiments.costs import billed, total_text
-from polyjudge.experiments.events import Counted, Event, Noted, Observer, Planned, unwatched
+from polyjudge.experiments.events import (
+    CellEnded,
+    Counted,
+    Event,
+    InCell,
+    Noted,
+    Observer,
+    Planned,
+    StudyPlanned,
+    unwatched,
+)
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
 
 # steps.jsonl holds the whole of a reason.
 LONGEST_REASON = 160
@@ -63,6 +77,12 @@ def _line(event: Event) -> str:
     if isinstance(event, Step):
         speaks = f" {event.criteria[0]}" if len(event.criteria) == 1 else ""
         return f"step {event.index}{speaks}: {event.status}, {shorten(event.reason, LONGEST_REASON)}"
+    if isinstance(event, InCell):
+        return f"{event.cell}: {_line(event.event)}"
+    if isinstance(event, CellEnded):
+        return f"{event.done} of {event.cells} runs, {event.cell}: {shorten(event.verdict, LONGEST_REASON)}"
+    if isinstance(event, StudyPlanned):
+        return f"study {event.folder}: {event.cells} runs, about {event.calls:,} calls planned"
     return ""
 
 
@@ -82,6 +102,7 @@ class _Bar:
             console=Console(stderr=True),
         )
         self._task = self._progress.add_task("calls", total=None, journal=0)
+        self._cells: dict[str, TaskID] = {}
 
     def stop(self, *, done: bool = False) -> None:
         """End the bar; what is done is whole, also where fewer calls were needed than planned at most."""
@@ -92,13 +113,28 @@ class _Bar:
     def see(self, event: Event) -> None:
         from rich.text import Text
 
-        if isinstance(event, Counted | Planned):
+        if isinstance(event, Counted | Planned | StudyPlanned):
             self._progress.start()
         if isinstance(event, Counted):
             done = event.asked + event.from_journal
             self._progress.update(self._task, completed=done, journal=event.from_journal)
             return
+        if isinstance(event, InCell):
+            self._see_cell(event)
+            return
         if isinstance(event, Planned):
             self._progress.update(self._task, total=sum(role.calls for role in event.roles))
+        if isinstance(event, StudyPlanned):
+            self._progress.update(self._task, total=event.calls)
+        if isinstance(event, CellEnded) and event.cell in self._cells:
+            self._progress.remove_task(self._cells.pop(event.cell))
         # Names and reasons are data: they are shown as text, never as markup.
         self._progress.console.print(Text(_line(event)))
+
+    def _see_cell(self, event: InCell) -> None:
+        """A bar of steps for each run under way."""
+        if event.cell not in self._cells:
+            # Brackets in a name are no markup.
+            name = event.cell.replace("[", "\\[")
+            self._cells[event.cell] = self._progress.add_task(name, total=event.steps, journal="")
+        self._progress.update(self._cells[event.cell], completed=event.event.index)

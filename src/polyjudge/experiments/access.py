@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -41,7 +41,12 @@ def journal_folder() -> Path:
 
 @asynccontextmanager
 async def open_client(
-    config: RunConfig, backends: Mapping[str, Backend], observer: Observer, *, journal: bool = True
+    config: RunConfig,
+    backends: Mapping[str, Backend],
+    observer: Observer,
+    *,
+    journal: bool = True,
+    also: Sequence[RunConfig] = (),
 ) -> AsyncIterator[Client]:
     """The client of one invocation, closed at the end.
 
@@ -50,6 +55,7 @@ async def open_client(
         backends: model name -> an opened backend, instead of looking the name up.
         observer: told how many answers there are.
         journal: False for an invocation that asks nothing; it needs no key then.
+        also: further runs of the invocation, for their models and addresses; budget and limits are ``config``'s.
 
     Raises:
         ModelError: unknown provider, missing key, bad address.
@@ -63,12 +69,12 @@ async def open_client(
     def noted(text: str) -> None:
         observer(Noted(text))
 
-    tariffs = tariffs_of(config, backends)
+    tariffs = {model: price for one in (config, *also) for model, price in tariffs_of(one, backends).items()}
     most = None if config.max_cost is None else int(config.max_cost * PICO)
     accounts = Accounts(counted, tariffs)
     record = Journal(journal_folder(), reuse=not config.no_cache) if journal else None
     client = Client(
-        open_backends(config, backends, noted, planning=not journal),
+        await _open_all([config, *also], backends, noted, planning=not journal),
         record,
         Budget(config.max_calls, config.max_tokens, most),
         Limits(
@@ -82,7 +88,7 @@ async def open_client(
         tariffs=tariffs,
     )
     async with client:
-        told = notice(simulated(models_of(config), client))
+        told = notice(simulated((model for one in (config, *also) for model in models_of(one)), client))
         if told:
             noted(told)
         try:
@@ -90,3 +96,41 @@ async def open_client(
         finally:
             for warning in record.warnings if record is not None else ():
                 observer(Noted(warning))
+
+
+async def _open_all(
+    configs: Sequence[RunConfig], given: Mapping[str, Backend], notify: Callable[[str], None], *, planning: bool
+) -> dict[str, Backend | Sequence[Backend]]:
+    """The backends of several runs, each opened once.
+
+    Raises:
+        ConfigError: two runs reach one model at different addresses.
+    """
+    found: dict[str, Backend | Sequence[Backend]] = {}
+    seen: set[tuple[object, ...]] = set()
+    for config in configs:
+        reached = (config.base_url, config.endpoint_name, config.limit_field, models_of(config))
+        if reached in seen:
+            continue
+        seen.add(reached)
+        for model, opened in open_backends(config, given, notify, planning=planning).items():
+            known = found.setdefault(model, opened)
+            if known is opened:
+                continue
+            here, there = _identity(known), _identity(opened)
+            for backend in _each(opened):
+                await backend.close()
+            if here != there:
+                raise ConfigError(
+                    f"the model {model!r} is reached at two addresses, {here!r} and {there!r}; give one of them another "
+                    f"name, or run two studies"
+                )
+    return found
+
+
+def _each(opened: Backend | Sequence[Backend]) -> Sequence[Backend]:
+    return opened if isinstance(opened, Sequence) else (opened,)
+
+
+def _identity(opened: Backend | Sequence[Backend]) -> str:
+    return _each(opened)[0].identity

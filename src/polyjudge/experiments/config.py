@@ -244,23 +244,32 @@ def resolve(
     explicit: Mapping[str, Any],
     *,
     config_file: str | Path | None = None,
+    held: Mapping[str, Any] | None = None,
+    origin: str = "command line",
     environment: Mapping[str, str] | None = None,
 ) -> Settings:
     """Merge all sources of settings; ``explicit`` values of None count as not set.
+
+    Args:
+        explicit: the strongest settings.
+        config_file: a TOML file with settings.
+        held: what that file says, where it was read already.
+        origin: where the explicit settings were set, for messages.
+        environment: None takes the process's.
 
     Raises:
         ConfigError: an unknown name or a value that does not fit; every fault is listed.
     """
     layers = {
-        "command line": {name: value for name, value in explicit.items() if value is not None},
+        origin: {name: value for name, value in explicit.items() if value is not None},
         "environment": from_environment(os.environ if environment is None else environment, RunConfig.model_fields),
-        "config file": from_file(config_file) if config_file else {},
+        "config file": dict(held) if held is not None else from_file(config_file) if config_file else {},
     }
-    chosen, origin = next(((layer["recipe"], origin) for origin, layer in layers.items() if "recipe" in layer), _SOUND)
+    chosen, source = next(((layer["recipe"], source) for source, layer in layers.items() if "recipe" in layer), _SOUND)
     try:
         layers["recipe"] = {**recipe(str(chosen)), "recipe": chosen}
     except ConfigError as error:
-        raise ConfigError(f"'recipe' ({place(origin, 'recipe', config_file)}): {error}") from None
+        raise ConfigError(f"'recipe' ({place(source, 'recipe', config_file)}): {error}") from None
     merged, origins = merge(layers)
 
     def where(path: str) -> str:

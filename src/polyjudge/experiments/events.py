@@ -33,7 +33,35 @@ class Noted:
     text: str
 
 
-Event = Planned | Counted | Noted | Step
+@dataclass(frozen=True, slots=True)
+class StudyPlanned:
+    """A study begins: its folder, its runs, and its calls at most."""
+
+    folder: str
+    cells: int
+    calls: int
+
+
+@dataclass(frozen=True, slots=True)
+class InCell:
+    """A step of a study's run, of so many."""
+
+    cell: str
+    steps: int
+    event: Step
+
+
+@dataclass(frozen=True, slots=True)
+class CellEnded:
+    """A run of a study has ended, was found complete, or failed."""
+
+    cell: str
+    verdict: str
+    done: int
+    cells: int
+
+
+Event = Planned | Counted | Noted | Step | StudyPlanned | InCell | CellEnded
 Observer = Callable[[Event], None]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +13,7 @@ from polyjudge.datasets.load import Criteria, Data, load
 from polyjudge.datasets.problems import clipped
 from polyjudge.domain.dataset import Dataset, Rubric
 from polyjudge.domain.prompt import JudgePrompt
-from polyjudge.domain.records import Reading, Step
+from polyjudge.domain.records import Prediction, Reading, Step
 from polyjudge.engine import optimize as steps_of
 from polyjudge.errors import ConfigError, TooManyUnscored
 from polyjudge.experiments.access import open_client
@@ -78,35 +78,56 @@ async def _optimize(
     backends: Mapping[str, Backend],
     observer: Observer,
 ) -> Run:
+    async with open_client(settings.config, backends, observer) as client:
+        return await carry_out(settings, dataset, output, client, set(backends), observer)
+
+
+async def carry_out(
+    settings: Settings,
+    dataset: Dataset,
+    output: str | Path | None,
+    client: Client,
+    given: Collection[str],
+    observer: Observer,
+) -> Run:
+    """One run by an open client, which several runs may share.
+
+    Args:
+        settings: of the run.
+        dataset: its data.
+        output: the run folder; None takes the default one.
+        client: asks; its accounts are those of this run's part.
+        given: the models that take what they are sent.
+        observer: told of steps and notes.
+    """
     config = settings.config
     started = time.monotonic()
-    async with open_client(config, backends, observer) as client:
-        house = assemble(config, dataset, client)
-        identity = _identity(config, house, client)
-        with RunFolder(Path(output) if output else _default_folder(config, dataset, identity), identity) as folder:
-            if config.no_cache and (folder.path / "steps.jsonl").exists():
-                raise ConfigError(
-                    f"--no-cache asks everything anew, and {str(folder.path)!r} holds steps already; leave it out to "
-                    f"go on, or choose another --output"
-                )
-            _announce(folder, config, house, client, observer)
-            config = await probed(settings, house, client, set(backends), observer)
-            if config != settings.config:
-                house = assemble(config, dataset, client)
-            steps = await _steps(folder, config, house, observer)
-            fitted = _fitted(house.prompt, steps)
-            parts = simulated(models_of(config), client, dataset)
-            outcome = marked(await _test(house, fitted, config), parts, unrelated=not dataset.simulated)
-            judge = _judge(config, house, fitted, steps, outcome)
-            folder.write("judge.yaml", dump_judge(judge))
-            folder.write("judge.initial.yaml", dump_judge(_initial(judge, house)))
-            seconds = time.monotonic() - started
-            done = Run(folder.path, tuple(steps), outcome, judge, client.accounts.snapshot(), seconds)
-            # A mere replay keeps the record of what the run took.
-            if client.accounts.total().sent or not (folder.path / "result.json").exists():
-                folder.write("result.json", _result(done))
-                folder.write("summary.md", summary(done, config, leaks_of(config, house.split)))
-            return done
+    house = assemble(config, dataset, client)
+    identity = identity_of(config, house, client)
+    with RunFolder(Path(output) if output else _default_folder(config, dataset, identity), identity) as folder:
+        if config.no_cache and (folder.path / "steps.jsonl").exists():
+            raise ConfigError(
+                f"--no-cache asks everything anew, and {str(folder.path)!r} holds steps already; leave it out to "
+                f"go on, or choose another --output"
+            )
+        _announce(folder, config, house, client, observer)
+        config = await probed(settings, house, client, given, observer)
+        if config != settings.config:
+            house = assemble(config, dataset, client)
+        steps = await _steps(folder, config, house, observer)
+        fitted = _fitted(house.prompt, steps)
+        parts = simulated(models_of(config), client, dataset)
+        outcome = marked(await _test(folder, house, fitted, config), parts, unrelated=not dataset.simulated)
+        judge = _judge(config, house, fitted, steps, outcome)
+        folder.write("judge.yaml", dump_judge(judge))
+        folder.write("judge.initial.yaml", dump_judge(_initial(judge, house)))
+        seconds = time.monotonic() - started
+        done = Run(folder.path, tuple(steps), outcome, judge, client.accounts.snapshot(), seconds)
+        # A mere replay keeps the record of what the run took.
+        if any(account.sent for account in done.accounts) or not (folder.path / "summary.md").exists():
+            folder.write("result.json", _result(done))
+            folder.write("summary.md", summary(done, config, leaks_of(config, house.split)))
+        return done
 
 
 def _initial(judge: JudgeFile, house: House) -> JudgeFile:
@@ -115,7 +136,7 @@ def _initial(judge: JudgeFile, house: House) -> JudgeFile:
     return replace(judge, rubric=replace(judge.rubric, criteria=house.prompt.criteria), lineage=lineage)
 
 
-def _identity(config: RunConfig, house: House, client: Client) -> str:
+def identity_of(config: RunConfig, house: House, client: Client) -> str:
     """What the folder belongs to: settings, data, prompt and endpoints."""
     return identity_text(
         config,
@@ -178,7 +199,8 @@ async def _steps(folder: RunFolder, config: RunConfig, house: House, observer: O
         for loop in loops:
             await loop.aclose()
     written.finish()
-    tests.finish()
+    if readings:
+        tests.finish()
     return steps
 
 
@@ -192,13 +214,16 @@ async def _keep_reading(tests: ReplayedLines, house: House, step: Step, before: 
 
 async def _read_test(house: House, step: Step) -> Reading:
     prompt = house.prompt.only(step.criteria).revise(step.instructions)
-    predictions = await house.judge.evaluate(prompt, house.split.test)
+    return reading_of(house, step.index, prompt, await house.judge.evaluate(prompt, house.split.test))
+
+
+def reading_of(house: House, step: int, prompt: JudgePrompt, predictions: Sequence[Prediction]) -> Reading:
     measured = tuple(
         measure(name, prompt.criteria, predictions, house.split.test)
         for name in sensible_metrics(prompt.criteria, house.judge.readout)
     )
     given = {name: tuple(prediction.score(name) for prediction in predictions) for name in prompt.names}
-    return Reading(step.index, step.criteria, measured, given)
+    return Reading(step, prompt.names, measured, given)
 
 
 async def _check_step(step: Step, house: House, config: RunConfig) -> None:
@@ -228,14 +253,19 @@ def _fitted(prompt: JudgePrompt, steps: Sequence[Step]) -> JudgePrompt:
     return prompt.revise(texts)
 
 
-async def _test(house: House, fitted: JudgePrompt, config: RunConfig) -> Outcome:
-    """The one reading of the sealed test rows: the initial and the fitted prompt."""
+async def _test(folder: RunFolder, house: House, fitted: JudgePrompt, config: RunConfig) -> Outcome:
+    """The one reading of the sealed test rows, which ``tests.jsonl`` keeps: the initial and the fitted prompt."""
     initial, final = await together(
         house.judge.evaluate(prompt, house.split.test) for prompt in (house.prompt, fitted)
     )
     missing = sum(len(prediction.unscored) for prediction in final)
     total = len(final) * len(fitted.names)
     check_unscored(missing, total, config.fail_on_error, "the test rows")
+    if not test_readings(config.protocol, config.steps, config.evaluate_every):
+        tests = folder.lines("tests.jsonl")
+        for step, prompt, read in ((0, house.prompt, initial), (config.steps, fitted, final)):
+            tests.append(codec.line(reading_of(house, step, prompt, read)))
+        tests.finish()
     changed = fitted != house.prompt
     return compare(house.metric, house.prompt.criteria, house.split.test, initial, final, changed=changed)
 

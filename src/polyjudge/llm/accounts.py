@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 from polyjudge.llm.budget import Charge
 from polyjudge.llm.money import NoPrice, Price, Tariff, usd
 from polyjudge.llm.request import ROLES, Reply, Request, Usage
+
+PART: ContextVar[str] = ContextVar("part", default="")
+"""The part of an invocation that a task works for, such as one run of a study; tasks that it starts inherit it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +64,7 @@ class RoleAccount:
 
 
 class Accounts:
-    """Counts what the client does.
+    """Counts what the client does, by part, role and model.
 
     Args:
         on_change: called after every change, for a progress display; it must be quick and must not raise.
@@ -69,7 +75,7 @@ class Accounts:
         self, on_change: Callable[[], None] | None = None, tariffs: Mapping[str, Tariff] | None = None
     ) -> None:
         self._tariffs = tariffs or {}
-        self._accounts: dict[tuple[str, str], RoleAccount] = {}
+        self._accounts: dict[tuple[str, str, str], RoleAccount] = {}
         self._on_change = on_change
 
     def sent(self, request: Request, *, again: bool) -> None:
@@ -105,18 +111,24 @@ class Accounts:
         self._write(replace(old, failures=old.failures + 1))
 
     def snapshot(self) -> tuple[RoleAccount, ...]:
-        """The account of each role and model so far, roles in the order of ``ROLES``."""
-        return tuple(sorted(self._accounts.values(), key=_place))
+        """The account of each role and model of this task's part, roles in the order of ``ROLES``."""
+        own = PART.get()
+        return tuple(sorted((one for key, one in self._accounts.items() if key[0] == own), key=_place))
+
+    def whole(self) -> tuple[RoleAccount, ...]:
+        """The same of all parts together."""
+        by_pair: dict[tuple[str, str], list[RoleAccount]] = {}
+        for one in self._accounts.values():
+            by_pair.setdefault((one.role, one.model), []).append(one)
+        return tuple(sorted(map(_together, by_pair.values()), key=_place))
 
     def total(self) -> RoleAccount:
-        """All roles and models together."""
-        others = ("role", "model", "cost", "unpriced")
-        counters = [field.name for field in fields(RoleAccount) if field.name not in others]
-        accounts = self._accounts.values()
-        return RoleAccount(**{name: sum(getattr(one, name) for one in accounts) for name in counters})
+        """All parts, roles and models together."""
+        return RoleAccount(**_summed(self._accounts.values()))
 
     def _of(self, request: Request) -> RoleAccount:
-        return self._accounts.get((request.role, request.model)) or self._new(request.role, request.model)
+        found = self._accounts.get((PART.get(), request.role, request.model))
+        return found or self._new(request.role, request.model)
 
     def _new(self, role: str, model: str) -> RoleAccount:
         tariff = self._tariffs.get(model)
@@ -125,9 +137,23 @@ class Accounts:
         return RoleAccount(role, model, unpriced=tariff.reason if isinstance(tariff, NoPrice) else "")
 
     def _write(self, account: RoleAccount) -> None:
-        self._accounts[account.role, account.model] = account
+        self._accounts[PART.get(), account.role, account.model] = account
         if self._on_change is not None:
             self._on_change()
+
+
+def _together(accounts: Sequence[RoleAccount]) -> RoleAccount:
+    """The accounts of one role and model in several parts, as one."""
+    costs = [one.cost for one in accounts if one.cost is not None]
+    return replace(accounts[0], **_summed(accounts), cost=math.fsum(costs) if costs else None)
+
+
+def _summed(accounts: Iterable[RoleAccount]) -> dict[str, Any]:
+    """The counters of some accounts, added up; money is another matter, for it may be unknown."""
+    others = ("role", "model", "cost", "unpriced")
+    listed = tuple(accounts)
+    counters = [field.name for field in fields(RoleAccount) if field.name not in others]
+    return {name: sum(getattr(one, name) for one in listed) for name in counters}
 
 
 def _with(account: RoleAccount, charge: Charge) -> RoleAccount:

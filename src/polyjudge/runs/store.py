@@ -8,12 +8,13 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
-from polyjudge.domain.records import Step
+from polyjudge.domain.records import Reading, Step
 from polyjudge.errors import ConfigError, DataError
 from polyjudge.runs import codec
 
+T = TypeVar("T")
 _DRAFT = re.compile(r"\..+\.\d+")  # as write_whole names them
 
 
@@ -27,11 +28,7 @@ class RunFolder:
     def __init__(self, path: Path, config: str) -> None:
         """Open the folder for the configuration written as canonical JSON text."""
         self.path = path
-        try:
-            path.mkdir(parents=True, exist_ok=True)
-            self._lock = _lock(path / ".lock")
-        except OSError as error:
-            raise _unusable(path, error) from error
+        self._lock = lock_folder(path)
         try:
             self._claim(config)
             self._sweep()
@@ -116,19 +113,45 @@ class ReplayedLines:
             os.truncate(self.path, self._offset)
 
 
+def lock_folder(path: Path) -> int:
+    """Make a folder and take its lock; the handle is to be closed.
+
+    Raises:
+        ConfigError: the folder cannot be used, or another process works in it.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+        return _lock(path / ".lock")
+    except OSError as error:
+        raise _unusable(path, error) from error
+
+
+def read_readings(run: Path) -> Iterator[Reading]:
+    """The test readings of a run, in order; none where it has none yet.
+
+    Raises:
+        DataError: as ``read_steps``.
+    """
+    if (run / "tests.jsonl").exists():
+        yield from _read(run / "tests.jsonl", Reading)
+
+
 def read_steps(run: Path) -> Iterator[Step]:
     """The steps of a run, in order.
 
     Raises:
         DataError: the file cannot be read, or a line is not a Step; a torn last line counts as not written.
     """
-    file = run / "steps.jsonl"
+    yield from _read(run / "steps.jsonl", Step)
+
+
+def _read(file: Path, kind: type[T]) -> Iterator[T]:
     try:
         whole = file.read_bytes().split(b"\n")[:-1]
     except OSError as error:
         raise DataError(f"cannot read {str(file)!r}: {error.strerror or error}; name the folder of a run") from error
     for number, text in enumerate(whole, 1):
-        yield codec.record(Step, text, f"{str(file)!r}, line {number}")
+        yield codec.record(kind, text, f"{str(file)!r}, line {number}")
 
 
 def write_whole(target: Path, text: str) -> None:

@@ -1,0 +1,44 @@
+"""``polyjudge study``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from polyjudge.cli.options import bound_options, method_options, model_options, output_options
+
+
+@click.command("study")
+@click.argument("study")
+@click.option("--data", metavar="DATA", help="instead of the study's data; several with commas")
+@click.option("--output", metavar="DIR", help="the study's folder; default runs/STUDY-DIGEST")
+@click.option("--seeds", metavar="N,N", help="instead of the study's seeds; a number alone is so many")
+@click.option(
+    "--retests", type=int, metavar="N", help="re-tests of each initial prompt; default: as a run has readings"
+)
+@click.option("--dry-run", is_flag=True, help="print the calls of every run and pay nothing")
+@model_options
+@method_options
+@bound_options
+@output_options
+def command(study: str, output: str | None, dry_run: bool, as_json: bool, quiet: bool, **options: Any) -> None:
+    """Run a grid of runs and make its tables.
+
+    STUDY is a TOML file, or the name of a shipped study such as paper. --model and --data name several with commas; an
+    option that is an axis of the study takes several too and replaces the axis' values. Run the same command again
+    after an interruption: complete runs stand, the others go on where they were.
+    """
+    from polyjudge.cli.printing import print_study, print_study_plan
+    from polyjudge.cli.progress import watching
+    from polyjudge.experiments.study.run import plan_study
+    from polyjudge.experiments.study.run import study as run_study
+
+    if dry_run:
+        print_study_plan(plan_study(study, **options), as_json)
+        return
+    with watching(quiet=quiet or as_json) as observer:
+        found = run_study(study, output=output, observer=observer, **options)
+    print_study(found, as_json)
+    if found.failed:
+        raise click.exceptions.Exit(1)

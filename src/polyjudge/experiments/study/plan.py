@@ -1,0 +1,115 @@
+"""What a study will ask, cell by cell, counted before anything is paid."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from polyjudge.experiments.plan import PlannedRole, planned
+from polyjudge.experiments.study.file import Study
+from polyjudge.experiments.study.ready import Ready
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedCell:
+    """One run, or one of the judgings that a study adds to its runs.
+
+    Attributes:
+        name: of the run, or what is judged in addition.
+        roles: planned calls by role, without re-asks and retries, those shared with other cells among them.
+        shared: judge calls that an earlier cell asks for and this one has from the journal, at least.
+    """
+
+    name: str
+    roles: tuple[PlannedRole, ...]
+    shared: int = 0
+
+    @property
+    def calls(self) -> int:
+        """Calls to be paid, at most."""
+        return sum(role.calls for role in self.roles) - self.shared
+
+    @property
+    def tokens(self) -> int:
+        """Estimated tokens of these calls."""
+        judge = next((role for role in self.roles if role.role == "judge"), None)
+        total = sum(role.prompt_tokens + role.completion_tokens for role in self.roles)
+        if judge is None or not judge.calls:
+            return total
+        return total - round(self.shared * (judge.prompt_tokens + judge.completion_tokens) / judge.calls)
+
+
+@dataclass(frozen=True, slots=True)
+class StudyPlan:
+    """The plan of a study; nothing was asked of a model.
+
+    Attributes:
+        study: its name.
+        cells: the runs, and what is judged in addition.
+        notes: what a reader of the figures must know.
+    """
+
+    study: str
+    cells: tuple[PlannedCell, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def calls(self) -> int:
+        return sum(cell.calls for cell in self.cells)
+
+    @property
+    def tokens(self) -> int:
+        return sum(cell.tokens for cell in self.cells)
+
+
+def plan_of(study: Study, ready: Sequence[Ready]) -> StudyPlan:
+    """The plan of a study's runs, re-tests and combined prompts."""
+    seen: set[str] = set()
+    measured: set[str] = set()
+    cells = []
+    for one in ready:
+        shared = _test_calls(one) if one.judged in seen else 0
+        seen.add(one.judged)
+        if one.house.setups[0].gate.measures:
+            shared += _calls(one, len(one.house.split.validation)) if one.judged in measured else 0
+            measured.add(one.judged)
+        cells.append(PlannedCell(one.cell.name, _roles(one), shared))
+    return StudyPlan(study.name, (*cells, *_in_addition(study, ready)))
+
+
+def retests(study: Study, one: Ready) -> int:
+    """How often a run's initial prompt is judged again; never, where the answers would be the same."""
+    if one.config.mode == "ST" or not one.warm:
+        return 0
+    return one.readings - 1 if study.retests is None else study.retests
+
+
+def _roles(one: Ready) -> tuple[PlannedRole, ...]:
+    config, house = one.config, one.house
+    return planned(house.setups, house.split, protocol=config.protocol, evaluate_every=config.evaluate_every)
+
+
+def _calls(one: Ready, rows: int) -> int:
+    judge = one.house.judge
+    return rows * len(judge.groups(one.house.prompt)) * judge.readout.samples
+
+
+def _test_calls(one: Ready) -> int:
+    return _calls(one, len(one.house.split.test))
+
+
+def _in_addition(study: Study, ready: Sequence[Ready]) -> list[PlannedCell]:
+    found = []
+    once = {one.judged: one for one in reversed(ready) if retests(study, one)}
+    for one in once.values():
+        told = f"re-tests of the initial prompt, {' '.join(one.cell.block)}, seed {one.cell.seed}"
+        found.append(_judging(told, one, retests(study, one)))
+    return sorted(found, key=lambda cell: cell.name)
+
+
+def _judging(name: str, one: Ready, times: int) -> PlannedCell:
+    judge = next(role for role in _roles(one) if role.role == "judge")
+    calls = times * _test_calls(one)
+    each = (judge.prompt_tokens / judge.calls, judge.completion_tokens / judge.calls)
+    role = PlannedRole("judge", judge.model, calls, round(calls * each[0]), round(calls * each[1]))
+    return PlannedCell(name, (role,))

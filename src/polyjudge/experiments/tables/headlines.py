@@ -1,0 +1,121 @@
+"""The findings themselves, for each data set and judge: where they hold and where not."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from polyjudge.experiments.tables.agreement import HEAD, Blocks
+from polyjudge.experiments.tables.cherrypick import INITIAL, Combination, combinations
+from polyjudge.experiments.tables.configurations import Block, adjusted
+from polyjudge.experiments.tables.meters import NOT_MEASURED, dilution
+from polyjudge.experiments.tables.published import Published
+from polyjudge.experiments.tables.table import Column, Span, Table, Value
+from polyjudge.metrics.replicated import Difference
+
+ALPHA = 0.05
+Row = tuple[Value, ...]
+
+
+def headlines(found: Blocks, axes: Sequence[str]) -> Table:
+    """One row a finding and block."""
+    rows: list[Row] = []
+    beside = any(paper for _, paper in found)
+    for block, paper in found:
+        for finding, figure, interval, holds, printed in _rows(block, paper):
+            told = (printed if paper else None,) if beside else ()
+            rows.append((block.data, block.model, finding, figure, interval, holds, *told))
+    return Table(
+        "headlines",
+        "The findings, by data set and judge",
+        (
+            *HEAD,
+            Column("finding", "finding"),
+            Column("figure", "here"),
+            Column("interval", "95 % interval", "span"),
+            Column("holds", "does it hold"),
+            *([Column("published", "published")] if beside else []),
+        ),
+        tuple(rows),
+        (
+            "'yes' and 'no' need an interval on one side of 0, else it is 'undecided'; the count of configurations is "
+            "a count, and what of it is credible is said beside it (Holm, 5 %).",
+            *dict.fromkeys(paper.note for _, paper in found if paper),
+        ),
+        missing="Not there: no run is complete.",
+    )
+
+
+def _rows(block: Block, paper: Published | None) -> Iterator[Row]:
+    printed = paper.headlines if paper else {}
+    yield from _improvement(block, printed.get("never_improved"), printed.get("configurations"))
+    yield _dilution(block, printed)
+    combined = [*combinations(block)]
+    if not combined:
+        yield (
+            "fitted one by one and combined, agreement falls",
+            "not measured (needs mode ST beside others)",
+            None,
+            "",
+            None,
+        )
+    for one in combined:
+        yield from _interference(one, printed)
+
+
+def _improvement(block: Block, never: Value, of: Value) -> Iterator[Row]:
+    open_ones = [one for one in block.configurations if not one.sealed]
+    still = sum(one.best() == 0 for one in open_ones)
+    told = f"{never} of {of}" if never is not None else None
+    if open_ones:
+        counted = f"{still} of {len(open_ones)} configurations never improved on the initial prompt"
+        yield "no step beats the initial prompt, on the test rows", counted, None, "", told
+    gains = [one.against_initial(one.last).mean for one in block.configurations]
+    corrected = adjusted(gains)
+    signs = [1 if one.metric.higher_is_better else -1 for one in block.configurations]
+    credible = [
+        sign * math.copysign(1, gain.value) for gain, p, sign in zip(gains, corrected, signs, strict=True) if p < ALPHA
+    ]
+    better, worse = credible.count(1), credible.count(-1)
+    counted = f"{better} of {len(gains)} credibly better, {worse} credibly worse"
+    yield "the fitted prompt differs from the initial one", counted, None, "", None
+
+
+def _dilution(block: Block, printed: object) -> Row:
+    finding = "specificity falls from separate to joint gradients"
+    measured = dilution(block)
+    told = None
+    if isinstance(printed, dict) and printed:
+        told = (
+            f"{printed['specificity_separate']} -> {printed['specificity_joint']}, -{printed['specificity_drop']:.0%}"
+        )
+    if measured is None:
+        return finding, NOT_MEASURED, None, "", told
+    separate, joint, _, relative = measured
+    figure = f"{separate:.1f} -> {joint:.1f}, {relative.value:+.0%}"
+    return finding, figure, Span(relative.low, relative.high), _falls(relative), told
+
+
+def _interference(one: Combination, printed: object) -> Iterator[Row]:
+    for what, against, change in one.changes():
+        before, after = one.mean(against), one.mean(what)
+        relative = change.value / before if before else math.nan
+        figure = f"{before:.3f} -> {after:.3f}, {change.value:+.3f} ({relative:+.1%})"
+        finding = f"{what} falls below {against} ({one.single.label})"
+        interval = Span(change.low, change.high)
+        yield finding, figure, interval, _falls(change), _printed(what, against, printed)
+
+
+def _printed(what: str, against: str, printed: object) -> str | None:
+    if not isinstance(printed, dict) or not printed or what != "picked by spearman, together":
+        return None
+    after = printed["combined_to"]
+    before = printed["combined_initial"] if against == INITIAL else printed["combined_from"]
+    quote = "" if against == INITIAL else f"; {printed['combined_quote']}"
+    return f"v2: {before:.3f} -> {after:.3f}, {after - before:+.3f} ({after / before - 1:+.1%}){quote}"
+
+
+def _falls(change: Difference) -> str:
+    if math.isnan(change.low):
+        return "undecided"
+    return "yes" if change.high < 0 else "no" if change.low > 0 else "undecided"

@@ -1,0 +1,78 @@
+"""Tables as Markdown for people and CSV for machines."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterable
+from io import StringIO
+
+from polyjudge.experiments.summary import table_text
+from polyjudge.experiments.tables.table import Column, Kind, Span, Table, Value
+
+SIMULATED = "SIMULATED"
+BANNER = f"**{SIMULATED}: these figures come from a simulated world and say nothing about real models.**"
+
+
+def markdown(table: Table) -> str:
+    """The file's text."""
+    return "\n".join(lines(table)) + "\n"
+
+
+def lines(table: Table) -> list[str]:
+    """A title, a banner where it is due, the rows, the notes."""
+    found = [f"# {table.title}" + (f" ({SIMULATED})" if table.simulated else ""), ""]
+    found += [BANNER, ""] if table.simulated else []
+    if table.rows:
+        rows = [
+            [_cell(value, column.kind) for value, column in zip(row, table.columns, strict=True)] for row in table.rows
+        ]
+        found += [*table_text([[_plain(cell) for cell in row] for row in rows], [c.label for c in table.columns]), ""]
+    else:
+        found += [table.missing, ""]
+    found += [f"- {note}" for note in table.notes]
+    return found
+
+
+def csv_text(table: Table) -> str:
+    """One line a row, numbers as they are; a span makes two columns. A missing value is empty, an undefined one nan."""
+    out = StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    mark = ["simulated"] if table.simulated else []
+    writer.writerow([*(name for column in table.columns for name in _names(column)), *mark])
+    for row in table.rows:
+        cells = [cell for value, column in zip(row, table.columns, strict=True) for cell in _machine(value, column)]
+        writer.writerow([*cells, *(SIMULATED for _ in mark)])
+    return out.getvalue()
+
+
+def _names(column: Column) -> tuple[str, ...]:
+    return (f"{column.key}_low", f"{column.key}_high") if column.kind == "span" else (column.key,)
+
+
+def _machine(value: Value, column: Column) -> Iterable[str]:
+    if column.kind == "span":
+        low, high = value if isinstance(value, Span) else (None, None)
+        return (_number(low), _number(high))
+    return (_number(value),)
+
+
+def _number(value: Value) -> str:
+    return "" if value is None else repr(value) if isinstance(value, float) else str(value)
+
+
+def _cell(value: Value, kind: Kind) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, Span):
+        undecided = math.isnan(value.low) or math.isnan(value.high)
+        return "undecided" if undecided else f"{value.low:+.3f} to {value.high:+.3f}"
+    if isinstance(value, float) and math.isnan(value):
+        return "undefined"
+    shown = {"figure": "{:.3f}", "signed": "{:+.3f}", "share": "{:.0%}", "p": "{:.3f}", "count": "{:,}"}
+    return shown[kind].format(value) if kind in shown and not isinstance(value, str) else str(value)
+
+
+def _plain(cell: str) -> str:
+    """A name with a bar or a line break stays in its cell."""
+    return " ".join(cell.split()).replace("|", "\\|")
