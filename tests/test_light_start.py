@@ -23,7 +23,7 @@ def test_it_stays_light(code: str) -> None:
     assert loaded(code) == []
 
 
-@pytest.mark.parametrize("verb", ["check", "optimize", "score", "data"])
+@pytest.mark.parametrize("verb", ["check", "optimize", "study", "score", "data"])
 def test_the_help_of_a_verb_stays_light_too(verb: str) -> None:
     assert loaded(ASK.format(arguments=[verb, "--help"])) == []
 

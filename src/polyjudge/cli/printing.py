@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import click
 
@@ -13,7 +13,7 @@ from polyjudge.experiments.plan import PlannedRole
 from polyjudge.experiments.result import Run
 from polyjudge.experiments.scores import Scores
 from polyjudge.experiments.simulated import notice
-from polyjudge.experiments.study.plan import PlannedCell, StudyPlan
+from polyjudge.experiments.study.plan import StudyPlan
 from polyjudge.experiments.study.run import StudyResult
 from polyjudge.experiments.summary import COLUMNS, PAPER_NOTE, account_lines, outcome_rows, table_text, warnings
 from polyjudge.experiments.tables.render import lines
@@ -86,19 +86,22 @@ def print_scores(scores: Scores, as_json: bool) -> None:
 def print_study_plan(plan: StudyPlan, as_json: bool) -> None:
     """What a study will ask, a line a run."""
     if as_json:
-        cells = [
-            {"name": one.name, "calls": one.calls, "tokens": one.tokens, "roles": one.roles} for one in plan.cells
-        ]
+        cells = [{"name": one.name, "calls": one.calls, "tokens": one.tokens, "roles": one.paid} for one in plan.cells]
         click.echo(codec.pretty({"study": plan.study, "calls": plan.calls, "tokens": plan.tokens, "cells": cells}))
         return
-    columns = ("run", "calls", "of them shared, free", "tokens, about")
-    rows = [*map(_planned_cell, plan.cells), ("all", f"{plan.calls:,}", "", f"{plan.tokens:,}")]
-    told = "Calls to be paid at most, re-asks and retries not counted; tokens are an estimate."
-    _lines([*table_text(rows, columns), "", told, *plan.notes])
+    columns = ("run", "calls", "shared, free", "tokens, about", "money, about")
+    paid = [role for one in plan.cells for role in one.paid]
+    rows = [_planned_cell(one.name, one.calls, one.shared, one.tokens, one.paid) for one in plan.cells]
+    rows.append(_planned_cell("all", plan.calls, sum(one.shared for one in plan.cells), plan.tokens, paid))
+    told = "Calls to be paid at most, re-asks and retries not counted; tokens are an estimate, none of them cached."
+    money = [f"Money: {total_text(paid)}."] if billed(paid) else []
+    _lines([*table_text(rows, columns), "", told, *money, *plan.notes])
 
 
-def _planned_cell(one: PlannedCell) -> tuple[str, ...]:
-    return (one.name, f"{one.calls:,}", f"{one.shared:,}", f"{one.tokens:,}")
+def _planned_cell(name: str, calls: int, shared: int, tokens: int, roles: Sequence[PlannedRole]) -> tuple[str, ...]:
+    known = [role.cost for role in roles if role.cost is not None]
+    money = cost_text(sum(known)) if len(known) == len(roles) else "unknown" if billed(roles) else "-"
+    return (name, f"{calls:,}", f"{shared:,}", f"{tokens:,}", money)
 
 
 def print_study(study: StudyResult, as_json: bool) -> None:

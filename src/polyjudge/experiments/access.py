@@ -122,8 +122,8 @@ async def _open_all(
                 await backend.close()
             if here != there:
                 raise ConfigError(
-                    f"the model {model!r} is reached at two addresses, {here!r} and {there!r}; give one of them another "
-                    f"name, or run two studies"
+                    f"the model {model!r} is reached at two addresses, {here!r} and {there!r}; give one of them "
+                    f"another name, or run two studies"
                 )
     return found
 

@@ -36,8 +36,7 @@ async def judged_again(study: Study, ready: Sequence[Ready]) -> list[Extra]:
     work = []
     for one in {one.judged: one for one in reversed(ready) if retests(study, one)}.values():
         cells = tuple(other.cell.name for other in ready if other.judged == one.judged)
-        for sample in range(1, retests(study, one) + 1):
-            work.append(_again(one, cells, sample))
+        work += [_again(one, cells, sample) for sample in range(1, retests(study, one) + 1)]
     found = await together(work)
     return sorted(found, key=lambda extra: (extra.cells, extra.reading.step))
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
+from polyjudge.experiments.costs import priced
 from polyjudge.experiments.plan import PlannedRole, planned
 from polyjudge.experiments.study.file import Study
 from polyjudge.experiments.study.ready import Ready
+from polyjudge.llm.money import Tariff
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,16 +29,29 @@ class PlannedCell:
     @property
     def calls(self) -> int:
         """Calls to be paid, at most."""
-        return sum(role.calls for role in self.roles) - self.shared
+        return sum(role.calls for role in self.paid)
 
     @property
     def tokens(self) -> int:
         """Estimated tokens of these calls."""
-        judge = next((role for role in self.roles if role.role == "judge"), None)
-        total = sum(role.prompt_tokens + role.completion_tokens for role in self.roles)
-        if judge is None or not judge.calls:
-            return total
-        return total - round(self.shared * (judge.prompt_tokens + judge.completion_tokens) / judge.calls)
+        return sum(role.prompt_tokens + role.completion_tokens for role in self.paid)
+
+    @property
+    def paid(self) -> tuple[PlannedRole, ...]:
+        """The roles without the shared calls."""
+        return tuple(self._without_shared(role) for role in self.roles)
+
+    def _without_shared(self, role: PlannedRole) -> PlannedRole:
+        if role.role != "judge" or not role.calls:
+            return role
+        kept = role.calls - self.shared
+        return replace(
+            role,
+            calls=kept,
+            prompt_tokens=round(role.prompt_tokens * kept / role.calls),
+            completion_tokens=round(role.completion_tokens * kept / role.calls),
+            cost=None if role.cost is None else role.cost * kept / role.calls,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +77,8 @@ class StudyPlan:
         return sum(cell.tokens for cell in self.cells)
 
 
-def plan_of(study: Study, ready: Sequence[Ready]) -> StudyPlan:
-    """The plan of a study's runs, re-tests and combined prompts."""
+def plan_of(study: Study, ready: Sequence[Ready], tariffs: Mapping[str, Tariff]) -> StudyPlan:
+    """The plan of a study's runs, re-tests and combined prompts, priced."""
     seen: set[str] = set()
     measured: set[str] = set()
     cells = []
@@ -74,7 +89,8 @@ def plan_of(study: Study, ready: Sequence[Ready]) -> StudyPlan:
             shared += _calls(one, len(one.house.split.validation)) if one.judged in measured else 0
             measured.add(one.judged)
         cells.append(PlannedCell(one.cell.name, _roles(one), shared))
-    return StudyPlan(study.name, (*cells, *_in_addition(study, ready)))
+    every = (*cells, *_in_addition(study, ready))
+    return StudyPlan(study.name, tuple(replace(cell, roles=priced(cell.roles, tariffs)) for cell in every))
 
 
 def retests(study: Study, one: Ready) -> int:

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from polyjudge.datasets.load import load
 from polyjudge.domain.dataset import Dataset
 from polyjudge.errors import ConfigError, InputError
-from polyjudge.experiments.assemble import House, assemble
+from polyjudge.experiments.assemble import House, assemble, models_of
 from polyjudge.experiments.config import RunConfig
 from polyjudge.experiments.optimize import identity_of
 from polyjudge.experiments.plan import test_readings
+from polyjudge.experiments.simulated import simulated
 from polyjudge.experiments.study.grid import Cell
 from polyjudge.llm.client import Client
 from polyjudge.runs import codec
@@ -27,6 +28,7 @@ class Ready:
         identity: its config.json.
         judged: what its first judging of the initial prompt hangs on; equal ones are asked once.
         rows: what its ratings on the test rows hang on.
+        simulated: what of it is, by name.
     """
 
     cell: Cell
@@ -34,6 +36,7 @@ class Ready:
     identity: str
     judged: str
     rows: str
+    simulated: tuple[str, ...] = ()
 
     @property
     def config(self) -> RunConfig:
@@ -96,7 +99,8 @@ def _ready(cell: Cell, dataset: Dataset, client: Client) -> Ready:
     replicate = 0 if role.sampling.temperature == 0 else role.seed
     asked = [rows, role.model, role.sampling, replicate, house.prompt, house.judge.layout.groups, config.structured]
     judged = codec.digest([*asked, readout.name, readout.samples])
-    return Ready(cell, house, identity_of(config, house, client), judged, rows)
+    parts = simulated(models_of(config), client, dataset)
+    return Ready(cell, house, identity_of(config, house, client), judged, rows, parts)
 
 
 def _raise(faults: Sequence[InputError]) -> None:

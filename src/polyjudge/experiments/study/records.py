@@ -125,7 +125,7 @@ class StudyRecord:
 
     Attributes:
         name: the study's.
-        simulated: whether any answer came from a simulated world.
+        simulated: what of it is simulated, by name; empty when nothing is.
         axes: their names.
         runs: the complete ones.
         failed: the others.
@@ -134,7 +134,7 @@ class StudyRecord:
     """
 
     name: str
-    simulated: bool
+    simulated: tuple[str, ...]
     axes: tuple[str, ...]
     runs: tuple[RunRecord, ...]
     failed: tuple[CellRecord, ...]
@@ -158,7 +158,7 @@ def read_study_folder(path: Path) -> StudyRecord:
     extras = _lines(path / "extras.jsonl", Extra)
     failed = tuple(cell for cell in cells if cell.failure)
     return StudyRecord(
-        content["study"], bool(content["simulated"]), tuple(content["axes"]), runs, failed, extras, people
+        content["study"], tuple(content["simulated"]), tuple(content["axes"]), runs, failed, extras, people
     )
 
 

@@ -109,7 +109,7 @@ async def _plan(
 ) -> StudyPlan:
     configs = [cell.settings.config for cell in grid]
     async with open_client(configs[0], backends, unwatched, journal=False, also=configs[1:]) as client:
-        return plan_of(asked, assemble_all(grid, datasets, client))
+        return plan_of(asked, assemble_all(grid, datasets, client), client.tariffs)
 
 
 async def _study(
@@ -127,7 +127,7 @@ async def _study(
         with StudyFolder(Path(output) if output else _default_folder(asked, ready)) as folder:
             _refuse_new_answers(folder.path, ready)
             _begin(folder, asked, ready)
-            observer(StudyPlanned(str(folder.path), len(ready), plan_of(asked, ready).calls))
+            observer(StudyPlanned(str(folder.path), len(ready), plan_of(asked, ready, client.tariffs).calls))
             work = _Work(folder, client, frozenset(backends), observer, len(ready))
             done = await work.all(ready)
             complete = [one for one, cell in zip(ready, done, strict=True) if not cell.failure]
@@ -231,7 +231,7 @@ def _default_folder(asked: Study, ready: Sequence[Ready]) -> Path:
 def _begin(folder: StudyFolder, asked: Study, ready: Sequence[Ready]) -> None:
     """Make the folder known as this study's before the first run is in it."""
     if not (folder.path / "study.json").exists():
-        folder.write("study.json", _content(asked, [_record(one, UNFINISHED) for one in ready]))
+        folder.write("study.json", _content(asked, ready, [_record(one, UNFINISHED) for one in ready]))
 
 
 def _end(
@@ -243,11 +243,12 @@ def _end(
             text = ratings_csv(ratings(criteria, test), criteria, (example.id for example in test))
             folder.write(f"ratings/{cell.ratings}", text)
     folder.write("extras.jsonl", "".join(f"{codec.line(extra)}\n" for extra in extras))
-    folder.write("study.json", _content(asked, done))
+    folder.write("study.json", _content(asked, ready, done))
 
 
-def _content(asked: Study, done: Sequence[CellRecord]) -> str:
-    head = {"polyjudge": SCHEMA, "study": asked.name, "simulated": False, "axes": list(asked.axes)}
+def _content(asked: Study, ready: Sequence[Ready], done: Sequence[CellRecord]) -> str:
+    parts = dict.fromkeys(part for one in ready for part in one.simulated)
+    head = {"polyjudge": SCHEMA, "study": asked.name, "simulated": list(parts), "axes": list(asked.axes)}
     return codec.pretty({**head, "cells": done, "version": __version__}) + "\n"
 
 

@@ -25,8 +25,9 @@ INTERVALS = (
 )
 HOW = (
     "Agreement is pooled over the test rows, unweighted mean over the criteria, mean over the runs. Differences are "
-    "paired run by run; intervals resample runs and documents together, so that the judge's call noise is in them; "
-    "p-values are corrected for the comparisons of one data set and judge in this table (Holm)."
+    "paired run by run, on the rows that both prompts scored; intervals resample runs and documents together, so that "
+    "the judge's call noise is in them; p-values are corrected for the comparisons of one data set and judge in "
+    "this table (Holm)."
 )
 FEW_RUNS = "With {runs} runs the spread between runs is underestimated ({share:.0%} of its variance is seen)."
 PUBLISHED = ("initial", "best", "step", "gain", "hypervolume")
@@ -43,7 +44,9 @@ def columns(axes: Sequence[str], *more: Column) -> tuple[Column, ...]:
 
 def tested(found: Difference, p_holm: float) -> tuple[Value, ...]:
     """The cells of ``INTERVALS``."""
-    return (Span(found.low, found.high), p_holm, found.detectable)
+    # Nothing differs: there is no spread to say what could have been seen.
+    same = found.value == found.standard_error == 0
+    return (Span(found.low, found.high), p_holm, None if same else found.detectable)
 
 
 def notes(found: Blocks) -> list[str]:
@@ -90,8 +93,8 @@ def main(found: Blocks, axes: Sequence[str]) -> Table:
             "its interval does not know of the choice. See the table 'honest'.",
             *notes(found),
             "Hypervolume: of the non-dominated set over the steps so far, of the criteria's means over runs, from the "
-            "metric's worst value, not normalised. It rises by construction: 'of re-tests' is what as many re-tests of "
-            "the unchanged initial prompt give ('-' = not measured, as under mode ST and without call noise).",
+            "metric's worst value, not normalised. It rises by construction: 'of re-tests' is what as many re-tests "
+            "of the unchanged initial prompt give ('-' = not measured, as under mode ST and without call noise).",
             *dict.fromkeys(paper.note for _, paper in found if paper),
         ),
         missing="Not there: the test rows are sealed and were read once, for the initial and the fitted prompt.",

@@ -103,8 +103,8 @@ def cherrypick(found: Blocks, axes: Sequence[str]) -> Table:
         tuple(rows),
         (
             "'picked': of all runs and steps the instruction with the best figure on the test rows, as in the paper: "
-            "the rows that choose also report, which is OPTIMISTIC for 'apart'. 'fitted': what stood at the end of each "
-            "run, chosen without the test rows.",
+            "the rows that choose also report, which is OPTIMISTIC for 'apart'. 'fitted': what stood at the end of "
+            "each run, chosen without the test rows.",
             *dict.fromkeys(paper.note for _, paper in found if paper),
         ),
         missing=MISSING,
@@ -118,7 +118,7 @@ def combining(found: Blocks, axes: Sequence[str]) -> Table:
         compared = [(one, *change) for one in combinations(block) for change in one.changes()]
         corrected = adjusted([change for *_, change in compared])
         for (one, what, against, change), p_holm in zip(compared, corrected, strict=True):
-            relative = change.value / one.mean(against) if one.mean(against) else None
+            relative = relative_change(change.value, one.mean(against))
             cells = (what, against, change.runs, change.value, relative)
             rows.append((block.data, block.model, _which(one), *cells, *tested(change, p_holm)))
     return Table(
@@ -142,6 +142,11 @@ def combining(found: Blocks, axes: Sequence[str]) -> Table:
         ),
         missing=MISSING,
     )
+
+
+def relative_change(change: float, before: float) -> float | None:
+    """A change as a share of what was there; None where that was nothing."""
+    return change / before if before > 0 else None
 
 
 def _which(one: Combination) -> str:

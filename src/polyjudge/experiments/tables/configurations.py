@@ -1,4 +1,4 @@
-"""Runs put together as the tables read them: a block is a data set with a judge, a configuration its runs of all seeds."""
+"""Runs as the tables read them: a block is a data set with a judge, a configuration its runs of all seeds."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Configuration:
     @property
     def sealed(self) -> bool:
         """Whether the test rows were read once, at the end."""
-        return self.runs[0].config["protocol"] == "sealed"
+        return bool(self.runs[0].config["protocol"] == "sealed")
 
     @property
     def steps(self) -> tuple[int, ...]:
@@ -147,13 +147,11 @@ def difference(
 
 def mean_agreement(metric: agreement.Metric, scores: Sequence[Matrix], people: Ratings) -> Vector:
     """Agreement by criterion (K,), mean over runs; nan where a run's is undefined."""
-    return np.mean(
-        [
-            [metric(matrix[:, k], people.human[:, k], people.levels[k]) for k in range(people.human.shape[1])]
-            for matrix in scores
-        ],
-        axis=0,
-    )
+    by_run = [
+        [metric(matrix[:, k], people.human[:, k], people.levels[k]) for k in range(people.human.shape[1])]
+        for matrix in scores
+    ]
+    return np.asarray(np.mean(by_run, axis=0))
 
 
 def adjusted(differences: Sequence[Difference]) -> list[float]:

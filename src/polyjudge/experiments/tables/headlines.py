@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from polyjudge.experiments.tables.agreement import HEAD, Blocks
-from polyjudge.experiments.tables.cherrypick import INITIAL, Combination, combinations
+from polyjudge.experiments.tables.cherrypick import INITIAL, Combination, combinations, relative_change
 from polyjudge.experiments.tables.configurations import Block, adjusted
 from polyjudge.experiments.tables.meters import NOT_MEASURED, dilution
 from polyjudge.experiments.tables.published import Published
@@ -99,8 +99,9 @@ def _dilution(block: Block, printed: object) -> Row:
 def _interference(one: Combination, printed: object) -> Iterator[Row]:
     for what, against, change in one.changes():
         before, after = one.mean(against), one.mean(what)
-        relative = change.value / before if before else math.nan
-        figure = f"{before:.3f} -> {after:.3f}, {change.value:+.3f} ({relative:+.1%})"
+        relative = relative_change(change.value, before)
+        share = "" if relative is None else f" ({relative:+.1%})"
+        figure = f"{before:.3f} -> {after:.3f}, {change.value:+.3f}{share}"
         finding = f"{what} falls below {against} ({one.single.label})"
         interval = Span(change.low, change.high)
         yield finding, figure, interval, _falls(change), _printed(what, against, printed)

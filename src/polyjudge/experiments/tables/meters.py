@@ -26,8 +26,8 @@ def specificity(found: Blocks, axes: Sequence[str]) -> Table:
         "specificity",
         "Specificity of the gradients, 1 to 10",
         lambda paper, one: paper.specificity(one.mode),
-        "The gradients of a step are rated joined, for one criterion; a text that must serve several cannot score high, "
-        "so that this measures scope as well as focus: `polyjudge diagnose RUN` has the controls.",
+        "The gradients of a step are rated joined, for one criterion; a text that must serve several cannot score "
+        "high, so that this measures scope as well as focus: `polyjudge diagnose RUN` has the controls.",
     )
 
 

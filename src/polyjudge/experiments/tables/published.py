@@ -21,8 +21,8 @@ class Published:
     def note(self) -> str:
         source = self.content["source"]
         return (
-            f"Columns called published are from {source['where']} ({source['version']}): judge {source['judge']}, other "
-            f"roles {source['writers']}, {source['runs']} runs."
+            f"Columns called published are from {source['where']} ({source['version']}): judge {source['judge']}, "
+            f"other roles {source['writers']}, {source['runs']} runs."
         )
 
     @property

@@ -7,11 +7,9 @@ import math
 from collections.abc import Iterable
 from io import StringIO
 
+from polyjudge.experiments.simulated import SIMULATED
 from polyjudge.experiments.summary import table_text
 from polyjudge.experiments.tables.table import Column, Kind, Span, Table, Value
-
-SIMULATED = "SIMULATED"
-BANNER = f"**{SIMULATED}: these figures come from a simulated world and say nothing about real models.**"
 
 
 def markdown(table: Table) -> str:
@@ -22,7 +20,7 @@ def markdown(table: Table) -> str:
 def lines(table: Table) -> list[str]:
     """A title, a banner where it is due, the rows, the notes."""
     found = [f"# {table.title}" + (f" ({SIMULATED})" if table.simulated else ""), ""]
-    found += [BANNER, ""] if table.simulated else []
+    found += [f"**{table.simulated}**", ""] if table.simulated else []
     if table.rows:
         rows = [
             [_cell(value, column.kind) for value, column in zip(row, table.columns, strict=True)] for row in table.rows
@@ -35,7 +33,7 @@ def lines(table: Table) -> list[str]:
 
 
 def csv_text(table: Table) -> str:
-    """One line a row, numbers as they are; a span makes two columns. A missing value is empty, an undefined one nan."""
+    """One line a row, numbers as they are, a span in two columns; what is missing is empty, what is undefined nan."""
     out = StringIO()
     writer = csv.writer(out, lineterminator="\n")
     mark = ["simulated"] if table.simulated else []

@@ -45,7 +45,7 @@ class Table:
         columns: in order.
         rows: as many values as columns each.
         notes: below the table, a sentence each.
-        simulated: whether any of its figures is from a simulated world.
+        simulated: the notice of a simulated study; "" when nothing is simulated.
         missing: why there are no rows, where there are none.
     """
 
@@ -54,7 +54,7 @@ class Table:
     columns: tuple[Column, ...]
     rows: tuple[tuple[Value, ...], ...]
     notes: tuple[str, ...] = ()
-    simulated: bool = False
+    simulated: str = ""
     missing: str = ""
 
     def column(self, key: str) -> Sequence[Value]:

@@ -15,9 +15,11 @@ def lengths(found: Blocks, axes: Sequence[str]) -> Table:
     rows: list[tuple[Value, ...]] = []
     for block, _ in found:
         for one in block.configurations:
-            for step in range(one.runs[0].last + 1):
-                for name in one.names:
-                    rows.append((*head(block, one), step, name, _words(one, step, name), _tokens(one, step, name)))
+            rows += [
+                (*head(block, one), step, name, _words(one, step, name), _tokens(one, step, name))
+                for step in range(one.runs[0].last + 1)
+                for name in one.names
+            ]
     return Table(
         "lengths",
         "Length of the instructions in force, step by step",
@@ -31,7 +33,7 @@ def lengths(found: Blocks, axes: Sequence[str]) -> Table:
         tuple(rows),
         (
             f"Mean over the runs. Tokens are estimated at {CHARACTERS_A_TOKEN} characters each.",
-            "Published, in words: optimised fluency instructions grow to about 800 tokens, relevance stays at about 4.",
+            "Published, in words: fluency's instruction grows to about 800 tokens, relevance's stays at about 4.",
         ),
         missing="Not there: no run is complete.",
     )
