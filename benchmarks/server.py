@@ -100,7 +100,9 @@ def _said(message: dict[str, Any]) -> str:
 def _reply(text: str, number: int, chance: Random) -> str:
     mark, kind = f"<<{number}>>", kind_of(text)
     if kind == "judge":
-        return json.dumps({**{name: chance.randint(1, 5) for name in asked(text)}, "note": mark})
+        # The same for every prompt: a gate that takes ties lets each pass, so that all test rows are read each time.
+        rated = {name: Random(f"{ROW.findall(text)} {name}").randint(1, 5) for name in asked(text)}
+        return json.dumps({**rated, "note": mark})
     if kind == "optimizer" and "one JSON object" in text:
         return json.dumps({name: f"Weigh what readers would say of {name}, {mark} first." for name in asked(text)})
     return f"Weigh what readers would say, first of all {mark}, and mind the small differences."

@@ -63,8 +63,7 @@ async def open_client(
     """
 
     def counted() -> None:
-        total = accounts.total()
-        observer(Counted(total.answered, total.from_journal + total.joined))
+        observer(Counted(*accounts.ended()))
 
     def noted(text: str) -> None:
         observer(Noted(text))

@@ -41,7 +41,7 @@ class House:
         split: its three parts.
         prompt: the initial one, over all criteria.
         setups: one, or one a criterion under ST.
-        judge: over all criteria, for the test rows.
+        judge: over all criteria, for the test rows, which wait for what the next steps need.
         metric: the primary one.
     """
 
@@ -94,7 +94,7 @@ def assemble(config: RunConfig, dataset: Dataset, asker: Asker) -> House:
     gate = _gate(config, prompt, readout, metric)
     groups = [(name,) for name in prompt.names] if config.mode == "ST" else [prompt.names]
     setups = tuple(_setup(config, parts, prompt.only(group), judge, gate, asker) for group in groups)
-    return House(dataset, parts, prompt, setups, judge, metric)
+    return House(dataset, parts, prompt, setups, judge.behind, metric)
 
 
 def split_of(config: RunConfig, dataset: Dataset) -> Split:

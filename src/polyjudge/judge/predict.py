@@ -52,8 +52,14 @@ class Judge:
     async def evaluate(
         self, prompt: JudgePrompt, examples: Sequence[Example], sample: int = 0
     ) -> tuple[Prediction, ...]:
-        """Predictions aligned with ``examples``."""
-        return tuple(await together(self.predict(prompt, example, sample) for example in examples))
+        """Predictions aligned with ``examples``; their calls wait for those about single examples."""
+        behind = self.behind
+        return tuple(await together(behind.predict(prompt, example, sample) for example in examples))
+
+    @property
+    def behind(self) -> Judge:
+        """The same judge, whose calls wait for those of this one where places are few."""
+        return replace(self, role=replace(self.role, rank=self.role.rank + 1))
 
     def question(self, prompt: JudgePrompt, example: Example) -> Question:
         """The one call that asks for every criterion of ``prompt``."""

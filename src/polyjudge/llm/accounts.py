@@ -122,6 +122,11 @@ class Accounts:
             by_pair.setdefault((one.role, one.model), []).append(one)
         return tuple(sorted(map(_together, by_pair.values()), key=_place))
 
+    def ended(self) -> tuple[int, int]:
+        """How many calls were answered by an endpoint, and how many free of charge; quick, for every change."""
+        accounts = self._accounts.values()
+        return sum(one.answered for one in accounts), sum(one.from_journal + one.joined for one in accounts)
+
     def total(self) -> RoleAccount:
         """All parts, roles and models together."""
         return RoleAccount(**_summed(self._accounts.values()))

@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from polyjudge.domain.criterion import Criterion
@@ -136,6 +137,7 @@ def _begun(rest: str, scale: Scale) -> float | None:
     return math.nan if value is None else value
 
 
+@lru_cache(maxsize=4096)
 def fold(name: str) -> str:
     return re.sub(r"[\s_-]+", "_", name.strip().casefold())
 
