@@ -25,6 +25,8 @@ OTHERS: dict[str, Any] = {
     "optimizer_model": "a/b",
     "loss_model": "a/b",
     "gradient_model": "a/b",
+    "diagnostic_model": "a/b",
+    "meters": True,
     "base_url": ("http://127.0.0.1:8080/v1",),
     "endpoint_name": "home",
     "limit_field": "max_tokens",

@@ -18,6 +18,7 @@ _WRITERS = (
     ("--optimizer-model", "M", "writes losses, gradients and revisions; default: the judge's"),
     ("--loss-model", "M", "writes losses; default: the optimizer's"),
     ("--gradient-model", "M", "writes gradients; default: the optimizer's"),
+    ("--diagnostic-model", "M", "rates gradients and revisions, with --meters; default: the optimizer's"),
 )
 _METHOD = (
     ("--recipe", str, "NAME", "sound (default), thrifty, tiny or paper"),
@@ -56,6 +57,7 @@ def model_options(command: F) -> F:
 
 def method_options(command: F) -> F:
     """The other roles' models and how the judge is fitted."""
+    command = click.option("--meters", is_flag=True, default=None, help="rate every step's gradients")(command)
     return _added(command, [*((flag, str, metavar, text) for flag, metavar, text in _WRITERS), *_METHOD])
 
 

@@ -52,10 +52,16 @@ def sentences(criteria: Sequence[Criterion], parts: Sequence[str]) -> str:
 
 
 def mask(text: str, names: Sequence[str]) -> str:
-    """A text without the criteria's names, however they are written: case, hyphens and a plural do not matter."""
+    """A text without the criteria's names."""
+    return naming(names).sub(MASK, text)
+
+
+def naming(names: Sequence[str]) -> re.Pattern[str]:
+    """Finds criteria's names however they are written: case, hyphens, blanks and a plural do not matter."""
     spelled = sorted((re.split(r"[\W_]+", name) for name in names), key=len, reverse=True)
     either = "|".join(r"[\W_]+".join(map(re.escape, filter(None, words))) for words in spelled if any(words))
-    return re.sub(rf"(?<![^\W_])(?:{either})(?:['’]?s)?(?![^\W_])", MASK, text, flags=re.IGNORECASE)
+    # Without a name the group must match nothing at all.
+    return re.compile(rf"(?<![^\W_])(?:{either or '(?!)'})(?:['’]?s)?(?![^\W_])", re.IGNORECASE)
 
 
 def _listed(criteria: Sequence[Criterion]) -> str:

@@ -9,6 +9,7 @@ from random import Random
 
 from polyjudge.datasets.leaks import LeakReport, leaks
 from polyjudge.datasets.split import paper_batch, paper_split, split
+from polyjudge.diagnosis.meters import Diagnostician
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.dataset import Dataset, Split
 from polyjudge.domain.decomposition import decomposition
@@ -17,7 +18,7 @@ from polyjudge.domain.layout import Layout, layout
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.engine import Setup
 from polyjudge.errors import ConfigError, ModelError
-from polyjudge.experiments.config import PER_CRITERION, STAGES, RunConfig
+from polyjudge.experiments.config import DIAGNOSTIC, PER_CRITERION, RunConfig
 from polyjudge.gates import Gate, MeanGate, NoGate, PerCriterionGate
 from polyjudge.judge.expected import ExpectedReadout
 from polyjudge.judge.measure import levels, own_metric, primary_metric, ratings
@@ -175,14 +176,14 @@ def open_readout(
 
 
 def models_of(config: RunConfig) -> tuple[str, ...]:
-    """The different models of a run, the judge's first.
+    """The different models of an invocation, the judge's first.
 
     Raises:
         ModelError: no model was named.
     """
     if not config.model:
         raise ModelError("no model named; pass --model PROVIDER/MODEL, for example --model local/smollm2-135m")
-    return tuple(dict.fromkeys(config.model_of(stage) for stage in STAGES))
+    return tuple(dict.fromkeys(config.model_of(stage) for stage in config.stages))
 
 
 def open_backends(
@@ -332,6 +333,11 @@ def _optimizer(config: RunConfig, names: Sequence[str], asker: Asker) -> Optimiz
         loss_shows_item=config.loss_shows_item,
     )
     return optimizer
+
+
+def diagnostician_of(config: RunConfig, prompt: JudgePrompt, asker: Asker) -> Diagnostician:
+    """The diagnostic model, for all criteria of a run."""
+    return Diagnostician(Stage(asker, _role(config, DIAGNOSTIC), config.re_asks), prompt.criteria)
 
 
 def _demonstrations(config: RunConfig, parts: Split) -> tuple[Example, ...]:

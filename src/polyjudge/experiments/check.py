@@ -19,7 +19,7 @@ from polyjudge.experiments.bridge import run
 from polyjudge.experiments.config import RunConfig, resolve
 from polyjudge.experiments.costs import priced
 from polyjudge.experiments.events import unwatched
-from polyjudge.experiments.plan import PlannedRole, planned
+from polyjudge.experiments.plan import PlannedRole, plan_of
 from polyjudge.judge.measure import levels, primary_metric, rater_matrix, ratings
 from polyjudge.llm.request import Backend
 from polyjudge.metrics import agreement, ceilings, power
@@ -128,8 +128,7 @@ def check(
 async def _plan(config: RunConfig, dataset: Dataset, backends: Mapping[str, Backend]) -> tuple[PlannedRole, ...]:
     async with open_client(config, backends, unwatched, journal=False) as client:
         house = assemble(config, dataset, client)
-        roles = planned(house.setups, house.split, protocol=config.protocol, evaluate_every=config.evaluate_every)
-        return priced(roles, client.tariffs)
+        return priced(plan_of(config, house.setups, house.split), client.tariffs)
 
 
 def _check(config: RunConfig, dataset: Dataset, parts: Split, roles: tuple[PlannedRole, ...]) -> Check:

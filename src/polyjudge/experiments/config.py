@@ -30,6 +30,8 @@ from polyjudge.runs.codec import line
 
 PER_CRITERION = "per-criterion"
 STAGES = ("judge", "loss", "gradient", "optimizer")
+# Who watches a run, and changes nothing in it.
+DIAGNOSTIC = "diagnostic"
 # Origins that are not the user's.
 _OURS = ("recipe", "default")
 _SOUND = ("sound", "default")
@@ -47,7 +49,7 @@ CIRCUMSTANCES = frozenset(
         "threads",
         "attempt_timeout",
     }
-    | {"requests_per_minute", "tokens_per_minute"}
+    | {"requests_per_minute", "tokens_per_minute", "meters", "diagnostic_model"}
     # Of an endpoint its identity counts, which a folder keeps beside the settings.
     | {"base_url"}
 )
@@ -120,6 +122,7 @@ class RunConfig(_Checked):
     optimizer_model: str = ""
     loss_model: str = ""
     gradient_model: str = ""
+    diagnostic_model: str = ""
     base_url: tuple[str, ...] = ()
     endpoint_name: str = ""
     limit_field: Literal["", "max_tokens", "max_completion_tokens"] = ""
@@ -147,6 +150,7 @@ class RunConfig(_Checked):
     definitions: bool = True
     structured: bool = True
     loss_shows_item: bool = True
+    meters: bool = False
     parameters: dict[str, Parameters] = Field(default_factory=dict)
     max_calls: int | None = Field(default=None, ge=0)
     max_tokens: int | None = Field(default=None, ge=0)
@@ -192,7 +196,7 @@ class RunConfig(_Checked):
     @classmethod
     def _known_roles(cls, value: dict[str, Parameters]) -> dict[str, Parameters]:
         for role in value:
-            _one_of("role", role, STAGES)
+            _one_of("role", role, (*STAGES, DIAGNOSTIC))
         return value
 
     @field_validator("base_url", mode="before")
@@ -216,15 +220,22 @@ class RunConfig(_Checked):
         """The model of a stage: its own, else the optimizer's, else the judge's."""
         if stage == "judge":
             return self.model
-        own = {"loss": self.loss_model, "gradient": self.gradient_model}.get(stage, "")
+        named = {"loss": self.loss_model, "gradient": self.gradient_model, DIAGNOSTIC: self.diagnostic_model}
+        own = named.get(stage, "")
         return own or self.optimizer_model or self.model
 
     def sampling_of(self, stage: str) -> Sampling:
         return self.parameters.get(stage, Parameters()).sampling()
 
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Who is asked in this invocation."""
+        return (*STAGES, DIAGNOSTIC) if self.meters else STAGES
+
     def identity(self) -> dict[str, Any]:
         """The settings that a run folder belongs to."""
-        return self.model_dump(mode="json", exclude=set(CIRCUMSTANCES))
+        found = self.model_dump(mode="json", exclude=set(CIRCUMSTANCES))
+        return found | {"parameters": {role: own for role, own in found["parameters"].items() if role != DIAGNOSTIC}}
 
 
 @dataclass(frozen=True, slots=True)

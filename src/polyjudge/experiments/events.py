@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from polyjudge.diagnosis.records import StepMeters
 from polyjudge.domain.records import Step
 from polyjudge.experiments.plan import PlannedRole
 
@@ -61,7 +62,7 @@ class CellEnded:
     cells: int
 
 
-Event = Planned | Counted | Noted | Step | StudyPlanned | InCell | CellEnded
+Event = Planned | Counted | Noted | Step | StepMeters | StudyPlanned | InCell | CellEnded
 Observer = Callable[[Event], None]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -11,20 +10,30 @@ from typing import Any
 
 from polyjudge.datasets.load import Criteria, Data, load
 from polyjudge.datasets.problems import clipped
+from polyjudge.diagnosis.meters import Diagnostician, step_meters
 from polyjudge.domain.dataset import Dataset, Rubric
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.records import Prediction, Reading, Step
 from polyjudge.engine import optimize as steps_of
 from polyjudge.errors import ConfigError, TooManyUnscored
 from polyjudge.experiments.access import open_client
-from polyjudge.experiments.assemble import House, assemble, leaks_of, models_of, sensible_metrics
+from polyjudge.experiments.archive import archive
+from polyjudge.experiments.assemble import (
+    House,
+    assemble,
+    diagnostician_of,
+    leaks_of,
+    models_of,
+    sensible_metrics,
+)
 from polyjudge.experiments.bridge import run
-from polyjudge.experiments.config import RunConfig, Settings, digest8, identity_text, resolve
+from polyjudge.experiments.config import STAGES, RunConfig, Settings, digest8, identity_text, resolve
 from polyjudge.experiments.costs import priced
 from polyjudge.experiments.events import Noted, Observer, Planned, unwatched
+from polyjudge.experiments.in_order import InOrder
 from polyjudge.experiments.judge_file import JudgeFile, dump_judge
 from polyjudge.experiments.outcome import Outcome, compare
-from polyjudge.experiments.plan import planned, test_readings
+from polyjudge.experiments.plan import plan_of, test_readings
 from polyjudge.experiments.probe import probed
 from polyjudge.experiments.result import Run
 from polyjudge.experiments.simulated import SIMULATED, marked, simulated
@@ -35,7 +44,7 @@ from polyjudge.llm.client import Client
 from polyjudge.llm.request import Backend
 from polyjudge.llm.together import together
 from polyjudge.runs import codec
-from polyjudge.runs.store import ReplayedLines, RunFolder
+from polyjudge.runs.store import RunFolder
 from polyjudge.templates.load import VERSION
 from polyjudge.version import __version__
 
@@ -66,6 +75,8 @@ def optimize(
         Stopped: budget or provider; the same call goes on from the journal.
     """
     settings = resolve(options, config_file=config)
+    if options.get("diagnostic_model") and not settings.config.meters:
+        raise ConfigError("--diagnostic-model: nobody would ask it; add --meters, or name it to polyjudge diagnose")
     models_of(settings.config)
     dataset = load(data, criteria, limit=settings.config.limit)
     return run(_optimize(settings, dataset, output, backends or {}, observer))
@@ -114,15 +125,18 @@ async def carry_out(
         config = await probed(settings, house, client, given, observer)
         if config != settings.config:
             house = assemble(config, dataset, client)
-        steps = await _steps(folder, config, house, observer)
+        meters = diagnostician_of(config, house.prompt, client) if config.meters else None
+        steps = await _steps(folder, config, house, observer, meters)
         fitted = _fitted(house.prompt, steps)
-        parts = simulated(models_of(config), client, dataset)
+        parts = simulated(tuple(dict.fromkeys(map(config.model_of, STAGES))), client, dataset)
         outcome = marked(await _test(folder, house, fitted, config), parts, unrelated=not dataset.simulated)
         judge = _judge(config, house, fitted, steps, outcome)
         folder.write("judge.yaml", dump_judge(judge))
         folder.write("judge.initial.yaml", dump_judge(_initial(judge, house)))
+        kept = archive(steps, house.prompt.criteria, house.setups[0].gate)
+        folder.write("archive.json", codec.pretty(kept) + "\n")
         seconds = time.monotonic() - started
-        done = Run(folder.path, tuple(steps), outcome, judge, client.accounts.snapshot(), seconds)
+        done = Run(folder.path, tuple(steps), outcome, judge, client.accounts.snapshot(), seconds, kept)
         # A mere replay keeps the record of what the run took.
         if any(account.sent for account in done.accounts) or not (folder.path / "summary.md").exists():
             folder.write("result.json", _result(done))
@@ -145,7 +159,7 @@ def identity_of(config: RunConfig, house: House, client: Client) -> str:
         prompt_digest="sha256:" + codec.digest(house.prompt),
         layout_used=house.judge.layout.name,
         readout_used=house.judge.readout.name,
-        endpoints={model: client.identity(model) for model in models_of(config)},
+        endpoints={model: client.identity(model) for model in map(config.model_of, STAGES)},
         templates=VERSION,
         version=__version__,
     )
@@ -169,16 +183,19 @@ def _announce(folder: RunFolder, config: RunConfig, house: House, client: Client
     report = leaks_of(config, house.split)
     for line in [] if report.clean else report.lines():
         observer(Noted(f"leak, {line}"))
-    roles = planned(house.setups, house.split, protocol=config.protocol, evaluate_every=config.evaluate_every)
+    roles = plan_of(config, house.setups, house.split)
     observer(Planned(str(folder.path), config.steps, priced(roles, client.tariffs)))
 
 
-async def _steps(folder: RunFolder, config: RunConfig, house: House, observer: Observer) -> list[Step]:
-    """Run all setups in lockstep; test readings overlap the following steps and are written in order."""
+async def _steps(
+    folder: RunFolder, config: RunConfig, house: House, observer: Observer, diagnostician: Diagnostician | None
+) -> list[Step]:
+    """Run all setups in lockstep; test readings and meters overlap the following steps and are written in order."""
     readings = test_readings(config.protocol, config.steps, config.evaluate_every)
-    written, tests = folder.lines("steps.jsonl"), folder.lines("tests.jsonl")
+    written = folder.lines("steps.jsonl")
+    tests, meters = InOrder[Reading](folder.lines("tests.jsonl")), InOrder(folder.lines("meters.jsonl"), observer)
     steps: list[Step] = []
-    under_way: list[asyncio.Task[None]] = []
+    standing: dict[str, str] = {}
     loops = [steps_of(setup) for setup in house.setups]
     try:
         for index in range(config.steps + 1):
@@ -188,28 +205,19 @@ async def _steps(folder: RunFolder, config: RunConfig, house: House, observer: O
                 observer(step)
                 await _check_step(step, house, config)
                 if index in readings:
-                    before = under_way[-1] if under_way else None
-                    under_way.append(asyncio.create_task(_keep_reading(tests, house, step, before)))
-        for task in under_way:
-            await task
+                    tests.begin(_read_test(house, step))
+                if diagnostician is not None and index:
+                    meters.begin(step_meters(diagnostician, dict(standing), step))
+                standing |= step.instructions
+        await tests.finish()
+        await meters.finish()
     finally:
-        for task in under_way:
-            task.cancel()
-        await asyncio.gather(*under_way, return_exceptions=True)
+        await tests.stop()
+        await meters.stop()
         for loop in loops:
             await loop.aclose()
     written.finish()
-    if readings:
-        tests.finish()
     return steps
-
-
-async def _keep_reading(tests: ReplayedLines, house: House, step: Step, before: asyncio.Task[None] | None) -> None:
-    """Write a test reading as soon as it and all earlier ones are there."""
-    reading = await _read_test(house, step)
-    if before is not None:
-        await before
-    tests.append(codec.line(reading))
 
 
 async def _read_test(house: House, step: Step) -> Reading:
@@ -282,7 +290,7 @@ def _judge(config: RunConfig, house: House, fitted: JudgePrompt, steps: Sequence
         "recipe": config.recipe,
         "protocol": config.protocol,
         "mode": config.mode,
-        "models": {stage: config.model_of(stage) for stage in ("judge", "loss", "gradient", "optimizer")},
+        "models": {stage: config.model_of(stage) for stage in STAGES},
         "validation": codec.plain(validation),
         "test": codec.plain(outcome),
         "templates": VERSION,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from polyjudge.domain.dataset import Split
 from polyjudge.engine import Setup
+from polyjudge.experiments.config import DIAGNOSTIC, RunConfig
 
 # Four characters a token is the usual rule of thumb for English; it is an estimate and called one.
 CHARACTERS_A_TOKEN = 4
@@ -42,6 +43,12 @@ class PlannedRole:
     unpriced: str = ""
 
 
+def plan_of(config: RunConfig, setups: Sequence[Setup], split: Split) -> tuple[PlannedRole, ...]:
+    """The plan of a run, by role; with the meters, where they are wanted."""
+    roles = planned(setups, split, protocol=config.protocol, evaluate_every=config.evaluate_every)
+    return (*roles, _meters(setups, config.model_of(DIAGNOSTIC))) if config.meters else roles
+
+
 def planned(setups: Sequence[Setup], split: Split, *, protocol: str, evaluate_every: int) -> tuple[PlannedRole, ...]:
     """The plan of a run, by role.
 
@@ -65,6 +72,14 @@ def planned(setups: Sequence[Setup], split: Split, *, protocol: str, evaluate_ev
     return tuple(
         PlannedRole(role, models[role], calls[role], *tokens[role], merged if role == "judge" else 0) for role in calls
     )
+
+
+def _meters(setups: Sequence[Setup], model: str) -> PlannedRole:
+    """What ``--meters`` asks of the diagnostic model while a run goes on, at most: a call a criterion and step for
+    specificity, and one more a candidate for adherence."""
+    calls = sum(setup.steps * len(setup.prompt.names) * (1 + setup.optimizer.candidates) for setup in setups)
+    read = setups[0].batch * min(ANSWERS["gradient"], _longest(setups[0], "gradient")) + 250
+    return PlannedRole("diagnostic", model, calls, calls * read, calls * 2)
 
 
 def test_readings(protocol: str, steps: int, evaluate_every: int) -> tuple[int, ...]:

@@ -13,7 +13,7 @@ from polyjudge.domain.example import Example
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.errors import CallFailed, ModelError
 from polyjudge.experiments.assemble import House, assemble
-from polyjudge.experiments.config import STAGES, Parameters, RunConfig, Settings
+from polyjudge.experiments.config import Parameters, RunConfig, Settings
 from polyjudge.experiments.events import Noted, Observer
 from polyjudge.judge.predict import Judge
 from polyjudge.llm.client import Client
@@ -46,7 +46,7 @@ async def probed(
     config = settings.config
     pending = [
         stage
-        for stage in STAGES
+        for stage in config.stages
         if (model := config.model_of(stage)) not in given and model.partition("/")[0] not in registry.names("backends")
     ]
     while pending:

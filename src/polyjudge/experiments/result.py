@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from polyjudge.domain.records import Step
+from polyjudge.experiments.archive import Archive
 from polyjudge.experiments.judge_file import JudgeFile
 from polyjudge.experiments.outcome import Outcome
 from polyjudge.llm.accounts import RoleAccount
@@ -22,6 +23,7 @@ class Run:
         judge: the fitted judge.
         accounts: what was asked of whom in this invocation.
         seconds: of this invocation.
+        archive: every prompt that was measured on the validation rows, and what stands out among them.
     """
 
     path: Path
@@ -30,3 +32,4 @@ class Run:
     judge: JudgeFile
     accounts: tuple[RoleAccount, ...]
     seconds: float
+    archive: Archive
