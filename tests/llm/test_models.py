@@ -13,7 +13,7 @@ from polyjudge.llm.backends.providers import PROVIDERS
 from polyjudge.llm.models import ModelName, open_backend, parse_model, reached_by_address
 from polyjudge.llm.request import Message, Request
 
-USUAL = {"openai", "openrouter", "gemini", "deepseek", "mistral", "groq", "together", "fireworks"} | {
+USUAL = {"openai", "anthropic", "openrouter", "gemini", "deepseek", "mistral", "groq", "together", "fireworks"} | {
     "ollama",
     "vllm",
     "lmstudio",
@@ -41,8 +41,9 @@ def test_the_usual_providers_are_known() -> None:
     [
         ("gpt-4o-mini", "'openai/gpt-4o-mini'"),
         ("gpt-4o-mini", "ollama"),
-        ("anthropic/claude", "--base-url"),
-        ("anthropic/claude", "'openrouter/anthropic/claude'"),
+        ("anthropik/claude", "did you mean 'anthropic'"),
+        ("cohere/command", "--base-url"),
+        ("cohere/command", "'openrouter/cohere/command'"),
         ("OpenAI/gpt-4o", "did you mean 'openai'"),
         ("opnai/gpt-4o", "did you mean 'openai'"),
         ("openai/", "'openai/MODEL'"),

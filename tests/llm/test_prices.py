@@ -55,6 +55,7 @@ def test_without_the_table_prices_are_unknown(monkeypatch: pytest.MonkeyPatch) -
     "model",
     [
         "openai/gpt-4o-mini",
+        "anthropic/claude-sonnet-4-5",
         "gemini/gemini-2.5-pro",
         "deepseek/deepseek-chat",
         "groq/llama-3.3-70b-versatile",

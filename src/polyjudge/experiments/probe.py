@@ -23,7 +23,7 @@ from polyjudge.llm.together import together
 
 QUESTION = "Answer with the one word: ready"
 # The names under which providers refuse what belongs to a setting of ours.
-_SCHEMA = frozenset({"response_format", "json_schema"})
+_SCHEMA = frozenset({"response_format", "json_schema", "output_config"})
 _LENGTH = frozenset({"max_tokens", "max_completion_tokens"})
 _LOGPROBS = frozenset({"logprobs", "top_logprobs"})
 # OpenRouter's words for a model that none of its hosts serves with what is asked for.

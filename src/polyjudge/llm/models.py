@@ -92,10 +92,12 @@ def open_backend(
     named = parse_model(model, base_url=options.base_url)
     if named.provider in registry.names("backends"):
         return cast(Backend, registry.lookup("backends", named.provider)(named.name, options))
+    from polyjudge.llm.backends.anthropic import Anthropic
     from polyjudge.llm.backends.endpoint import open_endpoint
     from polyjudge.llm.backends.openai import OpenAICompatible
 
-    return OpenAICompatible(open_endpoint(named.provider, named.name, options))
+    endpoint = open_endpoint(named.provider, named.name, options)
+    return Anthropic(endpoint) if endpoint.provider.wire == "anthropic" else OpenAICompatible(endpoint)
 
 
 def reached_by_address(models: Sequence[str]) -> frozenset[str]:

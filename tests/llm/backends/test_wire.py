@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 import pytest
+from documented import COMPLETION_USAGES
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -152,6 +153,11 @@ def test_no_answer_is_a_failed_call_that_concerns_this_request(document: dict[st
 )
 def test_usage_is_what_was_said(given_usage: dict[str, Any], expected: Usage) -> None:
     assert read_reply(completion() | given_usage).usage == expected
+
+
+@pytest.mark.parametrize(("documented", "expected"), COMPLETION_USAGES)
+def test_usage_is_read_as_each_provider_documents_it(documented: dict[str, Any], expected: Usage) -> None:
+    assert read_reply(completion() | documented).usage == expected
 
 
 def test_logprobs_are_read_best_first_and_what_is_no_number_is_left_out() -> None:

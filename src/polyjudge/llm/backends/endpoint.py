@@ -121,7 +121,7 @@ def read_address(base_url: str) -> Address:
     shown = f"[{host}]" if ":" in host else host
     if parts.port is not None and parts.port != _DEFAULT_PORTS[parts.scheme]:
         shown += f":{parts.port}"
-    path = parts.path.rstrip("/").removesuffix("/chat/completions").rstrip("/")
+    path = parts.path.rstrip("/").removesuffix("/chat/completions").removesuffix("/messages").rstrip("/")
     base = f"{parts.scheme}://{shown}{path}"
     return Address(url=f"{base}/chat/completions", identity=base, loopback=host in _LOOPBACK)
 

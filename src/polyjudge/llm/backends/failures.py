@@ -26,6 +26,7 @@ _PARAMETERS = (
     "logprobs",
     "response_format",
     "json_schema",
+    "output_config",
     "continue_final_message",
 )
 _REFUSED = re.compile(
@@ -34,14 +35,15 @@ _REFUSED = re.compile(
 )
 _TOO_LONG = re.compile(
     r"(?i)context[ _-]?(?:length|size|window)|maximum context|(?:prompt|input|request) is too (?:long|large)|"
-    r"too many (?:input )?tokens|exceeds the (?:maximum|limit|available)"
+    r"too many (?:input )?tokens|exceeds the (?:maximum|limit|available)|exceed context limit"
 )
 _FILTERED = re.compile(r"(?i)content[ _-]?(?:filter|policy|management)|moderation|flagged|safety|responsible_ai")
 _NO_MODEL = re.compile(r"(?i)model.{0,80}(?:not found|does not exist|not a valid|unknown|no such|not supported)")
 _NO_KEY = re.compile(r"(?i)api[ _-]?key|credential|authenticat")
-_NO_CREDIT = re.compile(r"(?i)insufficient[ _](?:quota|balance|credit|funds)|billing|out of credits")
+_NO_CREDIT = re.compile(r"(?i)credit balance|insufficient[ _](?:quota|balance|credit|funds)|billing|out of credits")
 _BAD_VALUE = re.compile(r"(?i)too (?:large|high|small|low|big)|at (?:most|least)|(?:less|greater) than|out of range")
 _LIMIT_FIELDS = ("max_tokens", "max_completion_tokens")
+_NOT_BEGUN = re.compile(r"(?i)prefill|must end with a user message")
 _NEVER_FITS = re.compile(r"(?i)request too large")
 
 
@@ -66,7 +68,7 @@ def refusal(
     said = quotable(complaint.text, endpoint.secrets) or "no reason given"
     about = f"{complaint.code} {complaint.text}"
     where = f"{endpoint.address.identity} answered {answered or status}"
-    no_credit = status == 402 or (status in (403, 429) and _NO_CREDIT.search(about))
+    no_credit = status == 402 or (status in (400, 403, 429) and _NO_CREDIT.search(about))
     if no_credit:
         return CallFailed(f"{where}: {said}; the account has no credit left: top it up", retryable=False)
     if status == 429 and _NEVER_FITS.search(about):
@@ -148,6 +150,9 @@ def _bad_request(endpoint: Endpoint, status: int, complaint: Complaint, said: st
     if parameter:
         message = f"{said}; the parameter {parameter!r} is refused"
         return CallFailed(message, retryable=False, parameter=parameter)
+    if _NOT_BEGUN.search(about):
+        message = f"{said}; it continues no begun reply: choose a readout that needs none, or another model"
+        return CallFailed(message, retryable=False)
     if _FILTERED.search(about):
         return CallFailed(f"{said}; the content filter refused the prompt", retryable=False, scope="request")
     if status == 403 or _NO_KEY.search(about):

@@ -22,17 +22,18 @@ def _nothing() -> Mapping[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class Provider:
-    """One OpenAI-compatible provider or server.
+    """One provider or server.
 
     Attributes:
         name: as in ``provider/model``.
-        base_url: the address that ``/chat/completions`` is appended to.
+        base_url: the address that ``/chat/completions`` (or ``/messages``) is appended to.
         key: the environment variable of its key.
         key_needed: whether calls without a key are refused.
         abilities: what it documents.
         limit_field: the body's field for the longest answer.
         begun_fields: what the body needs so that a last assistant message is continued.
         logprob_fields: what the body needs so that logprobs are not silently left out.
+        wire: the protocol, "openai" or "anthropic".
     """
 
     name: str
@@ -43,6 +44,7 @@ class Provider:
     limit_field: str = "max_tokens"
     begun_fields: Mapping[str, Any] = field(default_factory=_nothing)
     logprob_fields: Mapping[str, Any] = field(default_factory=_nothing)
+    wire: str = "openai"
 
 
 _ROWS = (
@@ -55,6 +57,16 @@ _ROWS = (
         "OPENAI_API_KEY",
         abilities=Abilities(logprobs=20, schema=True, prefix_cache=True),
         limit_field="max_completion_tokens",
+    ),
+    # platform.claude.com, API reference, "Messages", and the types of Anthropic's own Python client 0.125:
+    # output_config.format holds answers to a JSON schema on newer models, a last assistant message is continued by
+    # older ones and refused by newer ones, no logprobs, no seed, temperature 0-1; caching is asked for block by block.
+    Provider(
+        "anthropic",
+        "https://api.anthropic.com/v1",
+        "ANTHROPIC_API_KEY",
+        abilities=Abilities(schema=True, begins=True, prefix_cache=True),
+        wire="anthropic",
     ),
     # openrouter.ai, docs, "Parameters" and "Provider routing": what a model does not support is ignored unless
     # provider.require_parameters is set; logprobs, json_schema, caching and continued replies vary by model.

@@ -12,7 +12,11 @@ from polyjudge.llm.backends.providers import Provider
 from polyjudge.llm.request import Abilities, Reply, Request, TokenChoice, Usage
 from polyjudge.llm.secrets import quotable
 
-_OURS = frozenset({"model", "messages", "stream", "n", "logprobs", "top_logprobs", "response_format"})
+_OURS = frozenset(
+    {"model", "messages", "stream", "n", "logprobs", "top_logprobs", "response_format"}
+    # A budget reserves what the settings say.
+    | {"max_tokens", "max_completion_tokens", "best_of"}
+)
 
 # Finish reasons of other providers' own interfaces, which gateways pass on, in lower case.
 _FINISHES = {
@@ -157,22 +161,27 @@ def _text(message: Mapping[str, Any]) -> str:
 
 
 def _usage(document: Mapping[str, Any]) -> Usage:
-    usage = _mapping(document.get("usage"))
-    details = _mapping(usage.get("prompt_tokens_details"))
+    usage = mapping(document.get("usage"))
+    details = mapping(usage.get("prompt_tokens_details"))
     cached = (
         details.get("cached_tokens"),
         usage.get("prompt_cache_hit_tokens"),  # DeepSeek's name
-        _mapping(document.get("timings")).get("cache_n"),  # llama.cpp's
+        mapping(document.get("timings")).get("cache_n"),  # llama.cpp's
     )
+    prompt, completion = count(usage.get("prompt_tokens")), count(usage.get("completion_tokens"))
+    total = count(usage.get("total_tokens"))
+    if None not in (prompt, completion, total):
+        # Gemini and xAI bill thoughts that their completion tokens leave out.
+        completion = max(completion or 0, (total or 0) - (prompt or 0))
     return Usage(
-        prompt=_count(usage.get("prompt_tokens")),
-        completion=_count(usage.get("completion_tokens")),
-        cached=next((count for count in map(_count, cached) if count is not None), None),
+        prompt=prompt,
+        completion=completion,
+        cached=next((one for one in map(count, cached) if one is not None), None),
     )
 
 
 def _tokens(logprobs: object) -> tuple[TokenChoice, ...]:
-    content = _mapping(logprobs).get("content")
+    content = mapping(logprobs).get("content")
     tokens = []
     for entry in content if isinstance(content, list) else ():
         written = _choice(entry)
@@ -185,16 +194,18 @@ def _tokens(logprobs: object) -> tuple[TokenChoice, ...]:
 
 
 def _choice(entry: object) -> tuple[str, float] | None:
-    fields = _mapping(entry)
+    fields = mapping(entry)
     token, logprob = fields.get("token"), fields.get("logprob")
     if not isinstance(token, str) or isinstance(logprob, bool) or not isinstance(logprob, int | float):
         return None
     return (clean(token), float(logprob)) if math.isfinite(logprob) else None
 
 
-def _count(value: object) -> int | None:
+def count(value: object) -> int | None:
+    """A number of tokens in foreign JSON; None for anything else."""
     return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else None
 
 
-def _mapping(value: object) -> Mapping[str, Any]:
+def mapping(value: object) -> Mapping[str, Any]:
+    """An object in foreign JSON; empty for anything else."""
     return value if isinstance(value, dict) else {}

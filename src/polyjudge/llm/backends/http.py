@@ -1,0 +1,164 @@
+"""One POST to an endpoint and the JSON object that comes back, or an error of the tree. Nothing is retried here."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from polyjudge.errors import CallFailed
+from polyjudge.llm.backends.endpoint import Endpoint, environment_proxy
+from polyjudge.llm.backends.failures import error_in_reply, read_complaint, read_retry_after, refusal
+from polyjudge.llm.request import NobodyListens
+from polyjudge.llm.secrets import quotable
+
+if TYPE_CHECKING:
+    import aiohttp
+
+LARGEST_REPLY = 16 * 1024 * 1024
+_CONNECTIONS = 1024
+_CONNECT_SECONDS = 30.0
+
+
+class Connection:
+    """The connections to one endpoint; one session a running event loop.
+
+    Args:
+        endpoint: where, with which key and time-out.
+        url: what is posted to.
+        headers: what carries the key, and whatever else the protocol wants.
+    """
+
+    def __init__(self, endpoint: Endpoint, url: str, headers: Mapping[str, str]) -> None:
+        self._endpoint = endpoint
+        self._url = url
+        self._headers = headers
+        self._session: aiohttp.ClientSession | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._proxy = environment_proxy(endpoint.address)
+
+    async def close(self) -> None:
+        if self._session is not None and self._loop is asyncio.get_running_loop():
+            await self._session.close()
+        self._session = None
+
+    async def ask(self, fields: Mapping[str, Any]) -> dict[str, Any]:
+        """One POST of a JSON body.
+
+        Raises:
+            CallFailed: anything but a JSON object that is an answer; an error's text is never one.
+        """
+        # ensure_ascii keeps a lone surrogate of somebody's data sendable
+        document = await self._post(json.dumps(fields, ensure_ascii=True).encode("ascii"))
+        failed = error_in_reply(self._endpoint, document)
+        if failed is not None:
+            raise failed
+        return document
+
+    async def _post(self, payload: bytes) -> dict[str, Any]:
+        import aiohttp
+
+        where = self._endpoint.address.identity
+        try:
+            async with self._open_session().post(
+                self._url, data=payload, allow_redirects=False, proxy=self._proxy
+            ) as response:
+                return await self._read(response)
+        except aiohttp.InvalidURL:
+            raise CallFailed(f"the address {where} cannot be used; check --base-url", retryable=False) from None
+        except aiohttp.ClientSSLError as error:
+            said = quotable(str(error), self._endpoint.secrets)
+            raise CallFailed(
+                f"no secure connection to {where}: {said}; check whether it is http or https", retryable=False
+            ) from None
+        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            if isinstance(getattr(error, "os_error", None), ConnectionRefusedError):
+                raise NobodyListens(
+                    f"nobody answers at {where} (connection refused): is the server running, and is this its address?"
+                ) from None
+            said = quotable(str(error), self._endpoint.secrets)
+            raise CallFailed(f"cannot connect to {where}: {said}", retryable=True) from None
+        except TimeoutError:
+            raise CallFailed(
+                f"{where} did not answer within {self._endpoint.timeout:g} s",
+                retryable=True,
+                charged=True,
+                overloaded=True,
+            ) from None
+        except (aiohttp.ClientError, OSError) as error:
+            said = quotable(str(error) or type(error).__name__, self._endpoint.secrets)
+            raise CallFailed(f"the connection to {where} broke: {said}", retryable=True, charged=True) from None
+
+    async def _read(self, response: aiohttp.ClientResponse) -> dict[str, Any]:
+        """The JSON object of a success.
+
+        Raises:
+            CallFailed: any other status, or a body that is too large or no JSON object.
+        """
+        endpoint = self._endpoint
+        received = await _receive(response)
+        if not 200 <= response.status < 300:
+            text = received.decode("utf-8", errors="replace")
+            document = _parse(received)
+            complaint = read_complaint(text if document is None else document)
+            wait = read_retry_after(response.headers, datetime.now(UTC))
+            raise refusal(endpoint, response.status, complaint, retry_after=wait)
+        document = _parse(received)
+        if isinstance(document, dict):
+            return document
+        kind = quotable(response.content_type)
+        if kind in ("text/html", "text/event-stream"):
+            raise CallFailed(
+                f"{endpoint.address.identity} answered {kind}, not JSON; check the address, which often ends in '/v1'",
+                retryable=False,
+                charged=True,
+            )
+        raise CallFailed(
+            f"{endpoint.address.identity} answered {len(received)} bytes of {kind} that are no JSON object",
+            retryable=True,
+            charged=True,
+            scope="request",
+        )
+
+    def _open_session(self) -> aiohttp.ClientSession:
+        """The session of the running loop; a session outlives no loop."""
+        import aiohttp
+
+        loop = asyncio.get_running_loop()
+        if self._session is not None and self._loop is loop and not self._session.closed:
+            return self._session
+        headers = {"Content-Type": "application/json", "Accept": "application/json", **self._headers}
+        self._loop = loop
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=_CONNECTIONS, keepalive_timeout=30.0),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            headers=headers,
+            timeout=aiohttp.ClientTimeout(total=self._endpoint.timeout, sock_connect=_CONNECT_SECONDS),
+            # Not trust_env: it would also send the passwords of a .netrc file, and fail where a key is sent too.
+            trust_env=False,
+        )
+        return self._session
+
+
+async def _receive(response: aiohttp.ClientResponse) -> bytes:
+    received = bytearray()
+    async for chunk in response.content.iter_chunked(65_536):
+        received += chunk
+        if len(received) > LARGEST_REPLY:
+            raise CallFailed(
+                f"the reply is larger than {LARGEST_REPLY // 2**20} MiB",
+                retryable=False,
+                charged=True,
+                scope="request",
+            )
+    return bytes(received)
+
+
+def _parse(received: bytes) -> object:
+    """The JSON value of a body; None when it is none (nor UTF-8)."""
+    try:
+        return json.loads(received.decode("utf-8-sig"))
+    except (ValueError, RecursionError):
+        return None
