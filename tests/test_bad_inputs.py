@@ -218,7 +218,8 @@ OPTIONS = {
     "unknown recipe": options("--recipe", "wild", says=("recipe", "'wild'", "sound, thrifty, tiny, paper")),
     "unknown gate": options("--gate", "mea", says=("gate", "'mea'", "mae")),
     "unknown readout": options("--readout", "magic", says=("readout", "'magic'", "integer, expected")),
-    "unknown layout": options("--layout", "fork", says=("layout", "'fork'", "joint, solo")),
+    "unknown layout": options("--layout", "forked", says=("layout", "'forked'", "joint, solo, fork")),
+    "packing without a criterion": options("--layout", "clarity+joy", says=("'joy' is no", "'warmth' is missing")),
     "unknown optimizer": options("--optimizer", "opro", says=("optimizer", "'opro'", "textgrad")),
     "gate of values where none are": options(
         "--gate",
@@ -277,7 +278,8 @@ JUDGES = {
     "judge: a criteria file": Bad(("score", "criteria.yaml", "new.csv"), ("criteria.yaml", "'polyjudge'", "optimize")),
     "judge: another version": judge("polyjudge: 1", "polyjudge: 2", "version 2", "reads 1"),
     "judge: unknown key": judge("lineage: {}", "lineag: {}", "did you mean 'lineage'"),
-    "judge: layout": judge("joint", "fork", "layout", "'fork'", "joint, solo"),
+    "judge: layout": judge("joint", "forked", "layout", "'forked'", "joint, solo, fork"),
+    "judge: packing": judge("layout: joint", "layout: {packing: [[clarity]]}", "layout", "'warmth' is missing"),
     "judge: readout": judge("readout: integer", "readout: magic", "readout", "'magic'", "integer, expected"),
     "judge: readout without words": Bad(
         ("score", "judge.yaml", "new.csv"),

@@ -37,7 +37,7 @@ def test_the_embedded_model_says_how_probable_each_rating_was(smollm2: Path) -> 
     prompt = JudgePrompt.initial(data.rubric)
     environment = dict(os.environ) | {"POLYJUDGE_SMOLLM2": str(smollm2)}
     backend = open_backend("local/smollm2-135m", environment=environment, context=1024)
-    question = readout.question(prompt, data.examples[0], Sampling(0.0, 64), backend.abilities)
+    question = readout.question(prompt, data.examples[0], Sampling(0.0, 64), backend.abilities, item_first=False)
     assert question.schema
 
     async def ask() -> Reply:

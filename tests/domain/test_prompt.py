@@ -9,9 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.asking import NAMES, prompt_of, rows
 
-from polyjudge.domain.layout import layout
 from polyjudge.domain.prompt import JudgePrompt
-from polyjudge.errors import ConfigError
 
 law = settings(deadline=None, max_examples=50)
 texts = st.dictionaries(st.sampled_from(NAMES), st.text(min_size=1).filter(lambda text: bool(text.strip())))
@@ -68,10 +66,3 @@ def test_a_prompt_cannot_be_changed_in_place() -> None:
         with pytest.raises(FrozenInstanceError):
             setattr(prompt.criteria[0], field.name, None)
     assert isinstance(prompt.criteria, tuple)
-
-
-def test_layouts() -> None:
-    assert layout("joint", NAMES).groups == (NAMES,)
-    assert layout("solo", NAMES).groups == tuple((name,) for name in NAMES)
-    with pytest.raises(ConfigError, match=r"unknown layout 'fork'.*joint, solo"):
-        layout("fork", NAMES)

@@ -214,3 +214,26 @@ def test_several_faults_of_the_criteria_come_at_once(tmp_path: Path) -> None:
     path.write_text(JUDGE.replace("[1, 5]", "[5, 1]").replace("task:", "tasks:"), "utf-8")
     with pytest.raises(CriteriaError, match="4 problems"):
         read_judge(path)
+
+
+@pytest.mark.parametrize(
+    ("written", "read"),
+    [
+        ("fork", "fork"),
+        ("{packing: [[warmth, clarity]]}", "joint"),
+        ("{packing: [[warmth], [clarity]]}", "fork"),
+        ("{packing: [[tone], [warmth, clarity]]}", "tone,clarity+warmth"),
+        ("tone+clarity,warmth", "clarity+tone,warmth"),
+    ],
+)
+def test_a_layout_is_a_name_or_a_packing(written: str, read: str, tmp_path: Path) -> None:
+    three = JUDGE.replace("layout: joint", f"layout: {written}")
+    if "tone" in written:
+        three = three.replace("layout:", "  - {name: tone, scale: [1, 5], instruction: Rate.}\nlayout:")
+    path = tmp_path / "judge.yaml"
+    path.write_text(three, "utf-8")
+    judge = read_judge(path)
+    assert judge.layout == read
+    path.write_text(dump_judge(judge), "utf-8")
+    assert read_judge(path) == judge
+    assert ("packing" in parse_yaml(path.read_text("utf-8"), "it")["layout"]) == ("," in read)

@@ -16,10 +16,10 @@ from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.records import Prediction
 from polyjudge.domain.scale import Continuous, Ordinal
 from polyjudge.errors import ConfigError, CriteriaError
-from polyjudge.experiments.assemble import readout_name
 from polyjudge.experiments.config import RunConfig, resolve
 from polyjudge.experiments.events import Event, Noted
 from polyjudge.experiments.judge_file import dump_judge, read_judge
+from polyjudge.experiments.judges import readout_name
 from polyjudge.experiments.lost import lost_lines
 from polyjudge.llm.backends.scripted import Scripted
 from polyjudge.llm.request import Abilities, Reply, Request
@@ -90,7 +90,7 @@ def fitted(folder: Path, abilities: Abilities = KNOWN, **options: Any) -> Any:
     [
         ({"samples": 3}, r"temperature above 0.*\[parameters\.judge\]"),
         ({"samples": 3, "readout": "integer", "parameters": HOT}, "belongs to --readout expected"),
-        ({"readout": "yesno"}, "--layout solo"),
+        ({"readout": "yesno", "layout": "joint"}, "--layout fork or solo"),
         ({"readout": "yesno", "layout": "solo", "gate": "mae"}, "gives no values of the scale"),
         ({"readout": "expected", "abilities": Abilities()}, "0 token probabilities, and a scale has 5.*--samples K"),
     ],

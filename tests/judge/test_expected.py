@@ -164,9 +164,9 @@ class TestWhenItIsRefused:
     def test_it_asks_for_alternatives_enough(self, scale: Ordinal, able: int, wanted: int) -> None:
         abilities = Abilities(logprobs=able, schema=True)
         prompt = prompt_of(("fluency",), scale)
-        question = READOUT.question(prompt, row(1), Sampling(), abilities)
+        question = READOUT.question(prompt, row(1), Sampling(), abilities, item_first=False)
         assert question.top_logprobs == wanted
-        plain = IntegerReadout().question(prompt, row(1), Sampling(), abilities)
+        plain = IntegerReadout().question(prompt, row(1), Sampling(), abilities, item_first=False)
         assert (question.messages, question.schema) == (plain.messages, plain.schema)
 
 

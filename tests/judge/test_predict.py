@@ -199,7 +199,8 @@ def test_replies_are_held_to_a_schema_where_that_is_offered() -> None:
 def test_the_schema_allows_what_the_scales_allow() -> None:
     criteria = (Criterion("share", Continuous(0, 1)), Criterion("verdict", Categorical(("no", "ja"))))
     prompt = replace(PROMPT, criteria=criteria)
-    question = IntegerReadout.of(prompt, True).question(prompt, ROW, Sampling(), Abilities(schema=True))
+    able = Abilities(schema=True)
+    question = IntegerReadout.of(prompt, True).question(prompt, ROW, Sampling(), able, item_first=False)
     properties = json.loads(question.schema)["properties"]
     assert properties == {"share": {"type": "number"}, "verdict": {"type": "string", "enum": ["no", "ja"]}}
 

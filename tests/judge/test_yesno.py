@@ -73,7 +73,7 @@ def test_one_question_a_criterion_is_asked_for_one_token() -> None:
 
 
 def test_the_question_holds_instruction_and_material() -> None:
-    text = READOUT.question(ONE, row(3), Sampling(0.5, 99, (("a", "1"),)), ABLE).text
+    text = READOUT.question(ONE, row(3), Sampling(0.5, 99, (("a", "1"),)), ABLE, item_first=False).text
     assert ONE.criteria[0].instruction in text
     assert ONE.task in text
     assert row(3).inputs["text"] in text
@@ -83,7 +83,7 @@ def test_the_question_holds_instruction_and_material() -> None:
 @pytest.mark.parametrize(
     ("prompt", "able", "words"),
     [
-        (PROMPT, ABLE, "--layout solo"),
+        (PROMPT, ABLE, "--layout fork or solo"),
         (prompt_of(("fluency",), Categorical(("a", "b"))), ABLE, r"\['fluency'\] have labels"),
         (replace(ONE, demonstrations=(row(1),)), ABLE, "--demonstrations"),
         (ONE, Abilities(), "no token probabilities"),

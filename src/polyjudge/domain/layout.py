@@ -1,14 +1,23 @@
-"""How the judge is called: which criteria share a call."""
+"""How the judge is called: which criteria share a call, and whether the calls on an item share its text.
+
+A layout is written as ``joint``, ``solo`` or ``fork``, or as the groups of a packing: ``fluency+coherence,relevance``.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeGuard
 
 from polyjudge.domain.decomposition import Partition, combined, separate
 from polyjudge.errors import ConfigError
 
-LAYOUTS = ("joint", "solo")
+LAYOUTS = ("joint", "solo", "fork")
+# Not a layout but the wish to have one chosen by measurement.
+AUTO = "auto"
+PACKING = "packing"
+# What a criterion's name cannot hold.
+_BETWEEN, _WITHIN = ",", "+"
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,22 +25,94 @@ class Layout:
     """A named partition of the criteria into judge calls.
 
     Attributes:
-        name: "joint" or "solo".
+        name: "joint", "solo", "fork" or "packing".
         groups: each is one call.
     """
 
     name: str
     groups: Partition
 
+    @property
+    def item_first(self) -> bool:
+        """Whether the item stands before the criteria, byte-identical in all its calls, so that a cache pays it once.
 
-def layout(name: str, names: Sequence[str]) -> Layout:
-    """The layout of a name over criteria.
+        In a packing too: its calls have nothing else in common, and the item is most of each.
+        """
+        return self.name in ("fork", PACKING)
+
+    def __str__(self) -> str:
+        return written(self.groups) if self.name == PACKING else self.name
+
+
+def layout(text: str, names: Sequence[str]) -> Layout:
+    """The layout that a text names, over criteria.
 
     Raises:
-        ConfigError: an unknown layout.
+        ConfigError: an unknown layout, or a packing that does not hold every criterion once.
     """
-    if name == "joint":
-        return Layout(name, combined(names))
-    if name == "solo":
-        return Layout(name, separate(names))
-    raise ConfigError(f"unknown layout {name!r}; choose one of: {', '.join(LAYOUTS)}")
+    if text == "joint":
+        return Layout(text, combined(names))
+    if text in ("solo", "fork"):
+        return Layout(text, separate(names))
+    groups = packing(text)
+    if not groups:
+        raise ConfigError(unknown(text))
+    return packed(groups, names)
+
+
+def packed(groups: Sequence[Sequence[str]], names: Sequence[str]) -> Layout:
+    """The layout of groups of criteria.
+
+    A packing of one group is ``joint`` and one of single criteria ``fork``: what asks the same is called the same.
+
+    Raises:
+        ConfigError: a name that is no criterion, stands twice, or is missing.
+    """
+    _check(groups, names)
+    if len(groups) == 1:
+        return layout("joint", names)
+    if len(groups) == len(names):
+        return layout("fork", names)
+    return Layout(PACKING, tuple(tuple(name for name in names if name in group) for group in groups))
+
+
+def packing(text: str) -> Partition:
+    """The groups that a text spells out; empty where it is a single word, which can only be a layout's name."""
+    if _BETWEEN not in text and _WITHIN not in text:
+        return ()
+    return tuple(tuple(name.strip() for name in group.split(_WITHIN)) for group in text.split(_BETWEEN))
+
+
+def is_packing(found: object) -> TypeGuard[Sequence[Sequence[str]]]:
+    """Whether a value of a file has the form of a packing: lists of names."""
+    return (
+        isinstance(found, list | tuple)
+        and bool(found)
+        and all(isinstance(group, list | tuple) and group for group in found)
+        and all(isinstance(name, str) for group in found for name in group)
+    )
+
+
+def written(groups: Sequence[Sequence[str]]) -> str:
+    """The groups of a packing as ``packing`` reads them."""
+    return _BETWEEN.join(_WITHIN.join(group) for group in groups)
+
+
+def unknown(text: object, *more: str) -> str:
+    """What is said of a text that names no layout."""
+    return (
+        f"unknown layout {text!r}; choose one of: {', '.join((*more, *LAYOUTS))}, or write the criteria that share a "
+        f"call as 'one+two,three'"
+    )
+
+
+def _check(groups: Sequence[Sequence[str]], names: Sequence[str]) -> None:
+    held = [name for group in groups for name in group]
+    faults = [f"{name!r} is no criterion" for name in dict.fromkeys(held) if name not in names]
+    faults += [f"{name!r} stands twice" for name in names if held.count(name) > 1]
+    faults += [f"{name!r} is missing" for name in names if name not in held]
+    if faults:
+        raise ConfigError(
+            f"the layout {written(groups)!r} must hold every criterion once: {', '.join(faults)}; "
+            f"the criteria are {', '.join(names)}"
+        )

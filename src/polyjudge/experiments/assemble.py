@@ -14,18 +14,17 @@ from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.dataset import Dataset, Split
 from polyjudge.domain.decomposition import decomposition
 from polyjudge.domain.example import Example
-from polyjudge.domain.layout import Layout, layout
+from polyjudge.domain.layout import AUTO, Layout
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.engine import Setup
 from polyjudge.errors import ConfigError, ModelError
 from polyjudge.experiments.config import DIAGNOSTIC, PER_CRITERION, RunConfig
+from polyjudge.experiments.judges import layouts_of, open_judge, open_readout, readout_name
 from polyjudge.gates import Gate, MeanGate, NoGate, PerCriterionGate
-from polyjudge.judge.expected import ExpectedReadout
 from polyjudge.judge.measure import levels, own_metric, primary_metric, ratings
 from polyjudge.judge.predict import Judge
 from polyjudge.judge.readout import Readout
-from polyjudge.judge.sampled import SampledReadout
-from polyjudge.llm.request import Abilities, Asker, Backend
+from polyjudge.llm.request import Asker, Backend
 from polyjudge.llm.role import Role
 from polyjudge.metrics import agreement
 from polyjudge.optimizers.asking import Stage
@@ -44,6 +43,7 @@ class House:
         setups: one, or one a criterion under ST.
         judge: over all criteria, for the test rows, which wait for what the next steps need.
         metric: the primary one.
+        layouts: the judge's, or those that are to be measured for one to be chosen; the last is then the judge's.
     """
 
     dataset: Dataset
@@ -52,6 +52,18 @@ class House:
     setups: tuple[Setup, ...]
     judge: Judge
     metric: str
+    layouts: tuple[Layout, ...]
+
+    def under(self, used: Layout) -> House:
+        """The same with one layout for good."""
+        judge = replace(self.judge, layout=used)
+        setups = tuple(replace(setup, judge=judge) for setup in self.setups)
+        return replace(self, judge=judge, setups=setups, layouts=(used,))
+
+    @property
+    def layout(self) -> str:
+        """The layout's name; "auto" while there is a choice."""
+        return AUTO if len(self.layouts) > 1 else str(self.judge.layout)
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,17 +97,19 @@ def assemble(config: RunConfig, dataset: Dataset, asker: Asker) -> House:
     """
     parts = split_of(config, dataset)
     prompt = initial_prompt(config, dataset, parts)
-    used = layout(_layout(config), prompt.names)
-    role = _role(config, "judge")
-    name = readout_name(config, prompt, dataset.rubric.readout, asker.abilities(config.model))
-    readout = open_readout(name, prompt, used, role, asker, structured=config.structured, samples=config.samples)
-    judge = Judge(asker, role, used, readout, config.re_asks)
+    role, able = _role(config, "judge"), asker.abilities(config.model)
+    name = readout_name(config, prompt, dataset.rubric.readout, able)
+    readout = open_readout(name, prompt, role, structured=config.structured, samples=config.samples)
+    layouts = layouts_of(config, prompt, readout, able)
+    judge = open_judge(
+        readout, layouts[-1], prompt, role, asker, re_asks=config.re_asks, max_concurrency=config.max_concurrency
+    )
     metric = primary_metric(prompt.criteria)
     _check_ratings(config, prompt, parts)
     gate = _gate(config, prompt, readout, metric)
     groups = [(name,) for name in prompt.names] if config.mode == "ST" else [prompt.names]
     setups = tuple(_setup(config, parts, prompt.only(group), judge, gate, asker) for group in groups)
-    return House(dataset, parts, prompt, setups, judge.behind, metric)
+    return House(dataset, parts, prompt, setups, judge.behind, metric, layouts)
 
 
 def split_of(config: RunConfig, dataset: Dataset) -> Split:
@@ -123,56 +137,6 @@ def initial_prompt(config: RunConfig, dataset: Dataset, parts: Split) -> JudgePr
     if config.definitions:
         return prompt
     return replace(prompt, criteria=tuple(replace(criterion, definition="") for criterion in prompt.criteria))
-
-
-def readout_name(config: RunConfig, prompt: JudgePrompt, wish: str | None, abilities: Abilities) -> str:
-    """The readout that the settings name.
-
-    ``auto`` is ``expected`` where samples are wanted, the data set's own ``wish`` for the embedded model, ``expected``
-    where the endpoint is known to give token probabilities enough, and else ``integer``.
-    """
-    if config.readout != "auto":
-        return config.readout
-    if config.samples > 1:
-        return "expected"
-    if config.model.startswith("local/") and wish:
-        return wish
-    refused = ExpectedReadout.of(prompt, config.structured).refusal(prompt, abilities)
-    return "integer" if abilities.assumed or refused else "expected"
-
-
-def open_readout(
-    name: str,
-    prompt: JudgePrompt,
-    used: Layout,
-    role: Role,
-    asker: Asker,
-    *,
-    structured: bool,
-    samples: int = 1,
-    remedy: str = "choose another --readout",
-) -> Readout:
-    """A readout by its name, for a prompt that a layout asks in parts.
-
-    Raises:
-        ConfigError: model, criteria or layout do not allow it; the message ends with ``remedy``.
-    """
-    readout: Readout = lookup("readouts", name).of(prompt, structured)
-    if samples > 1:
-        if name != "expected":
-            raise ConfigError(f"--samples {samples} belongs to --readout expected, not to readout {name!r}")
-        if role.sampling.temperature == 0:
-            raise ConfigError(
-                f"--samples {samples} of a judge at temperature 0 are one answer {samples} times over; set a "
-                f"temperature above 0, in the settings file: [parameters.judge] temperature = 1.0"
-            )
-        readout = replace(SampledReadout.of(prompt, structured), samples=samples)
-    abilities = asker.abilities(role.model)
-    for group in used.groups:
-        reason = readout.refusal(prompt.only(group), abilities)
-        if reason:
-            raise ConfigError(f"readout {name!r} cannot be used with {role.model!r}: {reason}; {remedy}")
-    return readout
 
 
 def models_of(config: RunConfig) -> tuple[str, ...]:
@@ -235,15 +199,6 @@ def open_backends(
 
 def _role(config: RunConfig, stage: str) -> Role:
     return Role(stage, config.model_of(stage), config.sampling_of(stage), config.seed)
-
-
-def _layout(config: RunConfig) -> str:
-    """Under ST each criterion is judged alone; else joint unless named."""
-    if config.mode == "ST":
-        if config.layout == "joint":
-            raise ConfigError("mode 'ST' judges each criterion alone; leave out --layout joint")
-        return "solo"
-    return config.layout or "joint"
 
 
 def _gate(config: RunConfig, prompt: JudgePrompt, readout: Readout, primary: str) -> Gate:

@@ -16,7 +16,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from polyjudge.domain.decomposition import MODES
-from polyjudge.domain.layout import LAYOUTS
+from polyjudge.domain.layout import AUTO, LAYOUTS, PACKING, is_packing, packing, unknown, written
 from polyjudge.errors import ConfigError, ModelError
 from polyjudge.experiments.faults import told
 from polyjudge.experiments.recipes import recipe
@@ -129,7 +129,7 @@ class RunConfig(_Checked):
     recipe: str = "sound"
     mode: str = "SSS"
     optimizer: str = "textgrad"
-    layout: str = ""
+    layout: str = AUTO
     readout: str = "auto"
     samples: int = Field(default=1, ge=1)
     gate: str = ""
@@ -172,10 +172,19 @@ class RunConfig(_Checked):
             raise ValueError(f"unknown mode {value!r}{separated}; choose one of: {', '.join(MODES)}")
         return value
 
+    @field_validator("layout", mode="before")
+    @classmethod
+    def _packing_as_text(cls, value: Any) -> Any:
+        if isinstance(value, dict) and set(value) == {PACKING} and is_packing(value[PACKING]):
+            return written(value[PACKING])
+        return value
+
     @field_validator("layout")
     @classmethod
     def _known_layout(cls, value: str) -> str:
-        return _one_of("layout", value, ("", *LAYOUTS))
+        if value not in ("", AUTO, *LAYOUTS) and not packing(value):
+            raise ValueError(unknown(value, AUTO))
+        return value or AUTO
 
     @field_validator("readout")
     @classmethod
@@ -282,6 +291,9 @@ def resolve(
     except ConfigError as error:
         raise ConfigError(f"'recipe' ({place(source, 'recipe', config_file)}): {error}") from None
     merged, origins = merge(layers)
+    if merged.get("mode") == "ST" and origins.get("layout") == "recipe":
+        # ST has a layout of its own, which only the user can be at odds with.
+        del merged["layout"], origins["layout"]
 
     def where(path: str) -> str:
         top = path.partition(".")[0]

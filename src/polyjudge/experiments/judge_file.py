@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import MappingProxyType
@@ -18,10 +18,10 @@ from polyjudge.datasets.problems import clipped
 from polyjudge.datasets.yamlfile import dump_yaml, read_yaml
 from polyjudge.domain.dataset import Rubric
 from polyjudge.domain.example import Example
-from polyjudge.domain.layout import LAYOUTS
+from polyjudge.domain.layout import PACKING, is_packing, layout, packed, packing, unknown
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.scale import Categorical, Scale, show
-from polyjudge.errors import CriteriaError
+from polyjudge.errors import ConfigError, CriteriaError
 from polyjudge.experiments.config import Parameters
 from polyjudge.experiments.faults import told
 from polyjudge.llm.request import Sampling
@@ -46,7 +46,7 @@ class JudgeFile:
     Attributes:
         rubric: task, inputs and criteria with the fitted instructions.
         model: ``provider/model``.
-        layout: which criteria share a call.
+        layout: which criteria share a call, as ``domain.layout`` reads it.
         readout: how replies become numbers.
         sampling: the judge's.
         structured: whether replies are held to a JSON schema where the endpoint offers that.
@@ -81,7 +81,8 @@ class JudgeFile:
 def dump_judge(judge: JudgeFile) -> str:
     """The file's text."""
     content: dict[str, Any] = {"polyjudge": SCHEMA, **rubric_to(replace(judge.rubric, readout=judge.readout))}
-    content["layout"] = judge.layout
+    groups = packing(judge.layout)
+    content["layout"] = {PACKING: [list(group) for group in groups]} if groups else judge.layout
     if judge.samples > 1:
         content["samples"] = judge.samples
     content["model"] = judge.model
@@ -119,7 +120,7 @@ def read_judge(path: str | Path) -> JudgeFile:
     return JudgeFile(
         rubric=rubric,
         model=_member(own, "model", source, str),
-        layout=_layout(own, source),
+        layout=_layout(own, rubric.names, source),
         readout=rubric.readout or "integer",
         samples=_count(own, "samples", source, 1, least=1),
         sampling=_sampling(own.get("parameters", {}), source),
@@ -213,8 +214,13 @@ def _count(own: Mapping[str, Any], key: str, source: str, default: int, least: i
     return value
 
 
-def _layout(own: Mapping[str, Any], source: str) -> str:
+def _layout(own: Mapping[str, Any], names: Sequence[str], source: str) -> str:
     value = own.get("layout", "joint")
-    if value not in LAYOUTS:
-        raise CriteriaError(f"{source!r}, key 'layout': unknown layout {value!r}; choose one of: {', '.join(LAYOUTS)}")
-    return str(value)
+    try:
+        if isinstance(value, dict) and set(value) == {PACKING} and is_packing(value[PACKING]):
+            return str(packed(value[PACKING], names))
+        if not isinstance(value, str):
+            raise ConfigError(unknown(value))
+        return str(layout(value, names))
+    except ConfigError as error:
+        raise CriteriaError(f"{source!r}, key 'layout': {error}") from None

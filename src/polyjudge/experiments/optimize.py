@@ -157,7 +157,7 @@ def identity_of(config: RunConfig, house: House, client: Client) -> str:
         data=house.dataset.name,
         data_digest=house.dataset.digest,
         prompt_digest="sha256:" + codec.digest(house.prompt),
-        layout_used=house.judge.layout.name,
+        layout_used=house.layout,
         readout_used=house.judge.readout.name,
         endpoints={model: client.identity(model) for model in map(config.model_of, STAGES)},
         templates=VERSION,
@@ -299,7 +299,7 @@ def _judge(config: RunConfig, house: House, fitted: JudgePrompt, steps: Sequence
     return JudgeFile(
         rubric=rubric,
         model=config.model,
-        layout=house.judge.layout.name,
+        layout=house.layout,
         readout=house.judge.readout.name,
         samples=house.judge.readout.samples,
         sampling=house.judge.role.sampling,

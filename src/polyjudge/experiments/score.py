@@ -21,11 +21,11 @@ from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.records import Prediction
 from polyjudge.errors import ConfigError
 from polyjudge.experiments.access import open_client
-from polyjudge.experiments.assemble import open_readout
 from polyjudge.experiments.bridge import run
 from polyjudge.experiments.config import RunConfig, resolve
 from polyjudge.experiments.events import Noted, Observer, unwatched
 from polyjudge.experiments.judge_file import JudgeFile, read_judge
+from polyjudge.experiments.judges import open_judge, open_readout
 from polyjudge.experiments.lost import Lost
 from polyjudge.experiments.scores import Scores, ScoreTable
 from polyjudge.experiments.simulated import simulated
@@ -204,17 +204,17 @@ def judge_of(file: JudgeFile, config: RunConfig, client: Client) -> Judge:
     """
     prompt: JudgePrompt = file.prompt
     role, used = Role("judge", config.model, file.sampling, file.seed), layout(file.layout, prompt.names)
-    readout = open_readout(
-        file.readout,
-        prompt,
+    readout = open_readout(file.readout, prompt, role, structured=file.structured, samples=file.samples)
+    return open_judge(
+        readout,
         used,
+        prompt,
         role,
         client,
-        structured=file.structured,
-        samples=file.samples,
+        re_asks=file.re_asks,
+        max_concurrency=config.max_concurrency,
         remedy="choose another --model, or correct the judge file",
     )
-    return Judge(client, role, used, readout, file.re_asks)
 
 
 def _writable(output: str | Path | None, sources: Sequence[str | Path]) -> Path | None:

@@ -59,16 +59,15 @@ class ClozeReadout:
             return f"the model's endpoint does not continue begun replies with {LOGPROBS} token probabilities"
         return ""
 
-    def question(self, prompt: JudgePrompt, example: Example, sampling: Sampling, abilities: Abilities) -> Question:
-        text = render(
-            "cloze",
-            task=prompt.task,
-            item=item(prompt, example),
-            criteria="\n".join(criterion.instruction for criterion in prompt.criteria),
-        )
+    def question(
+        self, prompt: JudgePrompt, example: Example, sampling: Sampling, abilities: Abilities, *, item_first: bool
+    ) -> Question:
+        # The item comes first in every layout; only in some do the calls on it follow each other.
+        before = render("cloze", task=prompt.task, item=item(prompt, example), criteria="")
+        text = before + "\n".join(criterion.instruction for criterion in prompt.criteria)
         messages = (Message("user", text), Message("assistant", prompt.reply_begins))
         one_token = Sampling(sampling.temperature, 1, sampling.extra)
-        return Question(messages, one_token, top_logprobs=LOGPROBS)
+        return Question(messages, one_token, top_logprobs=LOGPROBS, shared=before if item_first else "")
 
     def spoken(self, criterion: Criterion, score: float) -> str:
         return f"a strength of {math.exp(score):.0%} among all the criteria"

@@ -61,9 +61,12 @@ class ExpectedReadout:
             )
         return ""
 
-    def question(self, prompt: JudgePrompt, example: Example, sampling: Sampling, abilities: Abilities) -> Question:
+    def question(
+        self, prompt: JudgePrompt, example: Example, sampling: Sampling, abilities: Abilities, *, item_first: bool
+    ) -> Question:
         wanted = min(abilities.logprobs, max(ALTERNATIVES, 2 * _most_labels(prompt)))
-        return replace(self.asking.question(prompt, example, sampling, abilities), top_logprobs=wanted)
+        asked = self.asking.question(prompt, example, sampling, abilities, item_first=item_first)
+        return replace(asked, top_logprobs=wanted)
 
     def spoken(self, criterion: Criterion, score: float) -> str:
         return spoken(criterion.scale, score)

@@ -11,7 +11,7 @@ from polyjudge.domain.example import Example
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.scale import Categorical, Continuous, Scale, show
 from polyjudge.judge.readout import Question, Scored
-from polyjudge.judge.render import rating_prompt
+from polyjudge.judge.render import rating_prefix, rating_prompt, rating_request
 from polyjudge.llm.request import Abilities, Message, Reply, Sampling
 from polyjudge.templates.replies import read_scores
 
@@ -41,9 +41,13 @@ class IntegerReadout:
     def refusal(self, prompt: JudgePrompt, abilities: Abilities) -> str:
         return ""
 
-    def question(self, prompt: JudgePrompt, example: Example, sampling: Sampling, abilities: Abilities) -> Question:
+    def question(
+        self, prompt: JudgePrompt, example: Example, sampling: Sampling, abilities: Abilities, *, item_first: bool
+    ) -> Question:
         schema = _schema(prompt) if self.structured and abilities.schema else ""
-        return Question((Message("user", rating_prompt(prompt, example)),), sampling, schema)
+        shared = rating_prefix(prompt, example) if item_first else ""
+        text = shared + rating_request(prompt) if item_first else rating_prompt(prompt, example)
+        return Question((Message("user", text),), sampling, schema, shared=shared)
 
     def spoken(self, criterion: Criterion, score: float) -> str:
         return show(criterion.scale, score)

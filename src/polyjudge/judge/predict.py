@@ -1,9 +1,19 @@
-"""Ask the judge: one call a group of the layout, then bounded re-asks of what could not be read."""
+"""Ask the judge: one call a group of the layout, then bounded re-asks of what could not be read.
+
+Where the item comes first and the backend caches prefixes, an item's first call fills the cache that its others are
+served from, so that they wait for it. Where a cache belongs to a slot, they go one after another, and no more items
+are under way than there are slots: what one item's call left there would else be gone before its next.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import asyncio
+import hashlib
+from collections.abc import Callable, Coroutine, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any
 
 from polyjudge.domain.decomposition import Group
 from polyjudge.domain.example import Example
@@ -28,6 +38,7 @@ class Judge:
         layout: which criteria share a call.
         readout: how replies become numbers.
         re_asks: how often an unreadable score is asked for again before it counts as unscored.
+        slots: one is held while an item's calls go out, where the backend's cache belongs to slots; None = no matter.
     """
 
     asker: Asker
@@ -35,19 +46,28 @@ class Judge:
     layout: Layout
     readout: Readout
     re_asks: int = 2
+    slots: asyncio.Semaphore | None = field(default=None, compare=False, repr=False)
 
     async def predict(self, prompt: JudgePrompt, example: Example, sample: int = 0) -> Prediction:
         """The scores of one example; nan where no score could be read."""
-        count = self.readout.samples
-        if count == 1:
-            return await self._predict(prompt, example, sample)
+        count, groups = self.readout.samples, self.groups(prompt)
         draws = range(count * sample, count * (sample + 1))
-        return pooled(prompt, await together(self._predict(prompt, example, draw) for draw in draws))
+        answers = await self._in_order(
+            [partial(self._ask_group, prompt.only(group), example, draw) for draw in draws for group in groups]
+        )
+        size = len(groups)
+        found = [_whole(prompt, example, answers[at : at + size]) for at in range(0, len(answers), size)]
+        return found[0] if count == 1 else pooled(prompt, found)
 
-    async def _predict(self, prompt: JudgePrompt, example: Example, sample: int) -> Prediction:
-        answers = await together(self._ask_group(prompt.only(group), example, sample) for group in self.groups(prompt))
-        found = _merged(example, answers)
-        return replace(found, scores={name: found.score(name) for name in prompt.names})
+    async def _in_order(self, asks: Sequence[Callable[[], Coroutine[Any, Any, Prediction]]]) -> list[Prediction]:
+        """The answers of all calls on an item, asked in the order that pays its text least often."""
+        able = self.asker.abilities(self.role.model)
+        if not (self.layout.item_first and able.prefix_cache):
+            return await together(ask() for ask in asks)
+        if not able.slots:
+            return [await asks[0](), *await together(ask() for ask in asks[1:])]
+        async with self.slots or nullcontext():
+            return [await ask() for ask in asks]
 
     async def evaluate(
         self, prompt: JudgePrompt, examples: Sequence[Example], sample: int = 0
@@ -63,7 +83,8 @@ class Judge:
 
     def question(self, prompt: JudgePrompt, example: Example) -> Question:
         """The one call that asks for every criterion of ``prompt``."""
-        return self.readout.question(prompt, example, self.role.sampling, self.asker.abilities(self.role.model))
+        able = self.asker.abilities(self.role.model)
+        return self.readout.question(prompt, example, self.role.sampling, able, item_first=self.layout.item_first)
 
     def groups(self, prompt: JudgePrompt) -> tuple[Group, ...]:
         """The layout's groups of the prompt's criteria; each is one call."""
@@ -100,6 +121,10 @@ class Judge:
             top_logprobs=question.top_logprobs,
             sample=sample,
             attempt=attempt,
+            affinity=hashlib.sha256(question.shared.encode("utf-8", "surrogatepass")).hexdigest()
+            if question.shared
+            else "",
+            shared=len(question.shared),
         )
         try:
             reply = await self.asker.ask(request)
@@ -111,6 +136,16 @@ class Judge:
         except ReplyError:
             return Prediction(example.id, {}, (call,))
         return Prediction(example.id, found.scores, (call,), found.distributions, found.lost)
+
+
+def _digest(shared: str) -> str:
+    return hashlib.sha256(shared.encode("utf-8", "surrogatepass")).hexdigest() if shared else ""
+
+
+def _whole(prompt: JudgePrompt, example: Example, answers: Sequence[Prediction]) -> Prediction:
+    """One prediction of the answers of all groups; nan for what none of them scores."""
+    found = _merged(example, answers)
+    return replace(found, scores={name: found.score(name) for name in prompt.names})
 
 
 def _merged(example: Example, answers: Sequence[Prediction]) -> Prediction:

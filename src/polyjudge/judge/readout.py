@@ -14,12 +14,18 @@ from polyjudge.llm.request import Abilities, Message, Reply, Sampling
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """One judge call before it has a model: messages, and what is wanted of the reply."""
+    """One judge call before it has a model: messages, and what is wanted of the reply.
+
+    Attributes:
+        shared: the beginning of the first message that it has in common with the other questions on the item; "" where
+            the item does not come first.
+    """
 
     messages: tuple[Message, ...]
     sampling: Sampling
     schema: str = ""
     top_logprobs: int = 0
+    shared: str = ""
 
     @property
     def text(self) -> str:
@@ -76,8 +82,13 @@ class Readout(Protocol):
         """Why this readout cannot ask for the criteria of ``prompt`` in one call, for the user; "" when it can."""
         ...
 
-    def question(self, prompt: JudgePrompt, example: Example, sampling: Sampling, abilities: Abilities) -> Question:
-        """The call that asks for every criterion of ``prompt``."""
+    def question(
+        self, prompt: JudgePrompt, example: Example, sampling: Sampling, abilities: Abilities, *, item_first: bool
+    ) -> Question:
+        """The call that asks for every criterion of ``prompt``.
+
+        ``item_first``: what stands before the criteria is then the same whichever they are.
+        """
         ...
 
     def spoken(self, criterion: Criterion, score: float) -> str:

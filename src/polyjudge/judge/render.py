@@ -42,15 +42,53 @@ def rating_prompt(prompt: JudgePrompt, example: Example) -> str:
         "judge",
         task=prompt.task,
         format=output_format(prompt),
-        criteria="\n".join(instruction_line(criterion) for criterion in prompt.criteria),
-        demonstrations="".join(_demonstration(prompt, shown) for shown in prompt.demonstrations),
+        criteria=_criteria(prompt),
+        demonstrations="".join(
+            render("demonstration", item=item(prompt, shown), ratings=_ratings(prompt, shown)) + "\n"
+            for shown in prompt.demonstrations
+        ),
         item=item(prompt, example),
     )
 
 
-def _demonstration(prompt: JudgePrompt, example: Example) -> str:
+def rating_prefix(prompt: JudgePrompt, example: Example) -> str:
+    """The same with the item first, up to the criteria: it is the same for all of them."""
+    return (
+        render(
+            "fork_item",
+            task=prompt.task,
+            demonstrations="".join(
+                render("fork_example", number=str(number), item=item(prompt, shown)) + "\n"
+                for number, shown in enumerate(prompt.demonstrations, 1)
+            ),
+            item=item(prompt, example),
+        )
+        + "\n"
+    )
+
+
+def rating_request(prompt: JudgePrompt) -> str:
+    """What follows ``rating_prefix``: the criteria, and people's ratings of the demonstrations on them."""
+    return render(
+        "fork_criteria",
+        criteria=_criteria(prompt),
+        ratings="".join(
+            "\n" + render("fork_ratings", number=str(number), ratings=_ratings(prompt, shown))
+            for number, shown in enumerate(prompt.demonstrations, 1)
+        )
+        + ("\n" if prompt.demonstrations else ""),
+        format=output_format(prompt),
+    )
+
+
+def _criteria(prompt: JudgePrompt) -> str:
+    return "\n".join(instruction_line(criterion) for criterion in prompt.criteria)
+
+
+def _ratings(prompt: JudgePrompt, example: Example) -> str:
+    """People's ratings of a demonstration, as the object that the judge would have to write."""
     ratings = {c.name: _shown(c.scale, example.human(c)) for c in prompt.criteria}
-    return render("demonstration", item=item(prompt, example), ratings=json.dumps(ratings, ensure_ascii=False)) + "\n"
+    return json.dumps(ratings, ensure_ascii=False)
 
 
 def _shown(scale: Scale, value: float) -> float | str | None:

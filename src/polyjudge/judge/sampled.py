@@ -43,8 +43,10 @@ class SampledReadout:
     def refusal(self, prompt: JudgePrompt, abilities: Abilities) -> str:
         return ""
 
-    def question(self, prompt: JudgePrompt, example: Example, sampling: Sampling, abilities: Abilities) -> Question:
-        return self.asking.question(prompt, example, sampling, abilities)
+    def question(
+        self, prompt: JudgePrompt, example: Example, sampling: Sampling, abilities: Abilities, *, item_first: bool
+    ) -> Question:
+        return self.asking.question(prompt, example, sampling, abilities, item_first=item_first)
 
     def spoken(self, criterion: Criterion, score: float) -> str:
         return spoken(criterion.scale, score)

@@ -46,25 +46,32 @@ class YesNoReadout:
         if labelled:
             return f"the criteria {labelled!r} have labels, and a yes or no gives a strength"
         if len(prompt.criteria) > 1:
-            return "one call asks one question of one criterion (--layout solo does)"
+            return "one call asks one question of one criterion (--layout fork or solo does)"
         if prompt.demonstrations:
             return "its question has no room for rated examples (leave out --demonstrations)"
         if abilities.logprobs < len(ANSWERS):
             return "the model's endpoint gives no token probabilities"
         return ""
 
-    def question(self, prompt: JudgePrompt, example: Example, sampling: Sampling, abilities: Abilities) -> Question:
+    def question(
+        self, prompt: JudgePrompt, example: Example, sampling: Sampling, abilities: Abilities, *, item_first: bool
+    ) -> Question:
         (criterion,) = prompt.criteria
-        text = render(
-            "judge_yesno",
-            task=prompt.task,
-            criterion=instruction_line(criterion),
-            item=item(prompt, example),
-            scale=criterion.scale.describe(),
-            name=criterion.name,
+        material = {"task": prompt.task, "item": item(prompt, example)}
+        asked = {
+            "criterion": instruction_line(criterion),
+            "scale": criterion.scale.describe(),
+            "name": criterion.name,
+        }
+        shared = render("fork_yesno_item", **material) + "\n" if item_first else ""
+        text = (
+            shared + render("fork_yesno_criterion", **asked)
+            if item_first
+            else render("judge_yesno", **material, **asked)
         )
         one_token = Sampling(sampling.temperature, 1, sampling.extra)
-        return Question((Message("user", text),), one_token, top_logprobs=min(abilities.logprobs, ALTERNATIVES))
+        wanted = min(abilities.logprobs, ALTERNATIVES)
+        return Question((Message("user", text),), one_token, top_logprobs=wanted, shared=shared)
 
     def spoken(self, criterion: Criterion, score: float) -> str:
         return f"a probability of {score:.0%} that it belongs in the upper half of the scale"

@@ -55,6 +55,8 @@ class Request:
         affinity: calls of one affinity share a prefix and are best served by the same slot or endpoint; "" = none.
             It says where a call goes, not what is asked, and is no part of the key.
         rank: which calls wait for which: lower ones, on which more work hangs, come first. No part of the key.
+        shared: how many characters at the beginning of the first message that prefix has; 0 without an affinity. For
+            providers that cache only what is marked.
     """
 
     model: str
@@ -68,6 +70,7 @@ class Request:
     attempt: int = 0
     affinity: str = ""
     rank: int = 0
+    shared: int = 0
 
     def key(self, endpoint: str) -> str:
         """The journal's key: sha256 over the endpoint's identity and all that can change the answer."""
@@ -137,6 +140,8 @@ class Abilities:
         schema: whether it holds answers to a JSON schema.
         begins: whether it continues a begun reply.
         prefix_cache: whether it serves repeated prefixes from a cache.
+        slots: how many prefixes that cache holds, where each belongs to a slot that serves one call at a time; 0 = the
+            cache serves all calls alike.
         assumed: whether all this is only hoped for, of a server that nobody named.
         simulated: whether no model answers but a simulated world; what is made with it bears the word SIMULATED.
     """
@@ -145,6 +150,7 @@ class Abilities:
     schema: bool = False
     begins: bool = False
     prefix_cache: bool = False
+    slots: int = 0
     assumed: bool = False
     simulated: bool = False
 

@@ -36,6 +36,7 @@ class Role:
         sample: int = 0,
         attempt: int = 0,
         affinity: str = "",
+        shared: int = 0,
     ) -> Request:
         """One call of this role."""
         used = sampling or self.sampling
@@ -53,4 +54,5 @@ class Role:
             attempt=attempt,
             affinity=affinity,
             rank=self.rank,
+            shared=shared,
         )

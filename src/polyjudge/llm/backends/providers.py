@@ -117,13 +117,14 @@ _ROWS = (
         abilities=Abilities(logprobs=5, schema=True, prefix_cache=True),
     ),
     # docs.ollama.com, "OpenAI compatibility" and release notes 0.12.11: json_schema, logprobs with up to 20
-    # alternatives, the last prompt stays cached while the model is loaded.
+    # alternatives, the last prompt stays cached while the model is loaded. One slot, unless OLLAMA_NUM_PARALLEL says
+    # more.
     Provider(
         "ollama",
         "http://127.0.0.1:11434/v1",
         "OLLAMA_API_KEY",
         key_needed=False,
-        abilities=Abilities(logprobs=20, schema=True, prefix_cache=True),
+        abilities=Abilities(logprobs=20, schema=True, prefix_cache=True, slots=1),
     ),
     # docs.vllm.ai, "OpenAI-compatible server": --max-logprobs 20 by default, structured outputs, automatic prefix
     # caching, and the two fields that continue a last assistant message.
@@ -141,16 +142,17 @@ _ROWS = (
         "http://127.0.0.1:1234/v1",
         "LMSTUDIO_API_KEY",
         key_needed=False,
-        abilities=Abilities(schema=True, prefix_cache=True),
+        abilities=Abilities(schema=True, prefix_cache=True, slots=1),
     ),
     # llama.cpp's own server (tools/server/README.md), run by the tests: it continues a last assistant message
-    # and echoes it, gives any number of alternatives, and follows json_schema by a grammar.
+    # and echoes it, gives any number of alternatives, and follows json_schema by a grammar. It opens four slots unless
+    # -np says otherwise.
     Provider(
         "llamacpp",
         "http://127.0.0.1:8080/v1",
         "LLAMA_API_KEY",
         key_needed=False,
-        abilities=Abilities(logprobs=500, schema=True, begins=True, prefix_cache=True),
+        abilities=Abilities(logprobs=500, schema=True, begins=True, prefix_cache=True, slots=4),
     ),
 )
 

@@ -1,0 +1,106 @@
+"""The judge of a run or of a judge file: its readout, the layouts it may take, and how many items it has in hand."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+
+from polyjudge.domain.layout import AUTO, Layout, layout
+from polyjudge.domain.prompt import JudgePrompt
+from polyjudge.errors import ConfigError
+from polyjudge.experiments.config import RunConfig
+from polyjudge.judge.expected import ExpectedReadout
+from polyjudge.judge.predict import Judge
+from polyjudge.judge.readout import Readout
+from polyjudge.judge.sampled import SampledReadout
+from polyjudge.llm.request import Abilities, Asker
+from polyjudge.llm.role import Role
+from polyjudge.registry import lookup
+
+
+def open_judge(
+    readout: Readout,
+    used: Layout,
+    prompt: JudgePrompt,
+    role: Role,
+    asker: Asker,
+    *,
+    re_asks: int,
+    max_concurrency: int,
+    remedy: str = "choose another --readout or --layout",
+) -> Judge:
+    """A judge that asks for a prompt's criteria in a layout.
+
+    Raises:
+        ConfigError: model, criteria or layout do not allow the readout; the message ends with ``remedy``.
+    """
+    able = asker.abilities(role.model)
+    reason = refusal(readout, used, prompt, able)
+    if reason:
+        raise ConfigError(f"readout {readout.name!r} cannot be used with {role.model!r}: {reason}; {remedy}")
+    slots = asyncio.Semaphore(min(able.slots, max_concurrency)) if able.slots else None
+    return Judge(asker, role, used, readout, re_asks, slots)
+
+
+def refusal(readout: Readout, used: Layout, prompt: JudgePrompt, abilities: Abilities) -> str:
+    """Why a readout cannot ask in a layout; "" when it can."""
+    return next(filter(None, (readout.refusal(prompt.only(group), abilities) for group in used.groups)), "")
+
+
+def layouts_of(config: RunConfig, prompt: JudgePrompt, readout: Readout, abilities: Abilities) -> tuple[Layout, ...]:
+    """The one layout that the settings name, or the two that ``auto`` measures: jointly, and apart.
+
+    Apart is ``fork`` where the backend caches prefixes, else ``solo``. There is nothing to choose under ST, which
+    judges each criterion alone, with one criterion, and where the readout refuses to ask for several at once.
+
+    Raises:
+        ConfigError: a layout that does not fit the mode or the criteria.
+    """
+    names = prompt.names
+    if config.mode == "ST":
+        used = layout("solo" if config.layout == AUTO else config.layout, names)
+        if len(names) > 1 and len(used.groups) < len(names):
+            raise ConfigError(f"mode 'ST' judges each criterion alone; leave out --layout {config.layout}")
+        return (used,)
+    if config.layout != AUTO:
+        return (layout(config.layout, names),)
+    jointly = layout("joint", names)
+    if len(names) == 1:
+        return (jointly,)
+    apart = layout("fork" if abilities.prefix_cache else "solo", names)
+    return (apart,) if refusal(readout, jointly, prompt, abilities) else (jointly,)
+
+
+def readout_name(config: RunConfig, prompt: JudgePrompt, wish: str | None, abilities: Abilities) -> str:
+    """The readout that the settings name.
+
+    ``auto`` is ``expected`` where samples are wanted, the data set's own ``wish`` for the embedded model, ``expected``
+    where the endpoint is known to give token probabilities enough, and else ``integer``.
+    """
+    if config.readout != "auto":
+        return config.readout
+    if config.samples > 1:
+        return "expected"
+    if config.model.startswith("local/") and wish:
+        return wish
+    refused = ExpectedReadout.of(prompt, config.structured).refusal(prompt, abilities)
+    return "integer" if abilities.assumed or refused else "expected"
+
+
+def open_readout(name: str, prompt: JudgePrompt, role: Role, *, structured: bool, samples: int = 1) -> Readout:
+    """A readout by its name.
+
+    Raises:
+        ConfigError: samples of what does not take them, or that would not differ.
+    """
+    if samples == 1:
+        readout: Readout = lookup("readouts", name).of(prompt, structured)
+        return readout
+    if name != "expected":
+        raise ConfigError(f"--samples {samples} belongs to --readout expected, not to readout {name!r}")
+    if role.sampling.temperature == 0:
+        raise ConfigError(
+            f"--samples {samples} of a judge at temperature 0 are one answer {samples} times over; set a "
+            f"temperature above 0, in the settings file: [parameters.judge] temperature = 1.0"
+        )
+    return replace(SampledReadout.of(prompt, structured), samples=samples)
