@@ -8,13 +8,12 @@ from collections.abc import Sequence
 
 from polyjudge.errors import CallFailed
 from polyjudge.simulation.chance import Stream
-from polyjudge.simulation.reading import Block, Described, Prompt, described, sentences
+from polyjudge.simulation.reading import CUT, Block, Described, Prompt, described, sentences
 from polyjudge.simulation.rules import Rules
 from polyjudge.simulation.world import World
 from polyjudge.simulation.writing import MARK, asked_for
 
 _NUMBERED = re.compile(r"^\s*\[?(\d+)[\].):]\s*(.+)$", re.M)
-_KEY = re.compile(r'"(\d+)"\s*:')
 
 
 class Reader:
@@ -31,7 +30,7 @@ class Reader:
             CallFailed: it asks for something else.
         """
         criteria = described(prompt.frame)
-        asked = prompt.frame.rpartition("\0")[2].casefold()
+        asked = prompt.frame.rpartition(CUT)[2].casefold()
         if criteria and prompt.blocks:
             if "closely" in asked and "after" in asked:
                 return self._rating(self._adherence(criteria[0], prompt), stream)
@@ -55,7 +54,7 @@ class Reader:
     def _specificity(self, criteria: Sequence[Described], text: str) -> float:
         """The share of sentences that serve the first criterion."""
         said = _said(text)
-        return sum(self._serves(criteria[0], one) for one in said) / max(1, len(said))
+        return sum(bool(self._strength(criteria, 0, one)) for one in said) / max(1, len(said))
 
     def _adherence(self, criterion: Described, prompt: Prompt) -> float:
         """The share of the changes asked for that were made, less those made unasked."""
@@ -70,8 +69,9 @@ class Reader:
         return len(wanted & made) / len(wanted | made)
 
     def _attribution(self, criteria: Sequence[Described], text: str, stream: Stream) -> str:
-        counts = [sum(self._serves(one, part) for part in _said(text)) for one in criteria]
-        best = [one.name for one, count in zip(criteria, counts, strict=True) if count == max(counts)]
+        said = _said(text)
+        sums = [sum(self._strength(criteria, place, one) for one in said) for place in range(len(criteria))]
+        best = [one.name for one, strength in zip(criteria, sums, strict=True) if strength == max(sums)]
         if stream.happens(self._world.diagnostic.error):
             best = [one.name for one in criteria]
         return best[stream.below(len(best))]
@@ -79,18 +79,20 @@ class Reader:
     def _sentences(self, criteria: Sequence[Described], text: str, stream: Stream) -> str:
         found: dict[str, list[str]] = {}
         for number, said in _NUMBERED.findall(text):
-            served = [one.name for one in criteria if self._serves(one, said)]
+            served = [one.name for place, one in enumerate(criteria) if self._strength(criteria, place, said)]
             if stream.happens(self._world.diagnostic.error):
                 served = [criteria[stream.below(len(criteria))].name]
             found[number] = served
         return json.dumps(found, ensure_ascii=False)
 
-    def _serves(self, criterion: Described, sentence: str) -> bool:
-        """Whether a sentence holds a rule's term, the criterion's name, or a word of its definition."""
-        folded = sentence.casefold()
-        if self._rules.within(criterion.name, folded) or criterion.name.casefold() in folded:
-            return True
-        return any(re.search(rf"\b{re.escape(word)}\b", folded) for word in criterion.words)
+    def _strength(self, criteria: Sequence[Described], place: int, sentence: str) -> int:
+        """How plainly a sentence serves one of the criteria: a rule's term or its name says it, a word of its
+        definition hints at it if the definition of no other shares it."""
+        criterion, folded = criteria[place], sentence.casefold()
+        if self._rules.within(criterion.name, folded) or _holds(folded, criterion.name.casefold()):
+            return 3
+        others = {word for other in criteria if other is not criterion for word in other.words}
+        return int(any(_holds(folded, word) for word in criterion.words if word not in others))
 
 
 def _said(text: str) -> list[str]:
@@ -99,3 +101,7 @@ def _said(text: str) -> list[str]:
 
 def _under(blocks: Sequence[Block], word: str) -> str:
     return next((one.text for one in blocks if word in one.label.casefold()), "")
+
+
+def _holds(text: str, word: str) -> bool:
+    return re.search(rf"(?<!\w){re.escape(word)}(?!\w)", text) is not None

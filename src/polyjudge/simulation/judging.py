@@ -23,7 +23,7 @@ from polyjudge.simulation.reading import answer_format, instruction_of, item_and
 from polyjudge.simulation.rules import Rules
 from polyjudge.simulation.world import World
 
-_ASKED_YES_OR_NO = re.compile(r"upper half for ([^\n]+?)\? Answer yes or no")
+_ASKED_YES_OR_NO = re.compile(r"^On the scale .* belong in the upper half for (.+)\? Answer yes or no", re.M)
 _ROOT = math.sqrt(2)
 _LEAST = 1e-9
 # Items and frames that are remembered; beyond, all are forgotten.

@@ -10,9 +10,9 @@ import json
 import re
 from dataclasses import dataclass
 
-_SHOWN = "A rated example:"
-_MARK = "\0"
-_DEMONSTRATION = re.compile(rf"{_SHOWN}\n.*?\nIts ratings: [^\n]*", re.DOTALL)
+_ITEM = "The material to judge stands between quotation fences"
+CUT = "\0"
+_FORMAT = re.compile(r"^Output format:\n(\{.*)$", re.M)
 _MEMBER = re.compile(r'("(?:[^"\\]|\\.)*"): ((?:"(?:[^"\\]|\\.)*"|[^"{}\n])+?)(?=, "|})')
 _LABEL = re.compile(r'"(?:[^"\\]|\\.)*"|[^|\s]+')
 _RANGE = re.compile(r"a number from (\S+) to (\S+)")
@@ -61,7 +61,7 @@ class Described:
     def words(self) -> tuple[str, ...]:
         """The vocabulary of its definition, or its name where that says nothing."""
         found = [word for word in _TERM.findall(self.definition.casefold()) if word not in _COMMON]
-        return tuple(dict.fromkeys(found)) or (self.name,)
+        return tuple(dict.fromkeys(found)) or (self.name.casefold(),)
 
 
 _COMMON = frozenset(
@@ -81,7 +81,7 @@ def take_apart(text: str) -> Prompt:
     end = 0
     for start, begins, ends, behind in fences(text):
         before = text[end:start]
-        outside += before, _MARK
+        outside += before, CUT
         blocks.append(Block(before.rstrip("\n").rpartition("\n")[2].removesuffix(":"), text[begins:ends]))
         end = behind
     outside.append(text[end:])
@@ -113,30 +113,25 @@ def fences(text: str) -> list[tuple[int, int, int, int]]:
 def item_and_frame(text: str) -> tuple[tuple[str, ...], str]:
     """The fenced texts that are to be judged, those of rated examples left out, and the prompt without them."""
     spans = fences(text)
-    if _SHOWN in text:
-        prompt = take_apart(text)
-        shown = _DEMONSTRATION.search(prompt.frame)
-        hidden: set[int] = set()
-        while shown is not None:
-            first = prompt.frame.count(_MARK, 0, shown.start())
-            hidden |= set(range(first, first + shown.group().count(_MARK)))
-            shown = _DEMONSTRATION.search(prompt.frame, shown.end())
-        spans = [span for place, span in enumerate(spans) if place not in hidden]
+    end, first = 0, 0
+    for place, (start, _, _, behind) in enumerate(spans):
+        if text.find(_ITEM, end, start) != -1:
+            first = place
+        end = behind
     outside: list[str] = []
     end = 0
-    for start, _, _, behind in spans:
+    for start, _, _, behind in spans[first:]:
         outside.append(text[end:start])
         end = behind
     outside.append(text[end:])
-    return tuple(text[begins:ends] for _, begins, ends, _ in spans), _MARK.join(outside)
+    return tuple(text[begins:ends] for _, begins, ends, _ in spans[first:]), CUT.join(outside)
 
 
 def answer_format(frame: str) -> dict[str, tuple[str, ...] | tuple[float, float]]:
     """Criterion -> its allowed values as JSON texts, or the ends of a continuous scale; empty without a format."""
-    at = frame.find("Output format")
-    line = frame[frame.find("{", at) :].partition("\n")[0] if at != -1 else ""
+    line = _FORMAT.search(frame)
     found: dict[str, tuple[str, ...] | tuple[float, float]] = {}
-    for name, allowed in _MEMBER.findall(line):
+    for name, allowed in _MEMBER.findall(line[1] if line else ""):
         ends = _RANGE.fullmatch(allowed)
         found[json.loads(name)] = (float(ends[1]), float(ends[2])) if ends else tuple(_LABEL.findall(allowed))
     return found
