@@ -16,6 +16,7 @@ from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.records import Gradient, Step
 from polyjudge.domain.scale import NAN
 from polyjudge.errors import ReplyError
+from polyjudge.llm.request import SIMULATED
 from polyjudge.llm.together import together
 from polyjudge.optimizers.asking import Stage
 from polyjudge.templates.marks import read_mark, read_name, read_served
@@ -88,7 +89,9 @@ async def step_meters(diagnostician: Diagnostician, before: Mapping[str, str], s
     found = await together([specificity_of(diagnostician, step, name) for name in step.criteria])
     followed = await adherence_of(diagnostician, before, step)
     ratings = (*(one for one in found if one is not None), *followed)
-    return StepMeters(step.index, step.criteria, diagnostician.stage.role.model, ratings)
+    asker, model = diagnostician.stage.asker, diagnostician.stage.role.model
+    notice = step.notice or (SIMULATED if asker.abilities(model).simulated else "")
+    return StepMeters(step.index, step.criteria, model, ratings, notice)
 
 
 async def specificity_of(diagnostician: Diagnostician, step: Step, name: str) -> Rating | None:

@@ -86,12 +86,14 @@ class StepMeters:
         criteria: what the step fits (one name in each run of ST).
         model: the diagnostic model.
         ratings: specificity of every criterion, then adherence of every criterion that got a new instruction.
+        notice: what whoever reads this record must know, such as "SIMULATED".
     """
 
     step: int
     criteria: Group
     model: str
     ratings: tuple[Rating, ...]
+    notice: str = ""
 
 
 @dataclass(frozen=True, slots=True)

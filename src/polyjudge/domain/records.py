@@ -178,6 +178,7 @@ class Step:
         kept: the criteria whose instruction the turn changed.
         merged: the prompt that the passed instructions make together, unless it is a candidate that was accepted
             whole; ``texts`` are its new ones, and none is ``passed`` when it was refused. None when nothing passed.
+        notice: what whoever reads this record must know, such as "SIMULATED".
     """
 
     index: int
@@ -194,6 +195,7 @@ class Step:
     measured: Measured | None
     kept: Group = ()
     merged: Candidate | None = None
+    notice: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,9 +207,11 @@ class Reading:
         criteria: what that step fits.
         measured: one a metric.
         scores: criterion -> scores in the order of the test rows, nan = unscored.
+        notice: as in ``Step``.
     """
 
     step: int
     criteria: Group
     measured: tuple[Measured, ...]
     scores: Mapping[str, tuple[float, ...]]
+    notice: str = ""

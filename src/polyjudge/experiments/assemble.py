@@ -18,8 +18,9 @@ from polyjudge.domain.layout import AUTO, Layout
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.engine import Setup
 from polyjudge.errors import ConfigError, ModelError
-from polyjudge.experiments.config import DIAGNOSTIC, PER_CRITERION, RunConfig
+from polyjudge.experiments.config import DIAGNOSTIC, PER_CRITERION, STAGES, RunConfig
 from polyjudge.experiments.judges import layouts_of, open_judge, open_readout, readout_name
+from polyjudge.experiments.simulated import SIMULATED, simulated
 from polyjudge.gates import Gate, MeanGate, NoGate, PerCriterionGate
 from polyjudge.judge.measure import levels, own_metric, primary_metric, ratings
 from polyjudge.judge.predict import Judge
@@ -44,6 +45,7 @@ class House:
         judge: over all criteria, for the test rows, which wait for what the next steps need.
         metric: the primary one.
         layouts: the judge's, or those that are to be measured for one to be chosen; the last is then the judge's.
+        simulated: what of the run comes from a simulated world, by name; empty when nothing does.
     """
 
     dataset: Dataset
@@ -53,6 +55,12 @@ class House:
     judge: Judge
     metric: str
     layouts: tuple[Layout, ...]
+    simulated: tuple[str, ...] = ()
+
+    @property
+    def notice(self) -> str:
+        """What every record of the run says."""
+        return SIMULATED if self.simulated else ""
 
     def under(self, used: Layout) -> House:
         """The same with one layout for good."""
@@ -109,7 +117,8 @@ def assemble(config: RunConfig, dataset: Dataset, asker: Asker) -> House:
     gate = _gate(config, prompt, readout, metric)
     groups = [(name,) for name in prompt.names] if config.mode == "ST" else [prompt.names]
     setups = tuple(_setup(config, parts, prompt.only(group), judge, gate, asker) for group in groups)
-    return House(dataset, parts, prompt, setups, judge.behind, metric, layouts)
+    made = simulated(map(config.model_of, STAGES), asker, dataset)
+    return House(dataset, parts, prompt, setups, judge.behind, metric, layouts, made)
 
 
 def split_of(config: RunConfig, dataset: Dataset) -> Split:

@@ -36,7 +36,7 @@ from polyjudge.experiments.outcome import Outcome, compare
 from polyjudge.experiments.plan import plan_of, test_readings
 from polyjudge.experiments.probe import probed
 from polyjudge.experiments.result import Run
-from polyjudge.experiments.simulated import SIMULATED, marked, simulated
+from polyjudge.experiments.simulated import marked
 from polyjudge.experiments.summary import summary
 from polyjudge.experiments.unscored import check_unscored
 from polyjudge.judge.measure import measure
@@ -128,12 +128,12 @@ async def carry_out(
         meters = diagnostician_of(config, house.prompt, client) if config.meters else None
         steps = await _steps(folder, config, house, observer, meters)
         fitted = _fitted(house.prompt, steps)
-        parts = simulated(tuple(dict.fromkeys(map(config.model_of, STAGES))), client, dataset)
-        outcome = marked(await _test(folder, house, fitted, config), parts, unrelated=not dataset.simulated)
+        outcome = await _test(folder, house, fitted, config)
         judge = _judge(config, house, fitted, steps, outcome)
         folder.write("judge.yaml", dump_judge(judge))
         folder.write("judge.initial.yaml", dump_judge(_initial(judge, house)))
         kept = archive(steps, house.prompt.criteria, house.setups[0].gate)
+        kept = replace(kept, note=f"{house.notice}. {kept.note}") if house.notice else kept
         folder.write("archive.json", codec.pretty(kept) + "\n")
         seconds = time.monotonic() - started
         done = Run(folder.path, tuple(steps), outcome, judge, client.accounts.snapshot(), seconds, kept)
@@ -146,7 +146,7 @@ async def carry_out(
 
 def _initial(judge: JudgeFile, house: House) -> JudgeFile:
     """The judge before the fit, to compare with or to keep."""
-    lineage = {key: value for key, value in judge.lineage.items() if key == "simulated"}
+    lineage = {key: value for key, value in judge.lineage.items() if key in ("notice", "simulated")}
     return replace(judge, rubric=replace(judge.rubric, criteria=house.prompt.criteria), lineage=lineage)
 
 
@@ -200,6 +200,7 @@ async def _steps(
     try:
         for index in range(config.steps + 1):
             for step in await together(anext(loop) for loop in loops):
+                step = replace(step, notice=house.notice)
                 written.append(codec.line(step))
                 steps.append(step)
                 observer(step)
@@ -231,7 +232,7 @@ def reading_of(house: House, step: int, prompt: JudgePrompt, predictions: Sequen
         for name in sensible_metrics(prompt.criteria, house.judge.readout)
     )
     given = {name: tuple(prediction.score(name) for prediction in predictions) for name in prompt.names}
-    return Reading(step, prompt.names, measured, given)
+    return Reading(step, prompt.names, measured, given, house.notice)
 
 
 async def _check_step(step: Step, house: House, config: RunConfig) -> None:
@@ -275,7 +276,8 @@ async def _test(folder: RunFolder, house: House, fitted: JudgePrompt, config: Ru
             tests.append(codec.line(reading_of(house, step, prompt, read)))
         tests.finish()
     changed = fitted != house.prompt
-    return compare(house.metric, house.prompt.criteria, house.split.test, initial, final, changed=changed)
+    found = compare(house.metric, house.prompt.criteria, house.split.test, initial, final, changed=changed)
+    return marked(found, house.simulated, unrelated=not house.dataset.simulated)
 
 
 def _judge(config: RunConfig, house: House, fitted: JudgePrompt, steps: Sequence[Step], outcome: Outcome) -> JudgeFile:
@@ -295,7 +297,7 @@ def _judge(config: RunConfig, house: House, fitted: JudgePrompt, steps: Sequence
         "test": codec.plain(outcome),
         "templates": VERSION,
         "version": __version__,
-    } | ({"simulated": [SIMULATED, *outcome.simulated]} if outcome.simulated else {})
+    } | ({"notice": house.notice, "simulated": list(house.simulated)} if house.simulated else {})
     return JudgeFile(
         rubric=rubric,
         model=config.model,

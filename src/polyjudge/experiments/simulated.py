@@ -11,9 +11,7 @@ from dataclasses import replace
 
 from polyjudge.domain.dataset import Dataset
 from polyjudge.experiments.outcome import Outcome
-from polyjudge.llm.request import Asker
-
-SIMULATED = "SIMULATED"
+from polyjudge.llm.request import SIMULATED, Asker
 
 
 def simulated(models: Iterable[str], asker: Asker, dataset: Dataset | None = None) -> tuple[str, ...]:

@@ -14,6 +14,9 @@ from typing import Any, Protocol
 from polyjudge.errors import CallFailed, ConfigError
 from polyjudge.llm.secrets import name_of_a_key
 
+SIMULATED = "SIMULATED"
+"""The word that stands in whatever a simulated world made."""
+
 ROLES = ("judge", "loss", "gradient", "optimizer", "diagnostic")
 
 
