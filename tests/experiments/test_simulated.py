@@ -109,7 +109,8 @@ def test_the_result_on_a_terminal_says_so(model: str) -> None:
     assert "\nSIMULATED: " in ended.out
     told = json.loads(command("optimize", model, "--model", model, "--steps", "1", "--json").out)
     assert told["outcome"]["simulated"] == [model, "data simulated-small"]
-    assert "SIMULATED" in command("check", model, "--model", model).out
+    assert "SIMULATED" in command("check", "moods", "--model", model).out
+    assert "SIMULATED" not in command("check", "moods").out
 
 
 def test_on_other_data_the_notice_says_that_scores_and_ratings_are_unrelated(model: str) -> None:

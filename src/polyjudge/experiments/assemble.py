@@ -20,12 +20,12 @@ from polyjudge.engine import Setup
 from polyjudge.errors import ConfigError, ModelError
 from polyjudge.experiments.config import DIAGNOSTIC, PER_CRITERION, STAGES, RunConfig
 from polyjudge.experiments.judges import layouts_of, open_judge, open_readout, readout_name
-from polyjudge.experiments.simulated import SIMULATED, simulated
+from polyjudge.experiments.simulated import simulated
 from polyjudge.gates import Gate, MeanGate, NoGate, PerCriterionGate
 from polyjudge.judge.measure import levels, own_metric, primary_metric, ratings
 from polyjudge.judge.predict import Judge
 from polyjudge.judge.readout import Readout
-from polyjudge.llm.request import Asker, Backend
+from polyjudge.llm.request import SIMULATED, Asker, Backend
 from polyjudge.llm.role import Role
 from polyjudge.metrics import agreement
 from polyjudge.optimizers.asking import Stage

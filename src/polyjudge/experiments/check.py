@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,7 @@ from polyjudge.experiments.config import RunConfig, resolve
 from polyjudge.experiments.costs import priced
 from polyjudge.experiments.events import unwatched
 from polyjudge.experiments.plan import PlannedRole, plan_of
+from polyjudge.experiments.simulated import notice
 from polyjudge.judge.measure import levels, primary_metric, rater_matrix, ratings
 from polyjudge.llm.request import Backend
 from polyjudge.metrics import agreement, ceilings, power
@@ -121,14 +122,19 @@ def check(
     settings = resolve(options, config_file=config).config
     dataset = load(data, criteria, limit=settings.limit)
     parts = split_of(settings, dataset)
-    roles = run(_plan(settings, dataset, backends or {})) if settings.model else ()
-    return _check(settings, dataset, parts, roles)
+    roles, told = run(_plan(settings, dataset, backends or {})) if settings.model else ((), "")
+    found = _check(settings, dataset, parts, roles)
+    return replace(found, notes=(told, *found.notes)) if told else found
 
 
-async def _plan(config: RunConfig, dataset: Dataset, backends: Mapping[str, Backend]) -> tuple[PlannedRole, ...]:
+async def _plan(
+    config: RunConfig, dataset: Dataset, backends: Mapping[str, Backend]
+) -> tuple[tuple[PlannedRole, ...], str]:
+    """The planned calls, and the notice of what is simulated."""
     async with open_client(config, backends, unwatched, journal=False) as client:
         house = assemble(config, dataset, client)
-        return priced(plan_of(config, house.setups, house.split), client.tariffs)
+        roles = priced(plan_of(config, house.setups, house.split), client.tariffs)
+        return roles, notice(house.simulated, unrelated=not dataset.simulated)
 
 
 def _check(config: RunConfig, dataset: Dataset, parts: Split, roles: tuple[PlannedRole, ...]) -> Check:
