@@ -16,8 +16,8 @@ from polyjudge.domain.example import Example
 from polyjudge.domain.records import Prediction
 from polyjudge.domain.scale import Categorical, Scale, show
 from polyjudge.errors import ConfigError
-from polyjudge.experiments.simulated import SIMULATED
 from polyjudge.llm.accounts import RoleAccount
+from polyjudge.llm.request import SIMULATED
 
 # A score as Python takes it: a number, a label, or None where none could be read.
 Value = float | str | None
