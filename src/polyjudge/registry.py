@@ -41,6 +41,7 @@ TABLES: Mapping[str, Mapping[str, str]] = MappingProxyType(
             {
                 "local": "polyjudge.llm.backends.local:open_local",
                 "scripted": "polyjudge.llm.backends.scripted:open_scripted",
+                "any": "polyjudge.llm.backends.any_llm:open_any",
                 "simulated": "polyjudge.simulation.backend:open_simulated",
             }
         ),

@@ -44,10 +44,11 @@ async def probed(
         ModelError: a model refuses a value that the user set, or one that cannot be left out.
     """
     config = settings.config
+    ours = set(registry.names("backends")) - {"any"}
     pending = [
         stage
         for stage in config.stages
-        if (model := config.model_of(stage)) not in given and model.partition("/")[0] not in registry.names("backends")
+        if (model := config.model_of(stage)) not in given and model.partition("/")[0] not in ours
     ]
     while pending:
         groups = _alike(config, pending)
