@@ -15,6 +15,11 @@ _LONGEST_READ = 65_536
 
 _PATTERNS = (
     (re.compile(r"(?i)\b(authorization[\"']?\s*[:=]\s*[\"']?(?:(?:bearer|basic)\s+)?)[^\s\"',;]+"), rf"\1{MASK}"),
+    # Anthropic's, Gemini's and Azure's headers
+    (
+        re.compile(r"(?i)\b((?:x-|x-goog-)?api-key(?:[\"']?\s*[:=]\s*b?[\"']?|[\"'],\s*b?[\"']))[^\s\"',;&]{6,}"),
+        rf"\1{MASK}",
+    ),
     (re.compile(r"(?i)\b(bearer\s+)[\w.~+/=*-]{6,}"), rf"\1{MASK}"),
     (re.compile(r"\b(sk-|gsk_|hf_|xai-|AIza)[\w*.-]{6,}"), rf"\1{MASK}"),
     (re.compile(r"(?i)\b((?:[\w-]*[_-])?(?:key|token|secret|password))=[^&\s\"'<>#]+"), rf"\1={MASK}"),
