@@ -186,6 +186,32 @@ def test_a_replay_asks_nothing_and_gives_the_same(tmp_path: Path) -> None:
     assert (free.sent, free.tokens, free.from_journal + free.joined) == (0, 0, 60)
 
 
+def test_what_another_process_had_answered_while_a_call_waited_for_its_place_is_not_sent(tmp_path: Path) -> None:
+    async def run() -> None:
+        begun, release = asyncio.Event(), asyncio.Event()
+
+        async def slow(request: Request) -> Reply:
+            begun.set()
+            await release.wait()
+            return Reply(f"mine: {text_of(request)}")
+
+        busy, other = HandBackend(slow), HandBackend(echo)
+        accounts, budget = Accounts(), Budget(max_calls=2)
+        async with (
+            Client({"m": busy}, Journal(tmp_path), budget, Limits(max_concurrency=1), accounts) as waiting,
+            Client({"m": other}, Journal(tmp_path)) as another,
+        ):
+            asked = [asyncio.create_task(waiting.ask(ask_for(name))) for name in ("first", "second")]
+            await begun.wait()
+            await another.ask(ask_for("second"))
+            release.set()
+            assert [(await one).text for one in asked] == ["mine: first", "re: second"]
+        assert [text_of(request) for request in busy.asked] == ["first"]
+        assert (accounts.total().sent, accounts.total().from_journal, budget.calls) == (1, 1, 1)
+
+    asyncio.run(run())
+
+
 def test_without_the_cache_all_is_asked_anew_once_and_a_replay_gives_the_new_answers(tmp_path: Path) -> None:
     counter = iter(range(1000))
 

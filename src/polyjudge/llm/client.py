@@ -149,11 +149,8 @@ class Client:
         """
         desk = self._desk(request.model)
         key = request.key(desk.identity)
-        entry = await self._journal.get(key) if self._journal is not None else None
-        if entry is not None:
-            self.accounts.replayed(request, entry.reply.usage)
-            reply = entry.reply
-        else:
+        reply = await self._replayed(desk, request, key)
+        if reply is None:
             if self._journal is not None:
                 self._journal.claim()
             async with self._landings.hold(await desk.lines.take(request), key) as place:
@@ -188,17 +185,23 @@ class Client:
                 reply = await asyncio.shield(left)
                 self.accounts.joined(request)
                 return reply
-        journal = self._journal
-        if journal is not None:
-            entry = await journal.get(key)
-            if entry is not None:
-                desk.trial(request).accepted = True
-                self.accounts.replayed(request, entry.reply.usage)
-                await self._share_turn()
-                return entry.reply
-            journal.claim()
+        found = await self._replayed(desk, request, key)
+        if found is not None:
+            await self._share_turn()
+            return found
+        if self._journal is not None:
+            self._journal.claim()
         async with self._landings.hold(await desk.lines.take(request), key) as place:
             return await self._send(desk, place, request, key)
+
+    async def _replayed(self, desk: Desk, request: Request, key: str) -> Reply | None:
+        """The journal's answer, if it has one."""
+        entry = await self._journal.get(key) if self._journal is not None else None
+        if entry is None:
+            return None
+        desk.trial(request).accepted = True
+        self.accounts.replayed(request, entry.reply.usage)
+        return entry.reply
 
     async def _keep(
         self, gate: Gate, request: Request, key: str, answer: Reply, reservation: Reservation, seconds: float
@@ -299,6 +302,11 @@ class Client:
     ) -> Reply:
         """One attempt from the line's gate to the journal; once it is sent, the reservation is settled."""
         await line.gate.clear(desk.circuit, reservation.bound.tokens)
+        # While this call waited for its place, its budget or another try, another process may have had it answered.
+        found = await self._replayed(desk, request, key)
+        if found is not None:
+            line.gate.unused(reservation.bound.tokens)
+            return found
         self._landings.sent()
         self.accounts.sent(request, again=again)
         began = self._time.clock()

@@ -67,9 +67,9 @@ class Journal:
             return None
         entry = entry_of(row)
         if entry is None:
-            self._warnings.append(
-                f"the journal {str(self._folder)!r} holds a damaged answer (key {key!r}); it is asked for again"
-            )
+            sentence = f"the journal {str(self._folder)!r} holds a damaged answer (key {key!r}); it is asked for again"
+            if sentence not in self._warnings:
+                self._warnings.append(sentence)
         return entry
 
     async def put(self, key: str, reply: Reply, *, role: str, model: str, seconds: float) -> Entry:
