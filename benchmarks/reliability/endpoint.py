@@ -47,6 +47,8 @@ TRANSPORT = (
         "number",
     ),
 )
+# Befall an attempt, and no other one would be answered either; not among the kinds by default.
+FATAL = ("400", "401", "402", "403", "404", "422", "redirect", "html", "odd-type")
 # Are answers: they count, and are journalled.
 CONTENT = ("refusal", "error-text", "no-usage", "odd-usage", "megabyte", "empty-text", "null-text", "cut-off", "bom")
 HANG = 3600.0
@@ -93,7 +95,7 @@ class Endpoint:
         if left:
             self.storm = (kind, left - 1)
             return kind
-        kinds = [kind for kind in TRANSPORT if kind in self.kinds]
+        kinds = [kind for kind in (*TRANSPORT, *FATAL) if kind in self.kinds]
         nth = self.times[digest]
         if not kinds or self.chance("fault", digest, nth) >= self.faults:
             return ""
@@ -289,6 +291,14 @@ async def _cut_chunk(
     return response
 
 
+async def _redirect(self: Endpoint, request: web.Request, document: Mapping[str, object], key: str) -> web.Response:
+    return web.Response(status=307, headers={"Location": f"/elsewhere?key={quote(key)}"})
+
+
+async def _odd_type(self: Endpoint, request: web.Request, document: Mapping[str, object], key: str) -> web.Response:
+    return web.Response(body=b"not now", headers={"Content-Type": f"text/{key.partition(' ')[2] or 'odd'}"})
+
+
 def _body(make: Callable[[Mapping[str, object], str], bytes], content_type: str = "application/json") -> _Fault:
     async def answer(self: Endpoint, request: web.Request, document: Mapping[str, object], key: str) -> web.Response:
         return web.Response(body=make(document, key), headers={"Content-Type": content_type})
@@ -329,6 +339,9 @@ _FAULTS: dict[str, _Fault] = {
     "broken-off": _body(_broken_off),
     "deep-json": _body(lambda document, key: b"[" * 100_000),
     "number": _body(lambda document, key: b"4"),
+    "html": _body(lambda document, key: b"<html>back soon " + key.encode(), "text/html"),
+    "redirect": _redirect,
+    "odd-type": _odd_type,
 }
 
 
@@ -363,9 +376,9 @@ def main() -> None:
     parser.add_argument("--no-log", action="store_true", help="keep no order of arrival")
     given = parser.parse_args()
     kinds = tuple(filter(None, given.kinds.split(",")))
-    unknown = set(kinds) - {*TRANSPORT, *CONTENT}
+    unknown = set(kinds) - {*TRANSPORT, *FATAL, *CONTENT}
     if unknown:
-        parser.error(f"unknown kinds {sorted(unknown)}; known: {', '.join((*TRANSPORT, *CONTENT))}")
+        parser.error(f"unknown kinds {sorted(unknown)}; known: {', '.join((*TRANSPORT, *FATAL, *CONTENT))}")
     endpoint = Endpoint(given.seed, given.faults, kinds, given.latency, given.keys, log=not given.no_log)
     asyncio.run(serve(endpoint, given.port))
 

@@ -12,6 +12,8 @@ from polyjudge.errors import ModelError
 MASK = "***"
 _LONGEST_QUOTE = 300
 _LONGEST_READ = 65_536
+# Servers of one's own take any word for a key; what is as short as a word is none, and may stand in an answer.
+_SHORTEST_KEY = 16
 
 _PATTERNS = (
     (re.compile(r"(?i)\b(authorization[\"']?\s*[:=]\s*[\"']?(?:(?:bearer|basic)\s+)?)[^\s\"',;]+"), rf"\1{MASK}"),
@@ -108,6 +110,14 @@ def redact(text: str, secrets: Iterable[Secret] = ()) -> str:
     for pattern, mask in _PATTERNS:
         text = pattern.sub(mask, text)
     return text
+
+
+def without_keys(body: bytes, secrets: Iterable[Secret]) -> bytes:
+    """A reply's bytes without the given keys, should the server send one back."""
+    for key in (secret.reveal() for secret in secrets):
+        for form in {key, key.replace("/", "\\/"), quote(key, safe="")} if len(key) >= _SHORTEST_KEY else ():
+            body = body.replace(form.encode(), MASK.encode())
+    return body
 
 
 def quotable(text: str, secrets: Iterable[Secret] = ()) -> str:

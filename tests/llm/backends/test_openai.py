@@ -184,6 +184,51 @@ def test_a_body_that_is_no_json_object_is_no_reply(body: bytes) -> None:
     assert (failed.retryable, failed.charged) == (True, True)
 
 
+def test_a_page_in_the_place_of_json_is_passing_trouble_where_json_came_before() -> None:
+    pages = iter([Canned(chat("3")), Canned(b"<html>Back soon</html>", headers={"Content-Type": "text/html"})])
+
+    async def run() -> CallFailed:
+        async with serving(lambda received: next(pages)) as server:
+            backend = opened(server.url)
+            try:
+                assert (await backend.complete(REQUEST)).text == "3"
+                with pytest.raises(CallFailed) as caught:
+                    await backend.complete(REQUEST)
+                return caught.value
+            finally:
+                await backend.close()
+
+    assert asyncio.run(run()).retryable
+
+
+@pytest.mark.parametrize("key", ["planted-and-long-enough", "pl/anted+and/long=="])
+def test_a_key_that_the_server_sends_back_is_in_no_answer_and_no_error(key: str) -> None:
+    environment = {"POLYJUDGE_API_KEY": key}
+    broken = {"choices": [{"error": {"message": f"not with {key}"}}]}
+
+    async def run() -> tuple[Reply, CallFailed, CallFailed]:
+        async with serving(Canned(chat(f"Denied: {key}"))) as server:
+            reply = await ask(server.url, environment=environment)
+        async with serving(Canned(broken)) as server:
+            failed = await failure(server.url, environment=environment)
+        odd = {"Content-Type": f"text/{key.replace('/', '-').replace('=', '-')}"}
+        async with serving(Canned(b"{", headers=odd)) as server:
+            return reply, failed, await failure(server.url, environment=environment)
+
+    reply, failed, odd = asyncio.run(run())
+    assert reply.text == "Denied: ***"
+    assert "not with ***" in str(failed)
+    assert key not in str(odd)
+
+
+def test_a_word_that_is_given_as_a_key_changes_no_answer() -> None:
+    async def run() -> Reply:
+        async with serving(Canned(chat("none of 4"))) as server:
+            return await ask(server.url, environment={"POLYJUDGE_API_KEY": "none"})
+
+    assert asyncio.run(run()).text == "none of 4"
+
+
 @pytest.mark.parametrize("kind", ["text/html", "text/event-stream"])
 def test_a_web_page_or_stream_hints_at_the_address(kind: str) -> None:
     failed = refused(Canned(b"<html>Welcome</html>", headers={"Content-Type": kind}))

@@ -12,7 +12,7 @@ from polyjudge.errors import CallFailed
 from polyjudge.llm.backends.endpoint import Endpoint, environment_proxy
 from polyjudge.llm.backends.failures import error_in_reply, read_complaint, read_retry_after, refusal
 from polyjudge.llm.request import NobodyListens
-from polyjudge.llm.secrets import quotable
+from polyjudge.llm.secrets import quotable, without_keys
 
 if TYPE_CHECKING:
     import aiohttp
@@ -37,6 +37,7 @@ class Connection:
         self._headers = headers
         self._session: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._spoke_json = False
         self._proxy = environment_proxy(endpoint.address)
 
     async def close(self) -> None:
@@ -98,21 +99,24 @@ class Connection:
             CallFailed: any other status, or a body that is too large or no JSON object.
         """
         endpoint = self._endpoint
-        received = await _receive(response)
+        # Into an answer it would be journalled, into an error shown.
+        received = without_keys(await _receive(response), endpoint.secrets)
         if not 200 <= response.status < 300:
             text = received.decode("utf-8", errors="replace")
-            document = _parse(received)
+            document = parse(received)
             complaint = read_complaint(text if document is None else document)
             wait = read_retry_after(response.headers, datetime.now(UTC))
             raise refusal(endpoint, response.status, complaint, retry_after=wait)
-        document = _parse(received)
+        document = parse(received)
         if isinstance(document, dict):
+            self._spoke_json = True
             return document
-        kind = quotable(response.content_type)
+        kind = quotable(response.content_type, endpoint.secrets)
         if kind in ("text/html", "text/event-stream"):
+            # Where JSON came before, the address is right, and a page is a gateway's way to say that it is in trouble.
             raise CallFailed(
                 f"{endpoint.address.identity} answered {kind}, not JSON; check the address, which often ends in '/v1'",
-                retryable=False,
+                retryable=self._spoke_json,
                 charged=True,
             )
         raise CallFailed(
@@ -156,7 +160,7 @@ async def _receive(response: aiohttp.ClientResponse) -> bytes:
     return bytes(received)
 
 
-def _parse(received: bytes) -> object:
+def parse(received: bytes) -> object:
     """The JSON value of a body; None when it is none (nor UTF-8)."""
     try:
         return json.loads(received.decode("utf-8-sig"))
