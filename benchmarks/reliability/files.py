@@ -199,4 +199,4 @@ def campaign(count: int, seed: int) -> Findings:
 
 
 if __name__ == "__main__":
-    main(__doc__, campaign, full=20_000, short=1_000)
+    main(__doc__, campaign, full=20_000, short=600)

@@ -349,4 +349,4 @@ def check_long(random: Random, found: Findings, shorter: int) -> None:
 
 
 if __name__ == "__main__":
-    main(__doc__, campaign, full=100_000, short=3_000)
+    main(__doc__, campaign, full=100_000, short=1_500)

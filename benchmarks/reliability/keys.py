@@ -57,7 +57,7 @@ class Workplace:
         self._environment |= {"POLYJUDGE_JOURNAL": str(folder / "journal"), "PYTHONPATH": str(ROOT / "src")}
         self._environment |= environment
         for name, text in {
-            "rated.csv": rated_csv(12, 1),
+            "rated.csv": rated_csv(16, 2),
             "criteria.yaml": CRITERIA,
             "judge.yaml": judge_yaml("model", url),
         }.items():

@@ -220,4 +220,4 @@ def campaign(count: int, seed: int) -> Findings:
 
 
 if __name__ == "__main__":
-    main(__doc__, campaign, full=200, short=4)
+    main(__doc__, campaign, full=200, short=3)

@@ -567,3 +567,25 @@ def test_a_shard_that_went_away_stops_what_is_paid(tmp_path: Path, happened: Cal
                 journal.claim()
 
     asyncio.run(scenario())
+
+
+@pytest.mark.parametrize("column", ["created", "seconds", "role", "model", "reply"])
+@pytest.mark.parametrize("value", ["x'00ff'", "'text'", "''", "-1", "1e999"])
+def test_a_value_of_another_type_in_a_damaged_row_stops_nothing(column: str, value: str, tmp_path: Path) -> None:
+    async def two_shards() -> None:
+        journals = Journal(tmp_path), Journal(tmp_path, reuse=False)
+        for journal in journals:
+            journal.claim()
+        for journal in journals:
+            await put(journal, "one", "kept")
+        for journal in journals:
+            journal.close()
+
+    asyncio.run(two_shards())
+    assert len(shard_names(tmp_path)) == 2
+    with closing(sqlite3.connect(tmp_path / shard_names(tmp_path)[0])) as connection:
+        connection.execute(f"UPDATE entries SET {column} = {value}")
+        connection.commit()
+    assert read(tmp_path, "one") in (["kept"], [None])
+    record(tmp_path, "one", text="kept")
+    assert read(tmp_path, "one") == ["kept"]

@@ -25,8 +25,10 @@ CREATE INDEX entries_by_key ON entries (key);
 PRAGMA user_version = {SCHEMA_VERSION};
 COMMIT;
 """
+# The casts: a flipped bit may make a text of a number, and SQLite does not mind.
 _FIND = """
-SELECT created, seconds, role, model, reply FROM entries WHERE key = ? AND id > ? ORDER BY id DESC LIMIT 1
+SELECT CAST(created AS REAL), CAST(seconds AS REAL), CAST(role AS TEXT), CAST(model AS TEXT), CAST(reply AS BLOB)
+FROM entries WHERE key = ? AND id > ? ORDER BY id DESC LIMIT 1
 """
 _ADD = "INSERT INTO entries (key, created, seconds, role, model, reply) VALUES (?, ?, ?, ?, ?, ?)"
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
