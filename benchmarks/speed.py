@@ -151,7 +151,7 @@ def _ordered(nodes: Mapping[int, Node], children: Mapping[int, Sequence[int]]) -
 def server(latency: str, log: Path) -> Iterator[str]:
     """The address of a server in a process of its own."""
     command = [sys.executable, str(ROOT / "benchmarks" / "server.py"), "--latency", latency, "--log", str(log)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         try:
             yield process.stdout.readline().strip()
@@ -199,7 +199,7 @@ def measure(mode: str, latency: str, profile: str) -> dict[str, float]:
         with server(latency, log) as address:
             command = [sys.executable, *(["-m", "cProfile", "-o", profile] if profile else [])]
             command += [str(Path(__file__)), "--alone", mode, address, name]
-            out = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout  # noqa: S603
+            out = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
         found: dict[str, float] = json.loads(out.splitlines()[-1])
         notes = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
     makespan, chain, work = ideal(graph(notes, mode))

@@ -39,7 +39,7 @@ from polyjudge.judge.yesno import YesNoReadout
 from polyjudge.llm.backends import OpenOptions
 from polyjudge.llm.backends.endpoint import open_endpoint
 from polyjudge.llm.backends.failures import error_in_reply
-from polyjudge.llm.backends.openai import parse
+from polyjudge.llm.backends.http import parse
 from polyjudge.llm.backends.wire import read_reply
 from polyjudge.llm.request import Reply, Request, Sampling, TokenChoice
 from polyjudge.llm.role import Role

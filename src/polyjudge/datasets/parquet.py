@@ -85,6 +85,8 @@ def _told(path: Path) -> Iterator[None]:
     """What pyarrow cannot read, as an error that names the file."""
     try:
         yield
+    except UnicodeDecodeError:
+        raise DataError(f"{path}: a column's name is not UTF-8; write the file again") from None
     except (_pyarrow().ArrowException, OSError) as error:
         reason = str(error).splitlines()[0]
         raise DataError(f"{path}: cannot be read as Parquet ({reason}); is the file whole?") from None
