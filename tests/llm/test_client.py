@@ -25,6 +25,7 @@ from polyjudge.llm.budget import Bound, Budget
 from polyjudge.llm.client import Client
 from polyjudge.llm.journal import Journal
 from polyjudge.llm.limits import Limits, Time
+from polyjudge.llm.money import Price, usd
 from polyjudge.llm.request import Abilities, Message, NobodyListens, Reply, Request, Sampling, Usage
 from polyjudge.llm.together import together
 
@@ -520,13 +521,20 @@ OUTCOMES = st.sampled_from(["answer", "answer", "no usage", "429", "reset", "han
 @given(
     st.none() | st.integers(0, 30),
     st.none() | st.integers(0, 3000),
+    st.none() | st.integers(0, 10**10),
     st.lists(OUTCOMES, min_size=1, max_size=25),
     st.integers(0, 2**32),
     st.booleans(),
 )
 def test_no_budget_is_exceeded_whatever_happens(
-    max_calls: int | None, max_tokens: int | None, outcomes: list[str], seed: int, journalled: bool
+    max_calls: int | None,
+    max_tokens: int | None,
+    max_cost: int | None,
+    outcomes: list[str],
+    seed: int,
+    journalled: bool,
 ) -> None:
+    price = Price(1, 2, cached=0.5)
     chance, billed = random.Random(seed), 0
 
     async def answer(request: Request) -> Reply:
@@ -548,10 +556,12 @@ def test_no_budget_is_exceeded_whatever_happens(
         return Reply("fine", usage=Usage() if outcome == "no usage" else Usage(7, 5))
 
     async def scenario(folder: Path) -> None:
-        budget, backend = Budget(max_calls, max_tokens), HandBackend(answer)
+        budget, backend = Budget(max_calls, max_tokens, max_cost), HandBackend(answer)
         limits = Limits(max_concurrency=chance.randint(1, 8), timeout=0.01, backoff=0.0001, attempts=3)
         journal = Journal(folder) if journalled else None
-        async with Client({"m": backend}, journal, budget, limits, Accounts()) as client:
+        async with Client(
+            {"m": backend}, journal, budget, limits, Accounts(tariffs={"m": price}), tariffs={"m": price}
+        ) as client:
             tasks = [
                 asyncio.ensure_future(client.ask(ask_for(f"{outcome}/{number}")))
                 for number, outcome in enumerate(outcomes)
@@ -567,6 +577,12 @@ def test_no_budget_is_exceeded_whatever_happens(
         assert max_calls is None or budget.calls <= max_calls
         assert billed <= budget.tokens == account.tokens
         assert max_tokens is None or budget.tokens <= max_tokens
+        assert max_cost is None or budget.cost <= max_cost
+        assert usd(budget.cost) == pytest.approx(
+            account.cost or sum(one.cost or 0 for one in client.accounts.snapshot())
+        )
+        # A token costs at least half a millionth of a dollar here, and at most two.
+        assert budget.tokens * 500_000 <= budget.cost <= budget.tokens * 2_000_000
         assert asyncio.all_tasks() == {asyncio.current_task()}
 
     with tempfile.TemporaryDirectory() as folder:
