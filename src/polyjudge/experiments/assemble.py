@@ -64,9 +64,8 @@ class House:
 
     def under(self, used: Layout) -> House:
         """The same with one layout for good."""
-        judge = replace(self.judge, layout=used)
-        setups = tuple(replace(setup, judge=judge) for setup in self.setups)
-        return replace(self, judge=judge, setups=setups, layouts=(used,))
+        setups = tuple(replace(setup, judge=replace(setup.judge, layout=used)) for setup in self.setups)
+        return replace(self, judge=replace(self.judge, layout=used), setups=setups, layouts=(used,))
 
     @property
     def layout(self) -> str:
