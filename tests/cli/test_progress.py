@@ -15,7 +15,8 @@ from tests.commands import criteria_yaml, polyjudge, rated_csv, script_yaml, wri
 
 pty = pytest.importorskip("pty", reason="needs terminals as POSIX has them")
 
-FIT = ("ratings.csv", "--criteria", "criteria.yaml", "--model", "scripted/script.yaml", "--steps", "1")
+FIT = ("ratings.csv", "--criteria", "criteria.yaml", "--model", "scripted/script.yaml")
+FIT += ("--steps", "1", "--layout", "joint")
 MARKUP = "[bold red]shout[/bold red] [/] :smile: [link=x]"
 CONTROL = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 

@@ -11,7 +11,7 @@ import pytest
 from tests.acceptance.support import Workplace, ended
 from tests.commands import NAMES, criteria_yaml, polyjudge, rated_csv, script_yaml, write_table
 
-FIT = ("ratings.csv", "--criteria", "criteria.yaml", "--model", "scripted/script.yaml")
+FIT = ("ratings.csv", "--criteria", "criteria.yaml", "--model", "scripted/script.yaml", "--layout", "joint")
 FAILED = 1
 
 

@@ -91,7 +91,7 @@ def test_under_st_every_criterion_is_fitted_and_judged_alone() -> None:
     found = house(mode="ST")
     assert [setup.prompt.names for setup in found.setups] == [("clarity",), ("warmth",)]
     assert found.judge.layout.groups == (("clarity",), ("warmth",))
-    assert house(mode="SSS").judge.layout.groups == (("clarity", "warmth"),)
+    assert house(mode="SSS", layout="joint").judge.layout.groups == (("clarity", "warmth"),)
     assert house(mode="SSS", layout="solo").judge.layout.groups == (("clarity",), ("warmth",))
 
 

@@ -23,7 +23,8 @@ def plan_and_run(
 ) -> tuple[Mapping[str, int], polyjudge.Run, Recorder]:
     """Planned calls by role, and the run with everything that it asked."""
     recorder = recorder or Recorder(by_chance(data))
-    settings = {"criteria": data.criteria, "model": JUDGE, "steps": STEPS, "batch": BATCH, **options}
+    settings = {"criteria": data.criteria, "model": JUDGE, "steps": STEPS, "batch": BATCH}
+    settings |= {"layout": "auto" if options.get("mode") == "ST" else "joint", **options}
     backends = {JUDGE: recorder.backend}
     plan = polyjudge.check(data.rows, backends=backends, **settings)
     assert recorder.asked == []
@@ -40,13 +41,13 @@ def ended(run: polyjudge.Run) -> dict[str, int]:
     return {one.role: one.answered + one.from_journal + one.joined for one in run.accounts}
 
 
-@pytest.mark.parametrize(("layout", "candidates"), [("", 1), ("solo", 2)])
+@pytest.mark.parametrize(("layout", "candidates"), [({}, 1), ({"layout": "fork"}, 2)])
 @pytest.mark.parametrize("recipe", ["sound", "paper"])
 @pytest.mark.parametrize("mode", MODES)
 def test_where_nothing_is_shared_the_plan_is_what_is_asked(
-    mode: str, recipe: str, layout: str, candidates: int
+    mode: str, recipe: str, layout: dict[str, str], candidates: int
 ) -> None:
-    plan, run, recorder = plan_and_run(mode=mode, recipe=recipe, layout=layout, candidates=candidates, gate="none")
+    plan, run, recorder = plan_and_run(mode=mode, recipe=recipe, candidates=candidates, gate="none", **layout)
     assert sent(run) == plan
     assert {role: len(recorder.of(role)) for role in plan} == plan
     assert {step.status for step in run.steps if step.index} == {"accepted"}
@@ -139,7 +140,7 @@ def test_tokens_are_estimated_for_every_role_and_grow_with_the_data() -> None:
 def test_estimated_prompts_are_near_those_that_are_sent() -> None:
     recorder = Recorder(by_chance(DATA))
     backends = {JUDGE: recorder.backend}
-    settings = {"criteria": DATA.criteria, "model": JUDGE, "steps": STEPS, "gate": "none"}
+    settings = {"criteria": DATA.criteria, "model": JUDGE, "steps": STEPS, "gate": "none", "layout": "joint"}
     plan = {role.role: role for role in polyjudge.check(DATA.rows, backends=backends, **settings).roles}
     polyjudge.optimize(DATA.rows, backends=backends, output="run", **settings)
     sizes = [sum(len(message.content) for message in request.messages) / 4 for request in recorder.of("judge")]

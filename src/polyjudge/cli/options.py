@@ -24,7 +24,7 @@ _METHOD = (
     ("--recipe", str, "NAME", "sound (default), thrifty, tiny or paper"),
     ("--mode", str, "MODE", "ST, SSS (default), SSC, SCC or CCC"),
     ("--optimizer", str, "NAME", "textgrad (default)"),
-    ("--layout", str, "NAME", "joint (default) or solo"),
+    ("--layout", str, "NAME", "auto (default), joint, solo, fork, or groups: one+two,three"),
     ("--readout", str, "NAME", "auto (default), integer, expected, yesno or cloze"),
     ("--samples", int, "K", "readout expected without token probabilities: the mean of K answers"),
     ("--gate", str, "NAME", "per-criterion (default), none, or the metric whose mean must rise"),

@@ -33,7 +33,13 @@ def print_run(run: Run, as_json: bool) -> None:
     if as_json:
         click.echo(
             codec.pretty(
-                {"path": str(run.path), "outcome": run.outcome, "accounts": run.accounts, "seconds": run.seconds}
+                {
+                    "path": str(run.path),
+                    "outcome": run.outcome,
+                    **({"layout": run.choice} if run.choice else {}),
+                    "accounts": run.accounts,
+                    "seconds": run.seconds,
+                }
             )
         )
         return
@@ -163,10 +169,13 @@ def _plan(found: Check) -> Iterable[str]:
     yield from table_text([_role(role) for role in found.roles], columns)
     merged = sum(role.merged for role in found.roles)
     of_them = f" (at most {merged:,} of them for merged prompts)" if merged else ""
+    choosing = sum(role.choosing for role in found.roles)
     yield (
         f"Planned: {found.calls:,} calls{of_them}, about {found.tokens:,} tokens (estimate; re-asks and retries not "
         f"counted)."
     )
+    if choosing:
+        yield f"{choosing:,} calls only serve to choose the layout; the rest is planned for the one of most calls."
     yield f"Estimated cost, with nothing cached: {total_text(found.roles)}."
 
 

@@ -16,6 +16,7 @@ from polyjudge.domain.records import Step
 from polyjudge.experiments.costs import billed, total_text
 from polyjudge.experiments.events import (
     CellEnded,
+    Chosen,
     Counted,
     Event,
     InCell,
@@ -70,6 +71,8 @@ def _plain(event: Event) -> None:
 def _line(event: Event) -> str:
     if isinstance(event, Noted):
         return f"note: {event.text}"
+    if isinstance(event, Chosen):
+        return "\n".join(event.choice.lines())
     if isinstance(event, Planned):
         calls = sum(role.calls for role in event.roles)
         merged = sum(role.merged for role in event.roles)
@@ -136,7 +139,7 @@ class _Bar:
         if isinstance(event, InCell):
             self._see_cell(event)
             return
-        if isinstance(event, Planned):
+        if isinstance(event, Planned | Chosen):
             self._progress.update(self._task, total=sum(role.calls for role in event.roles))
         if isinstance(event, StudyPlanned):
             self._progress.update(self._task, total=event.calls)

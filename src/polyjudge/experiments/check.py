@@ -133,7 +133,7 @@ async def _plan(
     """The planned calls, and the notice of what is simulated."""
     async with open_client(config, backends, unwatched, journal=False) as client:
         house = assemble(config, dataset, client)
-        roles = priced(plan_of(config, house.setups, house.split), client.tariffs)
+        roles = priced(plan_of(config, house.setups, house.split, house.layouts), client.tariffs)
         return roles, notice(house.simulated, unrelated=not dataset.simulated)
 
 

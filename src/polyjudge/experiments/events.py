@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from polyjudge.diagnosis.records import StepMeters
 from polyjudge.domain.records import Step
+from polyjudge.experiments.choice import Choice
 from polyjudge.experiments.plan import PlannedRole
 
 
@@ -16,6 +17,14 @@ class Planned:
 
     folder: str
     steps: int
+    roles: tuple[PlannedRole, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Layout ``auto`` has chosen; the plan of the whole run with that layout."""
+
+    choice: Choice
     roles: tuple[PlannedRole, ...]
 
 
@@ -62,7 +71,7 @@ class CellEnded:
     cells: int
 
 
-Event = Planned | Counted | Noted | Step | StepMeters | StudyPlanned | InCell | CellEnded
+Event = Planned | Chosen | Counted | Noted | Step | StepMeters | StudyPlanned | InCell | CellEnded
 Observer = Callable[[Event], None]
 
 

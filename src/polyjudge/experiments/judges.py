@@ -68,7 +68,7 @@ def layouts_of(config: RunConfig, prompt: JudgePrompt, readout: Readout, abiliti
     if len(names) == 1:
         return (jointly,)
     apart = layout("fork" if abilities.prefix_cache else "solo", names)
-    return (apart,) if refusal(readout, jointly, prompt, abilities) else (jointly,)
+    return (apart,) if refusal(readout, jointly, prompt, abilities) else (jointly, apart)
 
 
 def readout_name(config: RunConfig, prompt: JudgePrompt, wish: str | None, abilities: Abilities) -> str:

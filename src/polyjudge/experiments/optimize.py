@@ -12,6 +12,7 @@ from polyjudge.datasets.load import Criteria, Data, load
 from polyjudge.datasets.problems import clipped
 from polyjudge.diagnosis.meters import Diagnostician, step_meters
 from polyjudge.domain.dataset import Dataset, Rubric
+from polyjudge.domain.layout import layout
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.records import Prediction, Reading, Step
 from polyjudge.engine import optimize as steps_of
@@ -26,10 +27,12 @@ from polyjudge.experiments.assemble import (
     models_of,
     sensible_metrics,
 )
+from polyjudge.experiments.auto import choose
 from polyjudge.experiments.bridge import run
+from polyjudge.experiments.choice import Choice
 from polyjudge.experiments.config import STAGES, RunConfig, Settings, digest8, identity_text, resolve
 from polyjudge.experiments.costs import priced
-from polyjudge.experiments.events import Noted, Observer, Planned, unwatched
+from polyjudge.experiments.events import Chosen, Noted, Observer, Planned, unwatched
 from polyjudge.experiments.in_order import InOrder
 from polyjudge.experiments.judge_file import JudgeFile, dump_judge
 from polyjudge.experiments.outcome import Outcome, compare
@@ -125,23 +128,35 @@ async def carry_out(
         config = await probed(settings, house, client, given, observer)
         if config != settings.config:
             house = assemble(config, dataset, client)
+        house, choice = await _settled(house, config, client, observer)
         meters = diagnostician_of(config, house.prompt, client) if config.meters else None
         steps = await _steps(folder, config, house, observer, meters)
         fitted = _fitted(house.prompt, steps)
         outcome = await _test(folder, house, fitted, config)
-        judge = _judge(config, house, fitted, steps, outcome)
+        judge = _judge(config, house, fitted, steps, outcome, choice)
         folder.write("judge.yaml", dump_judge(judge))
         folder.write("judge.initial.yaml", dump_judge(_initial(judge, house)))
         kept = archive(steps, house.prompt.criteria, house.setups[0].gate)
         kept = replace(kept, note=f"{house.notice}. {kept.note}") if house.notice else kept
         folder.write("archive.json", codec.pretty(kept) + "\n")
         seconds = time.monotonic() - started
-        done = Run(folder.path, tuple(steps), outcome, judge, client.accounts.snapshot(), seconds, kept)
+        done = Run(folder.path, tuple(steps), outcome, judge, client.accounts.snapshot(), seconds, kept, choice)
         # A mere replay keeps the record of what the run took.
         if any(account.sent for account in done.accounts) or not (folder.path / "summary.md").exists():
             folder.write("result.json", _result(done))
             folder.write("summary.md", summary(done, config, leaks_of(config, house.split)))
         return done
+
+
+async def _settled(house: House, config: RunConfig, client: Client, observer: Observer) -> tuple[House, Choice | None]:
+    """The house with one layout, and how it was chosen where there was a choice."""
+    if len(house.layouts) == 1:
+        return house, None
+    choice = await choose(house, client.tariffs.get(config.model))
+    settled = house.under(layout(choice.layout, house.prompt.names))
+    roles = plan_of(config, settled.setups, settled.split, house.layouts)
+    observer(Chosen(choice, priced(roles, client.tariffs)))
+    return settled, choice
 
 
 def _initial(judge: JudgeFile, house: House) -> JudgeFile:
@@ -183,7 +198,7 @@ def _announce(folder: RunFolder, config: RunConfig, house: House, client: Client
     report = leaks_of(config, house.split)
     for line in [] if report.clean else report.lines():
         observer(Noted(f"leak, {line}"))
-    roles = plan_of(config, house.setups, house.split)
+    roles = plan_of(config, house.setups, house.split, house.layouts)
     observer(Planned(str(folder.path), config.steps, priced(roles, client.tariffs)))
 
 
@@ -280,7 +295,14 @@ async def _test(folder: RunFolder, house: House, fitted: JudgePrompt, config: Ru
     return marked(found, house.simulated, unrelated=not house.dataset.simulated)
 
 
-def _judge(config: RunConfig, house: House, fitted: JudgePrompt, steps: Sequence[Step], outcome: Outcome) -> JudgeFile:
+def _judge(
+    config: RunConfig,
+    house: House,
+    fitted: JudgePrompt,
+    steps: Sequence[Step],
+    outcome: Outcome,
+    choice: Choice | None,
+) -> JudgeFile:
     rubric: Rubric = replace(house.dataset.rubric, criteria=fitted.criteria)
     validation = {name: value for step in steps if step.measured for name, value in step.measured.values.items()}
     lineage = {
@@ -292,6 +314,7 @@ def _judge(config: RunConfig, house: House, fitted: JudgePrompt, steps: Sequence
         "recipe": config.recipe,
         "protocol": config.protocol,
         "mode": config.mode,
+        **({"layout": codec.plain(choice.lineage())} if choice else {}),
         "models": {stage: config.model_of(stage) for stage in STAGES},
         "validation": codec.plain(validation),
         "test": codec.plain(outcome),
@@ -316,5 +339,6 @@ def _judge(config: RunConfig, house: House, fitted: JudgePrompt, steps: Sequence
 
 
 def _result(done: Run) -> str:
-    content = {"outcome": done.outcome, "accounts": done.accounts, "seconds": round(done.seconds, 3)}
+    content = {"outcome": done.outcome, "layout": done.choice} if done.choice else {"outcome": done.outcome}
+    content |= {"accounts": done.accounts, "seconds": round(done.seconds, 3)}
     return codec.pretty(content) + "\n"

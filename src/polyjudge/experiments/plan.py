@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 
 from polyjudge.domain.dataset import Split
+from polyjudge.domain.layout import Layout
 from polyjudge.engine import Setup
 from polyjudge.experiments.config import DIAGNOSTIC, RunConfig
 
@@ -29,6 +30,7 @@ class PlannedRole:
         completion_tokens: of all calls.
         merged: how many of the calls would judge merged prompts: at most so many, for a gate that takes the whole
             of a candidate, or nothing, needs none.
+        choosing: how many of the calls only serve to choose the layout.
         cost: estimated USD of these tokens; None where there is no price.
         unpriced: why there is none.
     """
@@ -39,17 +41,23 @@ class PlannedRole:
     prompt_tokens: int
     completion_tokens: int
     merged: int = 0
+    choosing: int = 0
     cost: float | None = None
     unpriced: str = ""
 
 
-def plan_of(config: RunConfig, setups: Sequence[Setup], split: Split) -> tuple[PlannedRole, ...]:
+def plan_of(
+    config: RunConfig, setups: Sequence[Setup], split: Split, layouts: Sequence[Layout]
+) -> tuple[PlannedRole, ...]:
     """The plan of a run, by role; with the meters, where they are wanted."""
-    roles = planned(setups, split, protocol=config.protocol, evaluate_every=config.evaluate_every)
+    protocol, every = config.protocol, config.evaluate_every
+    roles = planned(setups, split, protocol=protocol, evaluate_every=every, layouts=layouts)
     return (*roles, _meters(setups, config.model_of(DIAGNOSTIC))) if config.meters else roles
 
 
-def planned(setups: Sequence[Setup], split: Split, *, protocol: str, evaluate_every: int) -> tuple[PlannedRole, ...]:
+def planned(
+    setups: Sequence[Setup], split: Split, *, protocol: str, evaluate_every: int, layouts: Sequence[Layout] = ()
+) -> tuple[PlannedRole, ...]:
     """The plan of a run, by role.
 
     Args:
@@ -57,6 +65,7 @@ def planned(setups: Sequence[Setup], split: Split, *, protocol: str, evaluate_ev
         split: the rows.
         protocol: "sealed" reads the test rows for the initial and the chosen prompt, "paper" after every step too.
         evaluate_every: under "paper", at every how many steps the test rows are read.
+        layouts: those that are measured before one is chosen; while it is not, the setups' is the one of most calls.
     """
     calls: dict[str, int] = {}
     merged = sum(_merged(setup) for setup in setups)
@@ -69,9 +78,25 @@ def planned(setups: Sequence[Setup], split: Split, *, protocol: str, evaluate_ev
             before = tokens.get(role, (0, 0))
             tokens[role] = (before[0] + count * prompt, before[1] + count * completion)
             models[role] = _model(setup, role)
+    choosing = 0
+    for setup in _measured(setups, layouts):
+        count = len(setup.validation) * len(setup.judge.groups(setup.prompt)) * setup.judge.readout.samples
+        prompt, completion = _tokens(setup, "judge")
+        choosing += count
+        calls["judge"] += count
+        tokens["judge"] = (tokens["judge"][0] + count * prompt, tokens["judge"][1] + count * completion)
     return tuple(
-        PlannedRole(role, models[role], calls[role], *tokens[role], merged if role == "judge" else 0) for role in calls
+        PlannedRole(role, models[role], calls[role], *tokens[role], *((merged, choosing) if role == "judge" else ()))
+        for role in calls
     )
+
+
+def _measured(setups: Sequence[Setup], layouts: Sequence[Layout]) -> Iterator[Setup]:
+    """The setup in each layout whose answers are asked for to choose one, and for nothing else."""
+    for setup in setups if len(layouts) > 1 else ():
+        for used in layouts:
+            if used != setup.judge.layout or not setup.gate.measures:
+                yield replace(setup, judge=replace(setup.judge, layout=used))
 
 
 def _meters(setups: Sequence[Setup], model: str) -> PlannedRole:

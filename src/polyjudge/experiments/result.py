@@ -7,6 +7,7 @@ from pathlib import Path
 
 from polyjudge.domain.records import Step
 from polyjudge.experiments.archive import Archive
+from polyjudge.experiments.choice import Choice
 from polyjudge.experiments.judge_file import JudgeFile
 from polyjudge.experiments.outcome import Outcome
 from polyjudge.llm.accounts import RoleAccount
@@ -24,6 +25,7 @@ class Run:
         accounts: what was asked of whom in this invocation.
         seconds: of this invocation.
         archive: every prompt that was measured on the validation rows, and what stands out among them.
+        choice: how the layout was chosen; None where it was named, or nothing could be chosen.
     """
 
     path: Path
@@ -33,3 +35,4 @@ class Run:
     accounts: tuple[RoleAccount, ...]
     seconds: float
     archive: Archive
+    choice: Choice | None = None

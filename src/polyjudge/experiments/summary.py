@@ -6,6 +6,8 @@ import math
 from collections.abc import Sequence
 
 from polyjudge.datasets.leaks import LeakReport
+from polyjudge.experiments.choice import COLUMNS as CHOICE_COLUMNS
+from polyjudge.experiments.choice import Choice
 from polyjudge.experiments.config import RunConfig
 from polyjudge.experiments.costs import cost_text, total_text
 from polyjudge.experiments.outcome import Comparison, Outcome
@@ -102,10 +104,25 @@ def summary(done: Run, config: RunConfig, leaks: LeakReport) -> str:
         f"{config.recipe}, seed {config.seed}. {turns} steps: {accepted} accepted, {failed} failed, "
         f"{turns - accepted - failed} rejected.",
         "",
+        *_chosen(done.choice),
         *(f"- {line}" for line in account_lines(done.accounts, done.seconds)),
         "",
     ]
     return "\n".join(lines)
+
+
+def _chosen(choice: Choice | None) -> list[str]:
+    """How the layout was chosen; nothing where it was not."""
+    if choice is None:
+        return []
+    return [
+        f"Layout, chosen by the initial prompt on {choice.counted()}: {choice.reason}. Agreement is mean "
+        f"{choice.metric}; calls, tokens and cost are means a row, and the cheapest takes fewest tokens that no cache "
+        f"served.",
+        "",
+        *table_text(choice.cells(), CHOICE_COLUMNS),
+        "",
+    ]
 
 
 def _readout(done: Run) -> str:
