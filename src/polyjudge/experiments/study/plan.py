@@ -102,7 +102,13 @@ def retests(study: Study, one: Ready) -> int:
 
 def _roles(one: Ready) -> tuple[PlannedRole, ...]:
     config, house = one.config, one.house
-    return planned(house.setups, house.split, protocol=config.protocol, evaluate_every=config.evaluate_every)
+    return planned(
+        house.setups,
+        house.split,
+        protocol=config.protocol,
+        evaluate_every=config.evaluate_every,
+        layouts=house.layouts,
+    )
 
 
 def _calls(one: Ready, rows: int) -> int:
