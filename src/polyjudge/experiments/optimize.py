@@ -14,7 +14,7 @@ from polyjudge.diagnosis.meters import Diagnostician, step_meters
 from polyjudge.domain.dataset import Dataset, Rubric
 from polyjudge.domain.layout import layout
 from polyjudge.domain.prompt import JudgePrompt
-from polyjudge.domain.records import Prediction, Reading, Step
+from polyjudge.domain.records import Reading, Step
 from polyjudge.engine import optimize as steps_of
 from polyjudge.errors import ConfigError, TooManyUnscored
 from polyjudge.experiments.access import open_client
@@ -25,7 +25,6 @@ from polyjudge.experiments.assemble import (
     diagnostician_of,
     leaks_of,
     models_of,
-    sensible_metrics,
 )
 from polyjudge.experiments.auto import choose
 from polyjudge.experiments.bridge import run
@@ -38,11 +37,11 @@ from polyjudge.experiments.judge_file import JudgeFile, dump_judge
 from polyjudge.experiments.outcome import Outcome, compare
 from polyjudge.experiments.plan import plan_of, test_readings
 from polyjudge.experiments.probe import probed
+from polyjudge.experiments.readings import Readings, reading_of
 from polyjudge.experiments.result import Run
 from polyjudge.experiments.simulated import marked
 from polyjudge.experiments.summary import summary
 from polyjudge.experiments.unscored import check_unscored
-from polyjudge.judge.measure import measure
 from polyjudge.llm.client import Client
 from polyjudge.llm.request import Backend
 from polyjudge.llm.together import together
@@ -208,6 +207,7 @@ async def _steps(
     """Run all setups in lockstep; test readings and meters overlap the following steps and are written in order."""
     readings = test_readings(config.protocol, config.steps, config.evaluate_every)
     written = folder.lines("steps.jsonl")
+    reading = Readings(house)
     tests, meters = InOrder[Reading](folder.lines("tests.jsonl")), InOrder(folder.lines("meters.jsonl"), observer)
     steps: list[Step] = []
     standing: dict[str, str] = {}
@@ -221,7 +221,7 @@ async def _steps(
                 observer(step)
                 await _check_step(step, house, config)
                 if index in readings:
-                    tests.begin(_read_test(house, step))
+                    tests.begin(reading.of(step))
                 if diagnostician is not None and index:
                     meters.begin(step_meters(diagnostician, dict(standing), step))
                 standing |= step.instructions
@@ -234,20 +234,6 @@ async def _steps(
             await loop.aclose()
     written.finish()
     return steps
-
-
-async def _read_test(house: House, step: Step) -> Reading:
-    prompt = house.prompt.only(step.criteria).revise(step.instructions)
-    return reading_of(house, step.index, prompt, await house.judge.evaluate(prompt, house.split.test))
-
-
-def reading_of(house: House, step: int, prompt: JudgePrompt, predictions: Sequence[Prediction]) -> Reading:
-    measured = tuple(
-        measure(name, prompt.criteria, predictions, house.split.test)
-        for name in sensible_metrics(prompt.criteria, house.judge.readout)
-    )
-    given = {name: tuple(prediction.score(name) for prediction in predictions) for name in prompt.names}
-    return Reading(step, prompt.names, measured, given, house.notice)
 
 
 async def _check_step(step: Step, house: House, config: RunConfig) -> None:

@@ -77,6 +77,8 @@ class Accounts:
         self._tariffs = tariffs or {}
         self._accounts: dict[tuple[str, str, str], RoleAccount] = {}
         self._on_change = on_change
+        self._asked = 0
+        self._free = 0
 
     def sent(self, request: Request, *, again: bool) -> None:
         """An attempt is on its way; ``again`` for every one after a call's first."""
@@ -91,18 +93,21 @@ class Accounts:
         """The endpoint answered and the answer is settled."""
         old = _with(self._of(request), charge)
         cached = old.cached_tokens + max(0, reply.usage.cached or 0)
+        self._asked += 1
         new = replace(old, answered=old.answered + 1, cached_tokens=cached, seconds=old.seconds + seconds)
         self._write(new)
 
     def replayed(self, request: Request, usage: Usage) -> None:
         """The journal answered what had once taken ``usage``."""
         old = self._of(request)
+        self._free += 1
         tokens = old.journal_tokens + (usage.prompt or 0) + (usage.completion or 0)
         self._write(replace(old, from_journal=old.from_journal + 1, journal_tokens=tokens))
 
     def joined(self, request: Request) -> None:
         """An identical call under way answered."""
         old = self._of(request)
+        self._free += 1
         self._write(replace(old, joined=old.joined + 1))
 
     def failed(self, request: Request) -> None:
@@ -124,8 +129,7 @@ class Accounts:
 
     def ended(self) -> tuple[int, int]:
         """How many calls were answered by an endpoint, and how many free of charge; quick, for every change."""
-        accounts = self._accounts.values()
-        return sum(one.answered for one in accounts), sum(one.from_journal + one.joined for one in accounts)
+        return self._asked, self._free
 
     def total(self) -> RoleAccount:
         """All parts, roles and models together."""

@@ -27,6 +27,7 @@ _STATING = re.compile(
     rf"(?:(?<!\d)(?P<mark>[:=：])|\b(?:is|be|gets|deserves|(?:score|rating) of)\b){_WORN}(?P<rest>[^\n]{{1,80}})",
     re.IGNORECASE,
 )
+_SEPARATORS = re.compile(r"[\s_-]+")
 _SIGNS = re.compile(r"[^\w ]+")
 # Fewer characters than this, at the end of a cut reply, may become any word: "T" a "The" or a "To 5".
 UNCLEAR = 4
@@ -139,7 +140,9 @@ def _begun(rest: str, scale: Scale) -> float | None:
 
 @lru_cache(maxsize=4096)
 def fold(name: str) -> str:
-    return re.sub(r"[\s_-]+", "_", name.strip().casefold())
+    if name.isalpha():
+        return name.casefold()
+    return _SEPARATORS.sub("_", name.strip().casefold())
 
 
 def member(found: Mapping[str, Any], name: str) -> Any:

@@ -8,17 +8,14 @@ from pathlib import Path
 
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.records import Reading
-from polyjudge.experiments.optimize import reading_of
+from polyjudge.experiments.readings import reading_of
 from polyjudge.experiments.study.file import Study
-from polyjudge.experiments.study.plan import retests
+from polyjudge.experiments.study.plan import PICKED_BY, partner_of, retests
 from polyjudge.experiments.study.ready import Ready
 from polyjudge.experiments.study.records import Extra
 from polyjudge.llm.together import together
 from polyjudge.metrics import agreement
 from polyjudge.runs.store import read_readings, read_steps
-
-# As the paper picked single instructions for one prompt.
-PICKED_BY = ("spearman", "off_by_one")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,12 +42,12 @@ async def combined(ready: Sequence[Ready], runs: Path) -> list[Extra]:
     """For every set of runs of single criteria: their instructions in one prompt, judged jointly under each seed."""
     work = []
     for group in single(ready):
-        partners = [partner for one in group if (partner := _partner(one, ready)) is not None]
+        partners = [partner for one in group if (partner := partner_of(one, ready)) is not None]
         chosen = _picked_on_test(group, runs) if partners else {}
         for by, picks in chosen.items():
             work += [_together(partner, group, picks, by, "test") for partner in partners]
         for one in group:
-            partner = _partner(one, ready)
+            partner = partner_of(one, ready)
             if partner is not None:
                 work.append(_together(partner, [one], _fitted(one, runs), "", "validation"))
     return await together(work)
@@ -63,26 +60,6 @@ def single(ready: Sequence[Ready]) -> list[list[Ready]]:
         if one.config.mode == "ST":
             groups.setdefault((one.cell.block, *one.cell.values.items()), []).append(one)
     return [*groups.values()]
-
-
-def _partner(one: Ready, ready: Sequence[Ready]) -> Ready | None:
-    """A run that judges all criteria in one call, alike but for its mode."""
-
-    def alike(other: Ready) -> bool:
-        axes = {axis for axis in one.cell.values if axis != "mode"}
-        return all(one.cell.values[axis] == other.cell.values[axis] for axis in axes)
-
-    return next(
-        (
-            other
-            for other in ready
-            if (other.cell.block, other.cell.seed) == (one.cell.block, one.cell.seed)
-            and other.config.mode != "ST"
-            and len(other.house.judge.groups(other.house.prompt)) == 1
-            and alike(other)
-        ),
-        None,
-    )
 
 
 async def _again(one: Ready, cells: tuple[str, ...], sample: int) -> Extra:

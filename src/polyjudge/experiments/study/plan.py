@@ -6,10 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from polyjudge.experiments.costs import priced
-from polyjudge.experiments.plan import PlannedRole, planned
+from polyjudge.experiments.plan import PlannedRole
+from polyjudge.experiments.plan import plan_of as plan_of_run
 from polyjudge.experiments.study.file import Study
 from polyjudge.experiments.study.ready import Ready
 from polyjudge.llm.money import Tariff
+
+# As the paper picked single instructions for one prompt.
+PICKED_BY = ("spearman", "off_by_one")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +105,7 @@ def retests(study: Study, one: Ready) -> int:
 
 
 def _roles(one: Ready) -> tuple[PlannedRole, ...]:
-    config, house = one.config, one.house
-    return planned(
-        house.setups,
-        house.split,
-        protocol=config.protocol,
-        evaluate_every=config.evaluate_every,
-        layouts=house.layouts,
-    )
+    return plan_of_run(one.config, one.house.setups, one.house.split, one.house.layouts)
 
 
 def _calls(one: Ready, rows: int) -> int:
@@ -120,12 +117,49 @@ def _test_calls(one: Ready) -> int:
     return _calls(one, len(one.house.split.test))
 
 
+def combinations(ready: Sequence[Ready]) -> list[tuple[Ready, int]]:
+    """The runs whose judge is asked about combined instructions of mode ST, and how many prompts; once by seed."""
+    found: dict[tuple[object, ...], tuple[Ready, int]] = {}
+    for one in ready:
+        partner = partner_of(one, ready) if one.config.mode == "ST" else None
+        if partner is None:
+            continue
+        # One prompt of what the run's gate left; where the test rows are read on the way, two that are picked on them.
+        prompts = 1 if one.config.protocol == "sealed" else 1 + len(PICKED_BY)
+        key = (one.cell.block, one.cell.seed)
+        found[key] = (partner, prompts + found.get(key, (partner, 0))[1])
+    return [*found.values()]
+
+
+def partner_of(one: Ready, ready: Sequence[Ready]) -> Ready | None:
+    """A run that judges all criteria in one call, alike but for its mode."""
+
+    def alike(other: Ready) -> bool:
+        axes = {axis for axis in one.cell.values if axis != "mode"}
+        return all(one.cell.values[axis] == other.cell.values[axis] for axis in axes)
+
+    return next(
+        (
+            other
+            for other in ready
+            if (other.cell.block, other.cell.seed) == (one.cell.block, one.cell.seed)
+            and other.config.mode != "ST"
+            and len(other.house.judge.groups(other.house.prompt)) == 1
+            and alike(other)
+        ),
+        None,
+    )
+
+
 def _in_addition(study: Study, ready: Sequence[Ready]) -> list[PlannedCell]:
     found = []
     once = {one.judged: one for one in reversed(ready) if retests(study, one)}
     for one in once.values():
         told = f"re-tests of the initial prompt, {' '.join(one.cell.block)}, seed {one.cell.seed}"
         found.append(_judging(told, one, retests(study, one)))
+    for one, times in combinations(ready):
+        told = f"single instructions combined, {' '.join(one.cell.block)}, seed {one.cell.seed}"
+        found.append(_judging(told, one, times))
     return sorted(found, key=lambda cell: cell.name)
 
 

@@ -170,14 +170,14 @@ class _Work:
     async def _probe(self, ready: Sequence[Ready]) -> None:
         """One after the other, so that what one model was asked is in the journal for the next run."""
         for one in ready:
-            if not _complete(self.folder.runs / one.cell.name, one.identity):
+            if not _complete(self.folder.runs / one.cell.name, one.identity, meters=one.config.meters):
                 await probed(one.cell.settings, one.house, self.client, self.given, self._note)
 
     async def _one(self, one: Ready) -> CellRecord:
         cell, path = one.cell, self.folder.runs / one.cell.name
         PART.set(cell.name)
         failure = ""
-        if _complete(path, one.identity):
+        if _complete(path, one.identity, meters=one.config.meters):
             verdict = "complete already"
         else:
             watching = _Watching(cell.name, one.config.steps, self)
@@ -212,10 +212,11 @@ class _Watching:
             self.work._note(event)
 
 
-def _complete(path: Path, identity: str) -> bool:
+def _complete(path: Path, identity: str, *, meters: bool) -> bool:
     """Whether a run of this very configuration has been written to its end."""
     config = path / "config.json"
-    return (path / "summary.md").exists() and config.exists() and config.read_bytes() == identity.encode()
+    ended = (path / "summary.md").exists() and (not meters or (path / "meters.jsonl").exists())
+    return ended and config.exists() and config.read_bytes() == identity.encode()
 
 
 def _record(one: Ready, failure: str) -> CellRecord:
