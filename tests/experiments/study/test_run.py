@@ -174,8 +174,32 @@ def test_the_main_tables_are_what_scipy_makes_of_the_files(done: Done) -> None:
         assert float(row["best"]) == pytest.approx(by_step[best])
         assert int(row["step"]) == best
         assert float(row["gain"]) == pytest.approx(by_step[best] - by_step[0])
-        assert float(honest[mode, gate]["fitted"]) == pytest.approx(by_step[-1])
+        if gate == "mae":
+            assert float(honest[mode, gate]["fitted"]) == pytest.approx(by_step[-1])
         assert float(row["interval_low"]) <= float(row["gain"]) <= float(row["interval_high"])
+
+
+def test_without_a_gate_the_step_is_chosen_on_the_validation_rows(done: Done) -> None:
+    honest = {(row["mode"], row["gate"]): row for row in rows_of(done.path, "honest")}
+    human = np.genfromtxt(next((done.path / "ratings").iterdir()), delimiter=",", skip_header=1)[:, 2:]
+    validated = done.extras("validated")
+    for mode in ("ST", "SSS", "CCC"):
+        runs = []
+        for seed in (0, 1):
+            name = f"rows-judge-{mode}-none-seed{seed}"
+            own = [one["reading"] for one in validated if one["cells"] == [name]]
+            lines = [json.loads(line) for line in (done.path / "runs" / name / "tests.jsonl").open()]
+            found = []
+            for k, criterion in enumerate(NAMES):
+                values = {one["step"]: one["measured"][0]["mean"] for one in own if criterion in one["criteria"]}
+                step = max(values, key=lambda at: (values[at], -at))
+                scores = next(
+                    one["scores"][criterion] for one in lines if one["step"] == step and criterion in one["scores"]
+                )
+                found.append(spearmanr(scores, human[:, k]).statistic)
+            runs.append(np.mean(found))
+        assert float(honest[mode, "none"]["fitted"]) == pytest.approx(np.mean(runs))
+        assert "validation, afterwards" in honest[mode, "none"]["chosen"]
 
 
 def test_combined_prompts_hold_the_best_instruction_of_each_criterion(done: Done) -> None:

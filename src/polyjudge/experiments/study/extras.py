@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from polyjudge.domain.prompt import JudgePrompt
-from polyjudge.domain.records import Reading
+from polyjudge.domain.records import Reading, Step
 from polyjudge.experiments.readings import reading_of
 from polyjudge.experiments.study.file import Study
-from polyjudge.experiments.study.plan import PICKED_BY, partner_of, retests
+from polyjudge.experiments.study.plan import PICKED_BY, partner_of, retests, validated
 from polyjudge.experiments.study.ready import Ready
 from polyjudge.experiments.study.records import Extra
+from polyjudge.judge.measure import measure
 from polyjudge.llm.together import together
 from polyjudge.metrics import agreement
 from polyjudge.runs.store import read_readings, read_steps
@@ -36,6 +37,20 @@ async def judged_again(study: Study, ready: Sequence[Ready]) -> list[Extra]:
         work += [_again(one, cells, sample) for sample in range(1, retests(study, one) + 1)]
     found = await together(work)
     return sorted(found, key=lambda extra: (extra.cells, extra.reading.step))
+
+
+async def judged_on_validation(ready: Sequence[Ready], runs: Path) -> list[Extra]:
+    """The steps of runs without a gate on the validation rows, so that one can be chosen without the test rows."""
+    work = []
+    for one in filter(validated, ready):
+        seen: dict[str, tuple[str, ...]] = {}
+        for step in read_steps(runs / one.cell.name):
+            # A step that changed nothing is no other choice.
+            texts = tuple(step.instructions.values())
+            if seen.get(step.criteria[0]) != texts:
+                work.append(_validated(one, step))
+            seen[step.criteria[0]] = texts
+    return await together(work)
 
 
 async def combined(ready: Sequence[Ready], runs: Path) -> list[Extra]:
@@ -66,6 +81,14 @@ async def _again(one: Ready, cells: tuple[str, ...], sample: int) -> Extra:
     prompt = one.house.prompt
     reading = await _read(one, prompt, sample)
     return Extra("retest", cells, one.cell.seed, reading, texts=prompt.instructions)
+
+
+async def _validated(one: Ready, step: Step) -> Extra:
+    house = one.house
+    prompt = house.prompt.only(step.criteria).revise(step.instructions)
+    predictions = await house.judge.evaluate(prompt, house.split.validation)
+    measured = measure(house.metric, prompt.criteria, predictions, house.split.validation)
+    return Extra("validated", (one.cell.name,), one.cell.seed, Reading(step.index, step.criteria, (measured,), {}))
 
 
 async def _together(partner: Ready, group: Sequence[Ready], picks: Sequence[Pick], by: str, on: str) -> Extra:

@@ -117,6 +117,11 @@ def _test_calls(one: Ready) -> int:
     return _calls(one, len(one.house.split.test))
 
 
+def validated(one: Ready) -> bool:
+    """Whether a run's steps are judged on the validation rows afterwards: it had no gate that did."""
+    return one.config.protocol == "paper" and not one.house.setups[0].gate.measures
+
+
 def combinations(ready: Sequence[Ready]) -> list[tuple[Ready, int]]:
     """The runs whose judge is asked about combined instructions of mode ST, and how many prompts; once by seed."""
     found: dict[tuple[object, ...], tuple[Ready, int]] = {}
@@ -157,15 +162,18 @@ def _in_addition(study: Study, ready: Sequence[Ready]) -> list[PlannedCell]:
     for one in once.values():
         told = f"re-tests of the initial prompt, {' '.join(one.cell.block)}, seed {one.cell.seed}"
         found.append(_judging(told, one, retests(study, one)))
+    for one in filter(validated, ready):
+        calls = _calls(one, len(one.house.split.validation)) * (1 + one.config.steps)
+        found.append(_judging(f"validation of the steps of {one.cell.name}", one, calls=calls))
     for one, times in combinations(ready):
         told = f"single instructions combined, {' '.join(one.cell.block)}, seed {one.cell.seed}"
         found.append(_judging(told, one, times))
     return sorted(found, key=lambda cell: cell.name)
 
 
-def _judging(name: str, one: Ready, times: int) -> PlannedCell:
+def _judging(name: str, one: Ready, times: int = 0, *, calls: int = 0) -> PlannedCell:
     judge = next(role for role in _roles(one) if role.role == "judge")
-    calls = times * _test_calls(one)
+    calls = calls or times * _test_calls(one)
     each = (judge.prompt_tokens / judge.calls, judge.completion_tokens / judge.calls)
     role = PlannedRole("judge", judge.model, calls, round(calls * each[0]), round(calls * each[1]))
     return PlannedCell(name, (role,))

@@ -53,8 +53,8 @@ class Extra:
     """A judging of the test rows that belongs to no run.
 
     Attributes:
-        kind: "retest" (the initial prompt once more) or "combined" (instructions of runs of one criterion each, put
-            into one prompt).
+        kind: "retest" (the initial prompt once more), "combined" (instructions of runs of one criterion each, put into
+            one prompt) or "validated" (a step of a run without a gate on the validation rows, ``measured`` alone).
         cells: the runs it speaks of.
         seed: of the judging.
         chosen_by: combined: the metric that chose the instructions, "" when the runs' gates did.

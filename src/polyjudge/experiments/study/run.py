@@ -18,7 +18,7 @@ from polyjudge.experiments.config import digest8
 from polyjudge.experiments.events import CellEnded, Event, InCell, Noted, Observer, StudyPlanned, unwatched
 from polyjudge.experiments.optimize import carry_out
 from polyjudge.experiments.probe import probed
-from polyjudge.experiments.study.extras import combined, judged_again
+from polyjudge.experiments.study.extras import combined, judged_again, judged_on_validation
 from polyjudge.experiments.study.file import Study, read_study
 from polyjudge.experiments.study.grid import Cell, cells
 from polyjudge.experiments.study.plan import StudyPlan, plan_of
@@ -164,8 +164,9 @@ class _Work:
     async def beside(self, asked: Study, ready: Sequence[Ready]) -> list[Extra]:
         """The judgings that belong to no run."""
         PART.set(BESIDE)
-        both = await together([judged_again(asked, ready), combined(ready, self.folder.runs)])
-        return [extra for extras in both for extra in extras]
+        runs = self.folder.runs
+        found = await together([judged_again(asked, ready), combined(ready, runs), judged_on_validation(ready, runs)])
+        return [extra for extras in found for extra in extras]
 
     async def _probe(self, ready: Sequence[Ready]) -> None:
         """One after the other, so that what one model was asked is in the journal for the next run."""

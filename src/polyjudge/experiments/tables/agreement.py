@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from polyjudge.experiments.study.records import matrix_of
-from polyjudge.experiments.tables.configurations import Block, Configuration, adjusted, mean_agreement
+from polyjudge.experiments.tables.configurations import Block, Configuration, adjusted, difference, mean_agreement
 from polyjudge.experiments.tables.published import Published
 from polyjudge.experiments.tables.table import Column, Span, Table, Value
 from polyjudge.metrics import pareto
@@ -105,9 +105,13 @@ def honest(found: Blocks, axes: Sequence[str]) -> Table:
     """What may be believed: the prompt that stood at the end, chosen without the test rows."""
     rows: list[tuple[Value, ...]] = []
     for block, _ in found:
-        gains = [one.against_initial(one.last).mean for one in block.configurations]
-        for one, gain, p_holm in zip(block.configurations, gains, adjusted(gains), strict=True):
-            values = (len(one.runs), one.mean(0), one.mean(one.last), gain.value)
+        chosen = [block.chosen(one) for one in block.configurations]
+        gains = [
+            difference(one, ours, one.scores(0)).mean for one, ours in zip(block.configurations, chosen, strict=True)
+        ]
+        for one, ours, gain, p_holm in zip(block.configurations, chosen, gains, adjusted(gains), strict=True):
+            fitted = float(mean_agreement(one.metric, ours, one.people).mean())
+            values = (len(one.runs), one.mean(0), fitted, gain.value)
             rows.append((*head(block, one), *values, *tested(gain, p_holm), _chosen_by(one)))
     return Table(
         "honest",
@@ -175,5 +179,6 @@ def hypervolume(one: Configuration, points: Matrix) -> float:
 
 
 def _chosen_by(one: Configuration) -> str:
-    gate = one.runs[0].config["gate"]
-    return "nothing: the last step" if gate == "none" else f"gate {gate or 'primary'} on validation"
+    if one.gated:
+        return f"gate {one.runs[0].config['gate'] or 'primary'} on validation"
+    return "nothing: the last step" if one.sealed else f"{one.metric.name} on validation, afterwards"

@@ -32,7 +32,10 @@ def effects(found: Blocks, axes: Sequence[str]) -> Table:
             *INTERVALS,
         ),
         tuple(rows),
-        ("Runs are paired that differ in this axis only.", *notes(found)),
+        (
+            "Runs are paired that differ in this axis only; their prompts are those that stood at the end.",
+            *notes(found),
+        ),
         missing="Not there: no axis has two values with complete runs.",
     )
 

@@ -84,6 +84,11 @@ class Configuration:
                 best = step
         return best
 
+    @property
+    def gated(self) -> bool:
+        """Whether a gate chose on the validation rows."""
+        return bool(self.runs[0].config["gate"] != "none")
+
     def against_initial(self, step: int) -> Differences:
         """A step against step 0, run by run."""
         return difference(self, self.scores(step), self.scores(0))
@@ -112,6 +117,25 @@ class Block:
             for run in configuration.runs
         ]
         return found if all(found) else []
+
+    def chosen(self, configuration: Configuration) -> list[Matrix]:
+        """The test scores of the prompt that each run would be left with, chosen without the test rows: what stood at
+        the end, without a gate the best step on the validation rows."""
+        if configuration.gated or configuration.sealed:
+            return configuration.scores(configuration.last)
+        return [self._chosen(configuration, run) for run in configuration.runs]
+
+    def _chosen(self, configuration: Configuration, run: RunRecord) -> Matrix:
+        best: dict[str, tuple[float, int]] = {}
+        for extra in self.extras:
+            if extra.kind != "validated" or run.cell.name not in extra.cells:
+                continue
+            value = extra.reading.measured[0].mean
+            for name in extra.reading.criteria:
+                if name not in best or configuration.metric.is_better(value, best[name][0]):
+                    best[name] = (value, extra.reading.step)
+        steps = [best[name][1] if name in best else run.last for name in configuration.names]
+        return np.column_stack([run.scores[step][:, k] for k, step in enumerate(steps)])
 
 
 def blocks(study: StudyRecord) -> tuple[Block, ...]:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from polyjudge.experiments.tables.agreement import HEAD, Blocks
 from polyjudge.experiments.tables.cherrypick import INITIAL, Combination, combinations, relative_change
-from polyjudge.experiments.tables.configurations import Block, adjusted
+from polyjudge.experiments.tables.configurations import Block, adjusted, difference
 from polyjudge.experiments.tables.meters import NOT_MEASURED, dilution
 from polyjudge.experiments.tables.published import Published
 from polyjudge.experiments.tables.table import Column, Span, Table, Value
@@ -70,7 +70,7 @@ def _improvement(block: Block, never: Value, of: Value) -> Iterator[Row]:
     if open_ones:
         counted = f"{still} of {len(open_ones)} configurations never improved on the initial prompt"
         yield "no step beats the initial prompt, on the test rows", counted, None, "", told
-    gains = [one.against_initial(one.last).mean for one in block.configurations]
+    gains = [difference(one, block.chosen(one), one.scores(0)).mean for one in block.configurations]
     corrected = adjusted(gains)
     signs = [1 if one.metric.higher_is_better else -1 for one in block.configurations]
     credible = [

@@ -36,7 +36,7 @@ def csv_text(table: Table) -> str:
     """One line a row, numbers as they are, a span in two columns; what is missing is empty, what is undefined nan."""
     out = StringIO()
     writer = csv.writer(out, lineterminator="\n")
-    mark = ["simulated"] if table.simulated else []
+    mark = [SIMULATED] if table.simulated else []
     writer.writerow([*(name for column in table.columns for name in _names(column)), *mark])
     for row in table.rows:
         cells = [cell for value, column in zip(row, table.columns, strict=True) for cell in _machine(value, column)]
