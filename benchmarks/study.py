@@ -73,7 +73,7 @@ def start(world: str, options: dict[str, str]) -> subprocess.Popen[bytes]:
     words = [f"--{name}={value}" for name, value in options.items()]
     command = [sys.executable, __file__, "--child", "--world", world, "--", *words]
     with open("progress.log", "ab") as progress:
-        return subprocess.Popen(command, stderr=progress)  # noqa: S603
+        return subprocess.Popen(command, stderr=progress)
 
 
 def answered() -> int:
