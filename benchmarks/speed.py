@@ -180,10 +180,10 @@ def one_run(mode: str, address: str, folder: Path) -> dict[str, float]:
         validation=GATE,
         max_concurrency=PLACES,
     )
-    wall, cpu = time.monotonic() - began, _cpu() - used
+    ended, cpu = time.monotonic(), _cpu() - used
     calls = sum(account.sent for account in done.accounts)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"wall": wall, "cpu": cpu, "calls": calls, "peak_mb": peak}
+    return {"began": began, "ended": ended, "wall": ended - began, "cpu": cpu, "calls": calls, "peak_mb": peak}
 
 
 def _cpu() -> float:
@@ -203,6 +203,8 @@ def measure(mode: str, latency: str, profile: str) -> dict[str, float]:
         found: dict[str, float] = json.loads(out.splitlines()[-1])
         notes = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
     makespan, chain, work = ideal(graph(notes, mode))
+    found["first"] = min(note["came"] for note in notes) - found["began"]
+    found["last"] = found["ended"] - max(note["left"] for note in notes)
     return {**found, "ideal": makespan, "chain": chain, "work": work}
 
 
@@ -216,7 +218,9 @@ def main() -> None:
     if given.alone:
         print(json.dumps(one_run(given.alone[0], given.alone[1], Path(given.alone[2]))))
         return
-    print("latency   mode  calls   wall s  ideal s  ratio  bound s  chain s  CPU ms/call  peak MB")
+    print(
+        "latency   mode  calls   wall s  ideal s  ratio  bound s  chain s  CPU ms/call  peak MB  before first, after last call s"
+    )
     for latency in given.latency:
         for mode in given.modes:
             found = measure(mode, latency, given.profile)
@@ -224,7 +228,8 @@ def main() -> None:
             cpu = 1000 * found["cpu"] / found["calls"]
             print(
                 f"{latency:9} {mode:4} {found['calls']:6.0f} {found['wall']:8.2f} {found['ideal']:8.2f} {ratio:6.3f} "
-                f"{bound:8.2f} {found['chain']:8.2f} {cpu:12.3f} {found['peak_mb']:8.0f}",
+                f"{bound:8.2f} {found['chain']:8.2f} {cpu:12.3f} {found['peak_mb']:8.0f} "
+                f"{found['first']:8.2f} {found['last']:8.2f}",
                 flush=True,
             )
 

@@ -36,6 +36,7 @@ class Journal:
         self._readers = Readers(folder, self._warnings)
         self._writer: Writer | None = None
         self._own: Shard | None = None
+        self._gathered: list[Answer] = []
         self._coming: dict[str, asyncio.Future[Row]] = {}
 
     @property
@@ -85,7 +86,11 @@ class Journal:
         loop = asyncio.get_running_loop()
         stands: asyncio.Future[Row] = loop.create_future()
         text = reply_text(reply)
-        writer.write(Answer(bytes.fromhex(key), text, _storable(role), _storable(model), seconds, loop, stands))
+        if not self._gathered:
+            loop.call_soon(self._hand_over, writer)
+        self._gathered.append(
+            Answer(bytes.fromhex(key), text, _storable(role), _storable(model), seconds, loop, stands)
+        )
         self._coming[key] = stands
         stands.add_done_callback(lambda _: self._forget(key, stands))
         entry = entry_of(await asyncio.shield(stands))
@@ -100,8 +105,15 @@ class Journal:
             self._own.close()
             self._own = None
         if self._writer is not None:
+            self._hand_over(self._writer)
             self._writer.close()
             self._writer = None
+
+    def _hand_over(self, writer: Writer) -> None:
+        """Give the writer at once what came in one turn of the loop: each waking of its thread costs a call's time."""
+        answers, self._gathered = self._gathered, []
+        if answers:
+            writer.write(answers)
 
     def _forget(self, key: str, stands: asyncio.Future[Row]) -> None:
         if self._coming.get(key) is stands:

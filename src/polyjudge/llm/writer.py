@@ -6,6 +6,7 @@ import asyncio
 import sqlite3
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -76,13 +77,13 @@ class Writer:
             self._claim.close()
             raise unwritable(folder, error) from error
         self.failed: JournalError | None = None
-        self._queue: SimpleQueue[Answer | None] = SimpleQueue()
+        self._queue: SimpleQueue[Sequence[Answer] | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="polyjudge-journal", daemon=True)
         self._thread.start()
 
-    def write(self, answer: Answer) -> None:
-        """Hand over an answer; it is committed even if nobody waits for it any more."""
-        self._queue.put(answer)
+    def write(self, answers: Sequence[Answer]) -> None:
+        """Hand over answers; they are committed even if nobody waits for them any more."""
+        self._queue.put(answers)
 
     def close(self) -> None:
         """Commit what was handed over, and end."""
@@ -92,11 +93,11 @@ class Writer:
     def _work(self) -> None:
         more = True
         while more:
-            answers = [self._queue.get()]
-            while len(answers) < BATCH and not self._queue.empty():
-                answers.append(self._queue.get())
-            more = None not in answers
-            batch = [answer for answer in answers if answer is not None]
+            batch: list[Answer] = []
+            while more and (not batch or (len(batch) < BATCH and not self._queue.empty())):
+                answers = self._queue.get()
+                more = answers is not None
+                batch.extend(answers or ())
             if batch:
                 self._settle(batch)
         self._others.close()

@@ -1,0 +1,97 @@
+"""What single parts take: looking an answer up among a million, and resampling four statistics.
+
+    python benchmarks/parts.py [--entries 1000000] [--resamples 10000]
+
+The journal is filled row by row as the writer does it, in two shards, read by a new process's worth of open files;
+lookups are drawn from all keys, half of them absent. Resampling: 480 rows of 30 documents, four criteria of integer
+scores against means of three raters.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import hashlib
+import resource
+import tempfile
+import time
+from pathlib import Path
+from random import Random
+
+import numpy as np
+
+from polyjudge.llm.entry import compress, reply_text
+from polyjudge.llm.journal import Journal
+from polyjudge.llm.request import Reply, Usage
+from polyjudge.llm.shard import Row, Shard
+from polyjudge.metrics.agreement import metric
+from polyjudge.metrics.levels import Levels
+from polyjudge.metrics.uncertainty import bootstrap
+
+
+def key(number: int) -> bytes:
+    return hashlib.sha256(str(number).encode()).digest()
+
+
+def fill(folder: Path, entries: int) -> None:
+    """Two shards with every second key each."""
+    reply = compress(reply_text(Reply('{"coherence": 3, "fluency": 4}', "stop", "m", Usage(700, 20, 0))))
+    for number in (1, 2):
+        shard = Shard.create(folder / f"shard-{number:04d}.sqlite")
+        for start in range(number - 1, entries, 20_000):
+            shard.begin()
+            for at in range(start, min(entries, start + 20_000), 2):
+                shard.add(key(at), Row(1.0, 0.2, "judge", "m", reply))
+            shard.commit()
+        shard.close()
+
+
+async def look_up(folder: Path, entries: int, times: int) -> tuple[float, float]:
+    """Milliseconds a lookup, and by how many MB the process grew."""
+    journal, chance = Journal(folder), Random(1)
+    await journal.get(key(0).hex())
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    wanted = [key(chance.randrange(2 * entries)).hex() for _ in range(times)]
+    began, found = time.process_time(), 0
+    for one in wanted:
+        found += await journal.get(one) is not None
+    took = time.process_time() - began
+    journal.close()
+    assert 0.4 * times < found < 0.6 * times
+    return 1000 * took / times, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+
+
+def resample(resamples: int) -> dict[str, float]:
+    """Processor seconds of each statistic."""
+    chance = np.random.default_rng(0)
+    quality = chance.normal(3, 1, (480, 4))
+    human = np.clip(np.round(quality[..., None] + chance.normal(0, 0.7, (480, 4, 3))), 1, 5).mean(axis=2)
+    judged = np.clip(np.round(quality + chance.normal(0, 0.9, (480, 4))), 1, 5)
+    documents = [f"d{row // 16}" for row in range(480)]
+    took = {}
+    for name in ("spearman", "kendall", "qwk", "mae"):
+        began = time.process_time()
+        bootstrap(metric(name), judged, human, levels=Levels(1, 5, 1), documents=documents, n_resamples=resamples)
+        took[name] = time.process_time() - began
+    return took
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--entries", type=int, default=1_000_000)
+    parser.add_argument("--resamples", type=int, default=10_000)
+    given = parser.parse_args()
+    took = resample(given.resamples)
+    print(
+        f"{given.resamples} resamples of 480 rows x 4: " + ", ".join(f"{k} {v:.2f} s" for k, v in took.items()), end=""
+    )
+    print(f"; {sum(took.values()):.2f} s of processor time")
+    with tempfile.TemporaryDirectory() as name:
+        fill(Path(name), given.entries)
+        size = sum(path.stat().st_size for path in Path(name).iterdir()) / 2**20
+        each, grown = asyncio.run(look_up(Path(name), given.entries, 20_000))
+    print(f"{given.entries} answers ({size:.0f} MB): {each:.4f} ms a lookup, {grown:.1f} MB more memory after 20000")
+
+
+if __name__ == "__main__":
+    main()
