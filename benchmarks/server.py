@@ -32,6 +32,7 @@ MARK = re.compile(r"<<(\d+)>>")
 ROW = re.compile(r"item-(\d+)-")
 CRITERIA = ("coherence", "consistency", "fluency", "relevance")
 _ASKED = re.compile(rf"\b({'|'.join(CRITERIA)})\b")
+_FIELD = re.compile(r"\[\[ ## (\w+) ## \]\]")
 _STAGES = {
     "You are a careful, even-handed evaluator": "judge",
     "You check the work of an automatic judge": "loss",
@@ -105,7 +106,22 @@ def _reply(text: str, number: int, chance: Random) -> str:
         return json.dumps({**rated, "note": mark})
     if kind == "optimizer" and "one JSON object" in text:
         return json.dumps({name: f"Weigh what readers would say of {name}, {mark} first." for name in asked(text)})
-    return f"Weigh what readers would say, first of all {mark}, and mind the small differences."
+    advice = f"Weigh what readers would say, first of all {mark}, and mind the small differences."
+    # The forms in which other packages want their answers.
+    if "<IMPROVED_VARIABLE>" in text:
+        return f"<IMPROVED_VARIABLE>{advice}</IMPROVED_VARIABLE>"
+    if "[[ ## " in text:
+        wanted = dict.fromkeys(_FIELD.findall(text.rpartition("Respond with")[2]))
+        return "\n\n".join(f"[[ ## {name} ## ]]\n{_field(name, advice, chance)}" for name in wanted)
+    if "<final_answer>" in text:
+        return f"{mark} <final_answer>{chance.randint(1, 5)}</final_answer>"
+    if "<prompt>" in text:
+        return f"<prompt>{advice}</prompt>"
+    return f"```\n{advice}\n```" if "```" in text else f"{chance.randint(1, 5)}. {advice}"
+
+
+def _field(name: str, advice: str, chance: Random) -> str:
+    return {"rating": str(chance.randint(1, 5)), "completed": ""}.get(name, advice)
 
 
 async def serve(port: int, kind: str, seed: int, log: IO[str] | None) -> None:

@@ -218,9 +218,7 @@ def main() -> None:
     if given.alone:
         print(json.dumps(one_run(given.alone[0], given.alone[1], Path(given.alone[2]))))
         return
-    print(
-        "latency   mode  calls   wall s  ideal s  ratio  bound s  chain s  CPU ms/call  peak MB  before first, after last call s"
-    )
+    print("latency   mode  calls   wall s  ideal s  ratio  bound s  chain s  CPU ms/call  peak MB  start s    end s")
     for latency in given.latency:
         for mode in given.modes:
             found = measure(mode, latency, given.profile)
