@@ -220,3 +220,12 @@ def test_what_can_only_bring_the_same_answer_is_not_asked_again() -> None:
     prompt = replace(PROMPT, reply_begins="The writer feels")
     assert asyncio.run(judge.predict(prompt, ROW)).unscored == NAMES
     assert len(asker.asked) == 1
+
+
+def test_rows_by_the_hundred_wait_for_a_single_one_that_others_follow() -> None:
+    asker = ScriptedAsker(full)
+    judge = judge_of(asker)
+    asyncio.run(judge.predict(PROMPT, ROW))
+    asyncio.run(judge.evaluate(PROMPT, rows(2)))
+    asyncio.run(judge.behind.evaluate(PROMPT, rows(2)))
+    assert [request.rank for request in asker.asked] == [0, 1, 1, 2, 2]

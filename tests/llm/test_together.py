@@ -79,3 +79,19 @@ def test_a_cancellation_from_outside_stays_one() -> None:
         return False
 
     assert asyncio.run(run())
+
+
+def test_others_get_their_turn_while_many_are_started() -> None:
+    order: list[str] = []
+
+    async def one(name: str) -> None:
+        order.append(name)
+
+    async def scenario() -> None:
+        other = asyncio.ensure_future(one("other"))
+        await together(one(str(number)) for number in range(100))
+        await other
+
+    asyncio.run(scenario())
+    assert order.index("other") < 20
+    assert [name for name in order if name != "other"] == [str(number) for number in range(100)]

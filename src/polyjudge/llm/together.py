@@ -9,12 +9,19 @@ from typing import Any, TypeVar
 
 T = TypeVar("T")
 
+# After starting so many, others get their turn: hundreds of prompts take a tenth of a second to be written.
+_BREATH = 16
+
 
 async def together(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:
     """The results in the order of ``work``."""
     try:
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(coroutine) for coroutine in work]
+            tasks = []
+            for coroutine in work:
+                tasks.append(group.create_task(coroutine))
+                if len(tasks) % _BREATH == 0:
+                    await asyncio.sleep(0)
     except BaseExceptionGroup as errors:
         raise _first(errors) from None
     return [task.result() for task in tasks]
