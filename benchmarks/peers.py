@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -104,9 +105,9 @@ def install(package: str, folder: Path) -> Path:
     """The interpreter of an environment that holds the package; what stands there is used again."""
     python = folder / package / "bin" / "python"
     if not python.exists():
-        subprocess.run([sys.executable, "-m", "venv", str(folder / package)], check=True)  # noqa: S603
+        subprocess.run([sys.executable, "-m", "venv", str(folder / package)], check=True)
         command = [str(python), "-m", "pip", "install", "--quiet", *PACKAGES[package]]
-        subprocess.run(command, check=True, timeout=600)  # noqa: S603
+        subprocess.run(command, check=True, timeout=600)
     return python
 
 
@@ -119,11 +120,18 @@ def measure(package: str, python: Path, latency: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as name:
         data, log = Path(name) / "rows.json", Path(name) / "server.log"
         data.write_text(json.dumps(rows), "utf-8")
+        # No cache of an earlier run.
+        fresh = {**os.environ, "HOME": name, "XDG_CACHE_HOME": name, "DSPY_CACHEDIR": name}
         script = _MEASURED.format(package=package, work=WORK[package])
         with server(latency, log) as address:
             began = time.monotonic()
-            done = subprocess.run(  # noqa: S603
-                [str(python), "-c", script, address, str(data)], capture_output=True, text=True, timeout=300, cwd=name
+            done = subprocess.run(
+                [str(python), "-c", script, address, str(data)],
+                capture_output=True,
+                text=True,
+                timeout=300,
+                cwd=name,
+                env=fresh,
             )
         if done.returncode or not done.stdout.strip().endswith("}"):
             raise RuntimeError((done.stderr.strip().splitlines() or ["it said nothing"])[-1][:200])
