@@ -125,3 +125,9 @@ def test_a_value_that_cannot_be_a_key_is_refused_unseen(value: str, tmp_path: Pa
         find_key(VARIABLE, {VARIABLE: value}, tmp_path)
     assert VARIABLE in str(caught.value)
     assert value not in str(caught.value)
+
+
+@pytest.mark.parametrize("password", ["pl/anted", "pl@nted", "pl/a@n+ted=="])
+def test_a_password_that_was_not_quoted_is_masked_as_a_whole(password: str) -> None:
+    told = redact(f"cannot read 'http://me:{password}@127.0.0.1:9/v1': no port")
+    assert told == "cannot read 'http://***@127.0.0.1:9/v1': no port"

@@ -25,7 +25,8 @@ _PATTERNS = (
     (re.compile(r"(?i)\b(bearer\s+)[\w.~+/=*-]{6,}"), rf"\1{MASK}"),
     (re.compile(r"\b(sk-|gsk_|hf_|xai-|AIza)[\w*.-]{6,}"), rf"\1{MASK}"),
     (re.compile(r"(?i)\b((?:[\w-]*[_-])?(?:key|token|secret|password))=[^&\s\"'<>#]+"), rf"\1={MASK}"),
-    (re.compile(r"(?i)\b([a-z][a-z0-9+.-]{0,20}://)[^/\s@\"'<>]+@"), rf"\1{MASK}@"),
+    # Up to the last @: a password that was not quoted may hold a slash or another one.
+    (re.compile(r"(?i)\b([a-z][a-z0-9+.-]{0,20}://)[^\s\"'<>]+@"), rf"\1{MASK}@"),
 )
 
 _KEY_NAME = re.compile(r"(?i)key|token|secret|password|authorization")
