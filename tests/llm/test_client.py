@@ -872,3 +872,27 @@ def test_an_address_where_nobody_ever_listened_is_given_up_within_seconds() -> N
     attempts, seconds = asyncio.run(scenario(answered_before=False))
     assert (attempts, seconds < 3) == (3, True)
     assert asyncio.run(scenario(answered_before=True))[0] == 6
+
+
+def test_a_refused_call_does_not_wait_for_a_call_that_waits_for_its_place() -> None:
+    """An overload leaves one place, the refused call has it, and the verdict on the refusal hangs on the other call."""
+    seen: list[str] = []
+
+    async def answer(request: Request) -> Reply:
+        seen.append(text_of(request))
+        if text_of(request) == "filtered":
+            await asyncio.sleep(0.05)
+            raise CallFailed("filtered", retryable=False, scope="request")
+        if seen.count("busy") == 1:
+            raise CallFailed("429", retryable=True, overloaded=True)
+        return Reply("fine")
+
+    async def run() -> list[object]:
+        limits = Limits(max_concurrency=2, backoff=0.005)
+        async with Client({"m": HandBackend(answer)}, limits=limits) as client:
+            asked = asyncio.gather(*(client.ask(ask_for(one)) for one in ("busy", "filtered")), return_exceptions=True)
+            return list(await asyncio.wait_for(asked, 10))
+
+    busy, filtered = asyncio.run(run())
+    assert isinstance(busy, Reply)
+    assert isinstance(filtered, ReplyError)

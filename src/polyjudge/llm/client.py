@@ -191,8 +191,13 @@ class Client:
             return found
         if self._journal is not None:
             self._journal.claim()
-        async with self._landings.hold(await desk.lines.take(request), key) as place:
-            return await self._send(desk, place, request, key)
+        try:
+            async with self._landings.hold(await desk.lines.take(request), key) as place:
+                return await self._send(desk, place, request, key)
+        except CallFailed as failure:
+            refused = failure
+        # Without its place: the verdict waits for calls that may be waiting for one.
+        raise await self._refusal(desk, desk.trial(request), refused) from refused
 
     async def _replayed(self, desk: Desk, request: Request, key: str) -> Reply | None:
         """The journal's answer, if it has one."""
@@ -224,7 +229,11 @@ class Client:
         return reply
 
     async def _send(self, desk: Desk, place: Place, request: Request, key: str) -> Reply:
-        """Try until there is an answer, and blame a refusal on whom it concerns."""
+        """Try until there is an answer.
+
+        Raises:
+            CallFailed: refused; on whom to blame that, ``_refusal`` says.
+        """
         trial = desk.trial(request)
         answered = False
         trial.begin()
@@ -232,11 +241,8 @@ class Client:
             reply = await self._persist(desk, place, request, key)
             answered = True
             return reply
-        except CallFailed as failure:
-            refused = failure
         finally:
             trial.end(accepted=answered)
-        raise await self._refusal(desk, trial, refused) from refused
 
     async def _persist(self, desk: Desk, place: Place, request: Request, key: str, *, alone: bool = False) -> Reply:
         """Try until there is an answer.
