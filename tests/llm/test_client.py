@@ -875,7 +875,7 @@ def test_an_address_where_nobody_ever_listened_is_given_up_within_seconds() -> N
 
 
 def test_a_refused_call_does_not_wait_for_a_call_that_waits_for_its_place() -> None:
-    """An overload leaves one place, the refused call has it, and the verdict on the refusal hangs on the other call."""
+    """An overload leaves one place, the refused call has it, and the verdict hangs on the other call."""
     seen: list[str] = []
 
     async def answer(request: Request) -> Reply:
