@@ -48,7 +48,7 @@ class Logged:
         return reply
 
 
-def study(world: str, log: Path, options: dict[str, str]) -> StudyResult:
+def study(world: str, log: Path, options: dict[str, str | int]) -> StudyResult:
     model = f"simulated/{world}"
     with watching(quiet=False) as observer:
         return polyjudge.study(
@@ -62,14 +62,14 @@ def study(world: str, log: Path, options: dict[str, str]) -> StudyResult:
         )
 
 
-def child(world: str, options: dict[str, str]) -> None:
+def child(world: str, options: dict[str, str | int]) -> None:
     result = study(world, Path("asked.log"), options)
     used = resource.getrusage(resource.RUSAGE_SELF)
     took = f"{result.seconds:.0f} s, CPU {used.ru_utime + used.ru_stime:.0f} s, peak {used.ru_maxrss >> 10} MB"
     print(f"last invocation: {took}")
 
 
-def start(world: str, options: dict[str, str]) -> subprocess.Popen[bytes]:
+def start(world: str, options: dict[str, str | int]) -> subprocess.Popen[bytes]:
     words = [f"--{name}={value}" for name, value in options.items()]
     command = [sys.executable, __file__, "--child", "--world", world, "--", *words]
     with open("progress.log", "ab") as progress:
@@ -92,11 +92,12 @@ def committed(keys: set[str]) -> set[str]:
     return asyncio.run(look())
 
 
-def main(world: str, kills: int, options: dict[str, str]) -> None:
+def main(world: str, kills: int, options: dict[str, str | int]) -> None:
     model = f"simulated/{world}"
     planned = polyjudge.plan_study("paper", data=model, model=model, **options).calls
     print(f"planned: {planned:,} calls at most; CPUs {os.cpu_count()}, load {os.getloadavg()[0]:.1f}")
-    began, lost, again = time.monotonic(), 0.0, 0
+    began, lost = time.monotonic(), 0.0
+    checks: list[tuple[int, set[str]]] = []
     for kill in range(1, kills + 1):
         process = start(world, options)
         while process.poll() is None and answered() < planned * 0.8 * kill / (kills + 1):
@@ -108,18 +109,17 @@ def main(world: str, kills: int, options: dict[str, str]) -> None:
         paused = time.monotonic()
         before = Path("asked.log").read_text("ascii").split()
         held = committed(set(before))
+        checks.append((len(before), held))
         print(
             f"kill {kill}: after {paused - began:.0f} s, {len(before):,} answers given, {len(held):,} in the journal"
         )
         lost += time.monotonic() - paused
-        process = start(world, options) if kill == kills else process
-    process = process if kills else start(world, options)
+    process = start(world, options)
     if process.wait():
         raise SystemExit(f"failed; see {Path('progress.log').read_text()[-2000:]}")
     seconds = time.monotonic() - began - lost
     asked = Path("asked.log").read_text("ascii").split()
-    if kills:
-        again = sum(key in held for key in asked[len(before) :])
+    again = sum(key in held for start_of, held in checks for key in asked[start_of:])
     tables = sorted(path.name for path in Path("out/tables").iterdir() if path.suffix == ".md")
     print(f"wall: {seconds:.0f} s over {kills + 1} starts, {len(set(asked)) / seconds:,.0f} calls a second")
     print(f"calls: {len(asked):,} answered, {len(asked) - len(set(asked)):,} of them twice (under way at a kill)")
@@ -135,7 +135,8 @@ if __name__ == "__main__":
     parser.add_argument("--child", action="store_true", help=argparse.SUPPRESS)
     parser.add_argument("options", nargs="*", help="--NAME=VALUE of the study")
     asked_for = parser.parse_args()
-    own = dict(word.lstrip("-").replace("-", "_").split("=", 1) for word in asked_for.options)
+    pairs = (word.lstrip("-").split("=", 1) for word in asked_for.options)
+    own = {name.replace("-", "_"): int(value) if value.isdigit() else value for name, value in pairs}
     if asked_for.child:
         child(asked_for.world, own)
     else:
