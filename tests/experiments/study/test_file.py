@@ -62,6 +62,15 @@ def test_naming_a_table_by_its_name_keeps_what_it_sets() -> None:
     assert [(cell.settings.config.layout, cell.settings.config.batch) for cell in found] == [("solo", 2)]
 
 
+def test_a_settings_file_fills_in_what_the_study_leaves_open(tmp_path: Path) -> None:
+    (tmp_path / "own.toml").write_text("steps = 4\nbatch = 5\n[parameters.loss]\ntemperature = 0.2\n")
+    study = content() | {"options": {"steps": 9, "parameters": {"judge": {"temperature": 0.3}}}}
+    (cell,) = cells(read_study(study, config=str(tmp_path / "own.toml")))
+    config = cell.settings.config
+    assert (config.steps, config.batch) == (9, 5)
+    assert (config.parameters["judge"].temperature, config.parameters["loss"].temperature) == (0.3, 0.2)
+
+
 def test_an_axis_is_not_overruled_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POLYJUDGE_MODE", "SSS")
     found = cells(read_study(content() | {"axes": {"mode": ["CCC", "SCC"]}}))

@@ -11,7 +11,7 @@ from typing import Any
 from polyjudge.datasets.problems import Problems, clipped, nearest
 from polyjudge.errors import ConfigError
 from polyjudge.experiments.config import CIRCUMSTANCES, resolve
-from polyjudge.experiments.sources import from_file
+from polyjudge.experiments.sources import from_file, merge
 
 SECTIONS = ("study", "axes", "options")
 KEYS = ("data", "models", "recipe", "seeds", "retests")
@@ -67,7 +67,8 @@ def read_study(study: str | Path | Mapping[str, Any], **overrides: Any) -> Study
     Args:
         study: where it stands.
         overrides: ``data``, ``model`` and ``seeds`` replace the file's lists, an option that is an axis replaces its
-            values; any other option is set for all runs. A list or a text with commas names several.
+            values; any other option is set for all runs. A list or a text with commas names several. ``config`` is a
+            settings file, over which the study's own options win.
 
     Raises:
         ConfigError: everything that is wrong with it, each by its key.
@@ -83,6 +84,9 @@ def read_study(study: str | Path | Mapping[str, Any], **overrides: Any) -> Study
     for axis, only in narrowed.items():
         axes[axis] = [_own(axes[axis], one) for one in only]
     options |= {"recipe": head["recipe"]} if "recipe" in head else {}
+    if "config" in chosen:
+        # The study says what is compared; a settings file fills in the rest, such as prices.
+        options = merge({"[options]": options, "config file": from_file(chosen.pop("config"))})[0]
     found = Study(
         name=name,
         source=source,
