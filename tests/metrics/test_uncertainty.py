@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from polyjudge.metrics import METRICS, Levels, bootstrap, metric, paired_bootstrap, table
-from polyjudge.metrics.uncertainty import FEWEST_CLUSTERS, MOST_UNDEFINED
+from polyjudge.metrics.uncertainty import FEWEST_CLUSTERS, MOST_UNDEFINED, contrast_bootstrap
 
 NAN = float("nan")
 FIVE = Levels(1, 5)
@@ -255,3 +255,24 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say():
             covered[way] += found.low <= truth <= found.high
     assert 0.88 <= covered["documents"] / trials <= 0.99
     assert covered["rows"] < covered["documents"]
+
+
+def test_a_contrast_of_two_is_their_paired_difference_and_of_one_the_metric():
+    human, (first, second), documents = some_scores(5)
+    options = {"levels": FIVE, "documents": documents, "n_resamples": 60, "seed": 4}
+    paired = paired_bootstrap(SPEARMAN, first, second, human, **options)
+    assert contrast_bootstrap(SPEARMAN, [(1, first), (-1, second)], human, **options) == paired
+    alone = contrast_bootstrap(SPEARMAN, [(1, first)], human, **options)
+    assert alone == bootstrap(SPEARMAN, first, human, **options)
+
+
+def test_a_contrast_of_differences_is_taken_on_the_rows_that_all_scored():
+    human, (first, second), _ = some_scores(6)
+    third = np.where(np.arange(len(human))[:, None] < 9, NAN, human)
+    found = contrast_bootstrap(SPEARMAN, [(1, first), (-1, second), (-1, third), (1, first)], human, levels=FIVE)
+    rows = ~np.isnan(first + second + third + human)
+    assert found.n_pairs == tuple(rows.sum(axis=0))
+    k = [SPEARMAN(one[rows[:, 0], 0], human[rows[:, 0], 0]) for one in (first, second, third)]
+    assert found.per_criterion[0].value == pytest.approx(2 * k[0] - k[1] - k[2])
+    with pytest.raises(ValueError, match="at least one"):
+        contrast_bootstrap(SPEARMAN, [], human)

@@ -123,12 +123,64 @@ def paired_bootstrap(
         ValueError: as `bootstrap`.
     """
     contest = Contest.of(predicted_a, predicted_b, human)
-    values = contest.differences(metric, levels, documents, grouping)
-    clusters = Clusters.of(documents, len(contest.human))
-    ours = statistics(metric, contest.a, contest.human, clusters, levels, grouping)
-    theirs = statistics(metric, contest.b, contest.human, clusters, levels, grouping)
-    replicates = np.vstack([ours(counts) - theirs(counts) for counts in draws(clusters.count, n_resamples, seed)])
-    return _intervals(values, replicates, level, ~np.isnan(contest.human), clusters)
+    return contrast_bootstrap(
+        metric,
+        [(1.0, contest.a), (-1.0, contest.b)],
+        contest.human,
+        levels=levels,
+        documents=documents,
+        grouping=grouping,
+        n_resamples=n_resamples,
+        level=level,
+        seed=seed,
+    )
+
+
+def contrast_bootstrap(
+    metric: Metric,
+    terms: Sequence[tuple[float, npt.ArrayLike]],
+    human: npt.ArrayLike,
+    *,
+    levels: Scales = None,
+    documents: Documents | None = None,
+    grouping: Grouping = "pooled",
+    n_resamples: int = 2000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Intervals:
+    """Intervals of a weighted sum of the agreements of several judges of the same rows, such as a difference of two
+    differences: ``terms`` are (weight, predicted), each (n, K) or (n,), NaN = missing.
+
+    All are evaluated on the same resampled documents and, criterion by criterion, on the rows that all scored.
+
+    Raises:
+        ValueError: as `bootstrap`, or without a term.
+    """
+    if not terms:
+        raise ValueError("a contrast needs at least one term")
+    people = matrix(human, "human")
+    judges = [matrix(predicted, "predicted") for _, predicted in terms]
+    scored = np.logical_and.reduce([scored_rows(judge, people) for judge in judges])
+    people = np.where(scored, people, np.nan)
+    judges = [np.where(scored, judge, np.nan) for judge in judges]
+    clusters = Clusters.of(documents, len(people))
+    weights = [weight for weight, _ in terms]
+    on_rows = [
+        table(metric, judge, people, levels=levels, documents=documents, grouping=grouping).per_criterion
+        for judge in judges
+    ]
+    values = [
+        sum(weight * own[k].value for weight, own in zip(weights, on_rows, strict=True))
+        for k in range(people.shape[1])
+    ]
+    resampled = [statistics(metric, judge, people, clusters, levels, grouping) for judge in judges]
+    replicates = np.vstack(
+        [
+            np.sum([weight * each(counts) for weight, each in zip(weights, resampled, strict=True)], axis=0)
+            for counts in draws(clusters.count, n_resamples, seed)
+        ]
+    )
+    return _intervals(values, replicates, level, scored, clusters)
 
 
 def _intervals(
