@@ -46,17 +46,22 @@ def load(
     """
     if limit is not None and limit < 1:
         raise ConfigError(f"limit={limit!r}: at least one row is needed")
+    found = _limited(_load(data, criteria, ratings_required), limit)
+    return replace(found, given=_again(data)) if isinstance(data, (str, Path)) else found
+
+
+def _load(data: Data, criteria: Criteria | None, ratings_required: bool) -> Dataset:
     if isinstance(data, str) and data in registry.names("datasets"):
         dataset: Dataset = registry.lookup("datasets", data)()
         if criteria is not None:
             dataset = _under(dataset, load_rubric(criteria))
-        return _limited(dataset, limit)
+        return dataset
     if isinstance(data, str) and data.startswith(PREFIX):
-        return _limited(_of_hub(data, criteria, ratings_required), limit)
+        return _of_hub(data, criteria, ratings_required)
     family, slash, rest = data.partition("/") if isinstance(data, str) else ("", "", "")
     if slash and family in registry.names("families") and Path(rest).suffix not in ENDINGS:
         made: Dataset = registry.lookup("families", family)(rest)
-        return _limited(made if criteria is None else _under(made, load_rubric(criteria)), limit)
+        return made if criteria is None else _under(made, load_rubric(criteria))
     name = "rows"
     if isinstance(data, (str, Path)):
         path = _path(data)
@@ -65,7 +70,13 @@ def load(
         table = table_of(data)
     if criteria is None:
         raise _no_criteria(table)
-    return _limited(dataset_of(table, load_rubric(criteria), name, ratings_required), limit)
+    return dataset_of(table, load_rubric(criteria), name, ratings_required)
+
+
+def _again(data: str | Path) -> str:
+    """A name as it is, and a path from wherever it is asked for again."""
+    path = Path(data)
+    return str(path.absolute()) if is_there(path) else str(data)
 
 
 def load_rubric(criteria: Criteria) -> Rubric:

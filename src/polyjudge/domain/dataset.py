@@ -52,6 +52,7 @@ class Dataset:
             with ``examples``; None when the data names none.
         notes: what loading changed or found, for the user to read.
         simulated: whether nobody rated and a simulated world made texts and ratings.
+        given: by which name or path it can be loaded again; "" for rows in memory.
     """
 
     name: str
@@ -61,6 +62,7 @@ class Dataset:
     splits: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
     simulated: bool = False
+    given: str = ""
 
     @property
     def digest(self) -> str:
