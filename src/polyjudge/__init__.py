@@ -13,6 +13,7 @@ from polyjudge.version import __version__
 if TYPE_CHECKING:
     from polyjudge.experiments.audit import Audit, audit
     from polyjudge.experiments.check import Check, check
+    from polyjudge.experiments.diagnose import Diagnosed, diagnose, plan_diagnosis
     from polyjudge.experiments.loaded import LoadedJudge
     from polyjudge.experiments.loaded import load_judge as load
     from polyjudge.experiments.optimize import optimize
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Audit",
     "Check",
+    "Diagnosed",
     "LoadedJudge",
     "Run",
     "Scores",
@@ -38,8 +40,10 @@ __all__ = [
     "cache_prune",
     "cache_show",
     "check",
+    "diagnose",
     "load",
     "optimize",
+    "plan_diagnosis",
     "plan_study",
     "pull",
     "score",
@@ -60,6 +64,9 @@ def __getattr__(name: str) -> Any:
         "cache_show": "experiments.upkeep:cache_show",
         "audit": "experiments.audit:audit",
         "check": "experiments.check:check",
+        "Diagnosed": "experiments.diagnose:Diagnosed",
+        "diagnose": "experiments.diagnose:diagnose",
+        "plan_diagnosis": "experiments.diagnose:plan_diagnosis",
         "load": "experiments.loaded:load_judge",
         "optimize": "experiments.optimize:optimize",
         "pull": "experiments.upkeep:pull",

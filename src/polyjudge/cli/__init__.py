@@ -18,6 +18,7 @@ VERBS = {
     "check": "What is known before anything is paid: splits, leaks, ceilings, power, planned calls.",
     "optimize": "Fit a judge's prompt to human ratings.",
     "study": "Run a grid of runs, such as the paper's ten configurations, and make its tables.",
+    "diagnose": "Say what went wrong in a run: dilution, interference, disobedience.",
     "score": "Score new texts with a fitted judge.",
     "audit": "Audit a judge that already scores, from any tool; no model, no key.",
     "data": "List the registered data sets, show or fetch one.",

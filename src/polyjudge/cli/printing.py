@@ -9,6 +9,8 @@ import click
 
 from polyjudge.experiments.check import Check, CriterionCheck
 from polyjudge.experiments.costs import billed, cost_text, total_text
+from polyjudge.experiments.diagnose import Diagnosed
+from polyjudge.experiments.diagnosis_page import verdict_lines
 from polyjudge.experiments.plan import PlannedRole
 from polyjudge.experiments.result import Run
 from polyjudge.experiments.scores import Scores
@@ -62,6 +64,32 @@ def print_run(run: Run, as_json: bool) -> None:
             f"judge: {run.path / 'judge.yaml'}",
         ]
     )
+
+
+def print_diagnosis(found: Diagnosed, as_json: bool) -> None:
+    """The verdicts, and where the rest stands."""
+    if as_json:
+        click.echo(codec.pretty({"path": str(found.path), "diagnosis": found.diagnosis, "accounts": found.accounts}))
+        return
+    _lines(
+        [
+            "",
+            *verdict_lines(found.verdicts),
+            *found.diagnosis.notes,
+            "",
+            *account_lines(found.accounts, found.seconds),
+            "",
+            f"diagnosis: {found.path / 'diagnosis.md'}",
+        ]
+    )
+
+
+def print_diagnosis_plan(roles: Sequence[PlannedRole], as_json: bool) -> None:
+    """What a diagnosis would ask."""
+    if as_json:
+        click.echo(codec.pretty(roles))
+        return
+    _lines(_planned(roles, "what the journal holds is free"))
 
 
 def print_scores(scores: Scores, as_json: bool) -> None:
@@ -165,18 +193,22 @@ def _criterion(one: CriterionCheck, floors: list[str]) -> list[str]:
 
 
 def _plan(found: Check) -> Iterable[str]:
+    yield from _planned(found.roles)
+
+
+def _planned(roles: Sequence[PlannedRole], *more: str) -> Iterable[str]:
     columns = ("role", "model", "calls", "prompt tokens", "completion tokens", "USD")
-    yield from table_text([_role(role) for role in found.roles], columns)
-    merged = sum(role.merged for role in found.roles)
+    yield from table_text([_role(role) for role in roles], columns)
+    merged = sum(role.merged for role in roles)
     of_them = f" (at most {merged:,} of them for merged prompts)" if merged else ""
-    choosing = sum(role.choosing for role in found.roles)
-    yield (
-        f"Planned: {found.calls:,} calls{of_them}, about {found.tokens:,} tokens (estimate; re-asks and retries not "
-        f"counted)."
-    )
+    calls = sum(role.calls for role in roles)
+    tokens = sum(role.prompt_tokens + role.completion_tokens for role in roles)
+    said = "; ".join(("estimate", *more, "re-asks and retries not counted"))
+    yield f"Planned: {calls:,} calls{of_them}, about {tokens:,} tokens ({said})."
+    choosing = sum(role.choosing for role in roles)
     if choosing:
         yield f"{choosing:,} calls only serve to choose the layout; the rest is planned for the one of most calls."
-    yield f"Estimated cost, with nothing cached: {total_text(found.roles)}."
+    yield f"Estimated cost, with nothing cached: {total_text(roles)}."
 
 
 def _role(role: PlannedRole) -> tuple[str, ...]:

@@ -104,7 +104,8 @@ class Attribution:
         step: the step's index.
         criterion: the one it was written for.
         group: the criteria that the gradients were written for in one call.
-        said: the model's answer; "" = unreadable.
+        said: the model's answer; "" = nothing was said of the criterion, which counts as a miss. An answer that
+            cannot be read is no attribution, and counted.
         choices: how many criteria there were to choose from.
         asked: as in ``Rating``.
     """
@@ -199,11 +200,12 @@ class Adherence:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """Agreement of some instructions in some company, on the same fresh rows as all other cells.
+    """Agreement of some instructions in some company, on fresh rows; each cell on the rows that it scored.
 
     Attributes:
-        instructions: "initial", "fitted", "padded" (the fitted ones, all as long as the longest), "cut" (all as
-            short as the shortest) or "picked" (the best step of each criterion).
+        instructions: "initial", "fitted", "padded" (the fitted ones, the shorter as long as the longest by neutral
+            sentences), "cut" (the longer cut at sentence ends to the median length) or "picked" (the best step of
+            each criterion).
         company: "apart" (a call each) or "together" (one call for all).
         criterion: its name, or ``MEAN``.
         agreement: by the primary metric.
@@ -276,7 +278,8 @@ class Interference:
         unit: what the intervals resample: "documents", "different texts" or "rows".
         clusters: how many of them.
         cells: the 2x2, and the length controls.
-        figures: together minus apart for each set of instructions, and their interaction; paired.
+        figures: together minus apart for each set of instructions, and differences between these; paired.
+        evidence: those of them that the verdict looks at, with its own level.
         pairs: criterion by criterion; empty for fewer than two.
         cherry_pick: None when it was not asked for.
     """
@@ -287,6 +290,7 @@ class Interference:
     clusters: int
     cells: tuple[Cell, ...]
     figures: tuple[Figure, ...]
+    evidence: tuple[Figure, ...]
     pairs: tuple[Pair, ...] = ()
     cherry_pick: CherryPick | None = None
 

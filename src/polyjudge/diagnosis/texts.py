@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 
-from polyjudge.diagnosis.records import InstructionFacts, Similarity
+from polyjudge.diagnosis.records import MEAN, Estimate, Figure, InstructionFacts, Similarity, Texts
 from polyjudge.diagnosis.wording import joined, naming
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.records import Gradient, Step
@@ -56,6 +56,26 @@ def _facts(step: int, name: str, text: str, initial: str, names: Sequence[str]) 
         naming_others=naming_others(text, name, names),
         drift=0.0 if text == initial else 1 - likeness([text, initial])[0, 1],
     )
+
+
+def all_texts(steps: Sequence[Step], names: Sequence[str]) -> Texts:
+    """Everything about the texts of a run; ``names`` are all of its criteria."""
+    shares = {
+        name: [
+            naming_others(gradient.text, name, names)
+            for step in steps
+            for gradient in gradients_of(step, name)
+            if len(gradient.group) == 1
+        ]
+        for name in names
+    }
+    shares[MEAN] = [share for own in list(shares.values()) for share in own]
+    figures = tuple(
+        Figure("naming others", "separate gradients", name, Estimate(math.fsum(own) / len(own), n=len(own)))
+        for name, own in shares.items()
+        if own
+    )
+    return Texts(instruction_facts(steps, names), tuple(similarities(steps, names)), figures)
 
 
 def naming_others(text: str, name: str, names: Sequence[str]) -> float:

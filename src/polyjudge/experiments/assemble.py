@@ -9,7 +9,6 @@ from random import Random
 
 from polyjudge.datasets.leaks import LeakReport, leaks
 from polyjudge.datasets.split import paper_batch, paper_split, split
-from polyjudge.diagnosis.meters import Diagnostician
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.dataset import Dataset, Split
 from polyjudge.domain.decomposition import decomposition
@@ -18,7 +17,7 @@ from polyjudge.domain.layout import AUTO, Layout
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.engine import Setup
 from polyjudge.errors import ConfigError, ModelError
-from polyjudge.experiments.config import DIAGNOSTIC, PER_CRITERION, STAGES, RunConfig
+from polyjudge.experiments.config import PER_CRITERION, STAGES, RunConfig
 from polyjudge.experiments.judges import layouts_of, open_judge, open_readout, readout_name
 from polyjudge.experiments.simulated import simulated
 from polyjudge.gates import Gate, MeanGate, NoGate, PerCriterionGate
@@ -104,7 +103,7 @@ def assemble(config: RunConfig, dataset: Dataset, asker: Asker) -> House:
     """
     parts = split_of(config, dataset)
     prompt = initial_prompt(config, dataset, parts)
-    role, able = _role(config, "judge"), asker.abilities(config.model)
+    role, able = role_of(config, "judge"), asker.abilities(config.model)
     name = readout_name(config, prompt, dataset.rubric.readout, able)
     readout = open_readout(name, prompt, role, structured=config.structured, samples=config.samples)
     layouts = layouts_of(config, prompt, readout, able)
@@ -205,7 +204,8 @@ def open_backends(
     return {model: all_of(model) for model in models}
 
 
-def _role(config: RunConfig, stage: str) -> Role:
+def role_of(config: RunConfig, stage: str) -> Role:
+    """A stage's model, sampling and replicate."""
     return Role(stage, config.model_of(stage), config.sampling_of(stage), config.seed)
 
 
@@ -289,18 +289,13 @@ def _setup(
 def _optimizer(config: RunConfig, names: Sequence[str], asker: Asker) -> Optimizer:
     optimizer: Optimizer = lookup("optimizers", config.optimizer)(
         decomposition=decomposition(config.mode, names),
-        loss=Stage(asker, _role(config, "loss"), config.re_asks),
-        gradient=Stage(asker, _role(config, "gradient"), config.re_asks),
-        optimizer=Stage(asker, _role(config, "optimizer"), config.re_asks),
+        loss=Stage(asker, role_of(config, "loss"), config.re_asks),
+        gradient=Stage(asker, role_of(config, "gradient"), config.re_asks),
+        optimizer=Stage(asker, role_of(config, "optimizer"), config.re_asks),
         candidates=config.candidates,
         loss_shows_item=config.loss_shows_item,
     )
     return optimizer
-
-
-def diagnostician_of(config: RunConfig, prompt: JudgePrompt, asker: Asker) -> Diagnostician:
-    """The diagnostic model, for all criteria of a run."""
-    return Diagnostician(Stage(asker, _role(config, DIAGNOSTIC), config.re_asks), prompt.criteria)
 
 
 def _demonstrations(config: RunConfig, parts: Split) -> tuple[Example, ...]:

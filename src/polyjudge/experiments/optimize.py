@@ -22,7 +22,6 @@ from polyjudge.experiments.archive import archive
 from polyjudge.experiments.assemble import (
     House,
     assemble,
-    diagnostician_of,
     leaks_of,
     models_of,
 )
@@ -31,7 +30,9 @@ from polyjudge.experiments.bridge import run
 from polyjudge.experiments.choice import Choice
 from polyjudge.experiments.config import STAGES, RunConfig, Settings, digest8, identity_text, resolve
 from polyjudge.experiments.costs import priced
+from polyjudge.experiments.diagnosticians import diagnostician_of
 from polyjudge.experiments.events import Chosen, Noted, Observer, Planned, unwatched
+from polyjudge.experiments.finished import ORIGIN
 from polyjudge.experiments.in_order import InOrder
 from polyjudge.experiments.judge_file import JudgeFile, dump_judge
 from polyjudge.experiments.outcome import Outcome, compare
@@ -123,6 +124,7 @@ async def carry_out(
                 f"--no-cache asks everything anew, and {str(folder.path)!r} holds steps already; leave it out to "
                 f"go on, or choose another --output"
             )
+        folder.write(ORIGIN, codec.pretty({"data": dataset.given}) + "\n")
         _announce(folder, config, house, client, observer)
         config = await probed(settings, house, client, given, observer)
         if config != settings.config:

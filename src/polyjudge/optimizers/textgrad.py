@@ -63,8 +63,8 @@ class TextGrad:
     loss_shows_item: bool = True
 
     async def propose(self, turn: Turn) -> Proposal:
-        chains = await together(self._chain(turn, place) for place in range(len(turn.batch)))
-        gradients = tuple(gradient for chain in chains for gradient in chain.gradients)
+        chains = await self._chains(turn)
+        gradients = _gradients(chains)
         drafts = await together(self._draft(turn, chains, gradients, sample) for sample in range(self.candidates))
         return Proposal(
             tuple(chain.prediction for chain in chains),
@@ -72,6 +72,10 @@ class TextGrad:
             gradients,
             tuple(drafts),
         )
+
+    async def gradients(self, turn: Turn) -> tuple[Gradient, ...]:
+        """A turn's gradients alone, without new instructions: what a diagnosis compares with those of a run."""
+        return _gradients(await self._chains(turn))
 
     def role(self, name: str) -> Role:
         return {"loss": self.loss, "gradient": self.gradient, "optimizer": self.optimizer}[name].role
@@ -83,6 +87,9 @@ class TextGrad:
             "gradient": batch * len(self.decomposition.gradient),
             "optimizer": self.candidates * len(self.decomposition.optimizer),
         }
+
+    async def _chains(self, turn: Turn) -> list[_Chain]:
+        return await together(self._chain(turn, place) for place in range(len(turn.batch)))
 
     async def _chain(self, turn: Turn, place: int) -> _Chain:
         """One example from prediction to gradients. Each gradient waits for the critiques it hears, and no others."""
@@ -160,6 +167,10 @@ class TextGrad:
             return Revision(group, await self.optimizer.ask(text, read, sample))
         except ReplyError as error:
             return Revision(group, {}, str(error))
+
+
+def _gradients(chains: Sequence[_Chain]) -> tuple[Gradient, ...]:
+    return tuple(gradient for chain in chains for gradient in chain.gradients)
 
 
 def _prose(reply: str, cut: bool) -> str:

@@ -1,0 +1,49 @@
+"""``polyjudge diagnose``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from polyjudge.cli.options import output_options
+
+
+@click.command("diagnose")
+@click.argument("run")
+@click.option("--data", metavar="DATA", help="the run's data, if they are not where they were")
+@click.option("--only", metavar="PARTS", help="some of dilution,adherence,interference,text; default: all")
+@click.option("--diagnostic-model", metavar="M", help="rates gradients and revisions; default: the optimizer's")
+@click.option("--base-url", metavar="URL", multiple=True, help="another address than the run's")
+@click.option("--limit", type=int, metavar="N", help="at most N fresh rows")
+@click.option("--audit", type=float, metavar="SHARE", default=1.0, help="share of the steps to rate; default 1")
+@click.option("--pick", metavar="ROWS", default="validation", help="cherry-pick by validation (default) or test rows")
+@click.option("--config", metavar="FILE", help="settings in a TOML file")
+@click.option("--max-calls", type=int, metavar="N", help="stop before more calls than this")
+@click.option("--max-tokens", type=int, metavar="N", help="stop before more tokens than this")
+@click.option("--max-cost", type=float, metavar="USD", help="stop before more money than this; prices must be known")
+@click.option("--max-concurrency", type=int, metavar="N", help="calls at once")
+@click.option("--threads", type=int, metavar="N", help="threads of an embedded model; default 1")
+@click.option("--dry-run", is_flag=True, help="print the planned calls and pay nothing")
+@output_options
+def command(
+    run: str, only: str | None, base_url: tuple[str, ...], dry_run: bool, as_json: bool, quiet: bool, **options: Any
+) -> None:
+    """Say what went wrong in a finished run: diluted gradients, interfering criteria, a disobedient optimizer.
+
+    RUN is the folder of a run of optimize. Verdicts, evidence and tables are written into it as diagnosis.json and
+    diagnosis.md; docs/diagnosis.md says how to read them.
+    """
+    from polyjudge.cli.printing import print_diagnosis, print_diagnosis_plan
+    from polyjudge.cli.progress import watching
+    from polyjudge.diagnosis.records import PARTS
+    from polyjudge.experiments.diagnose import diagnose, plan_diagnosis
+
+    options["only"] = tuple(part.strip() for part in only.split(",")) if only is not None else PARTS
+    options["base_url"] = base_url or None
+    if dry_run:
+        print_diagnosis_plan(plan_diagnosis(run, **options), as_json)
+        return
+    with watching(quiet=quiet or as_json) as observer:
+        found = diagnose(run, observer=observer, **options)
+    print_diagnosis(found, as_json)

@@ -1,0 +1,99 @@
+"""Prompts judged on fresh rows, apart and together, and the paired differences between them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from random import Random
+
+from polyjudge.diagnosis.lengths import words
+from polyjudge.diagnosis.records import MEAN, Cell, Estimate, Figure
+from polyjudge.domain.example import Example
+from polyjudge.domain.layout import layout
+from polyjudge.domain.prompt import JudgePrompt
+from polyjudge.domain.records import Prediction
+from polyjudge.judge.measure import ratings, scores
+from polyjudge.judge.predict import Judge
+from polyjudge.metrics import agreement, grouping, uncertainty
+
+APART, TOGETHER = "apart", "together"
+_LAYOUTS = {APART: "solo", TOGETHER: "joint"}
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """Where prompts are compared.
+
+    Attributes:
+        judge: the run's.
+        rows: fresh ones, rated by people.
+        metric: the primary one; higher is better.
+        seed: of the resamples.
+    """
+
+    judge: Judge
+    rows: tuple[Example, ...]
+    metric: str
+    seed: int
+
+    async def judged(self, prompt: JudgePrompt, company: str) -> tuple[Prediction, ...]:
+        """Every row judged, a call a criterion or one for all. Both put the criteria before the item."""
+        judge = replace(self.judge, layout=layout(_LAYOUTS[company], prompt.names))
+        return await judge.evaluate(prompt, self.rows)
+
+    def cells(
+        self, prompt: JudgePrompt, predictions: Sequence[Prediction], instructions: str, company: str
+    ) -> Iterator[Cell]:
+        """Agreement by criterion and in the mean."""
+        people, judged = ratings(prompt.criteria, self.rows), scores(prompt.criteria, predictions)
+        found = agreement.metric(self.metric)
+        intervals = uncertainty.bootstrap(
+            found, judged, people.human, levels=people.levels, documents=people.documents, seed=self._draws
+        )
+        covered = [
+            one.coverage for one in grouping.table(found, judged, people.human, levels=people.levels).per_criterion
+        ]
+        lengths = [words(criterion.instruction) for criterion in prompt.criteria]
+        rows = zip(prompt.names, intervals.per_criterion, intervals.n_pairs, covered, lengths, strict=True)
+        for name, one, pairs, coverage, length in rows:
+            yield Cell(instructions, company, name, _estimate(one, pairs), coverage, length)
+        mean = _estimate(intervals.mean, min(intervals.n_pairs))
+        yield Cell(instructions, company, MEAN, mean, sum(covered) / len(covered), sum(lengths))
+
+    def contrast(
+        self,
+        prompt: JudgePrompt,
+        terms: Sequence[tuple[float, Sequence[Prediction]]],
+        name: str,
+        of: str,
+        level: float = 0.95,
+    ) -> Iterator[Figure]:
+        """A weighted sum of agreements, by criterion and in the mean, documents resampled; paired by row."""
+        criteria = prompt.criteria
+        people = ratings(criteria, self.rows)
+        found = uncertainty.contrast_bootstrap(
+            agreement.metric(self.metric),
+            [(weight, scores(criteria, predictions)) for weight, predictions in terms],
+            people.human,
+            levels=people.levels,
+            documents=people.documents,
+            level=level,
+            seed=self._draws,
+        )
+        for criterion, one, pairs in zip(criteria, found.per_criterion, found.n_pairs, strict=True):
+            yield Figure(name, of, criterion.name, _estimate(one, pairs))
+        yield Figure(name, of, MEAN, _estimate(found.mean, min(found.n_pairs)))
+
+    @property
+    def unit(self) -> tuple[str, int]:
+        """What the intervals resample, and how many there are."""
+        people = ratings((), self.rows)
+        return people.unit, len(set(people.documents)) if people.documents else len(self.rows)
+
+    @property
+    def _draws(self) -> int:
+        return Random(f"{self.seed}/diagnosis/resamples").getrandbits(63)
+
+
+def _estimate(found: uncertainty.Interval, rows: int) -> Estimate:
+    return Estimate(found.value, found.low, found.high, found.level, rows, found.n_clusters)

@@ -1,0 +1,101 @@
+"""From figures to words, by rules that were written down before any of them was measured (docs/diagnosis.md).
+
+A rule looks at intervals of level ``VERDICT_LEVEL``, so that each end is passed by chance once in a hundred times.
+"Yes" needs an interval that lies wholly on the wrong side; "no" one that leaves no room for a loss that matters.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from polyjudge.diagnosis.dilution import dilution_evidence
+from polyjudge.diagnosis.estimates import MARKS, VERDICT_LEVEL, mean_of
+from polyjudge.diagnosis.interference import FITTED, INITIAL
+from polyjudge.diagnosis.records import MEAN, Adherence, Dilution, Estimate, Figure, Interference, Verdict
+from polyjudge.domain.decomposition import Group
+
+DILUTION, INTERFERENCE, OBEYS = "dilution", "interference", "optimizer obeys"
+YES, NO, UNDECIDED, NOT_DEFINED = "yes", "no", "undecided", "not defined"
+
+# A loss of one mark of ten matters; one of .05 in agreement is about what the usual test sets can show.
+LEAST_MARKS = 1.0
+LEAST_AGREEMENT = 0.05
+# The middle of the marks from 1 to 10.
+MIDDLE_MARK = 5.5
+
+
+def not_defined(question: str, reason: str) -> Verdict:
+    return Verdict(question, NOT_DEFINED, reason)
+
+
+def on_dilution(found: Dilution, names: Group) -> Verdict:
+    """Yes, if a joint gradient is credibly less specific once scope is taken out, by either of two controls."""
+    evidence = dilution_evidence(found, names)
+    concatenated, extracted = (one.estimate for one in evidence)
+    told = (
+        f"joint gradients lose {_marks(concatenated)} against separate ones joined, and their own sentences lose "
+        f"{_marks(extracted)} against separate ones"
+    )
+    if any(math.isnan(one.estimate.low) for one in evidence):
+        return Verdict(DILUTION, UNDECIDED, f"too few rated steps for an interval: {told}", evidence)
+    if any(one.estimate.low > 0 for one in evidence):
+        return Verdict(DILUTION, YES, f"with scope taken out, {told}", evidence)
+    if all(one.estimate.high < LEAST_MARKS for one in evidence):
+        return Verdict(DILUTION, NO, f"with scope taken out, nothing near a mark is lost: {told}", evidence)
+    return Verdict(DILUTION, UNDECIDED, f"both a loss and none are possible: {told}", evidence)
+
+
+def on_interference(found: Interference, *, changed: bool) -> Verdict:
+    """Yes, if the fitted instructions agree credibly less together than apart, in the mean over the criteria."""
+    evidence = found.evidence
+    loss = _of(evidence, FITTED)
+    which = "the fitted instructions" if changed else "the instructions, which nothing changed,"
+    told = f"mean {found.metric} of {which} together minus apart is {_agreement(loss)}"
+    as_such = _of(evidence, INITIAL)
+    if changed and not math.isnan(as_such.value):
+        told += f"; of the initial ones, {_agreement(as_such)}"
+    if math.isnan(loss.low):
+        reason = f"no interval can be given on {found.rows} rows of {found.clusters} {found.unit}"
+        return Verdict(INTERFERENCE, UNDECIDED, f"{reason}: {told}", evidence)
+    if loss.high < 0:
+        return Verdict(INTERFERENCE, YES, told, evidence)
+    if loss.low > 0:
+        return Verdict(INTERFERENCE, NO, f"sharing a call helps: {told}", evidence)
+    if loss.low > -LEAST_AGREEMENT:
+        return Verdict(INTERFERENCE, NO, f"no loss of {LEAST_AGREEMENT} or more: {told}", evidence)
+    return Verdict(INTERFERENCE, UNDECIDED, f"both a loss and none are possible: {told}", evidence)
+
+
+def on_obedience(found: Adherence) -> Verdict:
+    """Yes or no, if mean adherence lies credibly above or below the middle of the marks."""
+    marks = [one.rating.score for one in found.ratings]
+    mean = mean_of(marks, [one.step for one in found.ratings], level=VERDICT_LEVEL, within=MARKS)
+    evidence = (Figure("adherence", "run", MEAN, mean),)
+    told = f"new instructions follow the criticism by {_marks(mean)} of 10"
+    if math.isnan(mean.low):
+        return Verdict(OBEYS, UNDECIDED, f"too few rated steps for an interval: {told}", evidence)
+    if mean.low > MIDDLE_MARK:
+        return Verdict(OBEYS, YES, told, evidence)
+    if mean.high < MIDDLE_MARK:
+        return Verdict(OBEYS, NO, told, evidence)
+    return Verdict(OBEYS, UNDECIDED, f"{told}, neither credibly above nor below {MIDDLE_MARK}", evidence)
+
+
+def _of(evidence: Sequence[Figure], of: str) -> Estimate:
+    return next((one.estimate for one in evidence if one.of == of), Estimate(math.nan))
+
+
+def _marks(one: Estimate) -> str:
+    return _told(one, "{:.1f}", " marks")
+
+
+def _agreement(one: Estimate) -> str:
+    return _told(one, "{:+.3f}", "")
+
+
+def _told(one: Estimate, form: str, unit: str) -> str:
+    if math.isnan(one.value):
+        return "an undefined figure"
+    interval = "" if math.isnan(one.low) else f" [{form.format(one.low)}, {form.format(one.high)}]"
+    return f"{form.format(one.value)}{unit}{interval}"
