@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.scale import Categorical, Continuous, Ordinal, Scale
@@ -225,3 +229,33 @@ def test_the_table_is_long_enough_to_be_a_contract() -> None:
 def test_zero_has_no_sign() -> None:
     for text in ('{"fluency": -0.0}', '{"fluency": -0}', "-0", "Score: -0.0"):
         assert str(one(text, SIGNED)) == "0.0"
+
+
+ASKED = [
+    [Criterion("fluency", FIVE)],
+    [Criterion("fluency", FIVE), Criterion("final fluency", TEN), Criterion("score", SHARE)],
+    [Criterion("verdict", VERDICT), Criterion("digits", DIGITS), Criterion("place", PLACES)],
+]
+VALUES = st.one_of(
+    st.integers(-12, 110),
+    st.floats(-3, 12, allow_nan=False),
+    st.booleans(),
+    st.none(),
+    st.sampled_from(["Refusal", "refusal", "1", "U.S.", "(none)", "4", 10**400]),
+    st.lists(st.integers(1, 5), max_size=2),
+)
+KEYS = st.sampled_from(["fluency", "Fluency", "final fluency", "score", "verdict", "digits", "place", "why"])
+
+
+@given(st.sampled_from(ASKED), st.lists(st.tuples(KEYS, VALUES), max_size=4), st.booleans())
+def test_a_reply_that_is_the_wanted_object_is_read_as_the_strict_reading_would(criteria, pairs, cut):
+    """A blank in front sends the same object the long way."""
+    text = "{" + ", ".join(f"{json.dumps(key)}: {json.dumps(value)}" for key, value in pairs) + "}"
+
+    def read(text):
+        try:
+            return read_scores(text, criteria, cut=cut)
+        except ReplyError:
+            return None
+
+    assert read(text) == read(" " + text)
