@@ -40,6 +40,7 @@ async def interference(
     judged = await together(bench.judged(prompts[name], company) for name, company in wanted)
     arms = dict(zip(wanted, judged, strict=True))
     cells = [cell for (name, company), one in arms.items() for cell in bench.cells(prompts[name], one, name, company)]
+    plain = {key: one for key, one in arms.items() if key[0] in (INITIAL, FITTED)}
     unit, clusters = bench.unit
     return Interference(
         metric=bench.metric,
@@ -48,7 +49,7 @@ async def interference(
         clusters=clusters,
         cells=tuple(cells),
         figures=tuple(_figures(bench, fitted, arms)),
-        evidence=tuple(one for one in _figures(bench, fitted, arms, VERDICT_LEVEL) if one.criterion == MEAN),
+        evidence=tuple(one for one in _figures(bench, fitted, plain, VERDICT_LEVEL) if one.criterion == MEAN),
         pairs=tuple(await _pairs(bench, fitted, arms[FITTED, APART])),
         cherry_pick=cherry_pick,
     )
