@@ -89,7 +89,8 @@ def test_a_run_folder_holds_what_is_promised_and_it_agrees(place: Path) -> None:
     names = {path.name for path in run.path.iterdir()}
     judges = {"judge.yaml", "judge.initial.yaml"}
     lines = {"steps.jsonl", "tests.jsonl"}
-    assert names == {".lock", "config.json", "result.json", "archive.json", "summary.md", *lines, *judges}
+    facts = {"config.json", "origin.json", "result.json", "archive.json"}
+    assert names == {".lock", "summary.md", *facts, *lines, *judges}
     assert [step.index for step in read_steps(run.path)] == [0, 1, 2]
     result = json.loads((run.path / "result.json").read_text("utf-8"))
     assert result["outcome"]["verdict"] == run.outcome.verdict
