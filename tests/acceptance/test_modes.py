@@ -20,6 +20,8 @@ from polyjudge.llm.request import Request
 
 MODES = ("ST", "SSS", "SSC", "SCC", "CCC")
 STEPS, BATCH = 3, 3
+# Named, so that no calls go into choosing one.
+LAYOUT = {"ST": "solo"} | dict.fromkeys(MODES[1:], "joint")
 JUDGE = "test/judge"
 WRONG_USE = 2
 
@@ -68,6 +70,7 @@ def fitted(table: tuple[Path, Path], mode: str, recorder: Recorder, **options: A
         "mode": mode,
         "steps": STEPS,
         "batch": BATCH,
+        "layout": LAYOUT[mode],
         "output": f"run-{mode}",
         **options,
     }
@@ -122,7 +125,7 @@ def test_calls_a_step_over_four_criteria(
 def test_the_plan_is_what_is_asked(mode: str, table: tuple[Path, Path]) -> None:
     data, criteria = table
     recorder = Recorder()
-    options: dict[str, Any] = {"model": JUDGE, "mode": mode, "steps": STEPS, "batch": BATCH}
+    options: dict[str, Any] = {"model": JUDGE, "mode": mode, "steps": STEPS, "batch": BATCH, "layout": LAYOUT[mode]}
     plan = polyjudge.check(data, criteria=criteria, backends={JUDGE: recorder.backend}, **options)
     assert recorder.asked == []
     run = fitted(table, mode, recorder)

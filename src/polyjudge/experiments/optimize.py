@@ -124,7 +124,7 @@ async def carry_out(
                 f"--no-cache asks everything anew, and {str(folder.path)!r} holds steps already; leave it out to "
                 f"go on, or choose another --output"
             )
-        folder.write(ORIGIN, codec.pretty({"data": dataset.given}) + "\n")
+        folder.write(ORIGIN, _origin(house))
         _announce(folder, config, house, client, observer)
         config = await probed(settings, house, client, given, observer)
         if config != settings.config:
@@ -147,6 +147,12 @@ async def carry_out(
             folder.write("result.json", _result(done))
             folder.write("summary.md", summary(done, config, leaks_of(config, house.split)))
         return done
+
+
+def _origin(house: House) -> str:
+    """Where the data came from, and what whoever reads it must know."""
+    notice = {"notice": house.notice} if house.notice else {}
+    return codec.pretty({"data": house.dataset.given} | notice) + "\n"
 
 
 async def _settled(house: House, config: RunConfig, client: Client, observer: Observer) -> tuple[House, Choice | None]:
