@@ -14,7 +14,7 @@ from tests.rated import FIVE, JUDGE, REFUSAL, Rated, Recorder, by_chance, knowin
 
 import polyjudge
 from polyjudge.diagnosis.records import MEAN, PARTS, Diagnosis
-from polyjudge.errors import BudgetSpent, ConfigError, DataError
+from polyjudge.errors import BudgetSpent, ConfigError, DataError, ModelError
 from polyjudge.llm.request import Abilities, Request
 from polyjudge.runs import codec
 
@@ -270,6 +270,15 @@ def test_text_alone_asks_nobody() -> None:
     assert found.verdicts == ()
     assert found.texts is not None
     assert len(found.texts.instructions) == 4 * len(DATA.names)
+
+
+def test_text_alone_needs_no_key() -> None:
+    recorder = Recorder(answering())
+    fitted(recorder, model="openai/somebody", backends={"openai/somebody": recorder.backend})
+    found = polyjudge.diagnose("run", data=DATA.rows, only=["text"])
+    assert found.diagnosis.texts is not None
+    with pytest.raises(ModelError, match="OPENAI_API_KEY"):
+        polyjudge.diagnose("run", data=DATA.rows)
 
 
 def test_data_are_found_where_they_were(place: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from random import Random
@@ -156,18 +156,30 @@ async def _diagnose(
     observer: Observer,
 ) -> Diagnosed:
     started = time.monotonic()
-    async with open_client(config, backends, observer) as client:
+    async with open_client(config, backends, observer, journal=wanted.asks) as client:
         ready = _prepared(found, config, wanted, data, client)
-        for note in _other_endpoints(found, config, client):
-            observer(Noted(note))
-        taken = await probed(Settings(config, {}), ready.house, client, set(backends), observer)
-        if taken != config:
-            ready = replace(ready, config=taken, house=assemble(taken, ready.house.dataset, client))
+        if wanted.asks:
+            ready = await _taken(found, ready, client, set(backends), observer)
         diagnosis = await _made(ready, wanted, client)
         accounts = client.accounts.snapshot()
     write_whole(found.path / "diagnosis.json", codec.pretty(diagnosis) + "\n")
     write_whole(found.path / "diagnosis.md", page(diagnosis))
     return Diagnosed(found.path, diagnosis, accounts, time.monotonic() - started)
+
+
+async def _taken(
+    found: FinishedRun, ready: Prepared, client: Client, given: Collection[str], observer: Observer
+) -> Prepared:
+    """The run with what its models take, and a note where others answer than did."""
+    config = ready.config
+    for model, identity in found.facts.get("endpoints", {}).items():
+        if model in models_of(config) and client.identity(model) != identity:
+            now = client.identity(model)
+            observer(Noted(f"{model} answered from {identity!r} in the run and from {now!r} now; all is asked anew"))
+    taken = await probed(Settings(config, {}), ready.house, client, given, observer)
+    if taken == config:
+        return ready
+    return replace(ready, config=taken, house=assemble(taken, ready.house.dataset, client))
 
 
 def _prepared(found: FinishedRun, config: RunConfig, wanted: Options, data: Data | None, client: Client) -> Prepared:
@@ -196,13 +208,6 @@ def fresh_rows(test: Sequence[Example], limit: int | None, seed: int) -> tuple[E
     order = Random(f"{seed}/diagnosis/rows").sample(list(units), len(units))
     places = [place for unit in order for place in units[unit]][:limit]
     return tuple(test[place] for place in sorted(places))
-
-
-def _other_endpoints(found: FinishedRun, config: RunConfig, client: Client) -> Iterator[str]:
-    """Where other endpoints answer than in the run, so that its journal does not help."""
-    for model, identity in found.facts.get("endpoints", {}).items():
-        if model in models_of(config) and client.identity(model) != identity:
-            yield f"{model} answered from {identity!r} in the run and from {client.identity(model)!r} now"
 
 
 async def _made(ready: Prepared, wanted: Options, client: Client) -> Diagnosis:

@@ -57,6 +57,11 @@ class Options:
             raise ConfigError(f"unknown rows {self.pick!r} to pick by; choose one of: {', '.join(PICKS)}")
 
     @property
+    def asks(self) -> bool:
+        """Whether any model is asked."""
+        return set(self.only) != {"text"}
+
+    @property
     def asks_model(self) -> bool:
         """Whether the diagnostic model is asked."""
         return bool({"dilution", "adherence"} & set(self.only))

@@ -71,6 +71,11 @@ def _interference(found: Diagnosis) -> Iterator[str]:
     yield f"{own.metric} on {rows}; apart: a call each, together: one call for all."
     yield from ("", *_cells(own.cells, found.criteria), "")
     yield from (*_differences(own.figures, found.criteria), "")
+    uncovered = [cell for cell in own.cells if cell.coverage < 1 and cell.criterion != MEAN]
+    if uncovered:
+        least = min(cell.coverage for cell in uncovered)
+        yield f"Some rows have no readable score (the least coverage of a cell is {least:.0%}); differences are taken"
+        yield from ("on the rows that all of their sides scored.", "")
     if own.pairs:
         yield from ("Each criterion in company of another, minus alone (fitted instructions):", "")
         yield from (*_pairs(own, found.criteria), "")
