@@ -166,6 +166,56 @@ def test_criteria_that_lose_nothing_may_share_one_call(tmp_path):
     assert "one joint call" in report.recommendation
 
 
+def _both_ways(layout: str, scores: dict[str, tuple[bool, bool]], n: int = 60) -> list[dict[str, object]]:
+    """Rows of a judge that follows people, or not, on each criterion: together under ``layout``, and alone."""
+    rows = []
+    for place, way in enumerate((layout, "solo")):
+        for item in range(n):
+            row: dict[str, object] = {"id": item, "layout": way}
+            for k, (name, follows) in enumerate(scores.items()):
+                rating = 1 + (item * 7 + k) % 5
+                row |= {name: rating if follows[place] else 1 + item * (3 + k) % 4, f"{name}_a": rating}
+            rows.append(row)
+    return rows
+
+
+def test_the_only_criterion_that_sharing_harms_is_not_told_to_share():
+    (report,) = polyjudge.audit(_both_ways("joint", {"wit": (False, True)})).interferences
+    assert report.decisions == {"wit": "keep apart"}
+    assert report.recommendation == "Score each criterion in a call of its own: wit is credibly worse together."
+
+
+def test_a_packing_tells_only_of_the_criteria_that_meet_in_it():
+    always = (True, True)
+    rows = _both_ways("wit+tone,style", {"wit": always, "tone": always, "style": always})
+    (report,) = polyjudge.audit(rows).interferences
+    assert report.decisions == {"wit": "may share", "tone": "may share"}
+    assert {row.criterion for row in report.rows} == {"wit", "tone"}
+    assert report.packing == (("wit", "tone"), ("style",))
+    assert report.recommendation == "Use wit+tone,style: wit, tone lose no more than 0.03; style is not compared."
+
+
+def test_what_may_share_stays_with_what_it_was_measured_with():
+    rows = _both_ways("a+b,c+d", {"a": (True, True), "b": (True, True), "c": (True, True), "d": (False, True)})
+    (report,) = polyjudge.audit(rows).interferences
+    assert report.packing == (("a", "b"), ("c",), ("d",))
+    assert "not measured" in report.recommendation
+    assert "nothing else may share a call with c" in report.recommendation
+
+
+def test_a_layout_of_another_name_is_neither_together_nor_apart():
+    assert polyjudge.audit(_both_ways("v2", {"wit": (True, True)})).interferences == ()
+
+
+def test_without_a_criterion_scored_both_ways_nothing_is_recommended():
+    rows = _both_ways("joint", {"wit": (True, True), "tone": (True, True)})
+    for row in rows:
+        row["wit" if row["layout"] == "solo" else "tone"] = ""
+    (report,) = polyjudge.audit(rows).interferences
+    assert (report.packing, report.decisions) == ((), {})
+    assert report.recommendation.startswith("Nothing to recommend")
+
+
 def test_drift_is_the_correlation_of_errors_with_the_column(data, tmp_path):
     rows = []
     scores = data.scores["good", "joint"]

@@ -1,8 +1,8 @@
 """The interference report: the same criteria together and apart, and which of them may share a call.
 
 It needs scores of the same items by the same judge under two layouts or more. A layout named ``solo`` or ``fork``
-scores apart; ``joint``, or one that joins names by +, scores together. A criterion's loss is its agreement apart
-minus together. The rules of the recommendation:
+scores apart; ``joint``, or one that joins names by +, scores together, and tells only of the criteria that share a call
+in it. A criterion's loss is its agreement apart minus together. The rules of the recommendation:
 
 - *keep apart*: together it is credibly worse (Holm-corrected over the report).
 - *may share*: together it is credibly better, or the 95 % interval of its loss stays below the margin.
@@ -20,6 +20,8 @@ from dataclasses import dataclass
 from polyjudge.audits.agreement import MEAN
 from polyjudge.audits.contests import ALPHA, Contest, compared, corrected
 from polyjudge.audits.table import Judgement, ScoreTable
+from polyjudge.domain import layout as layouts
+from polyjudge.domain.decomposition import Partition
 
 APART = ("solo", "fork")
 MARGIN = 0.03
@@ -33,9 +35,9 @@ class Interference:
         judge: whose scores.
         together: the layout that shares a call.
         apart: the layout that does not.
-        rows: A = together, B = apart, on each criterion and on the mean.
-        decisions: criterion -> "keep apart", "may share" or "undecided".
-        packing: the recommended calls, each a tuple of criteria.
+        rows: A = together, B = apart, on each criterion that shares a call, and on the mean where all do.
+        decisions: criterion -> "keep apart", "may share" or "undecided"; empty where none was scored both ways.
+        packing: the recommended calls, each a tuple of criteria; empty without decisions.
         margin: the loss that is accepted.
         recommendation: one sentence.
     """
@@ -54,27 +56,29 @@ def interferences(table: ScoreTable, margin: float = MARGIN, seed: int = 0) -> t
     """Every pair of a layout together and one apart of the same judge; empty where no judge has both."""
     found = []
     for judge in dict.fromkeys(one.judge for one in table.judgements):
-        own = [one for one in table.judgements if one.judge == judge and one.layout]
-        together = [one for one in own if one.layout not in APART]
+        own = [one for one in table.judgements if one.judge == judge]
+        together = [one for one in own if _sharing(one.layout, table.names)]
         found += [_interference(table, a, b, margin, seed) for a in together for b in own if b.layout in APART]
     return tuple(found)
 
 
+def _sharing(layout: str, names: Sequence[str]) -> Partition:
+    """The calls of a layout in which criteria meet. ``joint`` is one, and of a single criterion too: that was scored
+    with others which the file leaves out."""
+    if layout == "joint":
+        return (tuple(names),)
+    return tuple(group for group in layouts.packing(layout) if len(group) > 1)
+
+
 def _interference(table: ScoreTable, together: Judgement, apart: Judgement, margin: float, seed: int) -> Interference:
-    rows = corrected(compared(table, together, apart, seed=seed))
+    calls = _sharing(together.layout, table.names)
+    sharing = {name for call in calls for name in call}
+    told_of = {*sharing, MEAN} if sharing >= set(table.names) else sharing
+    rows = corrected([row for row in compared(table, together, apart, seed=seed) if row.criterion in told_of])
     decisions = {row.criterion: _decision(row, margin) for row in rows if row.criterion != MEAN}
-    shared = tuple(name for name, decision in decisions.items() if decision == "may share")
-    packing = _packing(tuple(decisions), shared)
-    return Interference(
-        together.judge,
-        together.layout,
-        apart.layout,
-        rows,
-        decisions,
-        packing,
-        margin,
-        _recommendation(decisions, packing, margin),
-    )
+    advised = _packing(table.names, calls, decisions)
+    told = _recommendation(advised, calls, decisions, margin)
+    return Interference(together.judge, together.layout, apart.layout, rows, decisions, advised, margin, told)
 
 
 def _decision(row: Contest, margin: float) -> str:
@@ -83,25 +87,36 @@ def _decision(row: Contest, margin: float) -> str:
     return "may share" if row.low > -margin else "undecided"
 
 
-def _packing(names: Sequence[str], shared: Sequence[str]) -> tuple[tuple[str, ...], ...]:
-    """The shared criteria as one call, the others alone, in the order of the criteria."""
-    if len(shared) < 2:
-        return tuple((name,) for name in names)
-    return tuple(tuple(shared) if name == shared[0] else (name,) for name in names if name not in shared[1:])
+def _packing(names: Sequence[str], calls: Partition, decisions: Mapping[str, str]) -> Partition:
+    """What may share stays with those it was measured with, the others alone, in the order of the criteria."""
+    if not decisions:
+        return ()
+    kept = [tuple(name for name in call if decisions.get(name) == "may share") for call in calls]
+    call_of = {name: call for call in kept for name in call}
+    return tuple(dict.fromkeys(call_of.get(name, (name,)) for name in names))
 
 
-def _recommendation(decisions: Mapping[str, str], packing: Sequence[Sequence[str]], margin: float) -> str:
-    calls = ",".join("+".join(group) for group in packing)
-    undecided = [name for name, decision in decisions.items() if decision == "undecided"]
-    harmed = [name for name, decision in decisions.items() if decision == "keep apart"]
-    if len(packing) == 1:
+def _recommendation(advised: Partition, calls: Partition, decisions: Mapping[str, str], margin: float) -> str:
+    """One sentence, with a reason for every call of the advice."""
+    if not advised:
+        return "Nothing to recommend: no criterion was scored both together and apart."
+    shared = [call for call in advised if len(call) > 1]
+    if len(advised) == len(shared) == 1:
         return f"Keep one joint call: no criterion loses more than {margin:g} by sharing it."
-    told = f"Use {calls}" if any(len(group) > 1 for group in packing) else "Score each criterion in a call of its own"
-    reasons = [f"{', '.join(harmed)} is credibly worse together" if len(harmed) == 1 else ""]
-    if len(harmed) > 1:
-        reasons = [f"{', '.join(harmed)} are credibly worse together"]
-    if undecided:
-        reasons.append(f"whether {', '.join(undecided)} loses by sharing is undecided at these rows")
+    by = {d: [name for name, own in decisions.items() if own == d] for d in ("keep apart", "undecided", "may share")}
+    lone = [name for name in by["may share"] if (name,) in advised]
+    unknown = [name for (name, *others) in advised if not others and name not in decisions]
+    reasons = [
+        f"{' and '.join(map(', '.join, shared))} lose no more than {margin:g}" if shared else "",
+        f"{', '.join(by['keep apart'])} {_be(by['keep apart'])} credibly worse together" if by["keep apart"] else "",
+        f"whether {', '.join(by['undecided'])} loses by sharing is undecided at these rows" if by["undecided"] else "",
+        f"nothing else may share a call with {', '.join(lone)}" if lone else "",
+        f"{', '.join(unknown)} {_be(unknown)} not compared" if unknown else "",
+    ]
     packed = "; this packing itself was not measured, score some items with it before you rely on it"
-    measured = packed if 1 < len(packing) < len(decisions) else ""
-    return f"{told}: {'; '.join(filter(None, reasons))}{measured}."
+    told = f"Use {layouts.written(advised)}" if shared else "Score each criterion in a call of its own"
+    return f"{told}: {'; '.join(filter(None, reasons))}{packed if shared and set(shared) != set(calls) else ''}."
+
+
+def _be(names: Sequence[str]) -> str:
+    return "is" if len(names) == 1 else "are"
