@@ -65,7 +65,13 @@ def test_letters_are_grades_and_epochs_are_items_of_their_sample(tmp_path):
     assert {row["document"] for row in table.rows} == {str(n) for n in range(6)}
 
 
-@pytest.mark.parametrize("text", ["", "[]", "{}", '{"samples": 3}', '{"samples": []}', "not json"])
+ODD = [
+    json.dumps({"samples": [{"id": 1, "epoch": [1], "target": "3", "scores": {"q": {"value": 1}}} | part]})
+    for part in ({"metadata": [1]}, {"scores": [1]}, {"scores": "q"}, {"scores": {"q": {"value": {}}}})
+]
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"samples": 3}', '{"samples": []}', "not json", *ODD])
 def test_what_is_no_log_is_told(tmp_path, text):
     file = tmp_path / "log.json"
     file.write_text(text)

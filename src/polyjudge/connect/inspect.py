@@ -47,12 +47,12 @@ def inspect_table(path: Path, rubric: Rubric | None, judge: str = "") -> Table:
     """
     try:
         samples = list(_samples(path))
+        repeated = len({str(sample.get("epoch", 1)) for sample in samples}) > 1
+        rows = [row for sample in samples for row in _rows(sample, rubric, repeated=repeated, judge=judge)]
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error}); check the path") from None
     except (ValueError, KeyError, RecursionError, zipfile.BadZipFile) as error:
         raise DataError(f"{path}: is no log of Inspect ({clipped(str(error))}); give a .eval or .json log") from None
-    repeated = len({sample.get("epoch", 1) for sample in samples}) > 1
-    rows = [row for sample in samples for row in _rows(sample, rubric, repeated=repeated, judge=judge)]
     if not rows:
         raise DataError(
             f"{path}: none of its {len(samples)} samples has a score and a human rating; ratings stand in the "
@@ -94,8 +94,10 @@ def _unpacker(path: Path) -> ModuleType:
 
 
 def _rows(sample: Mapping[str, Any], rubric: Rubric | None, *, repeated: bool, judge: str) -> Iterator[Row]:
-    metadata = sample.get("metadata") or {}
-    cells = {**{str(key): value for key, value in metadata.items()}, "target": _target(sample.get("target"))}
+    cells = {
+        **{str(key): value for key, value in _mapping(sample, "metadata").items()},
+        "target": _target(sample.get("target")),
+    }
     name = str(sample.get("id", ""))
     document = _plain(cells.get((rubric.document if rubric else None) or "document"))
     frame = {
@@ -103,7 +105,7 @@ def _rows(sample: Mapping[str, Any], rubric: Rubric | None, *, repeated: bool, j
         "document": document or (name if repeated else ""),
         "layout": _plain(cells.get("layout")),
     }
-    for scorer, score in (sample.get("scores") or {}).items():
+    for scorer, score in _mapping(sample, "scores").items():
         value = score.get("value") if isinstance(score, dict) else score
         for criterion, one in (value if isinstance(value, dict) else {scorer: value}).items():
             ratings = _ratings(cells, str(criterion), rubric)
@@ -116,6 +118,14 @@ def _rows(sample: Mapping[str, Any], rubric: Rubric | None, *, repeated: bool, j
                     "rating": rating,
                     "rater": rater,
                 }
+
+
+def _mapping(sample: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """A part of a sample, empty where there is none; ``ValueError`` where it has another form."""
+    found = sample.get(key) or {}
+    if not isinstance(found, dict):
+        raise ValueError(f"the {key} of sample {sample.get('id')!r} are no mapping")
+    return found
 
 
 def _ratings(cells: Mapping[str, Any], criterion: str, rubric: Rubric | None) -> dict[str, object]:
