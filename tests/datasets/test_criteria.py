@@ -197,6 +197,8 @@ BAD = {
     "name a date": (BASE + "  - {name: 2020-01-01, scale: [1, 5]}\n", ["criteria[1].name", "quotes"]),
     "name unsafe": (BASE + "  - {name: 'a,b', scale: [1, 5]}\n", ["criteria[1].name", "'a,b'", "letters"]),
     "name of braces": (BASE + "  - {name: '{{x}}', scale: [1, 5]}\n", ["criteria[1].name"]),
+    "name of the mean": (BASE + "  - {name: Mean, scale: [1, 5]}\n", ["criteria[1].name", "its audit"]),
+    "name of a mark": (BASE + "  - {name: notice, scale: [1, 5]}\n", ["criteria[1].name", "scores.csv"]),
     "name reserved": (BASE + "  - {name: id, scale: [1, 5]}\n", ["criteria[1].name", "scores.csv"]),
     "name twice": (BASE + "  - {name: Fluency, scale: [1, 5]}\n", ["criteria[1].name", "criteria[0]", "rename"]),
     "no scale": (BASE + "  - name: b\n", ["criteria[1].scale", "missing", "[1, 5]"]),

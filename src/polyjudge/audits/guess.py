@@ -6,13 +6,14 @@ import math
 from collections.abc import Iterable, Sequence
 
 from polyjudge.datasets.cells import is_missing, is_number
+from polyjudge.datasets.criteria import RESERVED
 from polyjudge.datasets.problems import listed
 from polyjudge.datasets.table import Table
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.scale import Categorical, Continuous, Ordinal, Scale
 from polyjudge.errors import DataError
 
-FRAME = frozenset({"id", "document", "judge", "layout", "error", "split", "criterion", "score", "rating", "rater"})
+FRAME = RESERVED | {"split", "score", "rating", "rater"}
 # More different words than these are texts, not labels.
 MOST_LABELS = 12
 
@@ -44,7 +45,7 @@ def guess_long(table: Table) -> tuple[Criterion, ...]:
     """The criteria of a long file, in the order of their first row, each on the scale that its ratings show.
 
     Raises:
-        DataError: a criterion has no usable rating.
+        DataError: a criterion has no usable rating, or a name that this package's tables use.
     """
     cells: dict[str, list[object]] = {}
     for row in table.rows:
@@ -52,6 +53,10 @@ def guess_long(table: Table) -> tuple[Criterion, ...]:
             cells.setdefault(str(row.get("criterion")).strip(), []).append(row.get("rating"))
     found = []
     for name, ratings in cells.items():
+        if name.casefold() in RESERVED:
+            raise DataError(
+                f"{table.source}: column 'criterion': {name!r} is a name of our own in an audit; choose another"
+            )
         scale = scale_of(ratings)
         if scale is None:
             raise DataError(

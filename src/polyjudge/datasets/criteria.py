@@ -19,7 +19,8 @@ from polyjudge.errors import CriteriaError
 
 KEYS = ("task", "inputs", "document", "id", "split", "reply_begins", "readout", "criteria")
 CRITERION_KEYS = ("name", "definition", "scale", "instruction", "ratings", "words")
-RESERVED = frozenset({"id", "document", "error"})
+# Columns of scores.csv and of what ``audit`` reads, and the row of every table that means all criteria.
+RESERVED = frozenset({"id", "document", "error", "notice", "judge", "layout", "criterion", "mean"})
 NAME = re.compile(r"\w(?:[\w \-]{0,62}\w)?")
 
 
@@ -195,7 +196,7 @@ class _Reader:
                 f"inner spaces"
             )
         if name.casefold() in RESERVED:
-            self.problems.add(f"{path}: {name!r} is a column of scores.csv; choose another name")
+            self.problems.add(f"{path}: {name!r} is a name of our own in scores.csv and its audit; choose another")
         return name
 
     def texts(self, path: str, value: object) -> tuple[str, ...]:
