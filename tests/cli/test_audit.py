@@ -24,6 +24,28 @@ def test_a_gate_that_fails_leaves_with_100_after_the_audit(tmp_path):
     assert polyjudge("audit", file, "--fail-under", "spearman=-1").code == 0
 
 
+def test_a_file_that_is_read_is_not_written_over(tmp_path):
+    file = write_wide(tmp_path / "scores.csv", judged(documents=6))
+    before = file.read_bytes()
+    for target, words in (
+        (file, "it is read from too"),
+        (tmp_path, "it is no file"),
+        (tmp_path / "no" / "x", "folder"),
+    ):
+        ended = polyjudge("audit", file, "--output", target)
+        assert (ended.code, words in ended.err, file.read_bytes()) == (2, True, before)
+
+
+def test_odd_cells_and_few_rows_are_told_in_whole_sentences_and_tables(tmp_path):
+    file = tmp_path / "odd.csv"
+    file.write_text(f'id,a|b,a|b_1,when\nx,3,3,"{"long " * 50}"\n')
+    told = polyjudge("audit", file, "--drift", "when").out
+    assert "1 item. " in told
+    assert "can show is unknown" in told
+    assert r"a\|b" in told
+    assert all(len(line) < 300 for line in told.splitlines())
+
+
 def test_wrong_use_leaves_with_2(tmp_path):
     assert polyjudge("audit", tmp_path / "none.csv").code == 2
     assert polyjudge("audit").code == 2

@@ -32,19 +32,18 @@ def command(
 
     SCORES are one or more files: scores.csv of this tool, the wide or long form of docs/audit.md, or logs of Inspect.
     """
-    from pathlib import Path
-
     from polyjudge.cli.audit_text import audit_lines
     from polyjudge.experiments.audit import Audit, audit
     from polyjudge.runs import codec
-    from polyjudge.runs.store import write_whole
+    from polyjudge.runs.store import writable, write_whole
 
     def show(found: Audit) -> None:
         text = "\n".join(audit_lines(found))
-        if output:
-            write_whole(Path(output), (codec.pretty(found) if output.endswith(".json") else text) + "\n")
+        if target:
+            write_whole(target, (codec.pretty(found) if target.suffix == ".json" else text) + "\n")
         click.echo(codec.pretty(found) if as_json else text)
 
+    target = writable(output, [*scores, *filter(None, [criteria])])
     bounds = {} if margin is None else {"margin": margin}
     try:
         found = audit(list(scores), criteria=criteria, drift=drift, fail_under=fail_under, seed=seed, **bounds)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from itertools import islice
@@ -37,6 +36,7 @@ from polyjudge.llm.request import Backend
 from polyjudge.llm.role import Role
 from polyjudge.llm.together import in_turn
 from polyjudge.runs.growing import GrowingFile
+from polyjudge.runs.store import writable
 
 # Rows begun at a time, over those that can be asked about at once: a slow answer holds the rest up only so far.
 WAVES = 4
@@ -109,7 +109,7 @@ def score(
     """
     file = judge if isinstance(judge, JudgeFile) else read_judge(judge)
     settings = settings_of(file, options, config)
-    target = _writable(output, [source for source in (judge, data) if isinstance(source, str | Path)])
+    target = writable(output, [source for source in (judge, data) if isinstance(source, str | Path)])
     rubric = replace(file.rubric, split=None)
     rows = _rows(data, rubric, settings.limit, stream=target is not None)
     for note in rows.notes:
@@ -215,20 +215,3 @@ def judge_of(file: JudgeFile, config: RunConfig, client: Client) -> Judge:
         max_concurrency=config.max_concurrency,
         remedy="choose another --model, or correct the judge file",
     )
-
-
-def _writable(output: str | Path | None, sources: Sequence[str | Path]) -> Path | None:
-    """The file to write, looked at before anything is paid."""
-    if output is None:
-        return None
-    target = Path(output)
-    reason = ""
-    if is_there(target) and any(is_there(Path(source)) and target.samefile(source) for source in sources):
-        reason = "it is read from too"
-    elif is_there(target) and not target.is_file():
-        reason = "it is no file"
-    elif not os.access(target.absolute().parent, os.W_OK | os.X_OK):
-        reason = "its folder does not exist, or may not be written to"
-    if reason:
-        raise ConfigError(f"cannot write {str(target)!r}: {reason}; name another file with --output")
-    return target

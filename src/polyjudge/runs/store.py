@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -152,6 +152,30 @@ def _read(file: Path, kind: type[T]) -> Iterator[T]:
         raise DataError(f"cannot read {str(file)!r}: {error.strerror or error}; name the folder of a run") from error
     for number, text in enumerate(whole, 1):
         yield codec.record(kind, text, f"{str(file)!r}, line {number}")
+
+
+def writable(output: str | Path | None, sources: Sequence[str | Path]) -> Path | None:
+    """The file to write, looked at before anything is paid; None = none.
+
+    Raises:
+        ConfigError: it is one of the sources, no file, or its folder cannot be written.
+    """
+    if output is None:
+        return None
+    target = Path(output)
+    reason = ""
+    try:
+        if target.exists() and any(Path(source).exists() and target.samefile(source) for source in sources):
+            reason = "it is read from too"
+        elif target.exists() and not target.is_file():
+            reason = "it is no file"
+        elif not os.access(target.absolute().parent, os.W_OK | os.X_OK):
+            reason = "its folder does not exist, or may not be written to"
+    except OSError as error:
+        reason = error.strerror or str(error)
+    if reason:
+        raise ConfigError(f"cannot write {str(target)!r}: {reason}; name another file with --output")
+    return target
 
 
 def write_whole(target: Path, text: str) -> None:
