@@ -23,6 +23,9 @@ def found(data, tmp_path_factory):
     return polyjudge.audit(write_wide(tmp_path_factory.mktemp("audit") / "scores.csv", data))
 
 
+ROWS = [{"id": n, "wit": n % 5 + 1, "wit_a": n % 4 + 1} for n in range(20)]
+
+
 def nearest(values):
     return np.floor(values + 0.5).astype(int)
 
@@ -252,6 +255,47 @@ def test_an_undefined_figure_has_not_passed(tmp_path):
     rows = [{"id": n, "fluency": 3, "fluency_a": n % 5 + 1} for n in range(20)]
     with pytest.raises(QualityGateFailed, match="undefined"):
         polyjudge.audit(rows, fail_under={"spearman": -1.0})
+
+
+def test_a_judge_that_left_a_criterion_out_has_not_passed_either():
+    rows = [
+        {"id": n, "judge": judge, "wit": n % 5 + 1, "tone": n % 4 + 1 if judge == "all" else "", **rated}
+        for n in range(20)
+        for judge in ("all", "some", "silent")
+        for rated in [{"wit_a": n % 5 + 1, "tone_a": n % 4 + 1}]
+    ]
+    for row in rows:
+        if row["judge"] == "silent":
+            row["wit"] = ""
+    found = polyjudge.audit(rows)
+    assert found.judgements == (("all", ""), ("some", ""), ("silent", ""))
+    assert math.isnan(found.agreement("spearman"))
+    assert found.agreement("spearman", judge="all") == pytest.approx(1)
+    assert "silent scored nothing" in found.notes
+    with pytest.raises(QualityGateFailed, match=r"some: mean spearman undefined.*silent: mean spearman undefined"):
+        polyjudge.audit(rows, fail_under={"spearman": -1.0})
+    with pytest.raises(ConfigError, match="there are 'all', 'some', 'silent'"):
+        found.agreement("spearman", judge="aall")
+
+
+@pytest.mark.parametrize("wrong", [{"margin": math.nan}, {"margin": -0.1}, {"margin": math.inf}, {"seed": -1}])
+def test_options_without_a_meaning_are_refused(wrong):
+    with pytest.raises(ConfigError, match=f"--{next(iter(wrong))}"):
+        polyjudge.audit(ROWS, **wrong)
+
+
+def test_simulated_scores_are_told_in_the_audit():
+    rows = [{**row, "notice": "SIMULATED"} for row in ROWS]
+    assert any("SIMULATED" in note for note in polyjudge.audit(rows).notes)
+    assert polyjudge.audit(ROWS).notes == ()
+
+
+def test_names_that_mean_something_else_in_tables_are_no_criteria():
+    wide = [{**row, "mean": 3, "mean_a": 4} for row in ROWS]
+    assert list(polyjudge.audit(wide).scales) == ["wit"]
+    long = [{"id": n, "criterion": "mean", "score": 1, "rating": n % 5} for n in range(9)]
+    with pytest.raises(DataError, match="'mean' is a name of our own"):
+        polyjudge.audit(long)
 
 
 @pytest.mark.parametrize(

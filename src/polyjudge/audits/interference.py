@@ -1,15 +1,15 @@
 """The interference report: the same criteria together and apart, and which of them may share a call.
 
 It needs scores of the same items by the same judge under two layouts or more. A layout named ``solo`` or ``fork``
-scores apart; ``joint``, or one that joins names by +, scores together, and tells only of the criteria that share a call
-in it. A criterion's loss is its agreement apart minus together. The rules of the recommendation:
+scores apart; ``joint``, or one that joins names by +, scores together and tells of the criteria that share a call in
+it. A criterion's loss is its agreement apart minus together. The rules of the recommendation:
 
 - *keep apart*: together it is credibly worse (Holm-corrected over the report).
 - *may share*: together it is credibly better, or the 95 % interval of its loss stays below the margin.
 - *undecided*: neither; these data do not tell. Undecided criteria are recommended apart, for a loss may hide there.
 
-The criteria that may share are recommended as one call. That was measured with the others in the same call, so a
-packing that leaves some of them out is a proposal to be measured, and the report says so.
+The criteria of a call that may share are recommended as one call. That was measured with the others in it, so that a
+packing which leaves some of them out is a proposal to be measured, and the report says so.
 """
 
 from __future__ import annotations

@@ -25,6 +25,7 @@ from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.dataset import Rubric
 from polyjudge.domain.scale import NAN, Scale
 from polyjudge.errors import DataError
+from polyjudge.llm.request import SIMULATED
 from polyjudge.metrics.levels import Matrix
 
 Rows = Sequence[Mapping[str, object]] | PandasLike | PolarsLike
@@ -98,6 +99,7 @@ class _Gathering:
         self.scores: dict[tuple[str, str], dict[tuple[str, str], float]] = {}
         self.ratings: dict[str, dict[str, dict[str, float]]] = {criterion.name: {} for criterion in criteria}
         self.cells: dict[tuple[str, str], dict[str, str]] = {}
+        self.simulated: dict[str, None] = {}
 
     def table(self, source: str, *, guessed: bool) -> ScoreTable:
         """What was gathered.
@@ -115,7 +117,13 @@ class _Gathering:
         ids = tuple(self.documents)
         known = [self.documents[one] for one in ids]
         named = tuple(one for one in known if one is not None)
-        notes = []
+        notes = [
+            f"{SIMULATED} ({source}): this tests software; it says nothing about a real judge or about people."
+            for source in self.simulated
+        ]
+        for judge, layout in self.scores:
+            if not self.scores[judge, layout]:
+                notes.append(f"{Judgement.named(judge, layout)} scored nothing")
         if named and len(named) < len(ids):
             notes.append(f"{len(ids) - len(named)} of {len(ids)} items have no document; intervals resample rows")
         return ScoreTable(
@@ -154,6 +162,8 @@ class _Reader:
         if gathering.along and gathering.along not in self._table.columns:
             near = nearest(gathering.along, self._table.columns)
             self._problems.add(f"no column {gathering.along!r} to look for drift along{near}")
+        if any(row.get("notice") == SIMULATED for row in self._table.rows):
+            gathering.simulated[self._table.source] = None
 
     def _column(self, named: str | None, usual: str) -> str | None:
         return next((one for one in (named, usual) if one and one in self._table.columns), None)

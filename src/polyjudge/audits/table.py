@@ -33,7 +33,12 @@ class Judgement:
 
     @property
     def name(self) -> str:
-        return f"{self.judge}, {self.layout}" if self.layout else self.judge
+        return self.named(self.judge, self.layout)
+
+    @staticmethod
+    def named(judge: str, layout: str) -> str:
+        """As a reader is told of it."""
+        return f"{judge}, {layout}" if layout else judge
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from polyjudge.audits.agreement import Agreement
 from polyjudge.audits.contests import Contest
+from polyjudge.datasets.problems import listed
 from polyjudge.experiments.audit import Audit
 from polyjudge.experiments.summary import table_text
 from polyjudge.metrics.uncertainty import Interval
@@ -17,10 +18,11 @@ Key = tuple[str, str, str, str, str]
 
 def audit_lines(found: Audit) -> Iterator[str]:
     """The whole audit."""
-    documents = f" of {found.documents} documents" if found.documents else ""
+    unit = "documents" if found.documents else "rows"
+    documents = f" of {_counted(found.documents, 'document')}" if found.documents else ""
     yield f"# Audit of {found.source}"
     yield ""
-    yield f"{found.items} items{documents}. Intervals are 95 % and resample {'documents' if documents else 'rows'}."
+    yield f"{_counted(found.items, 'item')}{documents}. Intervals are 95 % and resample {unit}."
     if found.guessed:
         scales = "; ".join(f"{name} {scale}" for name, scale in found.scales.items())
         yield f"Criteria and scales were guessed from the columns ({scales}); name them with --criteria to be sure."
@@ -33,15 +35,16 @@ def audit_lines(found: Audit) -> Iterator[str]:
         yield from _section("Which judgement agrees better", "")
         yield from _contests(found.contests)
         yield ""
-        yield "p-values: paired permutation of documents, by Holm's rule corrected for all comparisons of this table."
+        yield f"p-values: paired permutation of {unit}, by Holm's rule corrected for all comparisons of this table."
     for one in found.interferences:
         yield from _section(
             f"Interference: {one.judge}, {one.together} against {one.apart}",
-            f"A = together ({one.together}), B = apart ({one.apart}), the same items.",
+            f"A = together ({one.together}), B = apart ({one.apart}), the same items." if one.rows else "",
         )
-        yield from _contests(one.rows)
-        yield ""
-        yield "; ".join(f"{name}: {decision}" for name, decision in one.decisions.items()) + "."
+        if one.rows:
+            yield from _contests(one.rows)
+            yield ""
+            yield "; ".join(f"{name}: {decision}" for name, decision in one.decisions.items()) + "."
         yield one.recommendation
 
 
@@ -57,7 +60,9 @@ def _agreements(found: Audit) -> Iterator[str]:
     shown = found.detectable
     yield from _section(
         "Agreement",
-        f"These ratings can show a difference of {_number(shown.mean)} in mean {shown.metric} between two judges. "
+        "Which difference between two judges these ratings can show is unknown: they are too few, or all the same."
+        if math.isnan(shown.mean)
+        else f"These ratings can show a difference of {shown.mean:.3f} in mean {shown.metric} between two judges. "
         f"{shown.assumptions}",
     )
     by = {(row.judge, row.layout, row.criterion, row.metric, row.grouping): row for row in found.agreements}
@@ -144,7 +149,7 @@ def _drifts(found: Audit) -> Iterator[str]:
     )
     rows = []
     for one in found.drifts:
-        parts = ", ".join(f"{name} {_signed(level)} ({count})" for name, count, level in one.parts)
+        parts = listed(f"{_shortened(name)} {_signed(level)} ({count})" for name, count, level in one.parts)
         figures = (_signed(one.trend.value), _of(one.trend, signed=True))
         rows.append((_who(one.judge, one.layout), one.criterion, *figures, parts))
     yield from table_text(rows, ("judge", "criterion", "trend", "95 % interval", "parts"))
@@ -158,8 +163,8 @@ def _contests(rows: Iterable[Contest]) -> list[str]:
             row.metric,
             _signed(row.difference),
             _interval(row.low, row.high, signed=True),
-            _number(row.p_value),
-            _number(row.p_holm),
+            _p(row.p_value),
+            _p(row.p_holm),
             row.verdict,
         )
         for row in rows
@@ -194,6 +199,19 @@ def _interval(low: float, high: float, *, signed: bool = False) -> str:
 
 def _number(value: float, undefined: str = "undefined") -> str:
     return undefined if math.isnan(value) else f"{value:.3f}"
+
+
+def _shortened(name: str, most: int = 40) -> str:
+    return name if len(name) <= most else f"{name[: most - 1]}…"
+
+
+def _p(value: float) -> str:
+    """A p-value; none of permutations is 0."""
+    return "<0.001" if value < 0.001 else _number(value)
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}" + ("" if number == 1 else "s")
 
 
 def _signed(value: float) -> str:

@@ -166,7 +166,9 @@ def _check_lines(found: Check) -> Iterable[str]:
     yield from _ratings(found)
     yield ""
     yield (
-        f"The test rows can show a difference of {_figure(found.detectable)} in mean {found.metric} (80 % power). "
+        "Which difference the test rows can show is unknown: they are too few, or rated all the same."
+        if math.isnan(found.detectable)
+        else f"The test rows can show a difference of {found.detectable:.3f} in mean {found.metric} (80 % power). "
         f"{found.assumptions}"
     )
     yield ""

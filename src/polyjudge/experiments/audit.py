@@ -36,6 +36,7 @@ class Audit:
         documents: how many documents they are of; 0 when the files name none, and rows are resampled.
         scales: criterion -> its scale in words.
         guessed: whether criteria and scales were guessed from the columns.
+        judgements: judge and layout ("" = not said) of each, in the order of their first row.
         annotators: how far the raters agree, one a criterion.
         annotators_verdict: whether an alignment to them makes sense, in words.
         detectable: what a comparison on these ratings can show.
@@ -53,6 +54,7 @@ class Audit:
     documents: int
     scales: Mapping[str, str]
     guessed: bool
+    judgements: tuple[tuple[str, str], ...]
     annotators: tuple[Annotators, ...]
     annotators_verdict: str
     detectable: Detectable
@@ -74,22 +76,26 @@ class Audit:
             layout: only this one; "" = all.
 
         Raises:
-            ConfigError: no such figure was measured.
+            ConfigError: no judgement has such a figure, or there is no such judgement.
         """
         better = agreement.metric(metric)
         only = next(iter(self.scales)) if len(self.scales) == 1 and criterion == MEAN else criterion
-        found = [
-            row.value
+        measured = {
+            (row.judge, row.layout): row.value
             for row in self.agreements
             if (row.metric, row.criterion, row.grouping) == (metric, only, "pooled")
-            and judge in ("", row.judge)
-            and layout in ("", row.layout)
-        ]
-        if not found:
+        }
+        if not measured:
             raise ConfigError(
                 f"{metric!r} was not measured on {criterion!r}; measured are "
                 f"{', '.join(sorted({f'{row.metric} on {row.criterion}' for row in self.agreements}))}"
             )
+        found = [
+            measured.get(one, math.nan) for one in self.judgements if judge in ("", one[0]) and layout in ("", one[1])
+        ]
+        if not found:
+            who = ", ".join(repr(f"{one}, {way}" if way else one) for one, way in self.judgements)
+            raise ConfigError(f"no scores of judge {judge!r}, layout {layout!r}; there are {who}")
         if any(math.isnan(value) for value in found):
             return math.nan
         return min(found) if better.higher_is_better else max(found)
@@ -119,6 +125,10 @@ def audit(
         QualityGateFailed: a judgement is below ``fail_under``; the audit itself is its attribute ``audit``.
     """
     bounds = read_bounds(fail_under)
+    if not 0 <= margin < math.inf:
+        raise ConfigError(f"--margin {margin:g}: give a loss of agreement, 0 or more")
+    if seed < 0:
+        raise ConfigError(f"--seed {seed}: give a whole number, 0 or more")
     rubric = load_rubric(criteria) if criteria is not None else None
     table = score_table(_tables(scores, rubric), rubric, drift)
     found = _audit(table, drift, margin, seed)
@@ -172,6 +182,7 @@ def _audit(table: ScoreTable, drift: str, margin: float, seed: int) -> Audit:
         documents=len(set(table.documents)) if table.documents else 0,
         scales={criterion.name: criterion.scale.describe() for criterion in table.criteria},
         guessed=table.guessed,
+        judgements=tuple((one.judge, one.layout) for one in table.judgements),
         annotators=raters,
         annotators_verdict=verdict(raters),
         detectable=detectable(table),
@@ -190,7 +201,7 @@ def _hold(found: Audit, bounds: Mapping[str, float]) -> None:
     failed = []
     for name, bound in bounds.items():
         better = agreement.metric(name)
-        for judge, layout in dict.fromkeys((row.judge, row.layout) for row in found.agreements):
+        for judge, layout in found.judgements:
             value = found.agreement(name, judge=judge, layout=layout)
             passed = value >= bound if better.higher_is_better else value <= bound
             if not passed:

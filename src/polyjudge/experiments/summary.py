@@ -68,7 +68,8 @@ def warnings(outcome: Outcome) -> list[str]:
 
 
 def table_text(rows: Sequence[Sequence[str]], columns: Sequence[str]) -> list[str]:
-    """A Markdown table with aligned columns."""
+    """A Markdown table with aligned columns; a bar or a line break within a cell does not end it."""
+    rows = [[" ".join(cell.split("\n")).replace("|", r"\|") for cell in row] for row in rows]
     widths = [max(len(row[k]) for row in (columns, *rows)) for k in range(len(columns))]
 
     def one(row: Sequence[str]) -> str:
