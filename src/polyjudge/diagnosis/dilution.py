@@ -15,36 +15,21 @@ and blind attribution asks, with the criteria's names masked, which criterion a 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 from typing import Protocol
 
-from polyjudge.diagnosis.estimates import MARKS, SHARES, VERDICT_LEVEL, difference_of, mean_of
+from polyjudge.diagnosis.dilution_tables import attribution_figures, model_free_figures, specificity_figures
+from polyjudge.diagnosis.estimates import MARKS
 from polyjudge.diagnosis.meters import Diagnostician, rated_gradients
-from polyjudge.diagnosis.records import MEAN, Attribution, Dilution, Edit, Figure, Rating, StepRating
-from polyjudge.diagnosis.texts import Vocabulary, sentences
+from polyjudge.diagnosis.records import Attribution, Dilution, Edit, Rating, StepRating
+from polyjudge.diagnosis.texts import sentences, speaking
 from polyjudge.diagnosis.wording import joined
 from polyjudge.diagnosis.yields import yield_figures
-from polyjudge.domain.decomposition import Group
 from polyjudge.domain.records import Gradient
 from polyjudge.llm.together import together
 from polyjudge.optimizers.base import Turn
-
-LOWEST, HIGHEST = MARKS
-KINDS = (("specificity", "separate"), ("specificity", "joint"), ("concatenation", "separate"), ("extraction", "joint"))
-CONTRASTS = (
-    ("drop", "separate - joint"),
-    ("scope", "separate - concatenation"),
-    ("dilution", "concatenation - joint"),
-    ("dilution", "separate - extraction"),
-)
-_SIDES = {
-    "separate": ("specificity", "separate"),
-    "joint": ("specificity", "joint"),
-    "concatenation": ("concatenation", "separate"),
-    "extraction": ("extraction", "joint"),
-}
 
 
 class Criticising(Protocol):
@@ -127,9 +112,9 @@ async def dilution(
     attributions = tuple(one for audit in audits for one in audit.attributions)
     names = diagnostician.names
     figures = [
-        *_specificity(ratings, names),
-        *_attributed(attributions, names),
-        *_model_free(diagnostician, steps, ratings),
+        *specificity_figures(ratings, names),
+        *attribution_figures(attributions, names),
+        *model_free_figures(diagnostician.criteria, {step.index: step.gradients for step in steps}, ratings),
         *yield_figures(edits, names),
     ]
     unreadable = sum(audit.unreadable for audit in audits) + sum(math.isnan(one.rating.score) for one in ratings)
@@ -159,14 +144,19 @@ def planned_dilution(
 async def _audit(diagnostician: Diagnostician, controls: Controls, step: Criticised) -> _Audit:
     names = diagnostician.names
     if len(names) == 1:
-        rating = await rated_gradients(diagnostician, _of(step.gradients, names[0]), names[0])
+        rating = await rated_gradients(diagnostician, speaking(step.gradients, names[0]), names[0])
         return _Audit(step.index, (rating,) if rating else (), (), 0)
     asked = await (controls.separate if step.joint else controls.joint).gradients(step.turn)
     separate, joint = (asked, step.gradients) if step.joint else (step.gradients, asked)
     parts, unreadable = await _parts(diagnostician, joint)
-    everything = joined([gradient for name in names for gradient in _of(separate, name)])
+    everything = joined([gradient for name in names for gradient in speaking(separate, name)])
     found = await together(
-        _rate(diagnostician, name, _Texts(_of(separate, name), _of(joint, name), everything, parts.get(name)), step)
+        _rate(
+            diagnostician,
+            name,
+            _Texts(speaking(separate, name), speaking(joint, name), everything, parts.get(name)),
+            step,
+        )
         for name in names
     )
     return _Audit(
@@ -224,7 +214,7 @@ async def _extraction(diagnostician: Diagnostician, name: str, text: str | None)
     """Of a joint gradient without a sentence on the criterion: the lowest mark, unasked."""
     if text is None:
         return math.nan
-    return await diagnostician.specificity(name, text) if text else LOWEST
+    return await diagnostician.specificity(name, text) if text else MARKS[0]
 
 
 async def _blind(diagnostician: Diagnostician, text: str) -> str | None:
@@ -248,93 +238,3 @@ async def _parts(diagnostician: Diagnostician, joint: Sequence[Gradient]) -> tup
             for name in names:
                 found[name].append(part)
     return {name: "\n".join(parts) for name, parts in found.items()}, 0
-
-
-def _of(gradients: Sequence[Gradient], name: str) -> tuple[Gradient, ...]:
-    return tuple(gradient for gradient in gradients if name in gradient.group)
-
-
-def _specificity(ratings: Sequence[StepRating], names: Group) -> Iterator[Figure]:
-    """The four kinds of marks, and the three differences between them, by criterion and over all."""
-    for name, of in KINDS:
-        for criterion in (*names, MEAN):
-            places, marks = _column(ratings, name, of, criterion, names)
-            if marks:
-                yield Figure(name, of, criterion, mean_of(marks, [step for step, _ in places], within=MARKS))
-    for name, of in CONTRASTS:
-        for criterion in (*names, MEAN):
-            if len(names) > 1:
-                yield contrast(ratings, names, name, of, criterion)
-
-
-def contrast(
-    ratings: Sequence[StepRating], names: Group, name: str, of: str, criterion: str = MEAN, level: float = 0.95
-) -> Figure:
-    """The mean difference between two kinds of marks of the same steps and criteria, steps being the units."""
-    first, second = (_column(ratings, *_SIDES[side], criterion, names) for side in of.split(" - "))
-    other = dict(zip(*second, strict=True))
-    pairs = [(place, mark, other[place]) for place, mark in zip(*first, strict=True) if place in other]
-    steps = [step for (step, _), _, _ in pairs]
-    estimate = difference_of([mark for _, mark, _ in pairs], [mark for _, _, mark in pairs], steps, level)
-    return Figure(name, of, criterion, estimate)
-
-
-def _column(
-    ratings: Sequence[StepRating], name: str, of: str, criterion: str, names: Group
-) -> tuple[list[tuple[int, str]], list[float]]:
-    """(step, criterion) and mark of one kind, of one criterion or of all."""
-    found = [
-        ((one.step, one.rating.criterion), one.rating.score)
-        for one in ratings
-        if one.rating.name == name
-        and (len(one.rating.group) > 1) == (of == "joint")
-        and one.rating.criterion in (names if criterion == MEAN else (criterion,))
-    ]
-    return [place for place, _ in found], [mark for _, mark in found]
-
-
-def _attributed(attributions: Sequence[Attribution], names: Group) -> Iterator[Figure]:
-    """Shares of blind attributions that are right; a step's are not independent, so that steps are the units."""
-    for of in ("separate", "joint"):
-        for criterion in (*names, MEAN):
-            found = [
-                one
-                for one in attributions
-                if (len(one.group) > 1) == (of == "joint") and criterion in (MEAN, one.criterion)
-            ]
-            if found:
-                right, steps = [float(one.said == one.criterion) for one in found], [one.step for one in found]
-                yield Figure("blind attribution", of, criterion, mean_of(right, steps, within=SHARES))
-
-
-def _model_free(
-    diagnostician: Diagnostician, steps: Sequence[Criticised], ratings: Sequence[StepRating]
-) -> Iterator[Figure]:
-    """Of the run's own gradients in all steps: the vocabulary's estimate, and the marks that it helps to extend."""
-    words = Vocabulary(diagnostician.criteria)
-    own = {
-        (one.step, one.rating.criterion): one.rating.score
-        for one in ratings
-        if one.rating.name == "specificity" and not one.rating.asked
-    }
-    for criterion in (*diagnostician.names, MEAN):
-        places = [
-            (step, name)
-            for step in steps
-            for name in (diagnostician.names if criterion == MEAN else (criterion,))
-            if _of(step.gradients, name)
-        ]
-        guessed = [
-            LOWEST + (HIGHEST - LOWEST) * words.share(joined(_of(step.gradients, name)), name) for step, name in places
-        ]
-        marks = [own.get((step.index, name), math.nan) for step, name in places]
-        clusters = [step.index for step, _ in places]
-        yield Figure("model-free", "run", criterion, mean_of(guessed, clusters, within=MARKS))
-        yield Figure("specificity", "run, all steps", criterion, mean_of(marks, clusters, guessed, within=MARKS))
-
-
-def dilution_evidence(found: Dilution, names: Group) -> tuple[Figure, ...]:
-    """The two differences that the verdict looks at, with its own level."""
-    return tuple(
-        contrast(found.ratings, names, name, of, level=VERDICT_LEVEL) for name, of in CONTRASTS if name == "dilution"
-    )

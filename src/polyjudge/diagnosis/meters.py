@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from polyjudge.diagnosis import wording
 from polyjudge.diagnosis.records import Rating, StepMeters
-from polyjudge.diagnosis.texts import gradients_of
+from polyjudge.diagnosis.texts import speaking
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.records import Gradient, Step
 from polyjudge.domain.scale import NAN
@@ -96,7 +96,7 @@ async def step_meters(diagnostician: Diagnostician, before: Mapping[str, str], s
 
 async def specificity_of(diagnostician: Diagnostician, step: Step, name: str) -> Rating | None:
     """Specificity of a step's gradients for one criterion; None where none speaks for it."""
-    return await rated_gradients(diagnostician, gradients_of(step, name), name)
+    return await rated_gradients(diagnostician, speaking(step.gradients, name), name)
 
 
 async def rated_gradients(
@@ -113,7 +113,7 @@ async def adherence_of(diagnostician: Diagnostician, before: Mapping[str, str], 
     """How closely each candidate's new instructions follow the gradients that speak for their criteria."""
 
     async def one(place: int, name: str, text: str) -> Rating | None:
-        gradients = gradients_of(step, name)
+        gradients = speaking(step.gradients, name)
         if not gradients:
             return None
         score = await diagnostician.adherence(name, before[name], wording.joined(gradients), text)

@@ -64,7 +64,7 @@ def all_texts(steps: Sequence[Step], names: Sequence[str]) -> Texts:
         name: [
             naming_others(gradient.text, name, names)
             for step in steps
-            for gradient in gradients_of(step, name)
+            for gradient in speaking(step.gradients, name)
             if len(gradient.group) == 1
         ]
         for name in names
@@ -85,9 +85,9 @@ def naming_others(text: str, name: str, names: Sequence[str]) -> float:
     return sum(found.search(part) is not None for part in parts) / len(parts) if parts else 0.0
 
 
-def gradients_of(step: Step, name: str) -> tuple[Gradient, ...]:
-    """The step's gradients that speak for a criterion."""
-    return tuple(gradient for gradient in step.gradients if name in gradient.group)
+def speaking(gradients: Sequence[Gradient], name: str) -> tuple[Gradient, ...]:
+    """The gradients that speak for a criterion."""
+    return tuple(gradient for gradient in gradients if name in gradient.group)
 
 
 def similarities(steps: Sequence[Step], names: Sequence[str]) -> Iterator[Similarity]:
@@ -96,7 +96,7 @@ def similarities(steps: Sequence[Step], names: Sequence[str]) -> Iterator[Simila
         texts = {
             name: joined(found)
             for name in names
-            if (found := [g for step in steps if step.index == index for g in gradients_of(step, name)])
+            if (found := [g for step in steps if step.index == index for g in speaking(step.gradients, name)])
             and all(len(gradient.group) == 1 for gradient in found)
         }
         alike = likeness(list(texts.values()))

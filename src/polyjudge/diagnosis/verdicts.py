@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from polyjudge.diagnosis.dilution import dilution_evidence
+from polyjudge.diagnosis.dilution_tables import dilution_evidence
 from polyjudge.diagnosis.estimates import MARKS, VERDICT_LEVEL, mean_of
 from polyjudge.diagnosis.interference import FITTED, INITIAL
 from polyjudge.diagnosis.records import MEAN, Adherence, Dilution, Estimate, Figure, Interference, Verdict
