@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from polyjudge.experiments.loaded import LoadedJudge
     from polyjudge.experiments.loaded import load_judge as load
     from polyjudge.experiments.optimize import optimize
+    from polyjudge.experiments.report.verb import report
     from polyjudge.experiments.result import Run
     from polyjudge.experiments.score import score
     from polyjudge.experiments.scores import Scores
@@ -46,6 +47,7 @@ __all__ = [
     "plan_diagnosis",
     "plan_study",
     "pull",
+    "report",
     "score",
     "study",
 ]
@@ -70,6 +72,7 @@ def __getattr__(name: str) -> Any:
         "load": "experiments.loaded:load_judge",
         "optimize": "experiments.optimize:optimize",
         "pull": "experiments.upkeep:pull",
+        "report": "experiments.report.verb:report",
         "StudyResult": "experiments.study.run:StudyResult",
         "plan_study": "experiments.study.run:plan_study",
         "score": "experiments.score:score",

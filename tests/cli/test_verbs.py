@@ -76,7 +76,7 @@ def test_optimize_tells_steps_on_standard_error_and_the_result_on_standard_outpu
     lines = found.out.splitlines()
     assert "spearman on 14 sealed test rows of 7 documents" in lines
     assert [line.split("|")[1].strip() for line in lines if line.startswith("| ")] == ["criterion", *NAMES, "mean"]
-    assert lines[-2:] == ["run:   run", "judge: run/judge.yaml"]
+    assert lines[-3:] == ["run:    run", "judge:  run/judge.yaml", "report: run/report.html"]
     assert lines[-4] in (place / "run" / "summary.md").read_text("utf-8")
 
 

@@ -100,9 +100,13 @@ def test_a_run_is_not_changed_by_its_diagnosis() -> None:
     recorder = Recorder(answering())
     run = fitted(recorder)
     held = {path.name: path.read_bytes() for path in run.path.iterdir() if path.is_file()}
+    report = held.pop("report.html").decode()
     diagnosed(recorder)
     for name, content in held.items():
         assert (run.path / name).read_bytes() == content
+    # But for the report, which shows it.
+    assert "Are gradients diluted?" not in report
+    assert "Are gradients diluted?" in (run.path / "report.html").read_text("utf-8")
     fitted(Recorder(answering()))
 
 

@@ -88,9 +88,9 @@ def test_a_run_folder_holds_what_is_promised_and_it_agrees(place: Path) -> None:
     run = fitted(data, Recorder(by_chance(data)))
     names = {path.name for path in run.path.iterdir()}
     judges = {"judge.yaml", "judge.initial.yaml"}
-    lines = {"steps.jsonl", "tests.jsonl"}
+    lines = {"steps.jsonl", "tests.jsonl", "predictions.jsonl"}
     facts = {"config.json", "origin.json", "result.json", "archive.json"}
-    assert names == {".lock", "summary.md", *facts, *lines, *judges}
+    assert names == {".lock", "summary.md", "report.html", *facts, *lines, *judges}
     assert [step.index for step in read_steps(run.path)] == [0, 1, 2]
     result = json.loads((run.path / "result.json").read_text("utf-8"))
     assert result["outcome"]["verdict"] == run.outcome.verdict

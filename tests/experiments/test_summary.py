@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from tests.rated import FIVE, JUDGE, Recorder, by_chance, rated
 
 import polyjudge
-from polyjudge.experiments.outcome import Comparison, Outcome
-from polyjudge.experiments.summary import COLUMNS, PAPER_NOTE, account_lines, outcome_rows, table_text, warnings
+from polyjudge.experiments.outcome import COLUMNS, Comparison, Outcome, outcome_rows
+from polyjudge.experiments.summary import PAPER_NOTE, account_lines, table_text, warnings
 from polyjudge.llm.accounts import RoleAccount
 
 CLARITY = Comparison("clarity", 0.25, 0.5, 0.25, -0.1, 0.4, 1.0, 1.0, 0.8)

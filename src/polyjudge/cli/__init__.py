@@ -21,6 +21,8 @@ VERBS = {
     "diagnose": "Say what went wrong in a run: dilution, interference, disobedience.",
     "score": "Score new texts with a fitted judge.",
     "audit": "Audit a judge that already scores, from any tool; no model, no key.",
+    "report": "Write the report of a run or a study, one HTML file.",
+    "view": "Open that report in the browser.",
     "data": "List the registered data sets, show or fetch one.",
     "cache": "The journal of answers: show, merge, prune.",
 }

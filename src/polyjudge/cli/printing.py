@@ -11,13 +11,15 @@ from polyjudge.experiments.check import Check, CriterionCheck
 from polyjudge.experiments.costs import billed, cost_text, total_text
 from polyjudge.experiments.diagnose import Diagnosed
 from polyjudge.experiments.diagnosis_page import verdict_lines
+from polyjudge.experiments.outcome import COLUMNS, outcome_rows
 from polyjudge.experiments.plan import PlannedRole
+from polyjudge.experiments.report.verb import FILE as REPORT
 from polyjudge.experiments.result import Run
 from polyjudge.experiments.scores import Scores
 from polyjudge.experiments.simulated import notice
 from polyjudge.experiments.study.plan import StudyPlan
 from polyjudge.experiments.study.run import StudyResult
-from polyjudge.experiments.summary import COLUMNS, PAPER_NOTE, account_lines, outcome_rows, table_text, warnings
+from polyjudge.experiments.summary import PAPER_NOTE, account_lines, table_text, warnings
 from polyjudge.experiments.tables.render import lines
 from polyjudge.runs import codec
 
@@ -60,8 +62,9 @@ def print_run(run: Run, as_json: bool) -> None:
             "",
             outcome.verdict,
             "",
-            f"run:   {run.path}",
-            f"judge: {run.path / 'judge.yaml'}",
+            f"run:    {run.path}",
+            f"judge:  {run.path / 'judge.yaml'}",
+            f"report: {run.path / REPORT}",
         ]
     )
 
@@ -80,6 +83,7 @@ def print_diagnosis(found: Diagnosed, as_json: bool) -> None:
             *account_lines(found.accounts, found.seconds),
             "",
             f"diagnosis: {found.path / 'diagnosis.md'}",
+            f"report:    {found.path / REPORT}",
         ]
     )
 

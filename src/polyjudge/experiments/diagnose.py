@@ -26,6 +26,7 @@ from polyjudge.experiments.events import Noted, Observer, unwatched
 from polyjudge.experiments.finished import FinishedRun, read_finished
 from polyjudge.experiments.plan import PlannedRole
 from polyjudge.experiments.probe import probed
+from polyjudge.experiments.report.verb import report_run
 from polyjudge.experiments.result import Run
 from polyjudge.experiments.simulated import simulated
 from polyjudge.llm.accounts import RoleAccount
@@ -46,7 +47,7 @@ class Diagnosed:
     """A diagnosis that was made.
 
     Attributes:
-        path: the run's folder, which now holds diagnosis.json and diagnosis.md.
+        path: the run's folder, which now holds diagnosis.json and diagnosis.md, and a report that shows them.
         diagnosis: what was found.
         accounts: what was asked of whom.
         seconds: of this invocation.
@@ -164,6 +165,7 @@ async def _diagnose(
         accounts = client.accounts.snapshot()
     write_whole(found.path / "diagnosis.json", codec.pretty(diagnosis) + "\n")
     write_whole(found.path / "diagnosis.md", page(diagnosis))
+    report_run(found.path, ready.house.dataset)
     return Diagnosed(found.path, diagnosis, accounts, time.monotonic() - started)
 
 

@@ -23,6 +23,7 @@ from polyjudge.experiments.score import judge_of, settings_of
 from polyjudge.experiments.scores import value
 from polyjudge.llm.client import Client
 from polyjudge.llm.request import Backend
+from polyjudge.reports.snippet import snippet
 
 T = TypeVar("T")
 
@@ -51,6 +52,14 @@ class LoadedJudge:
     async def acall(self, **inputs: str) -> dict[str, float | str | None]:
         """The same, without blocking the caller's event loop."""
         return await asyncio.wrap_future(self._submit(self._ask(self._example(inputs))))
+
+    def _repr_html_(self) -> str:
+        tested = self.file.lineage.get("test")
+        verdict = tested.get("verdict") if isinstance(tested, Mapping) else None
+        told = f"{self.file.model}, layout {self.file.layout}, readout {self.file.readout}"
+        rows = [(one.name, one.scale.describe(), one.instruction) for one in self.file.rubric.criteria]
+        said = [told, *([str(verdict)] if verdict else [])]
+        return snippet("Judge", said, ("criterion", "scale", "instruction"), rows, words=True)
 
     def close(self) -> None:
         """Wait for calls under way, and close the model and the journal; a later call opens them again."""

@@ -37,8 +37,12 @@ from polyjudge.experiments.in_order import InOrder
 from polyjudge.experiments.judge_file import JudgeFile, dump_judge
 from polyjudge.experiments.outcome import Outcome, compare
 from polyjudge.experiments.plan import plan_of, test_readings
+from polyjudge.experiments.predictions import FILE as PREDICTIONS
+from polyjudge.experiments.predictions import row_scores
 from polyjudge.experiments.probe import probed
 from polyjudge.experiments.readings import Readings, reading_of
+from polyjudge.experiments.report.verb import FILE as REPORT
+from polyjudge.experiments.report.verb import report_run
 from polyjudge.experiments.result import Run
 from polyjudge.experiments.simulated import marked
 from polyjudge.experiments.summary import summary
@@ -93,7 +97,10 @@ async def _optimize(
     observer: Observer,
 ) -> Run:
     async with open_client(settings.config, backends, observer) as client:
-        return await carry_out(settings, dataset, output, client, set(backends), observer)
+        done = await carry_out(settings, dataset, output, client, set(backends), observer)
+    if done.paid or not (done.path / REPORT).exists():
+        report_run(done.path, dataset)
+    return done
 
 
 async def carry_out(
@@ -143,7 +150,7 @@ async def carry_out(
         seconds = time.monotonic() - started
         done = Run(folder.path, tuple(steps), outcome, judge, client.accounts.snapshot(), seconds, kept, choice)
         # A mere replay keeps the record of what the run took.
-        if any(account.sent for account in done.accounts) or not (folder.path / "summary.md").exists():
+        if done.paid or not (folder.path / "summary.md").exists():
             folder.write("result.json", _result(done))
             folder.write("summary.md", summary(done, config, leaks_of(config, house.split)))
         return done
@@ -284,6 +291,8 @@ async def _test(folder: RunFolder, house: House, fitted: JudgePrompt, config: Ru
         for step, prompt, read in ((0, house.prompt, initial), (config.steps, fitted, final)):
             tests.append(codec.line(reading_of(house, step, prompt, read)))
         tests.finish()
+    rows = row_scores(fitted.criteria, house.split.test, initial, final)
+    folder.write(PREDICTIONS, "".join(f"{codec.line(row)}\n" for row in rows))
     changed = fitted != house.prompt
     found = compare(house.metric, house.prompt.criteria, house.split.test, initial, final, changed=changed)
     return marked(found, house.simulated, unrelated=not house.dataset.simulated)

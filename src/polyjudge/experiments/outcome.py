@@ -16,6 +16,8 @@ from polyjudge.judge.measure import rater_matrix, ratings, scores
 from polyjudge.metrics import agreement, ceilings, collapse, grouping, uncertainty
 from polyjudge.metrics.levels import Matrix
 
+COLUMNS = ("criterion", "initial", "fitted", "difference", "95 % interval", "coverage", "ceiling")
+
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
@@ -171,3 +173,27 @@ def _verdict(metric: agreement.Metric, mean: Comparison, rows: Sequence[Comparis
     if worse:
         return f"The fitted prompt agrees less with people ({figures}, {interval}); keep the initial one."
     return f"No reliable improvement ({figures}, {interval} includes 0)."
+
+
+def outcome_rows(outcome: Outcome) -> list[tuple[str, ...]]:
+    """The table of an outcome, one row a criterion and the mean last; cells as ``COLUMNS`` names them."""
+    return [_cells(row) for row in (*outcome.criteria, outcome.mean)]
+
+
+def _cells(row: Comparison) -> tuple[str, ...]:
+    interval = "undefined" if math.isnan(row.low) else f"{row.low:+.3f} to {row.high:+.3f}"
+    difference = "undefined" if math.isnan(row.difference) else f"{row.difference:+.3f}"
+    ceiling = ("" if row.name == "mean" else "unknown") if math.isnan(row.ceiling) else f"{row.ceiling:.3f}"
+    return (
+        row.name,
+        _figure(row.initial),
+        _figure(row.fitted),
+        difference,
+        interval,
+        "undefined" if math.isnan(row.coverage) else f"{row.coverage:.0%}",
+        ceiling,
+    )
+
+
+def _figure(value: float) -> str:
+    return "undefined" if math.isnan(value) else f"{value:.3f}"

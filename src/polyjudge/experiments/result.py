@@ -4,13 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from polyjudge.domain.records import Step
+from polyjudge.errors import MissingExtra
 from polyjudge.experiments.archive import Archive
 from polyjudge.experiments.choice import Choice
 from polyjudge.experiments.judge_file import JudgeFile
-from polyjudge.experiments.outcome import Outcome
+from polyjudge.experiments.outcome import COLUMNS, Outcome, outcome_rows
 from polyjudge.llm.accounts import RoleAccount
+from polyjudge.reports.snippet import snippet
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +42,44 @@ class Run:
     seconds: float
     archive: Archive
     choice: Choice | None = None
+
+    @property
+    def paid(self) -> bool:
+        """Whether this invocation asked anything that the journal did not hold."""
+        return any(account.sent for account in self.accounts)
+
+    def to_frame(self) -> DataFrame:
+        """A pandas data frame: a row a step and criterion, with what the validation rows said after the step.
+
+        Columns: ``step``, ``criterion``, ``status``, ``kept`` (whether the step changed its instruction), ``metric``,
+        ``agreement`` and ``coverage`` (of the standing prompt; missing under gate none), ``instruction``.
+
+        Raises:
+            MissingExtra: pandas is not installed.
+        """
+        try:
+            from pandas import DataFrame
+        except ImportError:
+            raise MissingExtra("pandas", "pandas", "run.to_frame()") from None
+        rows = [_row(step, name) for step in self.steps for name in step.criteria]
+        return DataFrame(rows, columns=["step", "criterion", *_FIGURES, "instruction"])
+
+    def _repr_html_(self) -> str:
+        return snippet(self.path.name, [self.outcome.verdict], COLUMNS, outcome_rows(self.outcome))
+
+
+_FIGURES = ("status", "kept", "metric", "agreement", "coverage")
+
+
+def _row(step: Step, name: str) -> dict[str, object]:
+    measured = step.measured
+    return {
+        "step": step.index,
+        "criterion": name,
+        "status": step.status,
+        "kept": name in step.kept,
+        "metric": measured.metric if measured else None,
+        "agreement": measured.values.get(name) if measured else None,
+        "coverage": measured.coverage.get(name) if measured else None,
+        "instruction": step.instructions[name],
+    }

@@ -10,19 +10,13 @@ from polyjudge.experiments.choice import COLUMNS as CHOICE_COLUMNS
 from polyjudge.experiments.choice import Choice
 from polyjudge.experiments.config import RunConfig
 from polyjudge.experiments.costs import cost_text, total_text
-from polyjudge.experiments.outcome import Comparison, Outcome
+from polyjudge.experiments.outcome import COLUMNS, Outcome, outcome_rows
 from polyjudge.experiments.result import Run
 from polyjudge.llm.accounts import RoleAccount
 
 PAPER_NOTE = "The paper's protocol: batches overlap the validation rows, and the test rows were read after every step."
 # Below about so many clusters a percentile bootstrap covers less than it says.
 FEW_DOCUMENTS = 20
-COLUMNS = ("criterion", "initial", "fitted", "difference", "95 % interval", "coverage", "ceiling")
-
-
-def outcome_rows(outcome: Outcome) -> list[tuple[str, ...]]:
-    """The table of an outcome, one row a criterion and the mean last; cells as ``COLUMNS`` names them."""
-    return [_cells(row) for row in (*outcome.criteria, outcome.mean)]
 
 
 def account_lines(accounts: Sequence[RoleAccount], seconds: float) -> list[str]:
@@ -128,22 +122,3 @@ def _chosen(choice: Choice | None) -> list[str]:
 
 def _readout(done: Run) -> str:
     return done.judge.readout + (f" of {done.judge.samples} samples" if done.judge.samples > 1 else "")
-
-
-def _cells(row: Comparison) -> tuple[str, ...]:
-    interval = "undefined" if math.isnan(row.low) else f"{row.low:+.3f} to {row.high:+.3f}"
-    difference = "undefined" if math.isnan(row.difference) else f"{row.difference:+.3f}"
-    ceiling = ("" if row.name == "mean" else "unknown") if math.isnan(row.ceiling) else f"{row.ceiling:.3f}"
-    return (
-        row.name,
-        _figure(row.initial),
-        _figure(row.fitted),
-        difference,
-        interval,
-        "undefined" if math.isnan(row.coverage) else f"{row.coverage:.0%}",
-        ceiling,
-    )
-
-
-def _figure(value: float) -> str:
-    return "undefined" if math.isnan(value) else f"{value:.3f}"

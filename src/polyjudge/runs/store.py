@@ -133,7 +133,7 @@ def read_readings(run: Path) -> Iterator[Reading]:
         DataError: as ``read_steps``.
     """
     if (run / "tests.jsonl").exists():
-        yield from _read(run / "tests.jsonl", Reading)
+        yield from read_lines(run / "tests.jsonl", Reading)
 
 
 def read_steps(run: Path) -> Iterator[Step]:
@@ -142,10 +142,15 @@ def read_steps(run: Path) -> Iterator[Step]:
     Raises:
         DataError: the file cannot be read, or a line is not a Step; a torn last line counts as not written.
     """
-    yield from _read(run / "steps.jsonl", Step)
+    yield from read_lines(run / "steps.jsonl", Step)
 
 
-def _read(file: Path, kind: type[T]) -> Iterator[T]:
+def read_lines(file: Path, kind: type[T]) -> Iterator[T]:
+    """The records of a file of a run, one a line, in order.
+
+    Raises:
+        DataError: as ``read_steps``.
+    """
     try:
         whole = file.read_bytes().split(b"\n")[:-1]
     except OSError as error:

@@ -1,0 +1,94 @@
+"""``polyjudge report`` and ``view``: one HTML file of a run or a study."""
+
+from __future__ import annotations
+
+import webbrowser
+from dataclasses import dataclass
+from pathlib import Path
+
+from polyjudge.datasets.load import Data
+from polyjudge.domain.dataset import Dataset
+from polyjudge.errors import DataError, InputError
+from polyjudge.experiments.finished import read_finished
+from polyjudge.experiments.report.material import read_material
+from polyjudge.experiments.report.run import run_page
+from polyjudge.reports.page import Page, html
+from polyjudge.runs.store import write_whole
+
+FILE = "report.html"
+
+
+def report(
+    path: str | Path,
+    *,
+    output: str | Path | None = None,
+    figures: str | Path | None = None,
+    data: Data | None = None,
+) -> Path:
+    """Write the report of a run or a study.
+
+    Args:
+        path: its folder.
+        output: the file; default ``report.html`` in the folder.
+        figures: also export every chart into this folder, as SVG and PNG.
+        data: of a run, if they are not where they were; without them the worst disagreements are shown by their ids.
+
+    Returns:
+        The file.
+
+    Raises:
+        DataError: the folder holds neither, a file of it cannot be read, or ``data`` are not those of the run.
+        MissingExtra: ``figures`` without the extra of that name.
+    """
+    folder = Path(path)
+    page = _page(folder, data)
+    target = Path(output) if output is not None else folder / FILE
+    if figures is not None:
+        from polyjudge.reports.export import export
+
+        export(page.charts(), Path(figures))
+    write_whole(target, html(page))
+    return target
+
+
+@dataclass(frozen=True, slots=True)
+class Viewed:
+    """A report, and whether a browser took it."""
+
+    file: Path
+    opened: bool
+
+
+def view(path: str | Path) -> Viewed:
+    """Open the report of a run or a study in the user's browser; where it is missing it is written first.
+
+    Raises:
+        DataError: as ``report``.
+    """
+    file = Path(path) / FILE
+    if not file.exists():
+        report(path)
+    try:
+        return Viewed(file, webbrowser.open(file.resolve().as_uri()))
+    except webbrowser.Error:
+        return Viewed(file, False)
+
+
+def report_run(folder: Path, dataset: Dataset) -> Path:
+    """The report of a run that has just ended, or was diagnosed, and whose data are at hand."""
+    target = folder / FILE
+    write_whole(target, html(run_page(read_material(read_finished(folder), dataset))))
+    return target
+
+
+def _page(folder: Path, data: Data | None) -> Page:
+    if not (folder / "result.json").exists():
+        raise DataError(f"{str(folder)!r} is neither a finished run nor a study; name a folder that holds result.json")
+    run = read_finished(folder)
+    dataset = None
+    try:
+        dataset = run.dataset(data)
+    except InputError:
+        if data is not None:
+            raise
+    return run_page(read_material(run, dataset))

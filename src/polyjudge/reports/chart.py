@@ -1,0 +1,121 @@
+"""A chart: a Vega-Lite specification with its words and numbers, and the parts that specifications are made of."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
+SOFT, INK = "var(--soft)", "var(--ink)"
+SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
+HUES = 8
+DASHES = ([1, 0], [6, 3], [2, 2], [9, 3, 2, 3], [4, 4], [12, 4], [1, 3], [7, 2, 2, 2])
+Spec = dict[str, Any]
+Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A figure and what is said with it.
+
+    Attributes:
+        name: of its file when it is exported; unique in a report.
+        caption: what it shows and how to read it.
+        spec: Vega-Lite.
+        columns: of the numbers behind it, as its table shows them.
+        rows: those numbers.
+    """
+
+    name: str
+    caption: str
+    spec: Spec
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+
+    @property
+    def empty(self) -> bool:
+        """Whether nothing would be drawn."""
+        return not any(isinstance(cell, int | float) and math.isfinite(cell) for row in self.rows for cell in row)
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A figure of one category in one series, with its interval; nan is not drawn."""
+
+    category: str
+    series: str
+    value: float
+    low: float = math.nan
+    high: float = math.nan
+
+
+def specification(records: Sequence[Record], body: Spec, *, width: Any = "container", height: int | Spec) -> Spec:
+    """A specification with its data inside; "container" takes the width that there is."""
+    whole = {"$schema": SCHEMA, "data": {"values": list(records)}, "width": width, "height": height, **body}
+    return {key: _drawable(member) for key, member in whole.items()}
+
+
+def _drawable(value: Any) -> Any:
+    """Without the two line ends that JSON allows in a text and Vega's expressions, which quote names, do not."""
+    if isinstance(value, Mapping):
+        return {key: _drawable(member) for key, member in value.items()}
+    if isinstance(value, list | tuple):
+        return [_drawable(member) for member in value]
+    return value.replace("\u2028", " ").replace("\u2029", " ") if isinstance(value, str) else value
+
+
+def series_of(*points: Sequence[Point]) -> list[str]:
+    """The series in the order of their first points."""
+    return list(dict.fromkeys(point.series for some in points for point in some))
+
+
+def height_of(points: Sequence[Point], each: int) -> int:
+    """Pixels for all categories; a step a category would be fitted to the width too, with a warning."""
+    return each * len({point.category for point in points})
+
+
+def quantity(value: str, *, zero: bool = False) -> Spec:
+    """The field of values, under its name."""
+    return {"field": "value", "type": "quantitative", "title": value, "scale": {"zero": zero}}
+
+
+def band(points: Sequence[Point]) -> Spec:
+    """A row a category, in the order of the points."""
+    return {
+        "field": "category",
+        "type": "nominal",
+        "sort": list(dict.fromkeys(point.category for point in points)),
+        "title": None,
+        "scale": {"paddingInner": 0.35, "paddingOuter": 0.15},
+    }
+
+
+def kind(field: str, domain: Sequence[str]) -> Spec:
+    """A nominal field with its whole domain, so that layers agree."""
+    return {"field": field, "type": "nominal", "title": None, "scale": {"domain": list(domain)}}
+
+
+def records_of(points: Iterable[Point]) -> list[Record]:
+    """Points as the data of a specification."""
+    return [
+        {
+            "category": point.category,
+            "series": point.series,
+            "value": number(point.value),
+            "low": number(point.low),
+            "high": number(point.high),
+        }
+        for point in points
+    ]
+
+
+def cells_of(points: Iterable[Point]) -> tuple[tuple[Any, ...], ...]:
+    """Points as the rows of a table."""
+    return tuple((one.category, one.series, one.value, one.low, one.high) for one in points)
+
+
+def number(value: float) -> float | None:
+    """JSON knows no nan; Vega-Lite leaves null out."""
+    return value if math.isfinite(value) else None
