@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import sqlite3
 import time
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polyjudge.errors import ConfigError
+from polyjudge.llm import upkeep
 from polyjudge.llm.journal import Journal
 from polyjudge.llm.locks import FileLock
 from polyjudge.llm.request import Reply
@@ -167,6 +169,26 @@ def test_a_folder_to_merge_must_be_another_journal(other: str, tmp_path: Path) -
     fill(tmp_path / "ours", {1: "a"})
     with pytest.raises(ConfigError, match=other):
         merge(tmp_path / "ours", [tmp_path / other])
+
+
+def test_a_file_is_no_journal(tmp_path: Path) -> None:
+    (tmp_path / "file.csv").write_text("a,b")
+    with pytest.raises(ConfigError, match="is no folder"):
+        merge(tmp_path / "ours", [tmp_path / "file.csv"])
+
+
+def test_a_journal_where_nothing_can_be_written_is_merged_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fill(tmp_path / "disc", {1: "a"})
+
+    def take(path: Path) -> FileLock:
+        if path.parent.name == "disc":
+            raise OSError(errno.EROFS, "Read-only file system", str(path))
+        return FileLock(path)
+
+    monkeypatch.setattr(upkeep, "FileLock", take)
+    assert merge(tmp_path / "ours", [tmp_path / "disc"]).entries == 1
 
 
 def test_prune_takes_what_meets_all_conditions_and_gives_its_space_back(tmp_path: Path) -> None:

@@ -6,11 +6,12 @@ was committed elsewhere. Lock files stay, and numbers are not used again: a proc
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -255,18 +256,24 @@ def _own(folder: Path, taken: list[tuple[FileLock, Path]]) -> tuple[list[Path], 
 
 
 def _foreign(other: Path, folder: Path, taken: list[tuple[FileLock, Path]]) -> list[Path]:
-    """Another folder's shards, locked where it can be written at all."""
+    """Another folder's shards, locked where it can be written at all; what nobody can write, nobody does."""
+    if other.exists() and not other.is_dir():
+        raise ConfigError(f"{str(other)!r} is no folder; name the folder of another journal")
     names = _names(other)
     if not names:
         raise ConfigError(f"{str(other)!r} holds no journal (no shard-NNNN.sqlite); check the path")
     if folder.is_dir() and other.samefile(folder):
         raise ConfigError(f"{str(other)!r} is this journal itself; without a folder its own shards are merged")
     for name in names:
-        with suppress(PermissionError):
+        try:
             lock = FileLock((other / name).with_suffix(".lock"))
-            taken.append((lock, other / name))
-            if not lock.take():
-                raise ConfigError(f"{str(other / name)!r} is being written by a process; wait for it to end")
+        except OSError as error:
+            if error.errno not in (errno.EACCES, errno.EPERM, errno.EROFS):
+                raise
+            continue
+        taken.append((lock, other / name))
+        if not lock.take():
+            raise ConfigError(f"{str(other / name)!r} is being written by a process; wait for it to end")
     return [other / name for name in names]
 
 
