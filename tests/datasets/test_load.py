@@ -157,13 +157,15 @@ def test_a_column_called_id_identifies_rows_without_being_named() -> None:
     assert dataset.rubric.id is None
 
 
-@pytest.mark.parametrize("ids", [("a", "a"), ("a", ""), ("a", None), ("a", ["b"])])
-def test_a_column_called_id_that_identifies_nothing_is_passed_over(ids: tuple[object, ...]) -> None:
+@pytest.mark.parametrize("ids", [("a", "a"), ("a", ""), ("a", None), ("a", ["b"]), ("a", "x\0")])
+def test_a_column_called_id_that_identifies_nothing_is_passed_over_and_told(ids: tuple[object, ...]) -> None:
     rows = numbered(*ids)
     dataset = load(rows, CRITERIA)
     without = load([{k: v for k, v in row.items() if k != "id"} for row in rows], CRITERIA)
     assert dataset.examples == without.examples
-    assert dataset.notes == without.notes
+    (told,) = set(dataset.notes) - set(without.notes)
+    assert "column 'id' is not taken" in told
+    assert "write id: id" in told
 
 
 @pytest.mark.parametrize("key", ["document", "inputs"])

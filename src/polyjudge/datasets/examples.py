@@ -20,6 +20,10 @@ from polyjudge.errors import DataError
 PARTS = ("train", "validation", "test")
 OWN_ID = "id"
 IDS_TAKEN = f"column {OWN_ID!r} is taken for the rows' identifiers"
+IDS_LEFT = (
+    f"column {OWN_ID!r} is not taken for the rows' identifiers, for it has gaps or repeats itself; digests of the "
+    f"rows are. To have its faults told write id: {OWN_ID} into the criteria file"
+)
 _ALSO_CALLED = {"training": "train", "valid": "validation", "val": "validation", "dev": "validation"}
 
 
@@ -210,8 +214,9 @@ class _Reader:
         try:
             ids = [text_of(row.get(OWN_ID)).strip() for row in self._table.rows]
         except ValueError:
-            return None
+            ids = [""]
         if any(is_missing(name) for name in ids) or len(set(ids)) < len(ids):
+            self.notes.append(IDS_LEFT)
             return None
         self.notes.append(IDS_TAKEN)
         return ids

@@ -16,6 +16,7 @@ from typing import Any
 from polyjudge.datasets.cells import is_missing, text_of
 from polyjudge.datasets.content import exact
 from polyjudge.datasets.examples import (
+    IDS_LEFT,
     IDS_TAKEN,
     OWN_ID,
     all_empty,
@@ -106,8 +107,8 @@ def open_stream(path: Path, rubric: Rubric) -> Stream:
         cells.add(all_empty(column))
     cells.check()
     ids = census.ids()
-    taken = [IDS_TAKEN] if ids is not None and rubric.id is None else []
-    notes = (*census.notes, *taken, *input_notes(census.empty, census.repeated_rows()))
+    own = [IDS_LEFT if ids is None else IDS_TAKEN] if may_be_ids(columns, rubric) else []
+    notes = (*census.notes, *own, *input_notes(census.empty, census.repeated_rows()))
     repeated = frozenset(_repeated(census.digests)) if ids is None else frozenset()
     return Stream(path, rubric, columns, census.rows, notes, ids, repeated, state)
 
