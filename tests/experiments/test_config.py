@@ -184,6 +184,19 @@ def test_all_faults_are_told_at_once_with_their_places(place: Path) -> None:
     assert any(fault.startswith("'parameters.judge.temperature' (config file") for fault in faults)
 
 
+@pytest.mark.parametrize(
+    ("given_", "words"),
+    [
+        ({"layout": {"packing": [["one"], 3]}}, r"layout'.*write the criteria that share a call.*packing = \[\["),
+        ({"layout": 3}, "unknown layout 3"),
+        ({"prices": {"a/b": {"input": 1}}}, "'prices.a/b.output' .*: is missing; write it"),
+    ],
+)
+def test_a_table_of_another_form_is_told_with_the_form_it_has(given_: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        resolve(given_, environment={})
+
+
 def test_a_key_in_a_refused_value_is_not_repeated() -> None:
     with pytest.raises(ConfigError) as caught:
         resolve({}, environment={"POLYJUDGE_STEPS": "sk-abcdefgh12345678"})

@@ -177,6 +177,8 @@ class RunConfig(_Checked):
     def _packing_as_text(cls, value: Any) -> Any:
         if isinstance(value, dict) and set(value) == {PACKING} and is_packing(value[PACKING]):
             return written(value[PACKING])
+        if not isinstance(value, str):
+            raise ValueError(f"{unknown(value, AUTO)}, or as {{{PACKING} = [['one', 'two'], ['three']]}}")
         return value
 
     @field_validator("layout")

@@ -43,6 +43,8 @@ def _fault(fault: Any, where: Callable[[str], str], known: Callable[[Sequence[st
     if fault["type"] == "extra_forbidden":
         names = sorted(known(path))
         return f"unknown setting {place}{nearest(path[-1], names) or '; known are ' + ', '.join(names)}"
+    if fault["type"] == "missing":
+        return f"{place}: is missing; write it"
     if fault["type"] == "value_error":
         return f"{place}: {fault['ctx']['error']}"
     return f"{place}: {redact(clipped(fault['input']))} must be {_must(fault)}"
