@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+from importlib.util import find_spec
 
 from polyjudge.errors import ConfigError
 from polyjudge.experiments.assemble import models_of
@@ -47,10 +48,11 @@ def tariffs_of(config: RunConfig, given: Collection[str]) -> dict[str, Tariff]:
 
 def remedy(models: Sequence[str]) -> str:
     """That the prices of these models are unknown, and what helps."""
+    table = "; a table of the usual ones comes with: pip install 'polyjudge[prices]'"
     return (
         f"the price of {', '.join(map(repr, models))} is unknown; write it into the settings file (--config), in USD "
         f'for a million tokens: [prices."{models[0]}"] input = 0.15, cached = 0.075, output = 0.60 (0 where nobody '
-        f"bills you); a table of the usual ones comes with: pip install 'polyjudge[prices]'"
+        f"bills you){table if find_spec('genai_prices') is None else ''}"
     )
 
 
