@@ -15,7 +15,7 @@ from tests.rated import FIVE, JUDGE, Recorder, by_chance, rated
 import polyjudge
 from polyjudge.datasets.yamlfile import parse_yaml
 from polyjudge.errors import ConfigError
-from polyjudge.experiments.choice import Choice
+from polyjudge.experiments.choice import Choice, Gap, _interval
 from polyjudge.experiments.events import Chosen, Event
 from polyjudge.llm.request import Abilities, Reply, Request, Usage
 
@@ -151,6 +151,10 @@ def test_there_is_no_choice_where_the_layout_is_fixed(options: dict[str, Any], u
     assert run.choice is None
     assert run.judge.layout == used
     assert json.loads((run.path / "config.json").read_text("utf-8"))["layout_used"] == used
+
+
+def test_a_difference_that_rounds_to_nothing_has_no_sign() -> None:
+    assert _interval(Gap(-1e-9, -2e-4, 0.0)) == "0.000 (+0.000 to +0.000)"
 
 
 def test_a_readout_that_refuses_joint_leaves_no_choice(place: Path) -> None:

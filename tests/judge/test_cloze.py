@@ -121,12 +121,16 @@ def test_a_criterion_out_of_reach_is_unscored_after_bounded_re_asks() -> None:
 @pytest.mark.parametrize(
     ("prompt", "able", "words"),
     [
-        (replace(PROMPT, criteria=(*CRITERIA, Criterion("calm", Ordinal(0, 3)))), ABLE, r"\['calm'\] have no 'words'"),
+        (
+            replace(PROMPT, criteria=(*CRITERIA, Criterion("calm", Ordinal(0, 3)))),
+            ABLE,
+            "criteria 'calm' have no 'words'",
+        ),
         (replace(PROMPT, reply_begins=""), ABLE, "no 'reply_begins'"),
         (
             replace(PROMPT, criteria=(replace(CRITERIA[0], scale=Categorical(("no", "yes"))),)),
             ABLE,
-            r"\['anger'\] have labels",
+            "criteria 'anger' have labels",
         ),
         (PROMPT, replace(ABLE, begins=False), "does not continue begun replies"),
         (PROMPT, replace(ABLE, logprobs=LOGPROBS - 1), f"with {LOGPROBS} token probabilities"),

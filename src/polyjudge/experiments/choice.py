@@ -145,9 +145,10 @@ COLUMNS = (
 
 
 def _figure(value: float) -> str:
-    return "undefined" if math.isnan(value) else f"{value:.3f}"
+    # What rounds to 0 has no sign.
+    return "undefined" if math.isnan(value) else f"{value:z.3f}"
 
 
 def _interval(gap: Gap) -> str:
-    bounds = "undecided" if math.isnan(gap.low) else f"{gap.low:+.3f} to {gap.high:+.3f}"
+    bounds = "undecided" if math.isnan(gap.low) else f"{gap.low:+z.3f} to {gap.high:+z.3f}"
     return f"{_figure(gap.value)} ({bounds})"

@@ -49,12 +49,12 @@ class ClozeReadout:
     def refusal(self, prompt: JudgePrompt, abilities: Abilities) -> str:
         wordless = [criterion.name for criterion in prompt.criteria if not criterion.words]
         if wordless:
-            return f"the criteria {wordless!r} have no 'words' in the criteria file"
+            return f"the criteria {', '.join(map(repr, wordless))} have no 'words' in the criteria file"
         if not prompt.reply_begins:
             return "the criteria file has no 'reply_begins'"
         labelled = [c.name for c in prompt.criteria if isinstance(c.scale, Categorical)]
         if labelled:
-            return f"the criteria {labelled!r} have labels, and the cloze readout gives a strength"
+            return f"the criteria {', '.join(map(repr, labelled))} have labels, and the cloze readout gives a strength"
         if not abilities.begins or abilities.logprobs < LOGPROBS:
             return f"the model's endpoint does not continue begun replies with {LOGPROBS} token probabilities"
         return ""

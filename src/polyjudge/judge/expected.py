@@ -53,7 +53,8 @@ class ExpectedReadout:
     def refusal(self, prompt: JudgePrompt, abilities: Abilities) -> str:
         endless = [criterion.name for criterion in prompt.criteria if not criterion.scale.labels]
         if endless:
-            return f"the scales of {endless!r} have no steps to weigh (--samples K gives a mean of samples instead)"
+            told = ", ".join(map(repr, endless))
+            return f"the scales of {told} have no steps to weigh (--samples K gives a mean of samples instead)"
         if abilities.logprobs < _most_labels(prompt):
             return (
                 f"the model's endpoint gives {abilities.logprobs} token probabilities, and a scale has "
