@@ -146,7 +146,7 @@ class TestWhatIsNotRead:
 
 class TestWhenItIsRefused:
     def test_a_scale_without_steps(self) -> None:
-        assert "['share']" in READOUT.refusal(prompt_of(("share",), Continuous(0, 1)), ABLE)
+        assert "scales of 'share' have" in READOUT.refusal(prompt_of(("share",), Continuous(0, 1)), ABLE)
 
     @pytest.mark.parametrize(("logprobs", "refused"), [(0, True), (4, True), (5, False), (500, False)])
     def test_fewer_alternatives_than_labels(self, logprobs: int, refused: bool) -> None:
