@@ -24,10 +24,10 @@ from polyjudge.experiments.assemble import (
     leaks_of,
     models_of,
     open_backends,
-    sensible_metrics,
     split_of,
 )
 from polyjudge.experiments.config import RunConfig, resolve
+from polyjudge.experiments.gating import sensible_metrics
 from polyjudge.gates import MeanGate, NoGate, PerCriterionGate
 from polyjudge.llm.request import Abilities
 from polyjudge.metrics import agreement

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
 
 from polyjudge.datasets.leaks import LeakReport, leaks
 from polyjudge.datasets.split import paper_batch, paper_split, split
-from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.dataset import Dataset, Split
 from polyjudge.domain.decomposition import decomposition
 from polyjudge.domain.example import Example
@@ -17,16 +15,15 @@ from polyjudge.domain.layout import AUTO, Layout
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.engine import Setup
 from polyjudge.errors import ConfigError, ModelError
-from polyjudge.experiments.config import PER_CRITERION, STAGES, RunConfig
+from polyjudge.experiments.config import STAGES, RunConfig
+from polyjudge.experiments.gating import check_ratings, gate_of
 from polyjudge.experiments.judges import layouts_of, open_judge, open_readout, readout_name
 from polyjudge.experiments.simulated import simulated
-from polyjudge.gates import Gate, MeanGate, NoGate, PerCriterionGate
-from polyjudge.judge.measure import levels, own_metric, primary_metric, ratings
+from polyjudge.gates import Gate
+from polyjudge.judge.measure import primary_metric
 from polyjudge.judge.predict import Judge
-from polyjudge.judge.readout import Readout
 from polyjudge.llm.request import SIMULATED, Asker, Backend
 from polyjudge.llm.role import Role
-from polyjudge.metrics import agreement
 from polyjudge.optimizers.asking import Stage
 from polyjudge.optimizers.base import Optimizer
 from polyjudge.registry import lookup
@@ -111,8 +108,8 @@ def assemble(config: RunConfig, dataset: Dataset, asker: Asker) -> House:
         readout, layouts[-1], prompt, role, asker, re_asks=config.re_asks, max_concurrency=config.max_concurrency
     )
     metric = primary_metric(prompt.criteria)
-    _check_ratings(config, prompt, parts)
-    gate = _gate(config, prompt, readout, metric)
+    check_ratings(config, prompt, parts)
+    gate = gate_of(config, prompt, readout, metric)
     groups = [(name,) for name in prompt.names] if config.mode == "ST" else [prompt.names]
     setups = tuple(_setup(config, parts, prompt.only(group), judge, gate, asker) for group in groups)
     made = simulated(map(config.model_of, STAGES), asker, dataset)
@@ -207,55 +204,6 @@ def open_backends(
 def role_of(config: RunConfig, stage: str) -> Role:
     """A stage's model, sampling and replicate."""
     return Role(stage, config.model_of(stage), config.sampling_of(stage), config.seed)
-
-
-def _gate(config: RunConfig, prompt: JudgePrompt, readout: Readout, primary: str) -> Gate:
-    name = config.gate or primary
-    if name == "none":
-        return NoGate()
-    own = name == PER_CRITERION
-    metrics = {criterion.name: own_metric(criterion) if own else name for criterion in prompt.criteria}
-    if not readout.on_scale and any(agreement.metric(one).needs_scale for one in metrics.values()):
-        raise ConfigError(
-            f"gate {name!r} compares values, and readout {readout.name!r} gives no values of the scale; "
-            f"choose --gate spearman, kendall or pearson"
-        )
-    senseless = [c.name for c in prompt.criteria if not agreement.metric(metrics[c.name]).applies_to(levels(c.scale))]
-    if senseless:
-        others = sensible_metrics(prompt.criteria, readout)
-        remedy = f"choose one of: {', '.join(others)}" if others else "none has on all scales: use --gate none"
-        raise ConfigError(f"gate {name!r} has no meaning on the scale of {', '.join(senseless)}; {remedy}")
-    if own:
-        return PerCriterionGate(metrics, config.seed)
-    return MeanGate(name, agreement.metric(name).higher_is_better, config.strict_gate)
-
-
-def _check_ratings(config: RunConfig, prompt: JudgePrompt, parts: Split) -> None:
-    """Refuse ratings under which no gate could ever accept anything, before any call is paid."""
-    if config.gate == "none":
-        return
-    people = ratings(prompt.criteria, parts.validation)
-    for k, criterion in enumerate(prompt.criteria):
-        name = own_metric(criterion) if config.gate in ("", PER_CRITERION) else config.gate
-        column = people.human[:, k]
-        metric = agreement.metric(name)
-        if metric.applies_to(people.levels[k]) and math.isnan(metric(column, column, people.levels[k])):
-            raise ConfigError(
-                f"on the {len(column)} validation rows the ratings of {criterion.name!r} are missing or all the same, "
-                f"so that {name} is undefined and nothing could be accepted; rate more rows, choose another "
-                f"--split-seed, leave the criterion out, or use --gate none"
-            )
-
-
-def sensible_metrics(criteria: Sequence[Criterion], readout: Readout) -> tuple[str, ...]:
-    """The metrics that mean something for a readout on every scale."""
-    return tuple(
-        name
-        for name in agreement.names()
-        if (name != "primary" or primary_metric(criteria) == name)
-        and (readout.on_scale or not agreement.metric(name).needs_scale)
-        and all(agreement.metric(name).applies_to(levels(criterion.scale)) for criterion in criteria)
-    )
 
 
 def _setup(

@@ -11,7 +11,7 @@ from typing import Any
 from polyjudge.datasets.load import Criteria, Data, load
 from polyjudge.datasets.problems import clipped
 from polyjudge.diagnosis.meters import Diagnostician, step_meters
-from polyjudge.domain.dataset import Dataset, Rubric
+from polyjudge.domain.dataset import Dataset
 from polyjudge.domain.layout import layout
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.records import Reading, Step
@@ -28,13 +28,21 @@ from polyjudge.experiments.assemble import (
 from polyjudge.experiments.auto import choose
 from polyjudge.experiments.bridge import run
 from polyjudge.experiments.choice import Choice
-from polyjudge.experiments.config import STAGES, RunConfig, Settings, digest8, identity_text, resolve
+from polyjudge.experiments.config import RunConfig, Settings, resolve
 from polyjudge.experiments.costs import priced
 from polyjudge.experiments.diagnosticians import diagnostician_of
 from polyjudge.experiments.events import Chosen, Noted, Observer, Planned, unwatched
 from polyjudge.experiments.finished import ORIGIN
 from polyjudge.experiments.in_order import InOrder
-from polyjudge.experiments.judge_file import JudgeFile, dump_judge
+from polyjudge.experiments.judge_file import dump_judge
+from polyjudge.experiments.keeping import (
+    default_folder,
+    fitted_judge,
+    identity_of,
+    initial_judge,
+    origin_text,
+    result_text,
+)
 from polyjudge.experiments.outcome import Outcome, compare
 from polyjudge.experiments.plan import plan_of, test_readings
 from polyjudge.experiments.predictions import FILE as PREDICTIONS
@@ -52,8 +60,6 @@ from polyjudge.llm.request import Backend
 from polyjudge.llm.together import together
 from polyjudge.runs import codec
 from polyjudge.runs.store import RunFolder
-from polyjudge.templates.load import VERSION
-from polyjudge.version import __version__
 
 
 def optimize(
@@ -125,13 +131,13 @@ async def carry_out(
     started = time.monotonic()
     house = assemble(config, dataset, client)
     identity = identity_of(config, house, client)
-    with RunFolder(Path(output) if output else _default_folder(config, dataset, identity), identity) as folder:
+    with RunFolder(Path(output) if output else default_folder(config, dataset, identity), identity) as folder:
         if config.no_cache and (folder.path / "steps.jsonl").exists():
             raise ConfigError(
                 f"--no-cache asks everything anew, and {str(folder.path)!r} holds steps already; leave it out to "
                 f"go on, or choose another --output"
             )
-        folder.write(ORIGIN, _origin(house))
+        folder.write(ORIGIN, origin_text(house))
         _announce(folder, config, house, client, observer)
         config = await probed(settings, house, client, given, observer)
         if config != settings.config:
@@ -141,9 +147,9 @@ async def carry_out(
         steps = await _steps(folder, config, house, observer, meters)
         fitted = _fitted(house.prompt, steps)
         outcome = await _test(folder, house, fitted, config)
-        judge = _judge(config, house, fitted, steps, outcome, choice)
+        judge = fitted_judge(config, house, fitted, steps, outcome, choice)
         folder.write("judge.yaml", dump_judge(judge))
-        folder.write("judge.initial.yaml", dump_judge(_initial(judge, house)))
+        folder.write("judge.initial.yaml", dump_judge(initial_judge(judge, house)))
         kept = archive(steps, house.prompt.criteria, house.setups[0].gate)
         kept = replace(kept, note=f"{house.notice}. {kept.note}") if house.notice else kept
         folder.write("archive.json", codec.pretty(kept) + "\n")
@@ -151,15 +157,9 @@ async def carry_out(
         done = Run(folder.path, tuple(steps), outcome, judge, client.accounts.snapshot(), seconds, kept, choice)
         # A mere replay keeps the record of what the run took.
         if done.paid or not (folder.path / "summary.md").exists():
-            folder.write("result.json", _result(done))
+            folder.write("result.json", result_text(done))
             folder.write("summary.md", summary(done, config, leaks_of(config, house.split)))
         return done
-
-
-def _origin(house: House) -> str:
-    """Where the data came from, and what whoever reads it must know."""
-    notice = {"notice": house.notice} if house.notice else {}
-    return codec.pretty({"data": house.dataset.given} | notice) + "\n"
 
 
 async def _settled(house: House, config: RunConfig, client: Client, observer: Observer) -> tuple[House, Choice | None]:
@@ -171,32 +171,6 @@ async def _settled(house: House, config: RunConfig, client: Client, observer: Ob
     roles = plan_of(config, settled.setups, settled.split, house.layouts)
     observer(Chosen(choice, priced(roles, client.tariffs)))
     return settled, choice
-
-
-def _initial(judge: JudgeFile, house: House) -> JudgeFile:
-    """The judge before the fit, to compare with or to keep."""
-    lineage = {key: value for key, value in judge.lineage.items() if key in ("notice", "simulated")}
-    return replace(judge, rubric=replace(judge.rubric, criteria=house.prompt.criteria), lineage=lineage)
-
-
-def identity_of(config: RunConfig, house: House, client: Client) -> str:
-    """What the folder belongs to: settings, data, prompt and endpoints."""
-    return identity_text(
-        config,
-        data=house.dataset.name,
-        data_digest=house.dataset.digest,
-        prompt_digest="sha256:" + codec.digest(house.prompt),
-        layout_used=house.layout,
-        readout_used=house.judge.readout.name,
-        endpoints={model: client.identity(model) for model in map(config.model_of, STAGES)},
-        templates=VERSION,
-        version=__version__,
-    )
-
-
-def _default_folder(config: RunConfig, dataset: Dataset, identity: str) -> Path:
-    model = "".join(c if c.isalnum() or c in "-." else "-" for c in config.model.rsplit("/", 1)[-1])
-    return Path("runs") / f"{dataset.name}-{model}-{digest8(identity)}"
 
 
 def _announce(folder: RunFolder, config: RunConfig, house: House, client: Client, observer: Observer) -> None:
@@ -296,52 +270,3 @@ async def _test(folder: RunFolder, house: House, fitted: JudgePrompt, config: Ru
     changed = fitted != house.prompt
     found = compare(house.metric, house.prompt.criteria, house.split.test, initial, final, changed=changed)
     return marked(found, house.simulated, unrelated=not house.dataset.simulated)
-
-
-def _judge(
-    config: RunConfig,
-    house: House,
-    fitted: JudgePrompt,
-    steps: Sequence[Step],
-    outcome: Outcome,
-    choice: Choice | None,
-) -> JudgeFile:
-    rubric: Rubric = replace(house.dataset.rubric, criteria=fitted.criteria)
-    validation = {name: value for step in steps if step.measured for name, value in step.measured.values.items()}
-    lineage = {
-        "data": house.dataset.digest,
-        "data_name": house.dataset.name,
-        "split_by": house.split.by,
-        "split_seed": config.split_seed,
-        "seed": config.seed,
-        "recipe": config.recipe,
-        "protocol": config.protocol,
-        "mode": config.mode,
-        **({"layout": codec.plain(choice.lineage())} if choice else {}),
-        "models": {stage: config.model_of(stage) for stage in STAGES},
-        "validation": codec.plain(validation),
-        "test": codec.plain(outcome),
-        "templates": VERSION,
-        "version": __version__,
-    } | ({"notice": house.notice, "simulated": list(house.simulated)} if house.simulated else {})
-    return JudgeFile(
-        rubric=rubric,
-        model=config.model,
-        layout=house.layout,
-        readout=house.judge.readout.name,
-        samples=house.judge.readout.samples,
-        sampling=house.judge.role.sampling,
-        structured=config.structured,
-        demonstrations=fitted.demonstrations,
-        base_url=config.base_url,
-        endpoint_name=config.endpoint_name,
-        seed=config.seed,
-        re_asks=config.re_asks,
-        lineage=lineage,
-    )
-
-
-def _result(done: Run) -> str:
-    content = {"outcome": done.outcome, "layout": done.choice} if done.choice else {"outcome": done.outcome}
-    content |= {"accounts": done.accounts, "seconds": round(done.seconds, 3)}
-    return codec.pretty(content) + "\n"

@@ -9,7 +9,8 @@ from dataclasses import replace
 from polyjudge.domain.decomposition import Group
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.records import Prediction, Reading, Step
-from polyjudge.experiments.assemble import House, sensible_metrics
+from polyjudge.experiments.assemble import House
+from polyjudge.experiments.gating import sensible_metrics
 from polyjudge.judge.measure import measure
 
 

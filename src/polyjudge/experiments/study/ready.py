@@ -10,7 +10,7 @@ from polyjudge.domain.dataset import Dataset
 from polyjudge.errors import ConfigError, InputError
 from polyjudge.experiments.assemble import House, assemble, models_of
 from polyjudge.experiments.config import RunConfig
-from polyjudge.experiments.optimize import identity_of
+from polyjudge.experiments.keeping import identity_of
 from polyjudge.experiments.plan import test_readings
 from polyjudge.experiments.simulated import simulated
 from polyjudge.experiments.study.grid import Cell
