@@ -37,7 +37,7 @@ def files(place: Workplace) -> dict[str, str]:
     return {
         str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest()
         for path in sorted(root.rglob("*"))
-        if path.is_file() and path.name not in ("result.json", "summary.md", "origin.json", ".lock")
+        if path.is_file() and path.name not in ("result.json", "summary.md", "origin.json", "report.html", ".lock")
     }
 
 

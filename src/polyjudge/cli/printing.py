@@ -154,7 +154,7 @@ def print_study(study: StudyResult, as_json: bool) -> None:
     shown = [line for table in study.tables if table.name in ("headlines", "honest") for line in ("", *lines(table))]
     failed = [f"failed: {cell.name}: {cell.failure}" for cell in study.failed]
     _lines([*shown, "", *account_lines(study.accounts, study.seconds), *failed, "", f"study:  {study.path}"])
-    _lines([f"tables: {study.path / 'tables'}"])
+    _lines([f"tables: {study.path / 'tables'}", f"report: {study.path / REPORT}"])
 
 
 def _check_lines(found: Check) -> Iterable[str]:

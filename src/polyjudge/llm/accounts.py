@@ -122,10 +122,7 @@ class Accounts:
 
     def whole(self) -> tuple[RoleAccount, ...]:
         """The same of all parts together."""
-        by_pair: dict[tuple[str, str], list[RoleAccount]] = {}
-        for one in self._accounts.values():
-            by_pair.setdefault((one.role, one.model), []).append(one)
-        return tuple(sorted(map(_together, by_pair.values()), key=_place))
+        return by_role(self._accounts.values())
 
     def ended(self) -> tuple[int, int]:
         """How many calls were answered by an endpoint, and how many free of charge; quick, for every change."""
@@ -149,6 +146,14 @@ class Accounts:
         self._accounts[PART.get(), account.role, account.model] = account
         if self._on_change is not None:
             self._on_change()
+
+
+def by_role(accounts: Iterable[RoleAccount]) -> tuple[RoleAccount, ...]:
+    """The accounts of several parts or runs, one a role and model, roles in the order of ``ROLES``."""
+    by_pair: dict[tuple[str, str], list[RoleAccount]] = {}
+    for one in accounts:
+        by_pair.setdefault((one.role, one.model), []).append(one)
+    return tuple(sorted(map(_together, by_pair.values()), key=_place))
 
 
 def _together(accounts: Sequence[RoleAccount]) -> RoleAccount:

@@ -45,8 +45,9 @@ def intervals(
     shape = kind("series", shown)
     shape["scale"]["range"] = [*(SHAPES[place % len(SHAPES)] for place in range(len(own))), *["stroke"] * len(shown)]
     beside = {"yOffset": {"field": "series", "sort": own}}
+    x["scale"] = {"zero": False, "padding": 8}
     layers: list[Spec] = [
-        {**_bounds(x), "encoding": {**_bounds(x)["encoding"], **beside}},
+        *_bounds(points, x, beside),
         {
             "mark": {"type": "point", "filled": True, "size": 90, "opacity": 1},
             "encoding": {"x": x, **beside, "shape": shape, "tooltip": _tips(of, value)},
@@ -66,10 +67,13 @@ def bars(
 ) -> Chart:
     """Bars side by side with their intervals, by category, a colour a series."""
     shown = series_of(points)
-    x = quantity(value, zero=True) | {"axis": {"format": "~s"}}
+    x = quantity(value, zero=True) | {"axis": {"format": "~s", "tickCount": 8}}
     if top is not None:
         x["scale"] = {"domain": [0, top]}
-    layers = [{"mark": {"type": "bar"}, "encoding": {"x": x, "tooltip": _tips(of, value)}}, _bounds(x, "var(--ink)")]
+    layers = [
+        {"mark": {"type": "bar"}, "encoding": {"x": x, "tooltip": _tips(of, value)}},
+        *_bounds(points, x, {"color": {"value": INK}}),
+    ]
     shared = {"y": band(points), "yOffset": {"field": "series", "sort": shown}, "color": kind("series", shown)}
     if len(shown) == 1:
         shared["color"] = {"value": "var(--c1)"}
@@ -84,7 +88,7 @@ def stacked(name: str, caption: str, points: Sequence[Point], value: str, *, of:
     shown = series_of(points)
     encoding = {
         "y": band(points),
-        "x": quantity(value, zero=True) | {"axis": {"format": "~s"}},
+        "x": quantity(value, zero=True) | {"axis": {"format": "~s", "tickCount": 8}},
         "color": kind("series", shown),
         "order": {"field": "place"},
         "tooltip": _tips(of, value)[:3],
@@ -275,15 +279,17 @@ def _steps() -> Spec:
     return {"field": "step", "type": "quantitative", "title": "step", "axis": {"tickMinStep": 1, "format": "d"}}
 
 
-def _bounds(x: Spec, colour: str | None = None) -> Spec:
-    encoding: Spec = {"x": {**x, "field": "low"}, "x2": {"field": "high"}}
-    if colour:
-        encoding["color"] = {"value": colour}
-    return {
-        "mark": {"type": "rule", "strokeWidth": 2 if colour is None else 1.3},
-        "transform": [{"filter": "isValid(datum.low)"}],
-        "encoding": encoding,
-    }
+def _bounds(points: Sequence[Point], x: Spec, more: Spec) -> list[Spec]:
+    """The intervals, where any is known."""
+    if all(math.isnan(point.low) for point in points):
+        return []
+    return [
+        {
+            "mark": {"type": "rule", "strokeWidth": 1.8},
+            "transform": [{"filter": "isValid(datum.low)"}],
+            "encoding": {"x": {**x, "field": "low"}, "x2": {"field": "high"}, **more},
+        }
+    ]
 
 
 def _ticks(marks: Sequence[Point], band: Spec, of: str, value: str) -> Spec:

@@ -8,7 +8,9 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-_VOID = frozenset({"br", "hr", "meta", "col"})
+_VOID = frozenset({"br", "hr", "meta", "col", "wbr"})
+# Columns of words that hold longer cells than this get room.
+SHORT = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +65,8 @@ def table(
         whole: the row of this name stands for all others.
         texts: the columns, from 0, that hold words.
     """
-    kinds = ["text" if place in texts else None for place in range(len(columns))]
+    rows = list(rows)
+    kinds = [_kind([row[place] for row in rows]) if place in texts else None for place in range(len(columns))]
     heads = [tag("th", column, scope="col", class_=kind) for column, kind in zip(columns, kinds, strict=True)]
     body = []
     for row in rows:
@@ -77,6 +80,10 @@ def table(
     )
     # Wide tables scroll by themselves, also by keyboard.
     return tag("div", inner, class_="scroll", tabindex="0", role="region", aria_label=caption or "table")
+
+
+def _kind(cells: Iterable[Child]) -> str:
+    return "text long" if any(isinstance(cell, str) and len(cell) > SHORT for cell in cells) else "text"
 
 
 def _attribute(name: str, value: str | bool | None) -> str:

@@ -127,7 +127,8 @@ def _body(page: Page) -> Html:
 
 def _fact(fact: Fact) -> Html:
     small = tag("small", fact.small) if fact.small else None
-    return tag("div", tag("dt", fact.name), tag("dd", fact.value, small))
+    value = join(fact.value.split("/"), "/<wbr>")
+    return tag("div", tag("dt", fact.name), tag("dd", value, small, class_="long" if len(fact.value) > 14 else None))
 
 
 def _section(section: Section) -> Html:

@@ -118,7 +118,7 @@ def read_material(run: FinishedRun, dataset: Dataset | None) -> Material:
     return Material(
         path=path,
         config=run.facts,
-        taken=codec.record(Taken, _bytes(path / "result.json"), repr(str(path / "result.json"))),
+        taken=read_taken(path),
         judge=run.fitted,
         initial=run.initial.rubric.criteria,
         steps=run.steps,
@@ -129,6 +129,15 @@ def read_material(run: FinishedRun, dataset: Dataset | None) -> Material:
         archive=_whole(Archive, path / "archive.json"),
         texts={one.id: one.inputs for one in dataset.examples if one.id in wanted} if dataset else {},
     )
+
+
+def read_taken(path: Path) -> Taken:
+    """What a run achieved and took, from its folder.
+
+    Raises:
+        DataError: it has no result.json, or not a readable one.
+    """
+    return codec.record(Taken, _bytes(path / "result.json"), repr(str(path / "result.json")))
 
 
 def _whole(kind: type[T], file: Path) -> T | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import webbrowser
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,9 @@ from polyjudge.errors import DataError, InputError
 from polyjudge.experiments.finished import read_finished
 from polyjudge.experiments.report.material import read_material
 from polyjudge.experiments.report.run import run_page
+from polyjudge.experiments.report.study import study_page
+from polyjudge.experiments.study.records import read_study_folder
+from polyjudge.experiments.tables import Table, all_tables
 from polyjudge.reports.page import Page, html
 from polyjudge.runs.store import write_whole
 
@@ -81,9 +85,22 @@ def report_run(folder: Path, dataset: Dataset) -> Path:
     return target
 
 
+def report_study(folder: Path, tables: Sequence[Table]) -> Path:
+    """The report of a study that has just ended, with the tables that it made."""
+    target = folder / FILE
+    write_whole(target, html(study_page(folder, read_study_folder(folder), tables)))
+    return target
+
+
 def _page(folder: Path, data: Data | None) -> Page:
+    if (folder / "study.json").exists():
+        study = read_study_folder(folder)
+        return study_page(folder, study, tuple(all_tables(study)))
     if not (folder / "result.json").exists():
-        raise DataError(f"{str(folder)!r} is neither a finished run nor a study; name a folder that holds result.json")
+        raise DataError(
+            f"{str(folder)!r} is neither a finished run nor a study; name a folder that holds result.json or "
+            f"study.json"
+        )
     run = read_finished(folder)
     dataset = None
     try:

@@ -18,6 +18,7 @@ from polyjudge.experiments.config import digest8
 from polyjudge.experiments.events import CellEnded, Event, InCell, Noted, Observer, StudyPlanned, unwatched
 from polyjudge.experiments.optimize import carry_out
 from polyjudge.experiments.probe import probed
+from polyjudge.experiments.report.verb import report_study
 from polyjudge.experiments.study.extras import combined, judged_again, judged_on_validation
 from polyjudge.experiments.study.file import Study, read_study
 from polyjudge.experiments.study.grid import Cell, cells
@@ -135,6 +136,7 @@ async def _study(
             seconds, accounts = time.monotonic() - started, client.accounts.whole()
             _end(folder, asked, ready, done, extras)
             tables = _tables(folder)
+            report_study(folder.path, tables)
             return StudyResult(folder.path, tuple(done), tables, accounts, seconds)
 
 

@@ -23,7 +23,7 @@ def lines(table: Table) -> list[str]:
     found += [f"**{table.simulated}**", ""] if table.simulated else []
     if table.rows:
         rows = [
-            [_cell(value, column.kind) for value, column in zip(row, table.columns, strict=True)] for row in table.rows
+            [cell(value, column.kind) for value, column in zip(row, table.columns, strict=True)] for row in table.rows
         ]
         found += [*table_text([[_plain(cell) for cell in row] for row in rows], [c.label for c in table.columns]), ""]
     else:
@@ -59,7 +59,8 @@ def _number(value: Value) -> str:
     return "" if value is None else repr(value) if isinstance(value, float) else str(value)
 
 
-def _cell(value: Value, kind: Kind) -> str:
+def cell(value: Value, kind: Kind) -> str:
+    """A value as people read it."""
     if value is None:
         return "-"
     if isinstance(value, Span):
