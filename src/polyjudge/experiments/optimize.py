@@ -265,7 +265,7 @@ async def _test(folder: RunFolder, house: House, fitted: JudgePrompt, config: Ru
         for step, prompt, read in ((0, house.prompt, initial), (config.steps, fitted, final)):
             tests.append(codec.line(reading_of(house, step, prompt, read)))
         tests.finish()
-    rows = row_scores(fitted.criteria, house.split.test, initial, final)
+    rows = row_scores(fitted.criteria, house.split.test, initial, final, house.notice)
     folder.write(PREDICTIONS, "".join(f"{codec.line(row)}\n" for row in rows))
     changed = fitted != house.prompt
     found = compare(house.metric, house.prompt.criteria, house.split.test, initial, final, changed=changed)

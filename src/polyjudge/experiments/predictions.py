@@ -28,6 +28,7 @@ class RowScores:
         human: criterion -> the raters' mean (categorical: majority); nan = nobody rated it.
         initial: criterion -> the initial prompt's score; nan = unscored.
         fitted: criterion -> the fitted prompt's.
+        notice: as in ``Step``.
     """
 
     id: str
@@ -35,6 +36,7 @@ class RowScores:
     human: Mapping[str, float]
     initial: Mapping[str, float]
     fitted: Mapping[str, float]
+    notice: str = ""
 
 
 def row_scores(
@@ -42,6 +44,7 @@ def row_scores(
     examples: Sequence[Example],
     initial: Sequence[Prediction],
     fitted: Sequence[Prediction],
+    notice: str = "",
 ) -> Iterator[RowScores]:
     """The rows in their order, with the predictions of both prompts in the same order."""
     documents = ratings(criteria, examples).documents or (None,) * len(examples)
@@ -52,6 +55,7 @@ def row_scores(
             {one.name: example.human(one) for one in criteria},
             {one.name: before.score(one.name) for one in criteria},
             {one.name: after.score(one.name) for one in criteria},
+            notice,
         )
 
 
