@@ -25,7 +25,7 @@ def lines(table: Table) -> list[str]:
         rows = [
             [cell(value, column.kind) for value, column in zip(row, table.columns, strict=True)] for row in table.rows
         ]
-        found += [*table_text([[_plain(cell) for cell in row] for row in rows], [c.label for c in table.columns]), ""]
+        found += [*table_text(rows, [c.label for c in table.columns]), ""]
     else:
         found += [table.missing, ""]
     found += [f"- {note}" for note in table.notes]
@@ -70,8 +70,3 @@ def cell(value: Value, kind: Kind) -> str:
         return "undefined"
     shown = {"figure": "{:.3f}", "signed": "{:+.3f}", "share": "{:.0%}", "p": "{:.3f}", "count": "{:,}"}
     return shown[kind].format(value) if kind in shown and not isinstance(value, str) else str(value)
-
-
-def _plain(cell: str) -> str:
-    """A name with a bar or a line break stays in its cell."""
-    return " ".join(cell.split()).replace("|", "\\|")
