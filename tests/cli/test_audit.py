@@ -36,6 +36,18 @@ def test_a_file_that_is_read_is_not_written_over(tmp_path):
         assert (ended.code, words in ended.err, file.read_bytes()) == (2, True, before)
 
 
+def test_files_of_one_name_are_judges_by_their_folders(tmp_path):
+    files = [tmp_path / name / "scores.csv" for name in ("v1", "v2")]
+    for n, file in enumerate(files):
+        file.parent.mkdir()
+        rows = [f"{i},{i * (3 + 4 * n) % 5 + 1},{i * 3 % 5 + 1}" for i in range(20)]
+        file.write_text("\n".join(["id,wit,wit_a", *rows]))
+    found = json.loads(polyjudge("audit", *files, "--json").out)
+    assert found["judgements"] == [["v1/scores", ""], ["v2/scores", ""]]
+    ended = polyjudge("audit", files[0], files[0])
+    assert (ended.code, "is named twice" in ended.err) == (2, True)
+
+
 def test_odd_cells_and_few_rows_are_told_in_whole_sentences_and_tables(tmp_path):
     file = tmp_path / "odd.csv"
     file.write_text(f'id,a|b,a|b_1,when\nx,3,3,"{"long " * 50}"\n')

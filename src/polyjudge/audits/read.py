@@ -41,14 +41,33 @@ class NamedTable:
     table: Table
 
 
-def read_files(sources: Sequence[Path], *, several: bool) -> list[NamedTable]:
-    """The tables of files; of several each is a judge of its own, unless a column says otherwise.
+def judge_names(sources: Sequence[Path]) -> list[str]:
+    """A judge's name for each of several files: the shortest ends of their paths that tell them apart.
+
+    Raises:
+        DataError: a file is named twice.
+    """
+    paths = [one.absolute() for one in sources]
+    twice = next((one for one, path in zip(sources, paths, strict=True) if paths.count(path) > 1), None)
+    if twice is not None:
+        raise DataError(f"{twice}: is named twice; name each file once")
+    bare = [path.with_suffix("").parts for path in paths]
+    parts = bare if len(set(bare)) == len(bare) else [path.parts for path in paths]
+    names, depth = [""] * len(parts), 0
+    while len(set(names)) < len(names) or not depth:
+        depth += 1
+        names = ["/".join(one[-depth:]) for one in parts]
+    return names
+
+
+def read_files(sources: Mapping[Path, str]) -> list[NamedTable]:
+    """The tables of files, path -> the judge that its rows belong to where no column says so.
 
     Raises:
         DataError: as ``read_table``.
         MissingExtra: Parquet without pyarrow.
     """
-    return [NamedTable(one.stem if several else THE_JUDGE, read_table(one)) for one in sources]
+    return [NamedTable(judge, read_table(one)) for one, judge in sources.items()]
 
 
 def rows_table(rows: Rows) -> list[NamedTable]:

@@ -13,7 +13,7 @@ from polyjudge.audits.annotators import Annotators, annotators, verdict
 from polyjudge.audits.bias import Bias, Drift, JudgeHalo, biases, drifts, judge_halo
 from polyjudge.audits.contests import Contest, contests
 from polyjudge.audits.interference import MARGIN, Interference, interferences
-from polyjudge.audits.read import NamedTable, Rows, read_files, rows_table, score_table
+from polyjudge.audits.read import THE_JUDGE, NamedTable, Rows, judge_names, read_files, rows_table, score_table
 from polyjudge.audits.table import ScoreTable
 from polyjudge.connect.inspect import inspect_table, is_inspect_log
 from polyjudge.datasets.load import Criteria, load_rubric
@@ -166,10 +166,10 @@ def _tables(scores: Files | Rows, rubric: Rubric | None) -> list[NamedTable]:
         paths = [Path(str(one)) for one in scores]
         if not paths:
             raise DataError("no file of scores was named; give one or more")
-        logs = [path for path in paths if is_inspect_log(path)]
-        named = [(path, path.stem if len(paths) > 1 else "") for path in logs]
-        tables = [NamedTable(path.stem, inspect_table(path, rubric, judge)) for path, judge in named]
-        return [*tables, *read_files([path for path in paths if path not in logs], several=len(paths) > 1)]
+        named = dict(zip(paths, judge_names(paths), strict=True)) if len(paths) > 1 else {paths[0]: ""}
+        logs = {path: judge for path, judge in named.items() if is_inspect_log(path)}
+        tables = [NamedTable(judge, inspect_table(path, rubric, judge)) for path, judge in logs.items()]
+        return [*tables, *read_files({path: judge or THE_JUDGE for path, judge in named.items() if path not in logs})]
     return rows_table(scores)  # type: ignore[arg-type]
 
 
