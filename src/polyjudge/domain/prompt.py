@@ -69,6 +69,8 @@ class JudgePrompt:
         Raises:
             ValueError: a name that the prompt does not have.
         """
+        if group == self.names:
+            return self
         unknown = sorted(set(group) - set(self.names))
         if unknown:
             raise ValueError(f"no such criteria: {unknown!r}; the prompt has {list(self.names)!r}")

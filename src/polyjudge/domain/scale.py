@@ -41,7 +41,7 @@ class Ordinal:
 
     def allows(self, value: float) -> bool:
         """Whether a judge may answer this value."""
-        return value in self.levels
+        return self.low <= value <= self.high and not (value - self.low) % self.step
 
     def allows_rating(self, value: float) -> bool:
         """Whether a person's rating (perhaps a mean) may be this value."""

@@ -144,9 +144,10 @@ async def carry_out(
             house = assemble(config, dataset, client)
         house, choice = await _settled(house, config, client, observer)
         meters = diagnostician_of(config, house.prompt, client) if config.meters else None
-        steps = await _steps(folder, config, house, observer, meters)
+        readings = Readings(house)
+        steps = await _steps(folder, config, house, observer, readings, meters)
         fitted = _fitted(house.prompt, steps)
-        outcome = await _test(folder, house, fitted, config)
+        outcome = await _test(folder, house, readings, fitted, config)
         judge = fitted_judge(config, house, fitted, steps, outcome, choice)
         folder.write("judge.yaml", dump_judge(judge))
         folder.write("judge.initial.yaml", dump_judge(initial_judge(judge, house)))
@@ -191,12 +192,16 @@ def _announce(folder: RunFolder, config: RunConfig, house: House, client: Client
 
 
 async def _steps(
-    folder: RunFolder, config: RunConfig, house: House, observer: Observer, diagnostician: Diagnostician | None
+    folder: RunFolder,
+    config: RunConfig,
+    house: House,
+    observer: Observer,
+    readings: Readings,
+    diagnostician: Diagnostician | None,
 ) -> list[Step]:
     """Run all setups in lockstep; test readings and meters overlap the following steps and are written in order."""
-    readings = test_readings(config.protocol, config.steps, config.evaluate_every)
+    read = test_readings(config.protocol, config.steps, config.evaluate_every)
     written = folder.lines("steps.jsonl")
-    reading = Readings(house)
     tests, meters = InOrder[Reading](folder.lines("tests.jsonl")), InOrder(folder.lines("meters.jsonl"), observer)
     steps: list[Step] = []
     standing: dict[str, str] = {}
@@ -209,8 +214,8 @@ async def _steps(
                 steps.append(step)
                 observer(step)
                 await _check_step(step, house, config)
-                if index in readings:
-                    tests.begin(reading.of(step))
+                if index in read:
+                    tests.begin(readings.of(step))
                 if diagnostician is not None and index:
                     meters.begin(step_meters(diagnostician, dict(standing), step))
                 standing |= step.instructions
@@ -252,11 +257,11 @@ def _fitted(prompt: JudgePrompt, steps: Sequence[Step]) -> JudgePrompt:
     return prompt.revise(texts)
 
 
-async def _test(folder: RunFolder, house: House, fitted: JudgePrompt, config: RunConfig) -> Outcome:
+async def _test(
+    folder: RunFolder, house: House, readings: Readings, fitted: JudgePrompt, config: RunConfig
+) -> Outcome:
     """The one reading of the sealed test rows, which ``tests.jsonl`` keeps: the initial and the fitted prompt."""
-    initial, final = await together(
-        house.judge.evaluate(prompt, house.split.test) for prompt in (house.prompt, fitted)
-    )
+    initial, final = await together(readings.predictions(prompt) for prompt in (house.prompt, fitted))
     missing = sum(len(prediction.unscored) for prediction in final)
     total = len(final) * len(fitted.names)
     check_unscored(missing, total, config.fail_on_error, "the test rows")

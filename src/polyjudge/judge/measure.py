@@ -103,7 +103,15 @@ def measure(
     metric: str, criteria: Sequence[Criterion], predictions: Sequence[Prediction], examples: Sequence[Example]
 ) -> Measured:
     """Pooled agreement of predictions with the ratings of the same examples, in the same order."""
-    return measure_each({criterion.name: metric for criterion in criteria}, criteria, predictions, examples)
+    return measure_by([metric], criteria, predictions, examples)[0]
+
+
+def measure_by(
+    names: Sequence[str], criteria: Sequence[Criterion], predictions: Sequence[Prediction], examples: Sequence[Example]
+) -> tuple[Measured, ...]:
+    """The same by several metrics."""
+    people, judged = ratings(criteria, examples), scores(criteria, predictions)
+    return tuple(_measured({c.name: name for c in criteria}, criteria, people, judged) for name in names)
 
 
 def measure_each(
@@ -113,9 +121,12 @@ def measure_each(
     examples: Sequence[Example],
 ) -> Measured:
     """The same by a metric of each criterion's own, by its name."""
+    return _measured(metrics, criteria, ratings(criteria, examples), scores(criteria, predictions))
+
+
+def _measured(metrics: Mapping[str, str], criteria: Sequence[Criterion], people: Ratings, judged: Matrix) -> Measured:
     from polyjudge.metrics import agreement, grouping
 
-    people, judged = ratings(criteria, examples), scores(criteria, predictions)
     found = [
         grouping.grouped(agreement.metric(metrics[c.name]), judged[:, k], people.human[:, k], levels=people.levels[k])
         for k, c in enumerate(criteria)

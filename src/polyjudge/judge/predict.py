@@ -63,7 +63,7 @@ class Judge:
         """The answers of all calls on an item, asked in the order that pays its text least often."""
         able = self.asker.abilities(self.role.model)
         if not (self.layout.item_first and able.prefix_cache):
-            return await together(ask() for ask in asks)
+            return await together(ask() for ask in asks) if len(asks) > 1 else [await asks[0]()]
         if not able.slots:
             return [await asks[0](), *await together(ask() for ask in asks[1:])]
         async with self.slots or nullcontext():
@@ -88,7 +88,8 @@ class Judge:
 
     def groups(self, prompt: JudgePrompt) -> tuple[Group, ...]:
         """The layout's groups of the prompt's criteria; each is one call."""
-        kept = (tuple(name for name in group if name in prompt.names) for group in self.layout.groups)
+        names = set(prompt.names)
+        kept = (tuple(name for name in group if name in names) for group in self.layout.groups)
         return tuple(group for group in kept if group)
 
     async def _ask_group(self, prompt: JudgePrompt, example: Example, sample: int) -> Prediction:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, fields, replace
@@ -14,6 +15,11 @@ from polyjudge.llm.request import ROLES, Reply, Request, Usage
 
 PART: ContextVar[str] = ContextVar("part", default="")
 """The part of an invocation that a task works for, such as one run of a study; tasks that it starts inherit it."""
+
+# What is counted, by the fields of a RoleAccount; a call changes some of them several times.
+_Counts = defaultdict[str, Any]
+# Picodollars, whose sum is exact.
+_SPENT = "spent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,54 +81,60 @@ class Accounts:
         self, on_change: Callable[[], None] | None = None, tariffs: Mapping[str, Tariff] | None = None
     ) -> None:
         self._tariffs = tariffs or {}
-        self._accounts: dict[tuple[str, str, str], RoleAccount] = {}
+        self._counts: dict[tuple[str, str, str], _Counts] = {}
         self._on_change = on_change
         self._asked = 0
         self._free = 0
 
     def sent(self, request: Request, *, again: bool) -> None:
         """An attempt is on its way; ``again`` for every one after a call's first."""
-        old = self._of(request)
-        self._write(replace(old, sent=old.sent + 1, retries=old.retries + again))
+        counts = self._of(request)
+        counts["sent"] += 1
+        counts["retries"] += again
+        self._changed()
 
     def charged(self, request: Request, charge: Charge) -> None:
         """An attempt without an answer was settled."""
-        self._write(_with(self._of(request), charge))
+        _charge(self._of(request), charge)
+        self._changed()
 
     def answered(self, request: Request, reply: Reply, charge: Charge, seconds: float) -> None:
         """The endpoint answered and the answer is settled."""
-        old = _with(self._of(request), charge)
-        cached = old.cached_tokens + max(0, reply.usage.cached or 0)
+        counts = self._of(request)
+        _charge(counts, charge)
+        counts["answered"] += 1
+        counts["cached_tokens"] += max(0, reply.usage.cached or 0)
+        counts["seconds"] += seconds
         self._asked += 1
-        new = replace(old, answered=old.answered + 1, cached_tokens=cached, seconds=old.seconds + seconds)
-        self._write(new)
+        self._changed()
 
     def replayed(self, request: Request, usage: Usage) -> None:
         """The journal answered what had once taken ``usage``."""
-        old = self._of(request)
+        counts = self._of(request)
+        counts["from_journal"] += 1
+        counts["journal_tokens"] += (usage.prompt or 0) + (usage.completion or 0)
         self._free += 1
-        tokens = old.journal_tokens + (usage.prompt or 0) + (usage.completion or 0)
-        self._write(replace(old, from_journal=old.from_journal + 1, journal_tokens=tokens))
+        self._changed()
 
     def joined(self, request: Request) -> None:
         """An identical call under way answered."""
-        old = self._of(request)
+        self._of(request)["joined"] += 1
         self._free += 1
-        self._write(replace(old, joined=old.joined + 1))
+        self._changed()
 
     def failed(self, request: Request) -> None:
         """The call ended in an error."""
-        old = self._of(request)
-        self._write(replace(old, failures=old.failures + 1))
+        self._of(request)["failures"] += 1
+        self._changed()
 
     def snapshot(self) -> tuple[RoleAccount, ...]:
         """The account of each role and model of this task's part, roles in the order of ``ROLES``."""
         own = PART.get()
-        return tuple(sorted((one for key, one in self._accounts.items() if key[0] == own), key=_place))
+        return tuple(sorted((self._account(key) for key in self._counts if key[0] == own), key=_place))
 
     def whole(self) -> tuple[RoleAccount, ...]:
         """The same of all parts together."""
-        return by_role(self._accounts.values())
+        return by_role(map(self._account, self._counts))
 
     def ended(self) -> tuple[int, int]:
         """How many calls were answered by an endpoint, and how many free of charge; quick, for every change."""
@@ -130,20 +142,20 @@ class Accounts:
 
     def total(self) -> RoleAccount:
         """All parts, roles and models together."""
-        return RoleAccount(**_summed(self._accounts.values()))
+        return RoleAccount(**_summed(map(self._account, self._counts)))
 
-    def _of(self, request: Request) -> RoleAccount:
-        found = self._accounts.get((PART.get(), request.role, request.model))
-        return found or self._new(request.role, request.model)
+    def _of(self, request: Request) -> _Counts:
+        return self._counts.setdefault((PART.get(), request.role, request.model), defaultdict(int))
 
-    def _new(self, role: str, model: str) -> RoleAccount:
-        tariff = self._tariffs.get(model)
+    def _account(self, key: tuple[str, str, str]) -> RoleAccount:
+        _, role, model = key
+        tariff, counts = self._tariffs.get(model), dict(self._counts[key])
+        spent = usd(counts.pop(_SPENT, 0))
         if isinstance(tariff, Price):
-            return RoleAccount(role, model, cost=0.0)
-        return RoleAccount(role, model, unpriced=tariff.reason if isinstance(tariff, NoPrice) else "")
+            return RoleAccount(role, model, **counts, cost=spent)
+        return RoleAccount(role, model, **counts, unpriced=tariff.reason if isinstance(tariff, NoPrice) else "")
 
-    def _write(self, account: RoleAccount) -> None:
-        self._accounts[PART.get(), account.role, account.model] = account
+    def _changed(self) -> None:
         if self._on_change is not None:
             self._on_change()
 
@@ -170,14 +182,11 @@ def _summed(accounts: Iterable[RoleAccount]) -> dict[str, Any]:
     return {name: sum(getattr(one, name) for one in listed) for name in counters}
 
 
-def _with(account: RoleAccount, charge: Charge) -> RoleAccount:
-    return replace(
-        account,
-        prompt_tokens=account.prompt_tokens + charge.prompt,
-        completion_tokens=account.completion_tokens + charge.completion,
-        estimated_tokens=account.estimated_tokens + charge.estimated,
-        cost=None if account.cost is None else account.cost + usd(charge.cost),
-    )
+def _charge(counts: _Counts, charge: Charge) -> None:
+    counts["prompt_tokens"] += charge.prompt
+    counts["completion_tokens"] += charge.completion
+    counts["estimated_tokens"] += charge.estimated
+    counts[_SPENT] += charge.cost
 
 
 def _place(account: RoleAccount) -> tuple[int, str, str]:

@@ -21,11 +21,11 @@ def render(template: str, **values: str) -> str:
     Raises:
         KeyError: the template names a value that was not given, or a value was given that it does not name.
     """
-    text = _text(template)
-    surplus = set(values) - set(_NAME.findall(text))
+    parts = _parts(template)
+    surplus = values.keys() - set(parts[1::2])
     if surplus:
         raise KeyError(f"template {template!r} has no place for {sorted(surplus)!r}")
-    return _NAME.sub(lambda match: values[match.group(1)], text)
+    return "".join(values[part] if place % 2 else part for place, part in enumerate(parts))
 
 
 def fenced(text: str) -> str:
@@ -40,5 +40,7 @@ def labelled(label: str, text: str) -> str:
 
 
 @cache
-def _text(template: str) -> str:
-    return files("polyjudge.templates").joinpath(VERSION, f"{template}.txt").read_text("utf-8").rstrip("\n")
+def _parts(template: str) -> list[str]:
+    """A template's text, and every second one a name in it."""
+    text = files("polyjudge.templates").joinpath(VERSION, f"{template}.txt").read_text("utf-8").rstrip("\n")
+    return _NAME.split(text)

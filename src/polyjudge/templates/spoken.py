@@ -7,6 +7,7 @@ that is misread is believed.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 _NAMES = r"(?:seed:|ant)?(?:think|thinking|thought|thoughts|reason|reasoning|analysis|reflection|scratchpad)"
 _OPENING = rf"(?:<{_NAMES}>|\[{_NAMES}\]|◁think▷|<\|(?:begin_of_thought|start_thinking)\|>)"
@@ -85,6 +86,7 @@ def own_words(text: str) -> str:
     return re.sub(r"```[\w-]*", "\n", spoken)
 
 
+@lru_cache(maxsize=64)  # each criterion asks it of the same object
 def doubtful(text: str, start: int, end: int) -> bool:
     """Whether what surrounds a statement presents it as another's, or takes it back."""
     before, after = text[:start], text[end:]

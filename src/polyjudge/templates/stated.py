@@ -86,14 +86,15 @@ def _further(members: Mapping[str, Any], criterion: Criterion, others: Sequence[
         for key, inner in value.items():
             folded = f"_{fold(key)}_"
             waiting.append((False, inner))
-            if folded.strip("_") in others or _HARMLESS & set(folded.split("_")):
+            words = _words(folded)
+            if folded.strip("_") in others or not _HARMLESS.isdisjoint(words):
                 continue
             score = None if isinstance(inner, dict | list) else _value(inner, criterion.scale)
             if folded == f"_{name}_":
                 if not outer:
                     yield score
             elif score is not None and (
-                f"_{name}_" in folded or (outer and not others and {"score", "rating"} & set(folded.split("_")))
+                f"_{name}_" in folded or (outer and not others and not words.isdisjoint(("score", "rating")))
             ):
                 yield score
 
@@ -143,6 +144,11 @@ def fold(name: str) -> str:
     if name.isalpha():
         return name.casefold()
     return _SEPARATORS.sub("_", name.strip().casefold())
+
+
+@lru_cache(maxsize=4096)
+def _words(folded: str) -> frozenset[str]:
+    return frozenset(folded.split("_"))
 
 
 def member(found: Mapping[str, Any], name: str) -> Any:
