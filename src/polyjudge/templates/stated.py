@@ -75,7 +75,7 @@ def _at_the_end(text: str, found: Found) -> bool:
 
 def _further(members: Mapping[str, Any], criterion: Criterion, others: Sequence[str]) -> Iterator[float | None]:
     """What an object says of a criterion besides its own member: in nested objects, as "final_fluency", ..."""
-    name = fold(criterion.name)
+    named = f"_{fold(criterion.name)}_"
     waiting: list[tuple[bool, Any]] = [(True, members)]
     while waiting:
         outer, value = waiting.pop()
@@ -84,18 +84,17 @@ def _further(members: Mapping[str, Any], criterion: Criterion, others: Sequence[
         if not isinstance(value, dict):
             continue
         for key, inner in value.items():
+            nested = isinstance(inner, dict | list)
+            if nested:
+                waiting.append((False, inner))
             folded = f"_{fold(key)}_"
-            waiting.append((False, inner))
-            words = _words(folded)
-            if folded.strip("_") in others or not _HARMLESS.isdisjoint(words):
+            itself, words = folded == named, set(folded.split("_")) if outer and not others else set()
+            if (itself and outer) or (named not in folded and words.isdisjoint(("score", "rating"))):
                 continue
-            score = None if isinstance(inner, dict | list) else _value(inner, criterion.scale)
-            if folded == f"_{name}_":
-                if not outer:
-                    yield score
-            elif score is not None and (
-                f"_{name}_" in folded or (outer and not others and not words.isdisjoint(("score", "rating")))
-            ):
+            if folded.strip("_") in others or not _HARMLESS.isdisjoint(folded.split("_")):
+                continue
+            score = None if nested else _value(inner, criterion.scale)
+            if itself or score is not None:
                 yield score
 
 
@@ -144,11 +143,6 @@ def fold(name: str) -> str:
     if name.isalpha():
         return name.casefold()
     return _SEPARATORS.sub("_", name.strip().casefold())
-
-
-@lru_cache(maxsize=4096)
-def _words(folded: str) -> frozenset[str]:
-    return frozenset(folded.split("_"))
 
 
 def member(found: Mapping[str, Any], name: str) -> Any:
