@@ -41,7 +41,7 @@ def fill(folder: Path, entries: int) -> None:
         for start in range(number - 1, entries, 20_000):
             shard.begin()
             for at in range(start, min(entries, start + 20_000), 2):
-                shard.add(key(at), Row(1.0, 0.2, "judge", "m", reply))
+                shard.add([(key(at), Row(1.0, 0.2, "judge", "m", reply))])
             shard.commit()
         shard.close()
 

@@ -19,6 +19,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -151,11 +152,15 @@ def main() -> None:
     parser.add_argument("--venvs", type=Path, help="where the environments are kept; default: a temporary folder")
     parser.add_argument("--packages", nargs="+", choices=sorted(PACKAGES), default=list(PACKAGES))
     given = parser.parse_args()
+    table(given.packages, given.latency, given.venvs)
+
+
+def table(packages: Sequence[str], latency: str, venvs: Path | None) -> None:
     print("package        calls   wall s  bound s  ratio  CPU ms/call  peak MB  install MB  import s")
     with tempfile.TemporaryDirectory() as name:
-        for package in given.packages:
+        for package in packages:
             try:
-                found = measure(package, install(package, given.venvs or Path(name)), given.latency)
+                found = measure(package, install(package, venvs or Path(name)), latency)
             except (RuntimeError, subprocess.SubprocessError, OSError) as error:
                 print(f"{package:14} could not be measured: {error}", flush=True)
                 continue

@@ -1,6 +1,6 @@
 """How near a run comes to an ideal scheduler, and what it takes of the processor, against a server on this machine.
 
-    python benchmarks/speed.py [--modes SSS ...] [--latency constant heavy] [--profile FILE]
+    python benchmarks/speed.py [--modes SSS ...] [--latency constant heavy] [--profile FILE] [--peers]
 
 Six steps under the recipe ``paper``: four criteria, batch 3, 100 gate rows, 480 test rows read after every step, 64
 calls at once. The server (benchmarks/server.py) runs in a process of its own, each run in another. What the server
@@ -213,6 +213,8 @@ def main() -> None:
     parser.add_argument("--modes", nargs="+", choices=MODES, default=MODES)
     parser.add_argument("--latency", nargs="+", choices=["constant", "heavy"], default=["constant", "heavy"])
     parser.add_argument("--profile", default="")
+    parser.add_argument("--peers", action="store_true", help="measure other packages afterwards (benchmarks/peers.py)")
+    parser.add_argument("--venvs", type=Path, help="where their environments are kept; default: a temporary folder")
     parser.add_argument("--alone", nargs=3, metavar=("MODE", "ADDRESS", "FOLDER"), help=argparse.SUPPRESS)
     given = parser.parse_args()
     if given.alone:
@@ -224,6 +226,11 @@ def main() -> None:
         os.environ["PYTHONPYCACHEPREFIX"] = compiled
         measure("CCC", "none", "")
         table(given)
+    if given.peers:
+        from benchmarks.peers import PACKAGES
+        from benchmarks.peers import table as peers
+
+        peers(list(PACKAGES), "constant", given.venvs)
 
 
 def table(given: argparse.Namespace) -> None:

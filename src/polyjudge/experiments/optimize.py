@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from polyjudge.datasets.leaks import LeakReport
 from polyjudge.datasets.load import Criteria, Data, load
 from polyjudge.datasets.problems import clipped
 from polyjudge.diagnosis.meters import Diagnostician, step_meters
@@ -138,7 +139,7 @@ async def carry_out(
                 f"go on, or choose another --output"
             )
         folder.write(ORIGIN, origin_text(house))
-        _announce(folder, config, house, client, observer)
+        report = _announce(folder, config, house, client, observer)
         config = await probed(settings, house, client, given, observer)
         if config != settings.config:
             house = assemble(config, dataset, client)
@@ -159,7 +160,7 @@ async def carry_out(
         # A mere replay keeps the record of what the run took.
         if done.paid or not (folder.path / "summary.md").exists():
             folder.write("result.json", result_text(done))
-            folder.write("summary.md", summary(done, config, leaks_of(config, house.split)))
+            folder.write("summary.md", summary(done, config, report))
         return done
 
 
@@ -174,7 +175,7 @@ async def _settled(house: House, config: RunConfig, client: Client, observer: Ob
     return settled, choice
 
 
-def _announce(folder: RunFolder, config: RunConfig, house: House, client: Client, observer: Observer) -> None:
+def _announce(folder: RunFolder, config: RunConfig, house: House, client: Client, observer: Observer) -> LeakReport:
     for note in house.dataset.notes:
         observer(Noted(note))
     if config.protocol == "paper":
@@ -189,6 +190,7 @@ def _announce(folder: RunFolder, config: RunConfig, house: House, client: Client
         observer(Noted(f"leak, {line}"))
     roles = plan_of(config, house.setups, house.split, house.layouts)
     observer(Planned(str(folder.path), config.steps, priced(roles, client.tariffs)))
+    return report
 
 
 async def _steps(

@@ -11,7 +11,7 @@ import sqlite3
 from pathlib import Path
 
 from polyjudge.errors import JournalError
-from polyjudge.llm.entry import Entry, entry_of, reply_text
+from polyjudge.llm.entry import Entry, compress, entry_of, reply_text
 from polyjudge.llm.request import Reply
 from polyjudge.llm.shard import Row, Shard
 from polyjudge.llm.shards import Readers, unreadable
@@ -85,11 +85,11 @@ class Journal:
         writer = self._open_writer()
         loop = asyncio.get_running_loop()
         stands: asyncio.Future[Row] = loop.create_future()
-        text = reply_text(reply)
+        packed = compress(reply_text(reply))
         if not self._gathered:
             loop.call_soon(self._hand_over, writer)
         self._gathered.append(
-            Answer(bytes.fromhex(key), text, _storable(role), _storable(model), seconds, loop, stands)
+            Answer(bytes.fromhex(key), packed, _storable(role), _storable(model), seconds, loop, stands)
         )
         self._coming[key] = stands
         stands.add_done_callback(lambda _: self._forget(key, stands))

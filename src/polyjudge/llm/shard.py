@@ -8,6 +8,7 @@ name only when it is complete, and one that is damaged is renamed, never deleted
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,10 +28,11 @@ COMMIT;
 """
 # The casts: a flipped bit may make a text of a number, and SQLite does not mind.
 _FIND = """
-SELECT CAST(created AS REAL), CAST(seconds AS REAL), CAST(role AS TEXT), CAST(model AS TEXT), CAST(reply AS BLOB)
-FROM entries WHERE key = ? AND id > ? ORDER BY id DESC LIMIT 1
+SELECT key,
+    CAST(created AS REAL), CAST(seconds AS REAL), CAST(role AS TEXT), CAST(model AS TEXT), CAST(reply AS BLOB)
+FROM entries WHERE id > ? AND key IN (%s) ORDER BY id
 """
-_ADD = "INSERT INTO entries (key, created, seconds, role, model, reply) VALUES (?, ?, ?, ?, ?, ?)"
+_ADD = "INSERT INTO entries (key, created, seconds, role, model, reply) VALUES %s"
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
 
 
@@ -115,8 +117,12 @@ class Shard:
 
     def find(self, key: bytes, after: int = 0) -> Row | None:
         """The newest answer of a key among the rows after number ``after``."""
-        found = self._connection.execute(_FIND, (key, after)).fetchone()
-        return None if found is None else Row(*found)
+        return self.find_all((key,), after).get(key)
+
+    def find_all(self, keys: Sequence[bytes], after: int = 0) -> dict[bytes, Row]:
+        """The same of some keys at once: each statement lets another thread have the interpreter, and keep it."""
+        found = self._connection.execute(_FIND % ", ".join("?" * len(keys)), (after, *keys))
+        return {key: Row(*row) for key, *row in found}
 
     def last(self) -> int:
         """The number of the last row; 0 when there is none."""
@@ -127,9 +133,11 @@ class Shard:
         """Start a batch."""
         self._connection.execute("BEGIN IMMEDIATE")
 
-    def add(self, key: bytes, row: Row) -> None:
-        """Append a row to the batch."""
-        self._connection.execute(_ADD, (key, *row))
+    def add(self, rows: Sequence[tuple[bytes, Row]]) -> None:
+        """Append rows to the batch."""
+        if rows:
+            values = [value for key, row in rows for value in (key, *row)]
+            self._connection.execute(_ADD % ", ".join(["(?, ?, ?, ?, ?, ?)"] * len(rows)), values)
 
     def commit(self) -> None:
         """Make the batch last, and seen by others."""

@@ -6,7 +6,7 @@ import os
 import re
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import count
 from pathlib import Path
 from typing import NamedTuple
@@ -43,8 +43,17 @@ class Readers:
         Raises:
             JournalError: a shard cannot be read for a reason other than damage.
         """
-        found = self._newest(key, self._shards.values())
-        return found if found is not None else self._newest(key, self._appeared())
+        return self.find_all((key,)).get(key)
+
+    def find_all(self, keys: Sequence[bytes]) -> dict[bytes, Row]:
+        """The newest answers of some keys over all shards.
+
+        Raises:
+            JournalError: as ``find``.
+        """
+        found = self._newest(keys, self._shards.values())
+        missing = [key for key in keys if key not in found]
+        return found | self._newest(missing, self._appeared()) if missing else found
 
     def close(self) -> None:
         for shard in self._shards.values():
@@ -52,16 +61,17 @@ class Readers:
         self._shards.clear()
         self._stamp = -1.0
 
-    def _newest(self, key: bytes, shards: Iterable[Shard]) -> Row | None:
-        newest: Row | None = None
+    def _newest(self, keys: Sequence[bytes], shards: Iterable[Shard]) -> dict[bytes, Row]:
+        newest: dict[bytes, Row] = {}
         for shard in tuple(shards):
             try:
-                row = shard.find(key)
+                found = shard.find_all(keys)
             except sqlite3.Error as error:
                 self._unusable(shard.path, error)
                 continue
-            if row is not None and (newest is None or row.created > newest.created):
-                newest = row
+            for key, row in found.items():
+                if key not in newest or row.created > newest[key].created:
+                    newest[key] = row
         return newest
 
     def _appeared(self) -> list[Shard]:

@@ -14,7 +14,7 @@ from queue import SimpleQueue
 from typing import NamedTuple
 
 from polyjudge.errors import JournalError
-from polyjudge.llm.entry import compress, entry_of
+from polyjudge.llm.entry import entry_of
 from polyjudge.llm.locks import FileLock
 from polyjudge.llm.shard import Row, is_damage, set_aside
 from polyjudge.llm.shards import Claim, Readers, claim, unwritable
@@ -30,12 +30,12 @@ class Answer:
     """An answer on its way to the disk.
 
     Attributes:
-        reply: JSON text.
+        reply: compressed.
         stands: resolved after the commit with the row that stands for the key from now on.
     """
 
     key: bytes
-    reply: str
+    reply: bytes
     role: str
     model: str
     seconds: float
@@ -98,8 +98,8 @@ class Writer:
                 answers = self._queue.get()
                 more = answers is not None
                 batch.extend(answers or ())
-            if batch:
-                self._settle(batch)
+            for start in range(0, len(batch), BATCH):
+                self._settle(batch[start : start + BATCH])
         self._others.close()
         self._claim.close()
         self._order.close()
@@ -161,27 +161,33 @@ class Writer:
     def _append(self, batch: list[Answer]) -> list[Row]:
         shard = self._claim.shard
         rows: list[Row] = []
+        new: list[tuple[bytes, Row]] = []
         try:
             shard.begin()
+            standing = self._standing([answer.key for answer in batch]) if self._reuse else {}
             for answer in batch:
-                row = self._standing(answer.key)
+                row = standing.get(answer.key)
                 if row is None:
-                    row = Row(time.time(), answer.seconds, answer.role, answer.model, compress(answer.reply))
-                    shard.add(answer.key, row)
+                    row = Row(time.time(), answer.seconds, answer.role, answer.model, answer.reply)
+                    new.append((answer.key, row))
+                    if self._reuse:
+                        standing[answer.key] = row
                 rows.append(row)
+            shard.add(new)
             shard.commit()
         except BaseException:
             shard.roll_back()
             raise
         return rows
 
-    def _standing(self, key: bytes) -> Row | None:
-        """The answer that was committed before, if there is one that can be read."""
-        if not self._reuse:
-            return None
-        found = (self._claim.shard.find(key), self._others.find(key))
-        readable = [row for row in found if row is not None and entry_of(row) is not None]
-        return max(readable, key=lambda row: row.created, default=None)
+    def _standing(self, keys: Sequence[bytes]) -> dict[bytes, Row]:
+        """The answers that were committed before and can be read."""
+        standing: dict[bytes, Row] = {}
+        for found in (self._claim.shard.find_all(keys), self._others.find_all(keys)):
+            for key, row in found.items():
+                if (key not in standing or row.created > standing[key].created) and entry_of(row) is not None:
+                    standing[key] = row
+        return standing
 
     def _move(self, error: sqlite3.Error) -> None:
         """Leave a shard that turned out to be damaged, and take another."""

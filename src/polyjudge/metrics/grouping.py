@@ -105,7 +105,7 @@ def grouped(
     n_pairs = int(scored.sum())
     coverage = n_pairs / int(rated.sum()) if rated.any() else math.nan
     if grouping == "pooled":
-        n_documents = int(np.unique(clusters.position[rated]).size)
+        n_documents = int(np.count_nonzero(np.bincount(clusters.position[rated])))
         return Grouped(metric(left, right, levels), grouping, n_pairs, coverage, n_documents, 0, 0)
     with_rating = [rows for rows in _rows_by_document(clusters) if rated[rows].any()]
     own = [metric(left[rows], right[rows], levels) for rows in with_rating]
