@@ -226,6 +226,7 @@ def main() -> None:
         os.environ["PYTHONPYCACHEPREFIX"] = compiled
         measure("CCC", "none", "")
         table(given)
+    del os.environ["PYTHONPYCACHEPREFIX"]
     if given.peers:
         from benchmarks.peers import PACKAGES
         from benchmarks.peers import table as peers
