@@ -14,6 +14,8 @@ def test_each_registered_set_has_a_line() -> None:
     lines = ended.out.splitlines()
     assert [line.split()[0] for line in lines] == list(registry.names("datasets"))
     assert all(len(line.split()) > 3 for line in lines)
+    width = max(map(len, registry.names("datasets")))
+    assert all(line[width] == " " and line[width + 1] != " " for line in lines)
 
 
 @pytest.mark.parametrize("name", registry.names("datasets"))

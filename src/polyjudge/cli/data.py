@@ -11,12 +11,14 @@ def command() -> None:
 
 
 @command.command("list")
-def names() -> None:
+def listed() -> None:
     """List the registered data sets."""
     from polyjudge import registry
 
-    for name in registry.names("datasets"):
-        click.echo(f"{name:<10} {_first_line(registry.lookup('datasets', name).__doc__)}")
+    names = registry.names("datasets")
+    width = max(map(len, names))
+    for name in names:
+        click.echo(f"{name:<{width}} {_first_line(registry.lookup('datasets', name).__doc__)}")
 
 
 @command.command("show")
