@@ -216,6 +216,15 @@ def test_several_faults_of_the_criteria_come_at_once(tmp_path: Path) -> None:
         read_judge(path)
 
 
+def test_a_judge_without_a_model_is_told_so(tmp_path: Path) -> None:
+    path = tmp_path / "judge.yaml"
+    path.write_text(
+        "".join(line for line in JUDGE.splitlines(keepends=True) if not line.startswith("model:")), "utf-8"
+    )
+    with pytest.raises(CriteriaError, match=r"key 'model': is missing; write a text"):
+        read_judge(path)
+
+
 @pytest.mark.parametrize(
     ("written", "read"),
     [

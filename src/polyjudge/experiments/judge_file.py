@@ -194,6 +194,8 @@ def _member(own: Mapping[str, Any], key: str, source: str, kind: type[T], defaul
     """A value of a kind; a key without a value counts as left out."""
     found = own.get(key)
     value = default if found is None else found
+    if value is None:
+        raise CriteriaError(f"{source!r}, key {key!r}: is missing; write {_KINDS[kind]}")
     if not isinstance(value, kind):
         raise CriteriaError(f"{source!r}, key {key!r}: {clipped(value)} must be {_KINDS[kind]}")
     return value
