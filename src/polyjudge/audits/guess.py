@@ -55,7 +55,7 @@ def guess_long(table: Table) -> tuple[Criterion, ...]:
     for name, ratings in cells.items():
         if name.casefold() in RESERVED:
             raise DataError(
-                f"{table.source}: column 'criterion': {name!r} is a name of our own in an audit; choose another"
+                f"{table.source}: column 'criterion': {name!r} is a name of our own in an audit; choose another name"
             )
         scale = scale_of(ratings)
         if scale is None:

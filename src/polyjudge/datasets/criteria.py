@@ -196,7 +196,9 @@ class _Reader:
                 f"inner spaces"
             )
         if name.casefold() in RESERVED:
-            self.problems.add(f"{path}: {name!r} is a name of our own in scores.csv and its audit; choose another")
+            self.problems.add(
+                f"{path}: {name!r} is a name of our own in scores.csv and its audit; choose another name"
+            )
         return name
 
     def texts(self, path: str, value: object) -> tuple[str, ...]:
