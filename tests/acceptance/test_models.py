@@ -146,7 +146,8 @@ def test_the_judge_fitted_over_http_scores_as_the_embedded_one(address: str, tmp
     place = prepared(tmp_path)
     script(place, names=("joy", "fear"))
     writers = ["--optimizer-model", MODEL, "--gate", "none"]
-    result = place.run(*OPTIMIZE, *over(address), *writers, "--readout", "cloze", "--output", "run")
+    writers += ["--readout", "cloze", "--layout", "joint"]
+    result = place.run(*OPTIMIZE, *over(address), *writers, "--output", "run")
     assert result.code == 0, result
     _, step = (json.loads(line) for line in place.lines("run"))
     assert step["status"] == "accepted"
