@@ -801,9 +801,11 @@ def test_runs_that_are_killed_and_started_again_never_ask_a_committed_call_again
         command = [sys.executable, "-c", RUN, str(tmp_path)]
         process = subprocess.Popen(command, env=ENVIRONMENT, stdout=subprocess.PIPE, text=True)
         assert process.stdout is not None
-        names = [line.strip() for line, _ in zip(process.stdout, range(least), strict=False)]
+        names = [line.strip() for _, line in zip(range(least), process.stdout, strict=False)]
         process.send_signal(signal.SIGKILL)
-        names += process.communicate(timeout=60)[0].split()
+        # Not communicate(): it reads past what the lines above have left in the buffer.
+        names += process.stdout.read().split()
+        process.wait(timeout=60)
         assert not before & set(names)
         asked += len(names)
     assert committed(tmp_path) == {str(number) for number in range(400)}
