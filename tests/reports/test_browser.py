@@ -83,6 +83,7 @@ def names(browser: playwright.Browser, tmp_path_factory: pytest.TempPathFactory)
     charts = (
         intervals("intervals", ATTACK, points, ATTACK, marks=[Point(evil[0], evil[2], 0.5)]),
         intervals("bare", ATTACK, [Point(one, one, 0.5) for one in evil], ATTACK),
+        intervals("gains", ATTACK, [Point(one, "a", 0.5, -0.1, 0.6) for one in evil], ATTACK, differences=True),
         bars("bare-bars", ATTACK, [Point(one, evil[0], 0.5) for one in evil], ATTACK),
         bars("bars", ATTACK, points, ATTACK, top=10),
         stacked("stacked", ATTACK, points, ATTACK, of=ATTACK),
@@ -105,7 +106,7 @@ def test_names_stay_texts_in_every_kind_of_chart(names: Seen) -> None:
     assert names.page.locator("img").count() == 0
     figures = names.page.locator("figure[data-chart]").all()
     assert [one.get_attribute("data-chart") for one in figures if not one.locator(MARKS).count()] == []
-    assert len(figures) == 9
+    assert len(figures) == 10
     assert names.page.locator("h1").evaluate("one => one.textContent") == ATTACK
 
 

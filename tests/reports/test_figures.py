@@ -75,6 +75,18 @@ def test_intervals_keep_order_and_show_only_known_ends() -> None:
     assert spec["layer"][-1]["data"]["values"][0]["value"] == 0.7
 
 
+def test_differences_have_a_line_at_nought_and_one_series_no_legend() -> None:
+    spec = intervals("a", "A.", [Point("clarity", "fitted - initial", 0.2)], "difference", differences=True).spec
+    assert spec["layer"][0]["encoding"] == {"x": {"datum": 0}}
+    assert spec["layer"][1]["encoding"]["color"]["legend"] is None
+
+
+def test_a_matrix_leaves_out_what_is_undefined_but_keeps_its_place() -> None:
+    spec = heat("a", "A.", [("r", "r", math.nan), ("r", "s", 0.1)], ("of", "by", "v")).spec
+    assert spec["transform"] == [{"filter": "isValid(datum.value)"}]
+    assert spec["encoding"]["x"]["scale"]["domain"] == ["r", "s"]
+
+
 def test_the_line_for_all_is_thick_ink() -> None:
     spec = lines("a", "A.", [("x", 0, 0.1), ("mean", 0, 0.1)], "rho", whole="mean").spec
     colour = spec["layer"][0]["encoding"]["color"]["scale"]

@@ -54,6 +54,14 @@ def test_everything_simulated_says_so(page: Page) -> None:
     assert html(page).count("SIMULATED") > 2
 
 
+def test_exported_figures_say_that_they_are_simulated(folder: Path, place: Path) -> None:
+    pytest.importorskip("vl_convert")
+    polyjudge.report(folder, output=place / "report.html", figures=place / "figures")
+    drawn = [file.read_text("utf-8") for file in (place / "figures").glob("*.svg")]
+    assert len(drawn) > 5
+    assert all(">SIMULATED<" in one for one in drawn)
+
+
 def test_every_figure_shows_the_numbers_of_its_table(folder: Path, page: Page) -> None:
     tables = {one.name: one for one in all_tables(read_study_folder(folder))}
     shown = {chart.name: chart for chart in page.charts()}

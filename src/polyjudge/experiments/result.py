@@ -52,7 +52,8 @@ class Run:
         """A pandas data frame: a row a step and criterion, with what the validation rows said after the step.
 
         Columns: ``step``, ``criterion``, ``status``, ``kept`` (whether the step changed its instruction), ``metric``,
-        ``agreement`` and ``coverage`` (of the standing prompt; missing under gate none), ``instruction``.
+        ``agreement`` and ``coverage`` (of the standing prompt; missing under gate none), ``instruction``; and
+        ``notice`` where a world was simulated.
 
         Raises:
             MissingExtra: pandas is not installed.
@@ -62,7 +63,8 @@ class Run:
         except ImportError:
             raise MissingExtra("pandas", "pandas", "run.to_frame()") from None
         rows = [_row(step, name) for step in self.steps for name in step.criteria]
-        return DataFrame(rows, columns=["step", "criterion", *_FIGURES, "instruction"])
+        told = ["notice"] if any(step.notice for step in self.steps) else []
+        return DataFrame(rows, columns=["step", "criterion", *_FIGURES, "instruction", *told])
 
     def _repr_html_(self) -> str:
         return snippet(self.path.name, [self.outcome.verdict], COLUMNS, outcome_rows(self.outcome))
@@ -82,4 +84,5 @@ def _row(step: Step, name: str) -> dict[str, object]:
         "agreement": measured.values.get(name) if measured else None,
         "coverage": measured.coverage.get(name) if measured else None,
         "instruction": step.instructions[name],
+        "notice": step.notice,
     }

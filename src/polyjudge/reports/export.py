@@ -14,8 +14,13 @@ WIDTH = 640
 SCALE = 2.0
 
 
-def export(charts: Sequence[Chart], folder: Path) -> tuple[Path, ...]:
+def export(charts: Sequence[Chart], folder: Path, mark: str = "") -> tuple[Path, ...]:
     """Write every chart as NAME.svg and NAME.png, in the page's light colours.
+
+    Args:
+        charts: of a page.
+        folder: where to.
+        mark: a word that stands above each, for what is not to be mistaken once it has left its page.
 
     Raises:
         MissingExtra: without vl-convert.
@@ -33,6 +38,8 @@ def export(charts: Sequence[Chart], folder: Path) -> tuple[Path, ...]:
             spec = printed(chart.spec)
             if spec["width"] == "container":
                 spec = {**spec, "width": WIDTH}
+            if mark:
+                spec = {**spec, "title": {"text": mark, "anchor": "start"}}
             svg, png = folder / f"{chart.name}.svg", folder / f"{chart.name}.png"
             svg.write_text(vl_convert.vegalite_to_svg(spec, VEGA_LITE, config, allowed_base_urls=[]), "utf-8")
             png.write_bytes(vl_convert.vegalite_to_png(spec, VEGA_LITE, SCALE, config=config, allowed_base_urls=[]))

@@ -37,8 +37,19 @@ def intervals(
     *,
     marks: Sequence[Point] = (),
     of: str = "criterion",
+    differences: bool = False,
 ) -> Chart:
-    """Points with intervals by category, a colour and a shape a series; ``marks`` are ticks such as ceilings."""
+    """Points with intervals by category, a colour and a shape a series.
+
+    Args:
+        name: of the chart.
+        caption: in words.
+        points: in the order of their categories.
+        value: what is measured.
+        marks: strokes across a category, such as ceilings and floors.
+        of: what the categories are.
+        differences: whether a line at 0 parts better from worse.
+    """
     shown = series_of(points, marks)
     own = series_of(points)
     x = {**quantity(value), "axis": {"format": ".2~f", "tickCount": 8}}
@@ -56,9 +67,17 @@ def intervals(
     rows = band(points)
     if marks:
         layers.append(_ticks(marks, rows, of, value))
-    shared = {"y": rows, "color": kind("series", shown)}
+    colour = kind("series", shown)
+    if len(shown) == 1:
+        colour["legend"] = shape["legend"] = None
+    shared = {"y": rows, "color": colour}
     height = height_of(points, 20 * max(2, len(own)))
-    spec = specification(records_of(points), {"encoding": shared, "layer": layers}, height=height)
+    body: Spec = {"encoding": shared, "layer": layers}
+    if differences:
+        rule = {"type": "rule", "color": SOFT, "strokeDash": [5, 4], "aria": False}
+        nought = {"mark": rule, "encoding": {"x": {"datum": 0}}}
+        body = {"layer": [{"data": {"values": [{}]}, **nought}, body]}
+    spec = specification(records_of(points), body, height=height)
     return Chart(name, caption, spec, (of, "series", value, "low", "high"), cells_of([*points, *marks]))
 
 
@@ -180,18 +199,26 @@ def heat(
     tips = [{"field": field, "title": title} for field, title in zip(("row", "column"), titles, strict=False)]
     colour = {"field": "value", "type": "quantitative", "legend": None, "scale": {**scale, "interpolate": "rgb"}}
     body: Spec = {
+        "transform": [{"filter": "isValid(datum.value)"}],
         "encoding": {
             "x": {
                 "field": "column",
                 "type": "nominal",
-                "sort": columns,
+                "scale": {"domain": columns},
                 "title": titles[1],
-                "axis": {"orient": "top", "labelAngle": 0, "labelLimit": 76, "domain": False, "ticks": False},
+                "axis": {
+                    "orient": "top",
+                    "labelAngle": 0,
+                    "labelLimit": 76,
+                    "labelOverlap": False,
+                    "domain": False,
+                    "ticks": False,
+                },
             },
             "y": {
                 "field": "row",
                 "type": "nominal",
-                "sort": rows,
+                "scale": {"domain": rows},
                 "title": titles[0],
                 "axis": {"domain": False, "ticks": False},
             },

@@ -79,7 +79,7 @@ def table(
         tag("tbody", body),
     )
     # Wide tables scroll by themselves, also by keyboard.
-    return tag("div", inner, class_="scroll", tabindex="0", role="region", aria_label=caption or "table")
+    return tag("div", inner, class_="scroll", tabindex="0", role="group", aria_label=caption or "table")
 
 
 def _kind(cells: Iterable[Child]) -> str:

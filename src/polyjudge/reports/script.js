@@ -1,18 +1,35 @@
 (function () {
   "use strict";
-  var root = document.documentElement;
   var look = JSON.parse(document.getElementById("look").textContent);
-  if (window.innerWidth < 640) {
-    look.axis.labelLimit = 96;
-    look.legend.columns = 2;
-    look.legend.labelLimit = 140;
+  var narrow = window.innerWidth < 640;
+  var theme = window.matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
+  if (narrow) { look.axis.labelLimit = 150; }
+  function longest(texts) {
+    return texts.reduce(function (most, one) { return Math.max(most, String(one).length); }, 0);
+  }
+  // As many columns as the longest name leaves room for.
+  function legend(spec, width) {
+    var names = spec.data.values.map(function (row) { return row.series || row.kind || ""; });
+    var each = Math.min(longest(names), 40) * 7 + 30;
+    return Object.assign({}, look.legend, {
+      columns: Math.max(1, Math.min(6, Math.floor((width - 60) / each))),
+      labelLimit: Math.min(look.legend.labelLimit, width - 60)
+    });
+  }
+  // A matrix shrinks to a small screen, long heads upright.
+  function shrink(spec) {
+    var columns = spec.encoding.x.scale.domain;
+    spec.width = "container";
+    spec.height = spec.height.step * spec.encoding.y.scale.domain.length;
+    if (longest(columns) * columns.length > 32) { spec.encoding.x.axis.labelAngle = -90; }
   }
   function draw(figure) {
     var spec = JSON.parse(figure.querySelector("script[type='application/json']").textContent);
     var room = figure.querySelector(".chart");
+    if (narrow && spec.width && spec.width.step) { shrink(spec); }
     return window.vegaEmbed(room, spec, {
-      actions: false, renderer: "svg", ast: true, expr: window.vegaInterpreter, config: look,
-      tooltip: { theme: window.matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light" }
+      actions: false, renderer: "svg", ast: true, expr: window.vegaInterpreter, tooltip: { theme: theme },
+      config: Object.assign({}, look, { legend: legend(spec, room.clientWidth) })
     })
       .then(function () { if (room.scrollWidth > room.clientWidth) { room.tabIndex = 0; } })
       .catch(function (error) {
@@ -21,9 +38,9 @@
       });
   }
   Promise.all(Array.prototype.map.call(document.querySelectorAll("figure[data-chart]"), draw))
-    .then(function () { root.setAttribute("data-drawn", "yes"); });
+    .then(function () { document.documentElement.setAttribute("data-drawn", "yes"); });
   window.addEventListener("beforeprint", function () {
-    document.querySelectorAll("details").forEach(function (one) { one.open = true; });
+    document.querySelectorAll("details:not(.numbers)").forEach(function (one) { one.open = true; });
   });
   // A link into something that is folded unfolds it.
   window.addEventListener("hashchange", function () {

@@ -206,7 +206,8 @@ def _candidate(step: Step, place: int, one: Candidate, before: Mapping[str, str]
     if one.reason:
         parts.append(tag("p", f"The gate: {one.reason}", class_="soft"))
     parts.append(_effects(step, one))
-    for name, text in one.texts.items():
+    for name in filter(one.texts.__contains__, step.criteria):
+        text = one.texts[name]
         tags = [tag("span", counted(before[name], text), class_="tag neutral")]
         if name in one.passed or (step.chosen == place and name in step.kept):
             stands = name in step.kept

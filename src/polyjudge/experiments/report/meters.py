@@ -93,7 +93,11 @@ def _dilution(found: Diagnosis) -> Iterator[Html | Chart | None]:
 
 def _contrasts(found: Dilution) -> Html | None:
     rows = [_figure_row(one) for one in found.figures if " - " in one.of and one.criterion == MEAN]
-    return table(("difference", "what it is", "value", "95 % interval"), rows, "Over all criteria.") if rows else None
+    return (
+        table(("difference", "what it is", "value", "95 % interval"), rows, "Over all criteria.", texts=(1,))
+        if rows
+        else None
+    )
 
 
 def _figure_row(one: Figure) -> list[str]:

@@ -124,7 +124,7 @@ def _sections(study: StudyRecord, tables: dict[str, Table], taken: dict[str, Tak
         "interference",
         "Instruction interference",
         (
-            *charts.combined(tables["cherrypick"]),
+            tuple(charts.combined(tables["cherrypick"])) or None,
             _shown(tables["combining"]),
             _shown(tables["cherrypick"], fold=True) if tables["cherrypick"].rows else None,
         ),

@@ -42,7 +42,9 @@ def gains(honest: Table, axes: Sequence[str]) -> Iterator[Chart]:
     for place, (name, rows) in enumerate(blocks_of(honest).items(), 1):
         points = [_spanned(label(row, axes), "fitted - initial", row["difference"], row["interval"]) for row in rows]
         caption = f"Change of agreement by the fitted prompt, chosen without the test rows, 95 % intervals{_of(name)}."
-        yield intervals(f"gains-{place}", caption, points, "difference of agreement", of="configuration")
+        yield intervals(
+            f"gains-{place}", caption, points, "difference of agreement", of="configuration", differences=True
+        )
 
 
 def best(main: Table, axes: Sequence[str]) -> Iterator[Chart]:
@@ -118,17 +120,17 @@ def meter(table: Table, axes: Sequence[str], what: str) -> Iterator[Chart]:
 
 
 def combined(cherrypick: Table) -> Iterator[Chart]:
-    """Instructions fitted one by one, apart and put together."""
-    for place, (name, rows) in enumerate(blocks_of(cherrypick).items(), 1):
-        means = [row for row in rows if row["criterion"] == MEAN]
-        several = len({row["runs"] for row in means}) > 1
-        points = []
-        for row in means:
-            category = f"{row['prompt']} ({row['runs']})" if several else str(row["prompt"])
-            points.append(Point(category, "here", _number(row["agreement"])))
-            if row.get("published") is not None:
-                points.append(Point(category, "published", _number(row["published"])))
-        caption = f"Mean agreement of instructions fitted one by one, apart and in one prompt{_of(name)}."
+    """Instructions fitted one by one, apart and put together; a chart for each set of runs that they are from."""
+    groups: dict[tuple[str, str], list[Point]] = {}
+    for name, rows in blocks_of(cherrypick).items():
+        for row in rows:
+            if row["criterion"] == MEAN:
+                points = groups.setdefault((name, str(row["runs"])), [])
+                points.append(Point(str(row["prompt"]), "here", _number(row["agreement"])))
+                if row.get("published") is not None:
+                    points.append(Point(str(row["prompt"]), "published", _number(row["published"])))
+    for place, ((name, runs), points) in enumerate(groups.items(), 1):
+        caption = f"Mean agreement of instructions from the runs {runs}, apart and in one prompt{_of(name)}."
         yield intervals(f"combined-{place}", caption, points, "agreement", of="prompt")
 
 

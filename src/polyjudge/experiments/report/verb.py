@@ -16,6 +16,7 @@ from polyjudge.experiments.report.run import run_page
 from polyjudge.experiments.report.study import study_page
 from polyjudge.experiments.study.records import read_study_folder
 from polyjudge.experiments.tables import Table, all_tables
+from polyjudge.llm.request import SIMULATED
 from polyjudge.reports.page import Page, html
 from polyjudge.runs.store import write_whole
 
@@ -50,7 +51,7 @@ def report(
     if figures is not None:
         from polyjudge.reports.export import export
 
-        export(page.charts(), Path(figures))
+        export(page.charts(), Path(figures), SIMULATED if page.banner else "")
     write_whole(target, html(page))
     return target
 
