@@ -4,7 +4,8 @@
 
 A small world has three criteria, 60 documents of four summaries, three raters. Each is fitted (6 steps, batch 2, the
 rows of its validation and test parts) in the five modes in turn, by seed, and under the gates none and per-criterion
-in turn, and then diagnosed on all of its test rows. World number n has the seed 1000 + n.
+in turn, and then diagnosed on all of its test rows. World number n has the seed 1000 + n. Answers are kept in a file
+as they come, so that the same command goes on after an interruption.
 
 In the null world nothing that could be found is there. A false alarm is a diagnosis in which dilution or interference
 is "yes", or "optimizer obeys" is "no". A strong world has one mechanism made strong; a world without it is the
@@ -14,13 +15,13 @@ default world with that one switched off.
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping
-from concurrent.futures import Executor, ProcessPoolExecutor
-from functools import partial
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from multiprocessing import get_context
 from pathlib import Path
 
@@ -35,6 +36,7 @@ train = 20
 """
 MODES = ("ST", "SSS", "SSC", "SCC", "CCC")
 GATES = ("none", "per-criterion")
+NULL = "null"
 QUESTIONS = ("dilution", "interference", "optimizer obeys")
 FIRST_SEED = 1000
 # name -> (base, the change, the verdict that it is about).
@@ -46,6 +48,7 @@ WORLDS: Mapping[str, tuple[str, str, str]] = {
     "joint judging helps": ("joint-helps", "", "interference"),
     "disobedient optimizer": ("default", "[writers]\nobedience = 0.0", "optimizer obeys"),
 }
+Answers = dict[tuple[str, int], dict[str, str]]
 PARTS = {"dilution": "dilution", "interference": "interference", "optimizer obeys": "adherence"}
 
 
@@ -71,23 +74,48 @@ def verdicts(number: int, base: str, change: str, parts: tuple[str, ...]) -> dic
         return {one.question: one.answer for one in polyjudge.diagnose(run, only=parts).verdicts}
 
 
-def on_null(count: int, pool: Executor) -> Iterator[tuple[str, ...]]:
+def answered(task: tuple[str, int]) -> tuple[str, int, dict[str, str]]:
+    """The verdicts of one world of a kind."""
+    kind, number = task
+    base, change, question = WORLDS.get(kind, ("null", "", ""))
+    parts = (PARTS[question],) if question else tuple(PARTS.values())
+    return kind, number, verdicts(number, base, change, parts)
+
+
+def collected(tasks: Sequence[tuple[str, int]], kept: Path, most: int, processes: int) -> Answers:
+    """(kind, number) -> question -> answer; those that ``kept`` holds are not measured again."""
+    lines = kept.read_text("utf-8").splitlines() if kept.exists() else []
+    found = {(kind, number): answers for kind, number, answers in map(json.loads, lines)}
+    missing = [task for task in tasks if task not in found][:most]
+    with ProcessPoolExecutor(processes, get_context("spawn")) as pool, kept.open("a", encoding="utf-8") as file:
+        for ended in as_completed([pool.submit(answered, task) for task in missing]):
+            kind, number, answers = ended.result()
+            found[kind, number] = answers
+            file.write(json.dumps([kind, number, answers]) + "\n")
+            file.flush()
+    return found
+
+
+def on_null(found: Answers) -> Iterator[tuple[str, ...]]:
+    null = {number: answers for (kind, number), answers in found.items() if kind == NULL}
     yield ("question", "yes", "no", "undecided")
-    found = list(pool.map(partial(verdicts, base="null", change="", parts=tuple(PARTS.values())), range(count)))
     for question in QUESTIONS:
-        answers = Counter(one[question] for one in found)
-        yield (question, *(str(answers[answer]) for answer in ("yes", "no", "undecided")))
+        yield (question, *counted(answers[question] for answers in null.values()))
     wrong = {"dilution": "yes", "interference": "yes", "optimizer obeys": "no"}
-    alarms = [number for number, one in enumerate(found) if any(one[q] == wrong[q] for q in QUESTIONS)]
-    yield (f"worlds with a false alarm: {len(alarms)} of {count} {alarms}", "", "", "")
+    alarms = sorted(number for number, one in null.items() if any(one[q] == wrong[q] for q in QUESTIONS))
+    yield (f"worlds with a false alarm: {len(alarms)} of {len(null)} {alarms}", "", "", "")
 
 
-def on_mechanisms(count: int, pool: Executor) -> Iterator[tuple[str, ...]]:
+def on_mechanisms(found: Answers) -> Iterator[tuple[str, ...]]:
     yield ("world", "question", "yes", "no", "undecided")
-    for world, (base, change, question) in WORLDS.items():
-        found = pool.map(partial(verdicts, base=base, change=change, parts=(PARTS[question],)), range(count))
-        answers = Counter(one[question] for one in found)
-        yield (world, question, *(str(answers[answer]) for answer in ("yes", "no", "undecided")))
+    for world, (_, _, question) in WORLDS.items():
+        own = [answers[question] for (kind, _), answers in found.items() if kind == world]
+        yield (world, question, *counted(own))
+
+
+def counted(answers: Iterable[str]) -> list[str]:
+    count = Counter(answers)
+    return [str(count[answer]) for answer in ("yes", "no", "undecided")]
 
 
 def show(rows: Iterator[tuple[str, ...]]) -> None:
@@ -101,14 +129,18 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--null", type=int, default=200, help="null worlds")
     parser.add_argument("--worlds", type=int, default=50, help="worlds of each other kind")
+    parser.add_argument("--kept", type=Path, default=Path("diagnosis_error_rates.jsonl"), help="answers so far")
+    parser.add_argument("--most", type=int, default=10**6, help="worlds of this call; the next one goes on")
     parser.add_argument("--processes", type=int, default=2, help="worlds at once")
     chosen = parser.parse_args()
     began = time.monotonic()
-    with ProcessPoolExecutor(chosen.processes, get_context("spawn")) as pool:
-        show(on_null(chosen.null, pool))
-        print()
-        show(on_mechanisms(chosen.worlds, pool))
-    print(f"\n{time.monotonic() - began:.0f} s")
+    tasks = [(NULL, number) for number in range(chosen.null)]
+    tasks += [(kind, number) for kind in WORLDS for number in range(chosen.worlds)]
+    found = collected(tasks, chosen.kept, chosen.most, chosen.processes)
+    show(on_null(found))
+    print()
+    show(on_mechanisms(found))
+    print(f"\n{len(found)} of {len(tasks)} worlds; {time.monotonic() - began:.0f} s in this call")
 
 
 if __name__ == "__main__":
