@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 _VOID = frozenset({"br", "hr", "meta", "col", "wbr"})
-# Columns of words that hold longer cells than this get room.
-SHORT = 32
+# Columns of words with no longer cells stay on one line; with longer ones they get room.
+SHORT, LONG = 20, 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,8 @@ def table(
 
 
 def _kind(cells: Iterable[Child]) -> str:
-    return "text long" if any(isinstance(cell, str) and len(cell) > SHORT for cell in cells) else "text"
+    longest = max((len(cell) for cell in cells if isinstance(cell, str)), default=0)
+    return "text short" if longest <= SHORT else "text long" if longest > LONG else "text"
 
 
 def _attribute(name: str, value: str | bool | None) -> str:

@@ -56,6 +56,7 @@ class Material:
         diagnosis: None when it was not diagnosed.
         archive: None where the folder keeps none.
         texts: of the test rows; empty where they were not found.
+        notes: what the data set says of itself; empty likewise.
     """
 
     path: Path
@@ -70,6 +71,7 @@ class Material:
     diagnosis: Diagnosis | None
     archive: Archive | None
     texts: Texts
+    notes: tuple[str, ...]
 
     @property
     def outcome(self) -> Outcome:
@@ -128,6 +130,7 @@ def read_material(run: FinishedRun, dataset: Dataset | None) -> Material:
         diagnosis=_whole(Diagnosis, path / "diagnosis.json"),
         archive=_whole(Archive, path / "archive.json"),
         texts={one.id: one.inputs for one in dataset.examples if one.id in wanted} if dataset else {},
+        notes=dataset.notes if dataset else (),
     )
 
 
