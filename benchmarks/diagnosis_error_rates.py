@@ -84,6 +84,7 @@ def answered(task: tuple[str, int]) -> tuple[str, int, dict[str, str]]:
 
 def collected(tasks: Sequence[tuple[str, int]], kept: Path, most: int, processes: int) -> Answers:
     """(kind, number) -> question -> answer; those that ``kept`` holds are not measured again."""
+    kept.parent.mkdir(parents=True, exist_ok=True)
     lines = kept.read_text("utf-8").splitlines() if kept.exists() else []
     found = {(kind, number): answers for kind, number, answers in map(json.loads, lines)}
     missing = [task for task in tasks if task not in found][:most]
@@ -129,7 +130,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--null", type=int, default=200, help="null worlds")
     parser.add_argument("--worlds", type=int, default=50, help="worlds of each other kind")
-    parser.add_argument("--kept", type=Path, default=Path("diagnosis_error_rates.jsonl"), help="answers so far")
+    parser.add_argument("--kept", type=Path, default=Path("build/diagnosis_error_rates.jsonl"), help="answers so far")
     parser.add_argument("--most", type=int, default=10**6, help="worlds of this call; the next one goes on")
     parser.add_argument("--processes", type=int, default=2, help="worlds at once")
     chosen = parser.parse_args()
