@@ -112,3 +112,16 @@ def test_every_variable_of_a_chart_is_a_colour_of_the_page_in_light_and_dark() -
     assert used <= light
     assert light == set(re.findall(r"--([\w-]+): #", style.split("}\n}", 1)[0].split("@media", 1)[1])) <= dark
     assert "var(" not in json.dumps(printed([look(), *(make().spec for make in MADE.values())]))
+
+
+def test_counts_are_told_as_whole_numbers():
+    counts = lines("n", "c", [("a", 0, 7), ("a", 1, 7), ("b", 0, math.nan)], "words")
+    shares = lines("n", "c", [("a", 0, 0.5)], "spearman")
+    drawn = ([one for one in _layers(chart.spec) if "y" in one.get("encoding", {})] for chart in (counts, shares))
+    axes = [layers[0] for layers in drawn]
+    assert axes[0]["encoding"]["y"]["axis"]["format"] == "d"
+    assert "format" not in axes[1]["encoding"]["y"].get("axis", {})
+
+
+def _layers(spec):
+    return [spec, *(inner for layer in spec.get("layer", []) for inner in _layers(layer))]

@@ -144,6 +144,9 @@ def lines(
     y = quantity(value)
     if span is not None:
         y["scale"] = {"domain": list(span)}
+    elif all(float(point[2]).is_integer() for point in points if math.isfinite(point[2])):
+        # Counts that never change would else be told in millionths.
+        y["axis"] = {**y.get("axis", {}), "format": "d", "tickMinStep": 1}
     others = [name for name in shown if name != whole]
     colour, dash = kind("series", shown), kind("series", shown)
     hues = {name: f"var(--c{place % HUES + 1})" for place, name in enumerate(others)}
