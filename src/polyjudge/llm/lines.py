@@ -1,7 +1,7 @@
 """Which call is answered next, and where: places at the addresses of one endpoint, adapted to what each bears.
 
-An address halves its places when it is overloaded and grows by one a round trip of answers (Chiu and Jain 1989). One
-that fails again and again rests while others live, and is then tried with a single call.
+An address halves its places when it refuses more than now and then, and grows by one a round trip of answers (Chiu and
+Jain 1989). One that fails again and again rests while others live, and is then tried with a single call.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ from polyjudge.llm.request import NobodyListens, Request
 
 # So many failures in a row, and an address rests.
 _LAST_STRAW = 3
+# Refusals below this share of what an address lately said are its everyday noise: halving at each would take an
+# endpoint that refuses one call in a hundred from 64 calls at once to 13.
+_EVERYDAY = 0.06
 
 
 class Line:
@@ -32,7 +35,19 @@ class Line:
         held: how many have a place.
     """
 
-    __slots__ = ("_changed", "_failures", "_low", "_most", "_rests", "gate", "held", "index", "rested", "width")
+    __slots__ = (
+        "_changed",
+        "_failures",
+        "_low",
+        "_most",
+        "_refused",
+        "_rests",
+        "gate",
+        "held",
+        "index",
+        "rested",
+        "width",
+    )
 
     def __init__(self, index: int, limits: Limits, concurrency: int | None, time: Time) -> None:
         self.index = index
@@ -43,6 +58,7 @@ class Line:
         self.rested = -math.inf
         self._changed = -math.inf
         self._failures = 0
+        self._refused = 0.0
         self._rests = 0
         self._low = self._most
 
@@ -59,10 +75,16 @@ class Line:
         """Whether its last rest, if it had one, was followed by an answer."""
         return not self._rests
 
+    @property
+    def _memory(self) -> float:
+        """Over about how many replies the share of refusals is taken: two round trips."""
+        return max(16.0, min(100.0, 2 * self.width))
+
     def answered(self) -> str:
         """One more answer; what the user should hear of it, else ""."""
         back = "answers again" if self._rests else ""
         self._failures = self._rests = 0
+        self._refused -= self._refused / self._memory
         if self.width < self._most:
             self.width = min(float(self._most), self.width + 1 / self.width)
             if self.width > self._most - 1e-6:
@@ -78,6 +100,10 @@ class Line:
         """
         if began < self._changed or not failure.overloaded:
             return ""
+        self._refused += (1 - self._refused) / self._memory
+        if self._refused < _EVERYDAY:
+            return ""
+        self._refused = 0.0
         self._changed = now
         self.width = max(1.0, self.width / 2)
         if self.places >= self._low:
