@@ -140,7 +140,7 @@ def measure(package: str, python: Path, latency: str) -> dict[str, Any]:
         assert all(note["came"] >= began for note in notes)
     known = {note["id"] for note in notes}
     nodes = {note["id"]: Node(note["latency"], (set(note["marks"]) & known) - {note["id"]}) for note in notes}
-    _, chain, work = ideal(nodes)
+    _, _, chain, work = ideal(nodes)
     found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
     size = sum(file.stat().st_size for file in python.parents[1].joinpath("lib").rglob("*") if file.is_file())
     return {**found, "calls": len(notes), "bound": max(chain, work), "size": size / 2**20, "places": PLACES}

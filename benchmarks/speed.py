@@ -5,8 +5,9 @@
 Six steps under the recipe ``paper``: four criteria, batch 3, 100 gate rows, 480 test rows read after every step, 64
 calls at once. The server (benchmarks/server.py) runs in a process of its own, each run in another. What the server
 noted gives the calls with their latencies and what each had to wait for; on them an ideal scheduler is run: list
-scheduling by the longest way to the end, at 64 places, where nothing but a latency takes time. No scheduler can be
-faster than the longest chain, nor than all latencies over 64, which is printed beside it.
+scheduling by the longest way to the end, at 64 places, where nothing but a latency takes time. ``blind`` is the same
+without foreknowledge: it puts calls in order by how many follow. No scheduler can be faster than the longest chain, nor
+than all latencies over 64, which is printed beside it.
 
 What counts as a dependency: a reply that stands in a request; a prompt's last gate row before the next turn begins
 and before its test rows are read, for until then nobody knows which prompt that is. Turn 1 waits for the initial
@@ -107,20 +108,31 @@ def _rows() -> tuple[dict[int, set[int]], set[int], set[int]]:
     return batches, gate, test
 
 
-def ideal(nodes: Mapping[int, Node]) -> tuple[float, float, float]:
-    """The makespan of list scheduling, the longest chain, and all work over the places."""
+def ideal(nodes: Mapping[int, Node]) -> tuple[float, float, float, float]:
+    """The makespan of list scheduling, the same without foreknowledge, the longest chain, and all work over the places.
+
+    Without foreknowledge each latency counts as equal when calls are put in order, as for any real scheduler.
+    """
     children: dict[int, list[int]] = defaultdict(list)
     for number, node in nodes.items():
         for one in node.after:
             children[one].append(number)
     tail: dict[int, float] = {}
+    count: dict[int, float] = {}
     for number in reversed(_ordered(nodes, children)):
         tail[number] = nodes[number].latency + max((tail[child] for child in children[number]), default=0.0)
+        count[number] = 1 + max((count[child] for child in children[number]), default=0.0)
+    work = sum(node.latency for node in nodes.values()) / PLACES
+    return _makespan(nodes, children, tail), _makespan(nodes, children, count), max(tail.values()), work
+
+
+def _makespan(nodes: Mapping[int, Node], children: Mapping[int, Sequence[int]], first: Mapping[int, float]) -> float:
+    """When the last call ends, if whatever has the largest ``first`` of what could begin takes each place."""
     waits = {number: len(node.after) for number, node in nodes.items()}
     ready: list[tuple[float, int]] = []
     for number, count in waits.items():
         if not count:
-            heappush(ready, (-tail[number], number))
+            heappush(ready, (-first[number], number))
     running: list[tuple[float, int]] = []
     now = 0.0
     while ready or running:
@@ -128,11 +140,11 @@ def ideal(nodes: Mapping[int, Node]) -> tuple[float, float, float]:
             _, number = heappop(ready)
             heappush(running, (now + nodes[number].latency, number))
         now, done = heappop(running)
-        for child in children[done]:
+        for child in children.get(done, ()):
             waits[child] -= 1
             if not waits[child]:
-                heappush(ready, (-tail[child], child))
-    return now, max(tail.values()), sum(node.latency for node in nodes.values()) / PLACES
+                heappush(ready, (-first[child], child))
+    return now
 
 
 def _ordered(nodes: Mapping[int, Node], children: Mapping[int, Sequence[int]]) -> list[int]:
@@ -202,10 +214,10 @@ def measure(mode: str, latency: str, profile: str) -> dict[str, float]:
             out = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
         found: dict[str, float] = json.loads(out.splitlines()[-1])
         notes = [json.loads(line) for line in log.read_text("utf-8").splitlines()]
-    makespan, chain, work = ideal(graph(notes, mode))
+    makespan, blind, chain, work = ideal(graph(notes, mode))
     found["first"] = min(note["came"] for note in notes) - found["began"]
     found["last"] = found["ended"] - max(note["left"] for note in notes)
-    return {**found, "ideal": makespan, "chain": chain, "work": work}
+    return {**found, "ideal": makespan, "blind": blind, "chain": chain, "work": work}
 
 
 def main() -> None:
@@ -235,7 +247,7 @@ def main() -> None:
 
 
 def table(given: argparse.Namespace) -> None:
-    print("latency   mode  calls   wall s  ideal s  ratio  bound s  chain s  CPU ms/call  peak MB  start s    end s")
+    print("latency   mode  calls   wall s  ideal s  ratio  blind s  bound s  chain s  CPU ms/call  peak MB  start s    end s")
     for latency in given.latency:
         for mode in given.modes:
             found = measure(mode, latency, given.profile)
@@ -243,7 +255,7 @@ def table(given: argparse.Namespace) -> None:
             cpu = 1000 * found["cpu"] / found["calls"]
             print(
                 f"{latency:9} {mode:4} {found['calls']:6.0f} {found['wall']:8.2f} {found['ideal']:8.2f} {ratio:6.3f} "
-                f"{bound:8.2f} {found['chain']:8.2f} {cpu:12.3f} {found['peak_mb']:8.0f} "
+                f"{found['blind']:8.2f} {bound:8.2f} {found['chain']:8.2f} {cpu:12.3f} {found['peak_mb']:8.0f} "
                 f"{found['first']:8.2f} {found['last']:8.2f}",
                 flush=True,
             )
