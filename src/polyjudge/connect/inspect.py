@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Any
 
 from polyjudge.datasets.cells import is_missing
-from polyjudge.datasets.examples import rating_columns
+from polyjudge.datasets.columns import rating_columns
 from polyjudge.datasets.problems import clipped
 from polyjudge.datasets.table import Row, Table
 from polyjudge.domain.dataset import Rubric

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from polyjudge.datasets.cells import is_missing, is_number, rating_of, text_of
+from polyjudge.datasets.cells import is_missing, rating_of, text_of
+from polyjudge.datasets.columns import OWN_ID, check_columns, may_be_ids, rating_columns
 from polyjudge.datasets.content import digest, exact
-from polyjudge.datasets.problems import Problems, clipped, listed, nearest
+from polyjudge.datasets.problems import Problems, clipped, listed
 from polyjudge.datasets.table import Table
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.dataset import Rubric
@@ -18,7 +19,6 @@ from polyjudge.domain.scale import NAN
 from polyjudge.errors import DataError
 
 PARTS = ("train", "validation", "test")
-OWN_ID = "id"
 IDS_TAKEN = f"column {OWN_ID!r} is taken for the rows' identifiers"
 IDS_LEFT = (
     f"column {OWN_ID!r} is not taken for the rows' identifiers, for it has gaps or repeats itself; digests of the "
@@ -40,18 +40,6 @@ class Reading:
     examples: tuple[Example, ...]
     splits: tuple[str, ...] | None
     notes: tuple[str, ...]
-
-
-def rating_columns(criterion: Criterion) -> tuple[str, ...]:
-    """The raters' columns of a criterion; one called like it when it names none."""
-    return criterion.ratings or (criterion.name,)
-
-
-def columns_of(rubric: Rubric) -> frozenset[str]:
-    """The columns that are read under a rubric, where there are such."""
-    named = (OWN_ID, rubric.document, rubric.id, rubric.split, *(column for column, _ in rubric.inputs))
-    rated = (column for criterion in rubric.criteria for column in rating_columns(criterion))
-    return frozenset(column for column in (*named, *rated) if column is not None)
 
 
 def read_examples(table: Table, rubric: Rubric, *, ratings_required: bool = True) -> Reading:
@@ -93,30 +81,6 @@ def part_examples(table: Table, rubric: Rubric, problems: Problems, ids: str | N
         ids: the column of identifiers; None: a digest of the inputs.
     """
     return _Reader(table, problems).part(rubric, ids)
-
-
-def check_columns(table: Table, rubric: Rubric, ratings_required: bool) -> None:
-    needed = [(column, "inputs") for column, _ in rubric.inputs]
-    if ratings_required:
-        named = [(rubric.document, "document"), (rubric.id, "id"), (rubric.split, "split")]
-        needed += [(column, key) for column, key in named if column is not None]
-        for criterion in rubric.criteria:
-            needed += [(column, f"ratings of {criterion.name!r}") for column in rating_columns(criterion)]
-    missing = [(column, key) for column, key in needed if column not in table.columns]
-    problems = Problems(table.source, DataError)
-    why = _why_all_missing(table) if len(missing) == len(needed) else ""
-    for column, key in missing:
-        hint = nearest(column, table.columns) or f"; the columns are {listed(map(clipped, table.columns), 12)}"
-        problems.add(f"no column {column!r} (named under {key}){hint}{why}")
-    problems.check()
-
-
-def _why_all_missing(table: Table) -> str:
-    if len(table.columns) == 1 and any(sign in table.columns[0] for sign in ";\t|"):
-        return "; another separator seems to be used: save the file with commas"
-    if any(is_number(column) for column in table.columns):
-        return "; the first line seems to be data: add a header line with the columns' names"
-    return ""
 
 
 class _Reader:
@@ -244,13 +208,6 @@ class _Reader:
                 f"write one of {', '.join(PARTS)}"
             )
         return name
-
-
-def may_be_ids(columns: Sequence[str], rubric: Rubric) -> bool:
-    """Whether there is a column called ``id`` that has no other use, and the rubric names none."""
-    used = {rubric.document, rubric.split, *(column for column, _ in rubric.inputs)}
-    used.update(column for criterion in rubric.criteria for column in rating_columns(criterion))
-    return rubric.id is None and OWN_ID in columns and OWN_ID not in used
 
 
 def all_empty(column: str) -> str:

@@ -8,7 +8,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from polyjudge.datasets.examples import OWN_ID, read_examples
+from polyjudge.datasets.columns import OWN_ID
+from polyjudge.datasets.examples import read_examples
 from polyjudge.datasets.table import Table
 from polyjudge.datasets.tables import read_table
 from polyjudge.domain.dataset import Dataset, Rubric

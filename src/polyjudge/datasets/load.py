@@ -7,8 +7,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from polyjudge import registry
+from polyjudge.datasets.columns import columns_of
 from polyjudge.datasets.criteria import rubric_from
-from polyjudge.datasets.examples import columns_of, read_examples
+from polyjudge.datasets.examples import read_examples
 from polyjudge.datasets.folder import parts_dataset
 from polyjudge.datasets.hub import FORM, PREFIX, hub_name, hub_tables
 from polyjudge.datasets.problems import clipped, listed, nearest

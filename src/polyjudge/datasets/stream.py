@@ -14,19 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from polyjudge.datasets.cells import is_missing, text_of
+from polyjudge.datasets.columns import OWN_ID, check_columns, columns_of, may_be_ids
 from polyjudge.datasets.content import exact
-from polyjudge.datasets.examples import (
-    IDS_LEFT,
-    IDS_TAKEN,
-    OWN_ID,
-    all_empty,
-    check_columns,
-    columns_of,
-    id_twice,
-    input_notes,
-    may_be_ids,
-    part_examples,
-)
+from polyjudge.datasets.examples import IDS_LEFT, IDS_TAKEN, all_empty, id_twice, input_notes, part_examples
 from polyjudge.datasets.problems import Problems, listed
 from polyjudge.datasets.table import Row, Table
 from polyjudge.datasets.tables import readable, text_reader
