@@ -3,49 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import sqlite3
-import time
-from collections.abc import Mapping
+import tempfile
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.llm.filling import fill, shard_of_its_own
+from tests.rights import POSIX, without_rights
 
 from polyjudge.errors import ConfigError
-from polyjudge.llm import upkeep
+from polyjudge.llm.contents import contents
 from polyjudge.llm.journal import Journal
 from polyjudge.llm.locks import FileLock
 from polyjudge.llm.request import Reply
 from polyjudge.llm.shards import shard_names
-from polyjudge.llm.upkeep import contents, merge, prune
-
-
-def fill(
-    folder: Path, answers: Mapping[int, str], *, role: str = "judge", model: str = "m", reuse: bool = True
-) -> None:
-    async def put() -> None:
-        journal = Journal(folder, reuse=reuse)
-        for number, text in answers.items():
-            await journal.put(f"{number:064x}", Reply(text), role=role, model=model, seconds=0.5)
-        journal.close()
-
-    asyncio.run(put())
-
-
-def shard_of_its_own(folder: Path, answers: Mapping[int, str], **more: str) -> None:
-    """Fill a shard that is not one of the folder's present ones."""
-    locks = [
-        FileLock((folder / name).with_suffix(".lock")) for name in (shard_names(folder) if folder.exists() else ())
-    ]
-    try:
-        assert all(lock.take() for lock in locks)
-        fill(folder, answers, reuse=False, **more)
-    finally:
-        for lock in locks:
-            lock.close()
+from polyjudge.llm.upkeep import merge, prune
 
 
 def held(folder: Path, numbers: range | list[int]) -> dict[int, str]:
@@ -62,27 +37,6 @@ def age(folder: Path, days: float) -> None:
     for name in shard_names(folder):
         with closing(sqlite3.connect(folder / name)) as connection, connection:
             connection.execute("UPDATE entries SET created = created - ?", (days * 86400,))
-
-
-def test_show_counts_by_model_and_role_and_changes_nothing(tmp_path: Path) -> None:
-    fill(tmp_path, {1: "a", 2: "b"})
-    shard_of_its_own(tmp_path, {3: "c"}, role="loss", model="other")
-    (tmp_path / "shard-0007.sqlite.corrupt").write_bytes(b"broken")
-    (tmp_path / "shard-0009.sqlite").write_bytes(b"broken too" * 99)
-    before = sorted(path.name for path in tmp_path.iterdir() if not path.name.endswith(("-shm", "-wal")))
-    lock = FileLock(tmp_path / "shard-0002.lock")
-    assert lock.take()
-    found = contents(tmp_path)
-    lock.close()
-    assert [(one.role, one.model, one.entries) for one in found.kept] == [("judge", "m", 2), ("loss", "other", 1)]
-    assert found.entries == 3
-    assert found.in_use == ("shard-0002.sqlite",)
-    assert found.aside == ("shard-0007.sqlite.corrupt",)
-    assert [name.partition(":")[0] for name in found.unreadable] == ["shard-0009.sqlite"]
-    assert found.oldest is not None
-    assert time.time() - 60 < found.oldest <= (found.newest or 0) <= time.time()
-    # SQLite itself lays two files beside one that is read.
-    assert sorted(path.name for path in tmp_path.iterdir() if not path.name.endswith(("-shm", "-wal"))) == before
 
 
 def test_a_journal_that_is_not_there_is_empty(tmp_path: Path) -> None:
@@ -177,18 +131,20 @@ def test_a_file_is_no_journal(tmp_path: Path) -> None:
         merge(tmp_path / "ours", [tmp_path / "file.csv"])
 
 
-def test_a_journal_where_nothing_can_be_written_is_merged_all_the_same(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fill(tmp_path / "disc", {1: "a"})
-
-    def take(path: Path) -> FileLock:
-        if path.parent.name == "disc":
-            raise OSError(errno.EROFS, "Read-only file system", str(path))
-        return FileLock(path)
-
-    monkeypatch.setattr(upkeep, "FileLock", take)
-    assert merge(tmp_path / "ours", [tmp_path / "disc"]).entries == 1
+@POSIX
+def test_a_journal_where_nothing_can_be_written_is_merged_all_the_same() -> None:
+    with tempfile.TemporaryDirectory() as name:
+        ours, disc = Path(name) / "ours", Path(name) / "disc"
+        fill(disc, {1: "a"})
+        ours.mkdir()
+        for path, rights in ((disc, 0o555), (ours, 0o777), (Path(name), 0o755), *((p, 0o444) for p in disc.iterdir())):
+            path.chmod(rights)
+        try:
+            with without_rights():
+                assert merge(ours, [disc]).entries == 1
+                assert held(ours, [1]) == {1: "a"}
+        finally:
+            disc.chmod(0o755)
 
 
 def test_prune_takes_what_meets_all_conditions_and_gives_its_space_back(tmp_path: Path) -> None:

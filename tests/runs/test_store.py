@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.rights import POSIX, without_rights
 
 import polyjudge
 from polyjudge.domain.records import Step
@@ -139,20 +140,7 @@ def test_a_folder_in_the_place_of_the_configuration_is_refused_and_released(tmp_
             RunFolder(tmp_path, CONFIG)
 
 
-@contextlib.contextmanager
-def without_rights() -> Iterator[None]:
-    """As an ordinary user: root may write everywhere."""
-    if os.geteuid():
-        yield
-        return
-    os.seteuid(65534)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
-
-
-@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="rights are those of POSIX")
+@POSIX
 def test_a_folder_without_write_permission_is_a_clear_error() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

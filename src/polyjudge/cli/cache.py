@@ -9,7 +9,7 @@ import click
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from polyjudge.llm.upkeep import Kept
+    from polyjudge.llm.contents import Kept
 
 
 @click.group("cache", context_settings={"help_option_names": ["-h", "--help"]})

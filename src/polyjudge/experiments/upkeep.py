@@ -11,7 +11,8 @@ from polyjudge.datasets.pull import pull as fetch
 from polyjudge.experiments.access import journal_folder
 from polyjudge.experiments.bridge import run
 from polyjudge.llm import upkeep
-from polyjudge.llm.upkeep import Contents, Merged, Pruned
+from polyjudge.llm.contents import Contents, contents
+from polyjudge.llm.upkeep import Merged, Pruned
 
 
 def _untold(line: str) -> None:
@@ -30,7 +31,7 @@ def pull(name: str, *, source: str | None = None, notify: Callable[[str], None] 
 
 def cache_show() -> Contents:
     """What the journal holds."""
-    return upkeep.contents(journal_folder())
+    return contents(journal_folder())
 
 
 def cache_merge(folders: Sequence[str | Path] = ()) -> Merged:

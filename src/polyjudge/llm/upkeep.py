@@ -1,4 +1,4 @@
-"""What a journal's folder holds, and putting it in order: many shards into one, old answers out.
+"""Putting a journal's folder in order: many shards into one, old answers out.
 
 A shard is touched only under its lock, so never while a process writes it, and removed only after everything in it
 was committed elsewhere. Lock files stay, and numbers are not used again: a process may still hold either.
@@ -7,60 +7,21 @@ was committed elsewhere. Lock files stay, and numbers are not used again: a proc
 from __future__ import annotations
 
 import errno
-import os
 import sqlite3
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from polyjudge.errors import ConfigError, JournalError
+from polyjudge.llm.contents import Kept, kept_in, reading, shards_in, summed
 from polyjudge.llm.locks import FileLock
 from polyjudge.llm.shard import NewerShard, Shard, beside, is_damage
-from polyjudge.llm.shards import new_name, shard_names, unreadable, unwritable
+from polyjudge.llm.shards import new_name, unwritable
 
 _DAY = 86400.0
 _COLUMNS = "key, created, seconds, role, model, reply"
-
-
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """The answers of one model in one role; ``bytes`` counts their compressed texts."""
-
-    role: str
-    model: str
-    entries: int
-    bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class Contents:
-    """What a folder holds.
-
-    Attributes:
-        bytes: of all its files.
-        shards: their file names.
-        in_use: those that a process is writing now.
-        aside: damaged files, set aside earlier.
-        unreadable: shards that cannot be read now, with the reason.
-        oldest: seconds since the epoch; None in an empty journal.
-        newest: likewise.
-    """
-
-    folder: str
-    bytes: int
-    kept: tuple[Kept, ...]
-    shards: tuple[str, ...]
-    in_use: tuple[str, ...]
-    aside: tuple[str, ...]
-    unreadable: tuple[str, ...]
-    oldest: float | None
-    newest: float | None
-
-    @property
-    def entries(self) -> int:
-        return sum(one.entries for one in self.kept)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,36 +58,6 @@ class Pruned:
     @property
     def bytes(self) -> int:
         return sum(one.bytes for one in self.kept)
-
-
-def contents(folder: Path) -> Contents:
-    """Look at a folder; changes nothing, also not a damaged shard.
-
-    Raises:
-        JournalError: the folder cannot be read.
-    """
-    kept: list[Kept] = []
-    in_use: list[str] = []
-    faulty: list[str] = []
-    times: list[float] = []
-    names = _names(folder)
-    for name in names:
-        try:
-            with _reading(folder / name) as connection:
-                kept += _counted(connection)
-                times += [
-                    t for t in connection.execute("SELECT min(created), max(created) FROM entries").fetchone() if t
-                ]
-        except (sqlite3.Error, NewerShard) as error:
-            faulty.append(f"{name}: {error}")
-        if _is_written(folder / name):
-            in_use.append(name)
-    files = [path for path in folder.iterdir() if path.is_file()] if folder.is_dir() else []
-    aside = tuple(sorted(path.name for path in files if path.name.endswith(".corrupt")))
-    return Contents(
-        str(folder), sum(path.stat().st_size for path in files), _summed(kept), tuple(names), tuple(in_use), aside,
-        tuple(faulty), min(times, default=None), max(times, default=None),
-    )  # fmt: skip
 
 
 def merge(folder: Path, others: Sequence[Path] = ()) -> Merged:
@@ -189,7 +120,7 @@ def prune(folder: Path, *, older_than: float | None, model: str | None, dry_run:
         for path in own:
             try:
                 with closing(sqlite3.connect(path, isolation_level=None)) as connection:
-                    counted = _counted(connection, where, values)
+                    counted = kept_in(connection, where, values)
                     if counted and not dry_run:
                         connection.execute(f"DELETE FROM entries WHERE {where}", values)  # noqa: S608 (our words)
                         connection.execute("VACUUM")
@@ -204,7 +135,7 @@ def prune(folder: Path, *, older_than: float | None, model: str | None, dry_run:
     finally:
         for lock, _ in taken:
             lock.close()
-    return Pruned(_summed(found), tuple(left), dry_run)
+    return Pruned(summed(found), tuple(left), dry_run)
 
 
 def _gather(path: Path, sources: Sequence[Path], left: list[str]) -> tuple[int, int, set[Path]]:
@@ -217,7 +148,7 @@ def _gather(path: Path, sources: Sequence[Path], left: list[str]) -> tuple[int, 
         target.execute("BEGIN")
         for source in sources:
             try:
-                with _reading(source) as connection:
+                with reading(source) as connection:
                     before = target.total_changes
                     rows = connection.execute(f"SELECT {_COLUMNS} FROM entries ORDER BY id")  # noqa: S608
                     target.executemany("INSERT INTO found VALUES (?, ?, ?, ?, ?, ?)", rows)
@@ -245,7 +176,7 @@ def _own(folder: Path, taken: list[tuple[FileLock, Path]]) -> tuple[list[Path], 
     """This folder's shards that could be locked, and those that are left alone."""
     free: list[Path] = []
     left: list[str] = []
-    for name in _names(folder):
+    for name in shards_in(folder):
         lock = FileLock((folder / name).with_suffix(".lock"))
         taken.append((lock, folder / name))
         if lock.take():
@@ -259,7 +190,7 @@ def _foreign(other: Path, folder: Path, taken: list[tuple[FileLock, Path]]) -> l
     """Another folder's shards, locked where it can be written at all; what nobody can write, nobody does."""
     if other.exists() and not other.is_dir():
         raise ConfigError(f"{str(other)!r} is no folder; name the folder of another journal")
-    names = _names(other)
+    names = shards_in(other)
     if not names:
         raise ConfigError(f"{str(other)!r} holds no journal (no shard-NNNN.sqlite); check the path")
     if folder.is_dir() and other.samefile(folder):
@@ -275,51 +206,3 @@ def _foreign(other: Path, folder: Path, taken: list[tuple[FileLock, Path]]) -> l
         if not lock.take():
             raise ConfigError(f"{str(other / name)!r} is being written by a process; wait for it to end")
     return [other / name for name in names]
-
-
-def _names(folder: Path) -> list[str]:
-    try:
-        return shard_names(folder)
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise unreadable(folder, error) from error
-
-
-def _is_written(path: Path) -> bool:
-    """Whether a process holds the lock of a shard; leaves no trace."""
-    lock_file = path.with_suffix(".lock")
-    if not lock_file.exists() or not os.access(lock_file, os.W_OK):
-        return False
-    lock = FileLock(lock_file)
-    try:
-        return not lock.take()
-    finally:
-        lock.close()
-
-
-@contextmanager
-def _reading(path: Path) -> Iterator[sqlite3.Connection]:
-    shard = Shard.open(path, write=False)
-    try:
-        yield shard.connection
-    finally:
-        shard.close()
-
-
-def _counted(connection: sqlite3.Connection, where: str = "1", values: Sequence[object] = ()) -> list[Kept]:
-    rows = connection.execute(
-        f"SELECT role, model, count(*), sum(length(reply)) FROM entries WHERE {where} GROUP BY role, model",  # noqa: S608
-        values,
-    )
-    return [Kept(*row) for row in rows]
-
-
-def _summed(kept: Sequence[Kept]) -> tuple[Kept, ...]:
-    """One a model and role, the largest first."""
-    sums: dict[tuple[str, str], tuple[int, int]] = {}
-    for one in kept:
-        entries, size = sums.get((one.role, one.model), (0, 0))
-        sums[one.role, one.model] = entries + one.entries, size + one.bytes
-    found = [Kept(role, model, entries, size) for (role, model), (entries, size) in sums.items()]
-    return tuple(sorted(found, key=lambda one: (-one.bytes, one.model, one.role)))
