@@ -9,7 +9,7 @@ import pytest
 from polyjudge.datasets.load import load
 from polyjudge.errors import ConfigError
 from polyjudge.experiments.assemble import assemble
-from polyjudge.experiments.config import resolve
+from polyjudge.experiments.settings import resolve
 from polyjudge.gates import Gate, MeanGate, NoGate, PerCriterionGate
 from polyjudge.llm.request import Abilities
 from polyjudge.testing.asking import ScriptedAsker

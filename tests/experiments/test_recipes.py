@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 
 from polyjudge.errors import ConfigError
-from polyjudge.experiments.config import STAGES, resolve
+from polyjudge.experiments.config import STAGES
 from polyjudge.experiments.recipes import RECIPES, recipe
+from polyjudge.experiments.settings import resolve
 
 
 @pytest.mark.parametrize("name", RECIPES)

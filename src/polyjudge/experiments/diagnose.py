@@ -17,7 +17,7 @@ from polyjudge.errors import ConfigError, DataError
 from polyjudge.experiments.access import open_client
 from polyjudge.experiments.assemble import assemble, models_of
 from polyjudge.experiments.bridge import run
-from polyjudge.experiments.config import RunConfig, Settings, resolve
+from polyjudge.experiments.config import RunConfig
 from polyjudge.experiments.costs import priced
 from polyjudge.experiments.diagnose_parts import notes_on, on_company, on_gradients, on_revisions
 from polyjudge.experiments.diagnose_plan import Options, Prepared, planned_diagnosis
@@ -28,6 +28,7 @@ from polyjudge.experiments.plan import PlannedRole
 from polyjudge.experiments.probe import probed
 from polyjudge.experiments.report.verb import report_run
 from polyjudge.experiments.result import Run
+from polyjudge.experiments.settings import Settings, resolve
 from polyjudge.experiments.simulated import simulated
 from polyjudge.llm.accounts import RoleAccount
 from polyjudge.llm.client import Client

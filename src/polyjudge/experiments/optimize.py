@@ -29,7 +29,7 @@ from polyjudge.experiments.assemble import (
 from polyjudge.experiments.auto import choose
 from polyjudge.experiments.bridge import run
 from polyjudge.experiments.choice import Choice
-from polyjudge.experiments.config import RunConfig, Settings, resolve
+from polyjudge.experiments.config import RunConfig
 from polyjudge.experiments.costs import priced
 from polyjudge.experiments.diagnosticians import diagnostician_of
 from polyjudge.experiments.events import Chosen, Noted, Observer, Planned, unwatched
@@ -53,6 +53,7 @@ from polyjudge.experiments.readings import Readings, reading_of
 from polyjudge.experiments.report.verb import FILE as REPORT
 from polyjudge.experiments.report.verb import report_run
 from polyjudge.experiments.result import Run
+from polyjudge.experiments.settings import Settings, resolve
 from polyjudge.experiments.simulated import marked
 from polyjudge.experiments.summary import summary
 from polyjudge.experiments.unscored import check_unscored

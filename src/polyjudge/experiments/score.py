@@ -21,12 +21,13 @@ from polyjudge.domain.records import Prediction
 from polyjudge.errors import ConfigError
 from polyjudge.experiments.access import open_client
 from polyjudge.experiments.bridge import run
-from polyjudge.experiments.config import RunConfig, resolve
+from polyjudge.experiments.config import RunConfig
 from polyjudge.experiments.events import Noted, Observer, unwatched
 from polyjudge.experiments.judge_file import JudgeFile, read_judge
 from polyjudge.experiments.judges import open_judge, open_readout
 from polyjudge.experiments.lost import Lost
 from polyjudge.experiments.scores import Scores, ScoreTable
+from polyjudge.experiments.settings import resolve
 from polyjudge.experiments.simulated import simulated
 from polyjudge.experiments.unscored import check_unscored
 from polyjudge.judge.predict import Judge

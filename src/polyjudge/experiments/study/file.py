@@ -10,7 +10,8 @@ from typing import Any
 
 from polyjudge.datasets.problems import Problems, clipped, nearest
 from polyjudge.errors import ConfigError
-from polyjudge.experiments.config import CIRCUMSTANCES, resolve
+from polyjudge.experiments.config import CIRCUMSTANCES
+from polyjudge.experiments.settings import resolve
 from polyjudge.experiments.sources import from_file, merge
 
 SECTIONS = ("study", "axes", "options")
