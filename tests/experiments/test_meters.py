@@ -10,7 +10,7 @@ import pytest
 from tests.rated import FIVE, JUDGE, Recorder, by_chance, rated
 
 import polyjudge
-from polyjudge.diagnosis.records import StepMeters
+from polyjudge.diagnosis.observed import StepMeters
 from polyjudge.errors import ConfigError
 from polyjudge.experiments.events import Event
 from polyjudge.llm.request import Request

@@ -17,8 +17,9 @@ import pytest
 from tests.reports.hostile import ATTACK, NAMES
 
 import polyjudge
+from polyjudge.reports.categories import bars, intervals, stacked
 from polyjudge.reports.chart import Point
-from polyjudge.reports.figures import bars, heat, intervals, lines, profiles, scatter, stacked
+from polyjudge.reports.figures import heat, lines, profiles, scatter
 from polyjudge.reports.page import Fact, Page, Section, html
 
 CHROMIUM = os.environ.get("POLYJUDGE_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")

@@ -11,8 +11,9 @@ from typing import Any
 
 import pytest
 
+from polyjudge.reports.categories import bars, intervals, stacked
 from polyjudge.reports.chart import Chart, Point
-from polyjudge.reports.figures import bars, heat, intervals, lines, profiles, scatter, stacked
+from polyjudge.reports.figures import heat, lines, profiles, scatter
 from polyjudge.reports.look import look, printed
 
 POINTS = [

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from polyjudge.diagnosis.records import StepMeters
+from polyjudge.diagnosis.observed import StepMeters
 from polyjudge.domain.records import Step
 from polyjudge.experiments.costs import billed, total_text
 from polyjudge.experiments.events import (

@@ -8,7 +8,8 @@ from collections.abc import Mapping, Sequence
 from polyjudge.diagnosis.dilution import audited
 from polyjudge.diagnosis.estimates import MARKS, mean_of
 from polyjudge.diagnosis.meters import Diagnostician, adherence_of
-from polyjudge.diagnosis.records import MEAN, Adherence, Figure, StepRating
+from polyjudge.diagnosis.observed import StepRating
+from polyjudge.diagnosis.records import MEAN, Adherence, Figure
 from polyjudge.domain.records import Step
 from polyjudge.llm.together import together
 

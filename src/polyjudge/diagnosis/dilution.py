@@ -23,7 +23,8 @@ from typing import Protocol
 from polyjudge.diagnosis.dilution_tables import attribution_figures, model_free_figures, specificity_figures
 from polyjudge.diagnosis.estimates import MARKS
 from polyjudge.diagnosis.meters import Diagnostician, rated_gradients
-from polyjudge.diagnosis.records import Attribution, Dilution, Edit, Rating, StepRating
+from polyjudge.diagnosis.observed import Attribution, Edit, Rating, StepRating
+from polyjudge.diagnosis.records import Dilution
 from polyjudge.diagnosis.texts import sentences, speaking
 from polyjudge.diagnosis.wording import joined
 from polyjudge.diagnosis.yields import yield_figures

@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from polyjudge.diagnosis.estimates import MARKS, SHARES, VERDICT_LEVEL, difference_of, mean_of
-from polyjudge.diagnosis.records import MEAN, Attribution, Dilution, Figure, StepRating
+from polyjudge.diagnosis.observed import Attribution, StepRating
+from polyjudge.diagnosis.records import MEAN, Dilution, Figure
 from polyjudge.diagnosis.texts import Vocabulary, speaking
 from polyjudge.diagnosis.wording import joined
 from polyjudge.domain.criterion import Criterion

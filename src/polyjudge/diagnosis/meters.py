@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from polyjudge.diagnosis import wording
-from polyjudge.diagnosis.records import Rating, StepMeters
+from polyjudge.diagnosis.observed import Rating, StepMeters
 from polyjudge.diagnosis.texts import speaking
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.records import Gradient, Step

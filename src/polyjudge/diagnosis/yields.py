@@ -11,7 +11,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from polyjudge.diagnosis.estimates import mean_of, share_of
-from polyjudge.diagnosis.records import MEAN, Edit, Figure
+from polyjudge.diagnosis.observed import Edit
+from polyjudge.diagnosis.records import MEAN, Figure
 from polyjudge.domain.decomposition import Group
 from polyjudge.domain.records import Measured, Step
 from polyjudge.domain.scale import NAN

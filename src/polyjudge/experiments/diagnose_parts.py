@@ -8,7 +8,8 @@ from polyjudge.diagnosis.adherence import adherence
 from polyjudge.diagnosis.cherry_pick import cherry_pick
 from polyjudge.diagnosis.dilution import dilution
 from polyjudge.diagnosis.interference import interference
-from polyjudge.diagnosis.records import Adherence, Dilution, Edit, Interference, Verdict
+from polyjudge.diagnosis.observed import Edit
+from polyjudge.diagnosis.records import Adherence, Dilution, Interference, Verdict
 from polyjudge.diagnosis.verdicts import (
     DILUTION,
     INTERFERENCE,

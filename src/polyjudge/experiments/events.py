@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from polyjudge.diagnosis.records import StepMeters
+from polyjudge.diagnosis.observed import StepMeters
 from polyjudge.domain.records import Step
 from polyjudge.experiments.choice import Choice
 from polyjudge.experiments.plan import PlannedRole

@@ -14,8 +14,8 @@ from polyjudge.experiments.report.material import Material
 from polyjudge.experiments.report.say import figure, share, signed, span
 from polyjudge.metrics import agreement, ceilings, uncertainty
 from polyjudge.metrics.levels import Matrix
+from polyjudge.reports.categories import intervals
 from polyjudge.reports.chart import Chart, Point
-from polyjudge.reports.figures import intervals
 from polyjudge.reports.markup import Html, table
 from polyjudge.reports.page import Section, folded, paragraphs
 

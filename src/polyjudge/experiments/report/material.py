@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from polyjudge.diagnosis.records import Diagnosis, StepMeters
+from polyjudge.diagnosis.observed import StepMeters
+from polyjudge.diagnosis.records import Diagnosis
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.dataset import Dataset
 from polyjudge.domain.records import Reading, Step

@@ -10,8 +10,8 @@ from polyjudge.experiments.costs import cost_text, total_text
 from polyjudge.experiments.report.material import Material
 from polyjudge.experiments.report.say import duration
 from polyjudge.llm.accounts import RoleAccount
+from polyjudge.reports.categories import stacked
 from polyjudge.reports.chart import Chart, Point
-from polyjudge.reports.figures import stacked
 from polyjudge.reports.markup import Html, table, tag
 from polyjudge.reports.page import Section, folded, paragraphs
 

@@ -6,8 +6,9 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 
 from polyjudge.experiments.tables.table import Span, Table, Value
+from polyjudge.reports.categories import bars, intervals
 from polyjudge.reports.chart import Chart, Point
-from polyjudge.reports.figures import bars, intervals, lines
+from polyjudge.reports.figures import lines
 
 Row = Mapping[str, Value]
 MEAN = "mean"
