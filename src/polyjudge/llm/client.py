@@ -23,14 +23,14 @@ from types import TracebackType
 
 from polyjudge.errors import CallFailed, ModelError, PolyjudgeError, ProviderGone, ReplyError
 from polyjudge.llm.accounts import Accounts
-from polyjudge.llm.budget import Bound, Budget, Charge, Reservation
+from polyjudge.llm.attempts import Attempts
+from polyjudge.llm.budget import Budget
 from polyjudge.llm.desk import Desk, Trial, open_desks
 from polyjudge.llm.journal import Journal
 from polyjudge.llm.landing import Landings
-from polyjudge.llm.limits import Gate, Limits, Patience, Time
-from polyjudge.llm.lines import Line, Place
+from polyjudge.llm.limits import Limits, Time
 from polyjudge.llm.money import Tariff
-from polyjudge.llm.request import Abilities, Backend, NobodyListens, Reply, Request, Usage
+from polyjudge.llm.request import Abilities, Backend, Reply, Request
 
 # Answers from the journal do not suspend; after so many seconds of them other tasks get their turn.
 _LONGEST_TURN = 0.02
@@ -66,12 +66,11 @@ class Client:
         self.budget = budget or Budget()
         self.accounts = accounts or Accounts(tariffs=self.tariffs)
         self._journal = journal
-        self._limits = limits or Limits()
-        self._time = time or Time()
-        self._desks = open_desks(backends, self._limits, self._time, notify)
+        limits, time = limits or Limits(), time or Time()
+        self._desks = open_desks(backends, limits, time, notify)
         self._flights: dict[str, asyncio.Future[Reply | PolyjudgeError | None]] = {}
         self._landings = Landings()
-        self._paid = False
+        self._attempts = Attempts(journal, self.budget, limits, self.accounts, time, self.tariffs, self._landings)
         self._turn_began = 0.0
 
     async def __aenter__(self) -> Client:
@@ -149,13 +148,13 @@ class Client:
         """
         desk = self._desk(request.model)
         key = request.key(desk.identity)
-        reply = await self._replayed(desk, request, key)
+        reply = await self._attempts.replayed(desk, request, key)
         if reply is None:
             if self._journal is not None:
                 self._journal.claim()
             async with self._landings.hold(await desk.lines.take(request), key) as place:
                 try:
-                    reply = await self._persist(desk, place, request, key, alone=True)
+                    reply = await self._attempts.persist(desk, place, request, key, alone=True)
                 except CallFailed as failure:
                     self.accounts.failed(request)
                     return failure
@@ -185,7 +184,7 @@ class Client:
                 reply = await asyncio.shield(left)
                 self.accounts.joined(request)
                 return reply
-        found = await self._replayed(desk, request, key)
+        found = await self._attempts.replayed(desk, request, key)
         if found is not None:
             await self._share_turn()
             return found
@@ -193,161 +192,18 @@ class Client:
             self._journal.claim()
         try:
             async with self._landings.hold(await desk.lines.take(request), key) as place:
-                return await self._send(desk, place, request, key)
+                return await self._attempts.send(desk, place, request, key)
         except CallFailed as failure:
             refused = failure
         # Without its place: the verdict waits for calls that may be waiting for one.
         raise await self._refusal(desk, desk.trial(request), refused) from refused
-
-    async def _replayed(self, desk: Desk, request: Request, key: str) -> Reply | None:
-        """The journal's answer, if it has one."""
-        entry = await self._journal.get(key) if self._journal is not None else None
-        if entry is None:
-            return None
-        desk.trial(request).accepted = True
-        self.accounts.replayed(request, entry.reply.usage)
-        return entry.reply
-
-    async def _keep(
-        self, gate: Gate, request: Request, key: str, answer: Reply, reservation: Reservation, seconds: float
-    ) -> Reply:
-        """Journal and settle an answer, in this order: who waits for its budget may end the run."""
-        reply = answer
-        kept = False
-        try:
-            if self._journal is not None:
-                role, model = request.role, request.model
-                entry = await self._journal.put(key, reply, role=role, model=model, seconds=seconds)
-                reply = entry.reply
-            kept = True
-        finally:
-            charge = self._settle(gate, reservation, answer.usage)
-            if kept:
-                self.accounts.answered(request, answer, charge, seconds)
-            else:
-                self.accounts.charged(request, charge)
-        return reply
-
-    async def _send(self, desk: Desk, place: Place, request: Request, key: str) -> Reply:
-        """Try until there is an answer.
-
-        Raises:
-            CallFailed: refused; on whom to blame that, ``_refusal`` says.
-        """
-        trial = desk.trial(request)
-        answered = False
-        trial.begin()
-        try:
-            reply = await self._persist(desk, place, request, key)
-            answered = True
-            return reply
-        finally:
-            trial.end(accepted=answered)
-
-    async def _persist(self, desk: Desk, place: Place, request: Request, key: str, *, alone: bool = False) -> Reply:
-        """Try until there is an answer.
-
-        Args:
-            alone: a request that fails again and again for itself never gives the endpoint up.
-
-        Raises:
-            CallFailed: trying again is of no use.
-            ProviderGone: it was tried for long enough.
-        """
-        patience = Patience(self._limits, self._time.jitter)
-        while True:
-            desk.circuit.check()
-            try:
-                return await self._attempt(desk, place.line, request, key, again=patience.attempts > 0)
-            except CallFailed as failure:
-                if not failure.retryable:
-                    raise
-                wait = self._wait(desk, place, request, patience, failure, alone=alone)
-            if wait:
-                await desk.circuit.pause(wait)
-            await place.renew()
-
-    def _wait(
-        self, desk: Desk, place: Place, request: Request, patience: Patience, failure: CallFailed, *, alone: bool
-    ) -> float:
-        """Seconds until the next attempt; none where another address takes the call.
-
-        Raises:
-            CallFailed: this request always fails.
-            ProviderGone: it was tried for long enough.
-        """
-        moves = not place.suits
-        if moves and isinstance(failure, NobodyListens):
-            return 0.0
-        lost, long = patience.lost(failure, desk.answers), self._limits.too_long(failure) and not moves
-        # What one request brings about again and again, and others do not, is no end of the endpoint.
-        if lost and not long and failure.scope == "request" and (alone or desk.trial(request).accepted):
-            raise failure
-        if lost or long:
-            raise desk.gone(patience, failure) from failure
-        if moves:
-            return 0.0
-        wait = patience.wait(failure)
-        desk.tell_of_wait(failure, wait)
-        return wait
-
-    async def _attempt(self, desk: Desk, line: Line, request: Request, key: str, *, again: bool) -> Reply:
-        """Send once, when the budget, the endpoint and its rates allow it.
-
-        Raises:
-            CallFailed: by the backend, or for a time-out.
-        """
-        bound = Bound.of(request, self.tariffs.get(request.model))
-        reservation = await self.budget.reserve(bound)
-        attempt = self._fly(desk, line, request, key, reservation, again=again)
-        # Withdrawing changes nothing, unless the attempt ended before it was sent.
-        return await self._landings.land(key, attempt, lambda: self.budget.withdraw(reservation))
-
-    async def _fly(
-        self, desk: Desk, line: Line, request: Request, key: str, reservation: Reservation, *, again: bool
-    ) -> Reply:
-        """One attempt from the line's gate to the journal; once it is sent, the reservation is settled."""
-        await line.gate.clear(desk.circuit, reservation.bound.tokens)
-        # While this call waited for its place, its budget or another try, another process may have had it answered.
-        found = await self._replayed(desk, request, key)
-        if found is not None:
-            line.gate.unused(reservation.bound.tokens)
-            return found
-        self._landings.sent()
-        self.accounts.sent(request, again=again)
-        began = self._time.clock()
-        try:
-            async with asyncio.timeout(self._limits.timeout):
-                reply = await desk.backends[line.index].complete(request)
-        except BaseException as error:
-            failure = error
-            if isinstance(error, TimeoutError):
-                message = f"no answer in time (an attempt may take {self._limits.timeout:g} s)"
-                failure = CallFailed(message, retryable=True, charged=True, overloaded=True)
-            charged = True
-            if isinstance(failure, CallFailed):
-                charged = failure.charged
-                desk.failed(line, failure, began)
-            self._paid = self._paid or charged
-            self.accounts.charged(request, self._settle(line.gate, reservation, Usage(), charged=charged))
-            if failure is not error:
-                raise failure from error
-            raise
-        self._paid = True
-        desk.answered(line)
-        return await self._keep(line.gate, request, key, reply, reservation, self._time.clock() - began)
-
-    def _settle(self, gate: Gate, reservation: Reservation, usage: Usage, *, charged: bool = True) -> Charge:
-        charge = self.budget.settle(reservation, usage, charged=charged)
-        gate.unused(reservation.bound.tokens - charge.tokens)
-        return charge
 
     async def _refusal(self, desk: Desk, trial: Trial, failure: CallFailed) -> PolyjudgeError:
         """The error for an attempt that need not be repeated."""
         if failure.scope == "request" and await trial.verdict():
             return ReplyError(f"{desk.model!r} refused this request: {failure}")
         error: PolyjudgeError
-        if self._paid:
+        if self._attempts.paid:
             error = ProviderGone(
                 f"{desk.model!r} at {desk.identity!r} refused a call: {failure}; every answer so far is kept, "
                 "mend this and run the same command again to go on"
