@@ -6,8 +6,8 @@ Six steps under the recipe ``paper``: four criteria, batch 3, 100 gate rows, 480
 calls at once. The server (benchmarks/server.py) runs in a process of its own, each run in another. What the server
 noted gives the calls with their latencies and what each had to wait for; on them an ideal scheduler is run: list
 scheduling by the longest way to the end, at 64 places, where nothing but a latency takes time. ``blind`` is the same
-without foreknowledge: it puts calls in order by how many follow. No scheduler can be faster than the longest chain, nor
-than all latencies over 64, which is printed beside it.
+without foreknowledge: it puts calls in order by how many follow. No scheduler can be faster than the longest chain,
+nor than all latencies over 64, which is printed beside it.
 
 What counts as a dependency: a reply that stands in a request; a prompt's last gate row before the next turn begins
 and before its test rows are read, for until then nobody knows which prompt that is. Turn 1 waits for the initial
@@ -109,7 +109,7 @@ def _rows() -> tuple[dict[int, set[int]], set[int], set[int]]:
 
 
 def ideal(nodes: Mapping[int, Node]) -> tuple[float, float, float, float]:
-    """The makespan of list scheduling, the same without foreknowledge, the longest chain, and all work over the places.
+    """The makespan of list scheduling, the same without foreknowledge, the longest chain, all work over the places.
 
     Without foreknowledge each latency counts as equal when calls are put in order, as for any real scheduler.
     """
@@ -247,7 +247,10 @@ def main() -> None:
 
 
 def table(given: argparse.Namespace) -> None:
-    print("latency   mode  calls   wall s  ideal s  ratio  blind s  bound s  chain s  CPU ms/call  peak MB  start s    end s")
+    print(
+        "latency   mode  calls   wall s  ideal s  ratio  blind s  bound s  chain s  CPU ms/call  peak MB  start s    "
+        "end s"
+    )
     for latency in given.latency:
         for mode in given.modes:
             found = measure(mode, latency, given.profile)
