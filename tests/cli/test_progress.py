@@ -58,7 +58,7 @@ def test_a_terminal_gets_a_bar_that_ends_full(tmp_path: Path) -> None:
     code, out, seen = on_a_terminal(tmp_path, "optimize", *FIT, "--output", "run")
     assert code == 0, seen
     assert "sealed test rows" in out
-    assert "run run: 1 steps, about 63 calls planned" in seen
+    assert "run run: 1 step, about 63 calls planned" in seen
     assert "step 0: initial" in seen
     assert re.search(r"calls .*57/57 calls, \d+ from the journal", seen.splitlines()[-1])
 
@@ -85,7 +85,7 @@ def test_markup_in_replies_and_columns_is_text_on_a_terminal(tmp_path: Path) -> 
     told = " ".join(seen.split())
     assert f"in the reply {MARKUP!r}" in told
     assert "column '[b]letter[/b]' is empty in row 3" in told
-    assert "run [red]run[/red]: 1 steps" in told
+    assert "run [red]run[/red]: 1 step" in told
 
 
 def test_markup_is_text_on_plain_lines_too(place: Path) -> None:

@@ -62,7 +62,7 @@ def test_accounts_tell_what_was_free_failed_and_estimated() -> None:
         "time: 1.2 s",
     ]
     plain = account_lines([RoleAccount("loss", "a/b", sent=1, answered=1)], 0)
-    assert plain[0] == "loss: 1 calls to a/b, 0 prompt + 0 completion tokens"
+    assert plain[0] == "loss: 1 call to a/b, 0 prompt + 0 completion tokens"
     assert plain[1] == "cost: a/b: price unknown"
 
 

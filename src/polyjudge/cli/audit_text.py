@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from polyjudge.audits.agreement import Agreement
 from polyjudge.audits.contests import Contest
+from polyjudge.counting import many
 from polyjudge.datasets.problems import listed
 from polyjudge.experiments.audit import Audit
 from polyjudge.experiments.summary import table_text
@@ -19,10 +20,10 @@ Key = tuple[str, str, str, str, str]
 def audit_lines(found: Audit) -> Iterator[str]:
     """The whole audit."""
     unit = "documents" if found.documents else "rows"
-    documents = f" of {_counted(found.documents, 'document')}" if found.documents else ""
+    documents = f" of {many(found.documents, 'documents')}" if found.documents else ""
     yield f"# Audit of {found.source}"
     yield ""
-    yield f"{_counted(found.items, 'item')}{documents}. Intervals are 95 % and resample {unit}."
+    yield f"{many(found.items, 'items')}{documents}. Intervals are 95 % and resample {unit}."
     if found.guessed:
         scales = "; ".join(f"{name} {scale}" for name, scale in found.scales.items())
         yield f"Criteria and scales were guessed from the columns ({scales}); name them with --criteria to be sure."
@@ -208,10 +209,6 @@ def _shortened(name: str, most: int = 40) -> str:
 def _p(value: float) -> str:
     """A p-value; none of permutations is 0."""
     return "<0.001" if value < 0.001 else _number(value)
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}" + ("" if number == 1 else "s")
 
 
 def _signed(value: float) -> str:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from polyjudge.counting import many
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -31,7 +33,10 @@ def show(as_json: bool) -> None:
         click.echo(codec.pretty(found))
         return
     click.echo(f"journal  {found.folder}")
-    click.echo(f"holds    {found.entries:,} answers, {found.bytes:,} bytes in {len(found.shards)} shards")
+    click.echo(
+        f"holds    {many(found.entries, 'answers')}, {many(found.bytes, 'bytes')} "
+        f"in {many(len(found.shards), 'shards')}"
+    )
     if found.oldest is not None and found.newest is not None:
         since, until = (datetime.fromtimestamp(when).strftime("%Y-%m-%d") for when in (found.oldest, found.newest))
         click.echo(f"from     {since} to {until}")
@@ -58,7 +63,8 @@ def merge(folders: tuple[str, ...], as_json: bool) -> None:
         return
     if done.shard:
         repeated = f", {done.repeated:,} repeated ones dropped" if done.repeated else ""
-        click.echo(f"{done.shard}: {done.entries:,} answers{repeated}; {len(done.removed)} shards replaced by it")
+        replaced = many(len(done.removed), "shards")
+        click.echo(f"{done.shard}: {many(done.entries, 'answers')}{repeated}; {replaced} replaced by it")
     else:
         click.echo("nothing to merge")
     _left(done.left)
@@ -78,7 +84,9 @@ def prune(older_than: float | None, model: str | None, dry_run: bool, as_json: b
     if as_json:
         click.echo(codec.pretty(done))
         return
-    click.echo(f"{'would remove' if dry_run else 'removed'} {done.entries:,} answers, {done.bytes:,} bytes")
+    click.echo(
+        f"{'would remove' if dry_run else 'removed'} {many(done.entries, 'answers')}, {many(done.bytes, 'bytes')}"
+    )
     _table(done.kept)
     _left(done.left)
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 
 import click
 
+from polyjudge.counting import many
 from polyjudge.experiments.check import Check, CriterionCheck
 from polyjudge.experiments.costs import billed, cost_text, total_text
 from polyjudge.experiments.diagnose import Diagnosed
@@ -113,7 +114,7 @@ def print_scores(scores: Scores, as_json: bool) -> None:
             )
         )
         return
-    click.echo(f"{scores.rows} rows, {total - scores.unscored} scores, {scores.unscored} unscored")
+    click.echo(f"{many(scores.rows, 'rows')}, {many(total - scores.unscored, 'scores')}, {scores.unscored} unscored")
     click.echo(f"scores: {scores.path}")
     if billed(scores.accounts):
         click.echo(f"cost: {total_text(scores.accounts)}")
@@ -159,10 +160,10 @@ def print_study(study: StudyResult, as_json: bool) -> None:
 
 def _check_lines(found: Check) -> Iterable[str]:
     yield f"data      {found.data}"
-    documents = f" of {found.documents} documents" if found.documents else ""
+    documents = f" of {many(found.documents, 'documents')}" if found.documents else ""
     yield f"rows      {found.rows}{documents}, split by {found.split_by}"
     for name, (rows, kept) in found.parts.items():
-        yield f"          {name}: {rows} rows" + (f", {kept} documents" if kept else "")
+        yield f"          {name}: {many(rows, 'rows')}" + (f", {many(kept, 'documents')}" if kept else "")
     yield "leaks     " + "\n          ".join(found.leaks)
     for note in found.notes:
         yield f"note      {note}"
@@ -210,7 +211,7 @@ def _planned(roles: Sequence[PlannedRole], *more: str) -> Iterable[str]:
     calls = sum(role.calls for role in roles)
     tokens = sum(role.prompt_tokens + role.completion_tokens for role in roles)
     said = "; ".join(("estimate", *more, "re-asks and retries not counted"))
-    yield f"Planned: {calls:,} calls{of_them}, about {tokens:,} tokens ({said})."
+    yield f"Planned: {many(calls, 'calls')}{of_them}, about {tokens:,} tokens ({said})."
     choosing = sum(role.choosing for role in roles)
     if choosing:
         yield f"{choosing:,} calls only serve to choose the layout; the rest is planned for the one of most calls."

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from polyjudge.counting import many
 from polyjudge.diagnosis.observed import StepMeters
 from polyjudge.domain.records import Step
 from polyjudge.experiments.costs import billed, total_text
@@ -78,7 +79,8 @@ def _line(event: Event) -> str:
         merged = sum(role.merged for role in event.roles)
         of_them = f", at most {merged:,} of them for merged prompts" if merged else ""
         money = f"; estimated cost: {total_text(event.roles)}" if billed(event.roles) else ""
-        return f"run {event.folder}: {event.steps} steps, about {calls:,} calls planned{of_them}{money}"
+        planned = f"{many(event.steps, 'steps')}, about {many(calls, 'calls')} planned"
+        return f"run {event.folder}: {planned}{of_them}{money}"
     if isinstance(event, Step):
         speaks = f" {event.criteria[0]}" if len(event.criteria) == 1 else ""
         return f"step {event.index}{speaks}: {event.status}, {shorten(event.reason, LONGEST_REASON)}"
@@ -87,9 +89,9 @@ def _line(event: Event) -> str:
     if isinstance(event, InCell):
         return f"{event.cell}: {_line(event.event)}"
     if isinstance(event, CellEnded):
-        return f"{event.done} of {event.cells} runs, {event.cell}: {shorten(event.verdict, LONGEST_REASON)}"
+        return f"{event.done} of {many(event.cells, 'runs')}, {event.cell}: {shorten(event.verdict, LONGEST_REASON)}"
     if isinstance(event, StudyPlanned):
-        return f"study {event.folder}: {event.cells} runs, about {event.calls:,} calls planned"
+        return f"study {event.folder}: {many(event.cells, 'runs')}, about {many(event.calls, 'calls')} planned"
     return ""
 
 

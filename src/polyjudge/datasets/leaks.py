@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
+from polyjudge.counting import many
 from polyjudge.datasets.content import Key, exact, loose
 from polyjudge.datasets.problems import clipped, listed
 from polyjudge.datasets.split import paper_batch
@@ -76,7 +77,7 @@ class Overlap:
         pair = f"{self.first} / {self.second}"
         told: list[str] = []
         if self.same:
-            told.append(f"{pair}: {_count(len(self.same), 'row')} in both: {listed(self.same, MOST_ROWS)}")
+            told.append(f"{pair}: {many(len(self.same), 'rows')} in both: {listed(self.same, MOST_ROWS)}")
         if self.documents:
             names = listed((clipped(name, 40) for name in self.documents), 8)
             told.append(
@@ -84,7 +85,7 @@ class Overlap:
                 f"{self.second}: {names}"
             )
         told += [
-            f"{pair}: column {shared.column!r}: {_count(shared.texts, 'text')} of {self.first} "
+            f"{pair}: column {shared.column!r}: {many(shared.texts, 'texts')} of {self.first} "
             f"{'recurs' if shared.texts == 1 else 'recur'} in {self.second}; name the column that groups rows with "
             f"'document'"
             for shared in self.columns
@@ -95,7 +96,7 @@ class Overlap:
         ):
             if repeats:
                 pairs = (f"{self.second} {r.row} = {self.first} {listed(r.repeats, 3)}" for r in repeats)
-                told.append(f"{pair}: {_count(len(repeats), 'row')} {how} (by row): {listed(pairs, MOST_ROWS)}")
+                told.append(f"{pair}: {many(len(repeats), 'rows')} {how} (by row): {listed(pairs, MOST_ROWS)}")
         return told
 
 
@@ -119,7 +120,7 @@ class Draws:
 
     def line(self) -> str:
         return (
-            f"training draws: {self.inside} of {self.total} lie in validation ({_count(len(self.rows), 'row')}: "
+            f"training draws: {self.inside} of {self.total} lie in validation ({many(len(self.rows), 'rows')}: "
             f"{listed(self.rows, MOST_ROWS)}); {self.distinct} of {self.train} train rows are ever drawn"
         )
 
@@ -229,7 +230,3 @@ def _shared_columns(first: Sequence[Example], second: Sequence[Example]) -> tupl
         if before & after and len(before | after) > 1:
             found.append(SharedColumn(column, len(before & after)))
     return tuple(found)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}" + ("" if number == 1 else "s")

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Sequence
 from random import Random
 
+from polyjudge.counting import many
 from polyjudge.datasets.content import exact
 from polyjudge.domain.dataset import Dataset, Split
 from polyjudge.domain.example import Example
@@ -138,9 +139,10 @@ def _drawn(dataset: Dataset, seed: int, by: str | None, fractions: Sequence[floa
     how = by or ("document" if documents else "content")
     found = groups(dataset.examples, by_document=how == "document")
     if how != "row" and len(found) < FEWEST_DOCUMENTS:
-        what = "documents (duplicates joined)" if how == "document" else "different texts"
+        by_text = many(len(found), "different texts")
+        there = f"{many(len(found), 'documents')} (duplicates joined)" if how == "document" else by_text
         raise ConfigError(
-            f"{dataset.source}: {len(found)} {what}, but at least {FEWEST_DOCUMENTS} are needed for three parts; "
+            f"{dataset.source}: {there}, but at least {FEWEST_DOCUMENTS} are needed for three parts; "
             f"give more, or split by row (--split-by row) and read the result with care"
         )
     return _laid_out(found, fractions, Random(f"{seed}/split")), how

@@ -14,6 +14,7 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
+from polyjudge.counting import many
 from polyjudge.datasets.problems import Problems, clipped
 from polyjudge.datasets.table import Row, Table
 from polyjudge.errors import DataError
@@ -58,8 +59,8 @@ def csv_tables(path: Path, size: int, problems: Problems) -> Iterator[Table]:
                 else:
                     rows.append({})
                     problems.add(
-                        f"row {records.count - 1} (line {records.line}): {_cells(len(record))}, but the header has "
-                        f"{len(header)}; quote cells that hold commas"
+                        f"row {records.count - 1} (line {records.line}): {many(len(record), 'cells')}, but "
+                        f"the header has {len(header)}; quote cells that hold commas"
                     )
                 record = next(records, None)
             empty = (f"rows of empty cells skipped: {records.empty}",) if records.empty else ()
@@ -194,10 +195,6 @@ def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
             raise ValueError(f"the key {name!r} stands twice")
         found[name] = value
     return found
-
-
-def _cells(count: int) -> str:
-    return "1 cell" if count == 1 else f"{count} cells"
 
 
 @contextmanager

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from polyjudge.counting import many
 from polyjudge.diagnosis.dilution_tables import dilution_evidence
 from polyjudge.diagnosis.estimates import MARKS, VERDICT_LEVEL, mean_of
 from polyjudge.diagnosis.interference import FITTED, INITIAL
@@ -56,7 +57,7 @@ def on_interference(found: Interference, *, changed: bool) -> Verdict:
     if changed and not math.isnan(as_such.value):
         told += f"; of the initial ones, {_agreement(as_such)}"
     if math.isnan(loss.low):
-        reason = f"no interval can be given on {found.rows} rows of {found.clusters} {found.unit}"
+        reason = f"no interval can be given on {many(found.rows, 'rows')} of {many(found.clusters, found.unit)}"
         return Verdict(INTERFERENCE, UNDECIDED, f"{reason}: {told}", evidence)
     if loss.high < 0:
         return Verdict(INTERFERENCE, YES, told, evidence)

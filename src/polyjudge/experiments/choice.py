@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
+from polyjudge.counting import many
 from polyjudge.experiments.costs import cost_text
 
 
@@ -117,7 +118,9 @@ class Choice:
 
     def counted(self) -> str:
         """``50 validation rows of 10 documents``."""
-        return f"{self.rows} validation rows" + (f" of {self.documents} {self.unit}" if self.documents else "")
+        return many(self.rows, "validation rows") + (
+            f" of {many(self.documents, self.unit)}" if self.documents else ""
+        )
 
     def cells(self) -> list[tuple[str, ...]]:
         """A table of the layouts, as ``COLUMNS`` names its columns."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from polyjudge.counting import many
 from polyjudge.diagnosis.adherence import adherence
 from polyjudge.diagnosis.cherry_pick import cherry_pick
 from polyjudge.diagnosis.dilution import dilution
@@ -100,7 +101,7 @@ def notes_on(ready: Prepared, wanted: Options, simulated: Sequence[str]) -> Iter
         yield "The diagnostic model rates texts that it wrote itself; name another with --diagnostic-model."
     unit, clusters = ready.bench.unit
     if "interference" in wanted.only and clusters < FEW_DOCUMENTS:
-        yield f"With {clusters} {unit} the intervals of agreements are too narrow; take them as a rough guide."
+        yield f"With {many(clusters, unit)} the intervals of agreements are too narrow; take them as a rough guide."
     if config.protocol == "paper":
         yield "Under the paper's protocol the test rows share articles with the rows that were fitted on."
     report = leaks_of(config, ready.house.split)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
+from polyjudge.counting import many
 from polyjudge.diagnosis.records import MEAN, Cell, Diagnosis, Estimate, Figure, Interference, Texts, Verdict
 from polyjudge.experiments.summary import table_text
 from polyjudge.llm.request import SIMULATED
@@ -34,8 +35,8 @@ def _dilution(found: Diagnosis) -> Iterator[str]:
         return
     yield from ("## Gradients", "")
     yield (
-        f"Marks from 1 to 10 of {own.audited:.0%} of the steps; {own.unreadable} answers could not be read. 95 % "
-        f"intervals, steps being the units."
+        f"Marks from 1 to 10 of {own.audited:.0%} of the steps; {many(own.unreadable, 'answers')} could not be read. "
+        f"95 % intervals, steps being the units."
     )
     yield ""
     yield from _matrix(own.figures, found.criteria)
@@ -46,7 +47,7 @@ def _adherence(found: Diagnosis) -> Iterator[str]:
     own = found.adherence
     if own is None or not own.figures:
         return
-    yield from ("## Adherence", "", f"{len(own.ratings)} marks, {own.unreadable} unreadable.", "")
+    yield from ("## Adherence", "", f"{many(len(own.ratings), 'marks')}, {own.unreadable} unreadable.", "")
     yield from _matrix(own.figures, found.criteria)
     yield ""
 
@@ -67,7 +68,7 @@ def _interference(found: Diagnosis) -> Iterator[str]:
     if own is None:
         return
     yield from ("## Criteria in company", "")
-    rows = f"{own.rows} fresh rows" + ("" if own.unit == "rows" else f" of {own.clusters} {own.unit}")
+    rows = many(own.rows, "fresh rows") + ("" if own.unit == "rows" else f" of {many(own.clusters, own.unit)}")
     yield f"{own.metric} on {rows}; apart: a call each, together: one call for all."
     yield from ("", *_cells(own.cells, found.criteria), "")
     yield from (*_differences(own.figures, found.criteria), "")

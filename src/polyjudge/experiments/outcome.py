@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from polyjudge.counting import many
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.example import Example
 from polyjudge.domain.records import Prediction
@@ -77,7 +78,7 @@ class Outcome:
 
     def counted(self, kind: str = "test") -> str:
         """``14 test rows of 7 documents``."""
-        return f"{self.rows} {kind} rows" + (f" of {self.documents} {self.unit}" if self.documents else "")
+        return many(self.rows, f"{kind} rows") + (f" of {many(self.documents, self.unit)}" if self.documents else "")
 
 
 def compare(

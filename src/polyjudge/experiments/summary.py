@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from polyjudge.counting import many
 from polyjudge.datasets.leaks import LeakReport
 from polyjudge.experiments.choice import COLUMNS as CHOICE_COLUMNS
 from polyjudge.experiments.choice import Choice
@@ -30,7 +31,7 @@ def account_lines(accounts: Sequence[RoleAccount], seconds: float) -> list[str]:
         cached = f" ({one.cached_tokens:,} cached)" if one.cached_tokens else ""
         tokens = f"{one.prompt_tokens:,} prompt{cached} + {one.completion_tokens:,} completion{estimated} tokens"
         also = f" ({', '.join(extras)})" if extras else ""
-        lines.append(f"{one.role}: {one.sent:,} calls to {one.model}{also}, {tokens}{_cost(one)}")
+        lines.append(f"{one.role}: {many(one.sent, 'calls')} to {one.model}{also}, {tokens}{_cost(one)}")
     if accounts:
         lines.append(f"cost: {total_text(accounts)}")
     lines.append(f"time: {seconds:.1f} s")
@@ -48,7 +49,7 @@ def warnings(outcome: Outcome) -> list[str]:
     if collapsed:
         lines.append(f"The fitted prompt gives nearly every row the same score on {', '.join(collapsed)}.")
     if 0 < outcome.documents < FEW_DOCUMENTS and not math.isnan(outcome.mean.low):
-        units = f"{outcome.documents} {outcome.unit}"
+        units = many(outcome.documents, outcome.unit)
         lines.append(f"With {units} the intervals are too narrow; take them as a rough guide.")
     uncovered = [
         f"{row.name} ({1 - row.coverage_initial:.0%} initial, {1 - row.coverage:.0%} fitted)"
@@ -96,7 +97,7 @@ def summary(done: Run, config: RunConfig, leaks: LeakReport) -> str:
         *([] if leaks.clean else ["", "The parts share rows or documents:", "", *map("- {}".format, leaks.lines())]),
         "",
         f"Judge {config.model}, layout {done.judge.layout}, readout {_readout(done)}; mode {config.mode}, recipe "
-        f"{config.recipe}, seed {config.seed}. {turns} steps: {accepted} accepted, {failed} failed, "
+        f"{config.recipe}, seed {config.seed}. {many(turns, 'steps')}: {accepted} accepted, {failed} failed, "
         f"{turns - accepted - failed} rejected.",
         "",
         *_chosen(done.choice),

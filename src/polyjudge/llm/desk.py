@@ -6,6 +6,7 @@ import asyncio
 import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
 
+from polyjudge.counting import many
 from polyjudge.errors import CallFailed, ProviderGone
 from polyjudge.llm.limits import Circuit, Limits, Patience, Time
 from polyjudge.llm.lines import Line, Lines
@@ -100,7 +101,7 @@ class Desk:
         if self._limits.too_long(failure):
             what = f"asks to wait {failure.retry_after:g} s (at most {self._limits.longest_wait:g} are waited)"
         else:
-            what = f"failed {patience.attempts} times for one call"
+            what = f"failed {many(patience.attempts, 'times')} for one call"
         error = ProviderGone(
             f"{self.model!r} at {self.identity!r} {what}; the last failure: {failure}; every answer so far is "
             "kept, run the same command again later to go on"

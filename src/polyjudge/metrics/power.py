@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
+from polyjudge.counting import many
 from polyjudge.metrics.agreement import Metric
 from polyjudge.metrics.copula import Noise, Rated, Strength
 from polyjudge.metrics.grouping import Clusters, Documents, Scales, matrix, mean, scales
@@ -62,7 +63,7 @@ class DetectableDifference:
     @property
     def assumptions(self) -> str:
         """The assumptions as one sentence for a reader."""
-        errors = f"errors that cluster in {self.n_documents} documents as the ratings do"
+        errors = f"errors that cluster in {many(self.n_documents, 'documents')} as the ratings do"
         if self.same_text:
             errors = f"the same errors wherever one of the {self.n_documents} different texts stands"
         elif not any(self.document_correlation):

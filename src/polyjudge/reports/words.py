@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Sequence
 from difflib import SequenceMatcher
 
+from polyjudge.counting import many
 from polyjudge.reports.markup import Html, join, tag
 
 # Beyond so many words difflib's shortcut for frequent ones is taken, which is quick and a little coarser.
@@ -24,7 +25,7 @@ def changes(old: str, new: str) -> Html:
 def counted(old: str, new: str) -> str:
     """How the length changes: ``4 -> 31 words``."""
     lengths = [len(text.split()) for text in (old, new)]
-    return f"{lengths[0]:,} -> {lengths[1]:,} words"
+    return f"{lengths[0]:,} -> {many(lengths[1], 'words')}"
 
 
 def clipped(text: str, longest: int) -> str:

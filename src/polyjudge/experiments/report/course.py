@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from polyjudge.counting import many
 from polyjudge.domain.records import Candidate, Gradient, Step
 from polyjudge.experiments.report.material import Material
 from polyjudge.experiments.report.say import figure, share, signed, span
@@ -46,7 +47,7 @@ def course_section(run: Material) -> Section:
     counts = {status: sum(step.status == status for step in turns) for status in ("accepted", "rejected", "failed")}
     each = "a run for each criterion, " if len({step.criteria for step in run.steps}) > 1 else ""
     told = (
-        f"Mode {run.config['mode']}, {each}gate {gate}: {len(turns)} steps, "
+        f"Mode {run.config['mode']}, {each}gate {gate}: {many(len(turns), 'steps')}, "
         f"{', '.join(f'{count} {status}' for status, count in counts.items() if count) or 'nothing tried'}."
     )
     unmeasured = all(step.measured is None for step in run.steps)

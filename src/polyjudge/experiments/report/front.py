@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from polyjudge.counting import many
 from polyjudge.experiments.archive import Archive, Archived
 from polyjudge.experiments.report.material import Material
 from polyjudge.experiments.report.say import figure
@@ -49,9 +50,9 @@ def front_section(run: Material) -> Section | None:
 
 
 def _told(found: Archive) -> str:
-    several = len(found.front) != 1
+    measured, several = len(found.prompts), len(found.front) != 1
     return (
-        f"{len(found.prompts)} different prompts were measured on the validation rows; "
+        f"{many(measured, 'different prompts')} {'was' if measured == 1 else 'were'} measured on the validation rows; "
         f"{len(found.front)} of them {'are' if several else 'is'} beaten by no other on all criteria at once."
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
+from polyjudge.counting import many
 from polyjudge.diagnosis.records import MEAN, Cell, Diagnosis, Dilution, Estimate, Figure, Interference
 from polyjudge.experiments.report.material import Material
 from polyjudge.experiments.report.say import figure, share, signed, span
@@ -110,7 +111,9 @@ def _interference(found: Diagnosis) -> Iterator[Html | Chart | None]:
     if one is None:
         return
     yield tag("h3", "Instruction interference")
-    yield paragraphs([f"On {one.rows:,} fresh rows of {one.clusters:,} {one.unit}, judged in either company."])
+    yield paragraphs(
+        [f"On {many(one.rows, 'fresh rows')} of {many(one.clusters, one.unit)}, judged in either company."]
+    )
     cells = [cell for cell in one.cells if cell.criterion == MEAN]
     caption = f"Mean {one.metric} of the instructions, each criterion in a call of its own and all in one call."
     points = [_point(cell.instructions, COMPANY.get(cell.company, cell.company), cell.agreement) for cell in cells]

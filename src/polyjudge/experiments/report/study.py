@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+from polyjudge.counting import many
 from polyjudge.experiments.report import study_charts as charts
 from polyjudge.experiments.report.material import Taken, read_taken
 from polyjudge.experiments.report.say import duration
@@ -63,9 +64,7 @@ def _verdict(study: StudyRecord, headlines: Table) -> str:
         if answers[answer]
     )
     count = sum(answers.values())
-    return (
-        f"{mark}Of {count} tested finding{'s' if count > 1 else ''} on when and why combining criteria hurts: {told}."
-    )
+    return f"{mark}Of {many(count, 'tested findings')} on when and why combining criteria hurts: {told}."
 
 
 def _facts(study: StudyRecord, taken: Iterable[Taken]) -> tuple[Fact, ...]:

@@ -1,0 +1,8 @@
+"""Numbers of things in words."""
+
+from __future__ import annotations
+
+
+def many(number: int, things: str) -> str:
+    """``1 step``, ``12 steps``, ``1,600 steps``; ``things`` in the plural, which ends in s."""
+    return f"{number:,} {things.removesuffix('s') if number == 1 else things}"
