@@ -140,3 +140,18 @@ def test_a_criterion_out_of_reach_is_unscored_after_bounded_re_asks() -> None:
 def test_it_says_why_it_cannot_be_used(prompt: JudgePrompt, able: Abilities, words: str) -> None:
     refusal = ClozeReadout.of(prompt, structured=False).refusal(prompt, able)
     assert re.search(words, refusal)
+
+
+def test_what_any_criterion_lacks_is_told_at_once_also_when_each_is_asked_alone() -> None:
+    bare = tuple(replace(one, words=()) for one in CRITERIA[:2])
+    for criteria, told in (
+        ((*bare, CRITERIA[2]), "criteria 'anger', 'joy' have no 'words'"),
+        (
+            tuple(replace(one, scale=Categorical(("no", "yes"))) for one in CRITERIA),
+            "'anger', 'joy', 'fear' have labels",
+        ),
+    ):
+        prompt = replace(PROMPT, criteria=criteria)
+        readout = ClozeReadout.of(prompt, structured=False)
+        for name in prompt.names:
+            assert told in readout.refusal(prompt.only((name,)), ABLE)

@@ -31,9 +31,11 @@ SHORTEST_PIECE = 4
 class ClozeReadout:
     """Attributes:
     words: criterion -> its word set, of all criteria of the judge, also of those that share no call.
+    labelled: those of them that have labels.
     """
 
     words: Mapping[str, tuple[str, ...]]
+    labelled: tuple[str, ...] = ()
     name: str = "cloze"
     on_scale: bool = False
     reminder: str = ""
@@ -41,20 +43,22 @@ class ClozeReadout:
 
     @classmethod
     def of(cls, prompt: JudgePrompt, structured: bool) -> Self:
-        return cls({criterion.name: criterion.words for criterion in prompt.criteria})
+        labelled = tuple(one.name for one in prompt.criteria if isinstance(one.scale, Categorical))
+        return cls({criterion.name: criterion.words for criterion in prompt.criteria}, labelled)
 
     def labels(self, criterion: Criterion) -> tuple[str, ...]:
         return ()
 
     def refusal(self, prompt: JudgePrompt, abilities: Abilities) -> str:
-        wordless = [criterion.name for criterion in prompt.criteria if not criterion.words]
+        # A score is a share among all criteria: what any of them lacks is told at once, in whatever call it is asked.
+        wordless = [name for name, words in self.words.items() if not words]
         if wordless:
             return f"the criteria {', '.join(map(repr, wordless))} have no 'words' in the criteria file"
         if not prompt.reply_begins:
             return "the criteria file has no 'reply_begins'"
-        labelled = [c.name for c in prompt.criteria if isinstance(c.scale, Categorical)]
-        if labelled:
-            return f"the criteria {', '.join(map(repr, labelled))} have labels, and the cloze readout gives a strength"
+        if self.labelled:
+            named = ", ".join(map(repr, self.labelled))
+            return f"the criteria {named} have labels, and the cloze readout gives a strength"
         if not abilities.begins or abilities.logprobs < LOGPROBS:
             return f"the model's endpoint does not continue begun replies with {LOGPROBS} token probabilities"
         return ""
