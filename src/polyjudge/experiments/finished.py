@@ -11,6 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from polyjudge.datasets.load import Data, load
+from polyjudge.datasets.problems import listed
 from polyjudge.domain.dataset import Dataset
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.records import Step
@@ -68,9 +69,11 @@ def read_finished(path: str | Path) -> FinishedRun:
     """A run from its folder.
 
     Raises:
-        DataError: it is no run of optimize, has not ended, or was written by an unlike version.
+        DataError: it is no run of optimize, or a whole study, has not ended, or was written by an unlike version.
     """
     folder = Path(path)
+    if (folder / "study.json").exists():
+        raise DataError(_that_it_is_a_study(folder))
     facts = _object(folder / "config.json", "name the folder of a run of optimize")
     steps = tuple(read_steps(folder))
     if not (folder / "judge.initial.yaml").exists():
@@ -91,6 +94,12 @@ def read_finished(path: str | Path) -> FinishedRun:
             f"{error.errors()[0]['msg']}; run optimize again"
         ) from None
     return FinishedRun(folder, config, facts, steps, initial, fitted)
+
+
+def _that_it_is_a_study(folder: Path) -> str:
+    ended = sorted(repr(str(one.parent)) for one in folder.glob("runs/*/judge.initial.yaml"))
+    runs = f"name one of its runs: {listed(ended)}" if ended else "none of its runs has ended"
+    return f"{str(folder)!r} is a study, not a run; {runs} (polyjudge report tells of a study as a whole)"
 
 
 def _origin(path: Path) -> str:

@@ -16,7 +16,7 @@ from scipy.stats import spearmanr
 from tests.rated import FIVE, JUDGE, Rated, Recorder, by_chance, rated
 
 import polyjudge
-from polyjudge.errors import ConfigError
+from polyjudge.errors import ConfigError, DataError
 from polyjudge.experiments.events import CellEnded, Event, InCell, StudyPlanned
 from polyjudge.experiments.study.run import StudyResult
 from polyjudge.llm.request import Request
@@ -116,6 +116,13 @@ def test_the_plan_bounds_what_is_asked_and_asks_nothing(place: Path, done: Done)
     assert (planned.calls, planned.cells) == (plan.calls, 12)
     assert [event.done for event in seen if isinstance(event, CellEnded)] == [*range(1, 13)]
     assert sum(isinstance(event, InCell) for event in seen) == 3 * (8 + 4 * len(NAMES))
+
+
+def test_a_study_is_not_diagnosed_but_its_runs_are_named(done: Done) -> None:
+    with pytest.raises(DataError, match="is a study, not a run; name one of its runs") as told:
+        polyjudge.diagnose(done.path)
+    (named,) = re.findall("runs: '([^']+)'", str(told.value))
+    assert (Path(named) / "judge.yaml").exists()
 
 
 def test_the_same_study_again_asks_nothing_and_changes_nothing(place: Path) -> None:
