@@ -45,3 +45,16 @@ def test_several_addresses_of_one_model_need_a_name_and_share_it() -> None:
     opened = open_backends(config, {}, lambda _: None, planning=True)
     assert [backend.identity for backend in opened["m"]] == ["pool", "pool"]
     assert opened["openai/gpt-5"].identity == OPENAI
+
+
+def test_an_address_that_no_model_is_asked_at_is_told() -> None:
+    def told(**options: Any) -> list[str]:
+        notes: list[str] = []
+        open_backends(RunConfig(**options), {}, notes.append, planning=True)
+        return notes
+
+    assert told(model="simulated/default", base_url=ADDRESS) == [
+        "base_url is not used: simulated/default is asked at no address"
+    ]
+    assert told(model="simulated/default", optimizer_model="mine", base_url=ADDRESS) == []
+    assert told(model="simulated/default") == []

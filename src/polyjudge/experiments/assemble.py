@@ -162,7 +162,8 @@ def open_backends(
     Args:
         config: models and the addresses of their server.
         given: model name -> an opened backend.
-        notify: told when weights are fetched first, and when something is sent otherwise than usual.
+        notify: told when weights are fetched first, when something is sent otherwise than usual, and when addresses
+            are of no use.
         planning: nothing will be asked, so no key is needed.
 
     Raises:
@@ -177,7 +178,10 @@ def open_backends(
             f"'base_url' names {len(config.base_url)} addresses; give them one name, under which the "
             f"journal keeps their answers, with --endpoint-name NAME"
         )
-    there = reached_by_address([model for model in models if model not in given]) if config.base_url else models
+    named = [model for model in models if model not in given]
+    there = reached_by_address(named) if config.base_url else models
+    if named and not there:
+        notify(f"base_url is not used: {', '.join(named)} {'is' if len(named) == 1 else 'are'} asked at no address")
 
     def opened(model: str, base_url: str | None) -> Backend:
         return open_backend(
