@@ -58,6 +58,18 @@ def test_ratings_of_the_diagnostic_model_fill_their_tables_and_the_headline(plac
     assert "-61%" in str(headline[3])
 
 
+def test_a_headline_says_what_hinders_it(place: Path) -> None:
+    result, _, _ = go(place, SMALL, output="s", steps=1, retests=0)
+
+    def told() -> str:
+        tables = {table.name: table for table in all_tables(read_study_folder(result.path))}
+        return next(str(row[3]) for row in tables["headlines"].rows if "specificity" in str(row[2]))
+
+    assert told() == "not measured (run with --meters)"
+    rate(result.path, {"SSS": 9.0, "CCC": math.nan})
+    assert told() == "unknown: of 24 ratings of joint gradients none was readable"
+
+
 def test_a_simulated_study_says_so_in_every_table(place: Path) -> None:
     result = polyjudge.study(
         SMALL | {"study": {**STUDY["study"], "data": ["simulated/null"], "models": ["simulated/null"], "seeds": [0]}},

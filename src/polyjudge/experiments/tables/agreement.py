@@ -14,6 +14,7 @@ from polyjudge.experiments.tables.table import Column, Span, Table, Value
 from polyjudge.metrics import pareto
 from polyjudge.metrics.levels import Matrix
 from polyjudge.metrics.replicated import Difference
+from polyjudge.metrics.uncertainty import FEWEST_CLUSTERS, MOST_UNDEFINED
 
 Blocks = Sequence[tuple[Block, Published | None]]
 
@@ -27,7 +28,8 @@ HOW = (
     "Agreement is pooled over the test rows, unweighted mean over the criteria, mean over the runs. Differences are "
     "paired run by run, on the rows that both prompts scored; intervals resample runs and documents together, so that "
     "the judge's call noise is in them; p-values are corrected for the comparisons of one data set and judge in "
-    "this table (Holm)."
+    f"this table (Holm). 'undecided': fewer than {FEWEST_CLUSTERS} documents (rows where none are named), or over "
+    f"{MOST_UNDEFINED:.0%} of the resamples without a value, as where people gave hardly any different ratings."
 )
 FEW_RUNS = "With {runs} runs the spread between runs is underestimated ({share:.0%} of its variance is seen)."
 PUBLISHED = ("initial", "best", "step", "gain", "hypervolume")

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from polyjudge.experiments.tables.agreement import HEAD, Blocks
 from polyjudge.experiments.tables.cherrypick import INITIAL, Combination, combinations, relative_change
 from polyjudge.experiments.tables.configurations import Block, adjusted, difference
-from polyjudge.experiments.tables.meters import NOT_MEASURED, dilution
+from polyjudge.experiments.tables.meters import dilution, why_unknown
 from polyjudge.experiments.tables.published import Published
 from polyjudge.experiments.tables.table import Column, Span, Table, Value
 from polyjudge.metrics.replicated import Difference
@@ -90,7 +90,7 @@ def _dilution(block: Block, printed: object) -> Row:
             f"{printed['specificity_separate']} -> {printed['specificity_joint']}, -{printed['specificity_drop']:.0%}"
         )
     if measured is None:
-        return finding, NOT_MEASURED, None, "", told
+        return finding, why_unknown(block), None, "", told
     separate, joint, _, relative = measured
     figure = f"{separate:.1f} -> {joint:.1f}, {relative.value:+.0%}"
     return finding, figure, Span(relative.low, relative.high), _falls(relative), told

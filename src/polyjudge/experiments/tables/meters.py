@@ -46,18 +46,32 @@ def adherence(found: Blocks, axes: Sequence[str]) -> Table:
 def dilution(block: Block) -> tuple[float, float, Difference, Difference] | None:
     """Specificity of separate and of joint gradients, and the change from one to the other, absolute and relative.
 
-    None where either was not measured.
+    None where either is unknown: ``why_unknown`` says why.
     """
-    kinds: dict[bool, list[Matrix]] = {True: [], False: []}
-    for one in block.configurations:
-        kinds[_separate(one)].append(_ratings(one, "specificity"))
-    sides = [_stacked(kinds[kind]) for kind in (False, True)]
+    sides = [
+        _stacked([_ratings(one, "specificity") for one in block.configurations if _separate(one) == kind])
+        for kind in (False, True)
+    ]
     if any(not side.size or np.isnan(side).all() for side in sides):
         return None
     steps = min(side.shape[1] for side in sides)
     joint, separate = (side[:, :steps] for side in sides)
     absolute, relative = crossed_difference(joint, separate)
     return float(np.nanmean(separate)), float(np.nanmean(joint)), absolute, relative
+
+
+def why_unknown(block: Block) -> str:
+    """What hinders ``dilution`` where it is None."""
+    if not any(run.meters for one in block.configurations for run in one.runs):
+        return NOT_MEASURED
+    for kind, gradients in ((True, "separate"), (False, "joint")):
+        rated = [one for one in block.configurations if _separate(one) == kind]
+        if not rated:
+            return f"not measured (needs a mode with {gradients} gradients)"
+        scores = [score for one in rated for score in _scores(one, "specificity", "mean")]
+        if all(map(math.isnan, scores)):
+            return f"unknown: of {len(scores)} ratings of {gradients} gradients none was readable"
+    return NOT_MEASURED
 
 
 def _table(
