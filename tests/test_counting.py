@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from polyjudge.counting import many
+from polyjudge.counting import many, many_of
 
 
 @pytest.mark.parametrize(
@@ -19,3 +19,8 @@ from polyjudge.counting import many
 )
 def test_one_is_told_in_the_singular_and_thousands_apart(number: int, things: str, told: str) -> None:
     assert many(number, things) == told
+
+
+def test_groups_are_told_where_there_are_any() -> None:
+    assert many_of(14, "test rows", 7, "documents") == "14 test rows of 7 documents"
+    assert many_of(14, "test rows", 0, "documents") == "14 test rows"

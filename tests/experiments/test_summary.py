@@ -6,14 +6,13 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
-from hypothesis import given
-from hypothesis import strategies as st
 from tests.rated import FIVE, JUDGE, Recorder, by_chance, rated
 
 import polyjudge
 from polyjudge.experiments.outcome import COLUMNS, Comparison, Outcome, outcome_rows
-from polyjudge.experiments.summary import PAPER_NOTE, account_lines, table_text, warnings
+from polyjudge.experiments.summary import PAPER_NOTE, account_lines, warnings
 from polyjudge.llm.accounts import RoleAccount
+from polyjudge.reports.say import table_text
 
 CLARITY = Comparison("clarity", 0.25, 0.5, 0.25, -0.1, 0.4, 1.0, 1.0, 0.8)
 MEAN = replace(CLARITY, name="mean", ceiling=math.nan)
@@ -29,15 +28,6 @@ def test_a_row_shows_figures_signs_and_what_is_undefined() -> None:
     assert rows[2] == ("tact", *["undefined"] * 5, "unknown")
     assert rows[3][-1] == ""
     assert all(len(row) == len(COLUMNS) for row in rows)
-
-
-@given(st.lists(st.lists(st.text("abc ü", max_size=9), min_size=3, max_size=3), max_size=4))
-def test_a_table_is_aligned_and_keeps_every_cell(rows: list[list[str]]) -> None:
-    lines = table_text(rows, ["one", "two", "three"])
-    assert len(lines) == len(rows) + 2
-    assert len({len(line) for line in lines}) == 1
-    for row, line in zip(rows, lines[2:], strict=True):
-        assert [cell.strip() for cell in line.strip("|").split("|")] == [cell.strip() for cell in row]
 
 
 def test_accounts_tell_what_was_free_failed_and_estimated() -> None:

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from polyjudge.audits.agreement import Agreement
 from polyjudge.audits.contests import Contest
-from polyjudge.counting import many
+from polyjudge.counting import many_of
 from polyjudge.datasets.problems import listed
 from polyjudge.experiments.audit import Audit
-from polyjudge.experiments.summary import table_text
 from polyjudge.metrics.uncertainty import Interval
+from polyjudge.reports.say import figure, share, signed, table_text
 
 # judge, layout, criterion, metric, grouping
 Key = tuple[str, str, str, str, str]
@@ -20,10 +20,9 @@ Key = tuple[str, str, str, str, str]
 def audit_lines(found: Audit) -> Iterator[str]:
     """The whole audit."""
     unit = "documents" if found.documents else "rows"
-    documents = f" of {many(found.documents, 'documents')}" if found.documents else ""
     yield f"# Audit of {found.source}"
     yield ""
-    yield f"{many(found.items, 'items')}{documents}. Intervals are 95 % and resample {unit}."
+    yield f"{many_of(found.items, 'items', found.documents, 'documents')}. Intervals are 95 % and resample {unit}."
     if found.guessed:
         scales = "; ".join(f"{name} {scale}" for name, scale in found.scales.items())
         yield f"Criteria and scales were guessed from the columns ({scales}); name them with --criteria to be sure."
@@ -51,9 +50,7 @@ def audit_lines(found: Audit) -> Iterator[str]:
 
 def _annotators(found: Audit) -> Iterator[str]:
     yield from _section("The annotators", found.annotators_verdict)
-    rows = [
-        (a.criterion, str(a.raters), _number(a.alpha), _interval(a.low, a.high), a.agree) for a in found.annotators
-    ]
+    rows = [(a.criterion, str(a.raters), figure(a.alpha), _interval(a.low, a.high), a.agree) for a in found.annotators]
     yield from table_text(rows, ("criterion", "raters", "Krippendorff's alpha", "95 % interval", "agree"))
 
 
@@ -92,18 +89,18 @@ def _main(
     return (
         _who(row.judge, row.layout),
         row.criterion,
-        _number(row.value),
+        figure(row.value),
         _interval(row.low, row.high),
-        _number(row.ceiling, "unknown"),
-        "-" if within is None else _number(within.value),
-        _share(row.coverage),
+        figure(row.ceiling, "unknown"),
+        "-" if within is None else figure(within.value),
+        share(row.coverage),
     )
 
 
 def _other(row: Agreement | None) -> str:
     if row is None:
         return "-"
-    return _number(row.value) + ("" if math.isnan(row.floor) else f" ({row.floor:.3f})")
+    return figure(row.value) + ("" if math.isnan(row.floor) else f" ({row.floor:.3f})")
 
 
 def _biases(found: Audit) -> Iterator[str]:
@@ -116,11 +113,11 @@ def _biases(found: Audit) -> Iterator[str]:
             (
                 _who(b.judge, b.layout),
                 b.criterion,
-                _signed(b.level.value),
+                signed(b.level.value),
                 _of(b.level, signed=True),
-                _number(b.spread.value),
+                figure(b.spread.value),
                 _of(b.spread),
-                _share(b.modal_share) + (" (collapsed)" if b.collapsed else ""),
+                share(b.modal_share) + (" (collapsed)" if b.collapsed else ""),
             )
             for b in found.biases
         ]
@@ -131,9 +128,9 @@ def _biases(found: Audit) -> Iterator[str]:
         halos = [
             (
                 _who(h.judge, h.layout),
-                _number(h.halo.judge),
-                _number(h.halo.human),
-                _signed(h.halo.excess.value),
+                figure(h.halo.judge),
+                figure(h.halo.human),
+                signed(h.halo.excess.value),
                 _of(h.halo.excess, signed=True),
             )
             for h in found.halos
@@ -150,8 +147,8 @@ def _drifts(found: Audit) -> Iterator[str]:
     )
     rows = []
     for one in found.drifts:
-        parts = listed(f"{_shortened(name)} {_signed(level)} ({count})" for name, count, level in one.parts)
-        figures = (_signed(one.trend.value), _of(one.trend, signed=True))
+        parts = listed(f"{_shortened(name)} {signed(level)} ({count})" for name, count, level in one.parts)
+        figures = (signed(one.trend.value), _of(one.trend, signed=True))
         rows.append((_who(one.judge, one.layout), one.criterion, *figures, parts))
     yield from table_text(rows, ("judge", "criterion", "trend", "95 % interval", "parts"))
 
@@ -162,7 +159,7 @@ def _contests(rows: Iterable[Contest]) -> list[str]:
             f"{row.a} - {row.b}",
             row.criterion,
             row.metric,
-            _signed(row.difference),
+            signed(row.difference),
             _interval(row.low, row.high, signed=True),
             _p(row.p_value),
             _p(row.p_holm),
@@ -198,22 +195,10 @@ def _interval(low: float, high: float, *, signed: bool = False) -> str:
     return f"{low:+.3f} to {high:+.3f}" if signed else f"{low:.3f} to {high:.3f}"
 
 
-def _number(value: float, undefined: str = "undefined") -> str:
-    return undefined if math.isnan(value) else f"{value:.3f}"
-
-
 def _shortened(name: str, most: int = 40) -> str:
     return name if len(name) <= most else f"{name[: most - 1]}…"
 
 
 def _p(value: float) -> str:
     """A p-value; none of permutations is 0."""
-    return "<0.001" if value < 0.001 else _number(value)
-
-
-def _signed(value: float) -> str:
-    return "undefined" if math.isnan(value) else f"{value:+.3f}"
-
-
-def _share(value: float) -> str:
-    return "undefined" if math.isnan(value) else f"{value:.0%}"
+    return "<0.001" if value < 0.001 else figure(value)

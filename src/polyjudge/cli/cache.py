@@ -92,7 +92,7 @@ def prune(older_than: float | None, model: str | None, dry_run: bool, as_json: b
 
 
 def _table(kept: Sequence[Kept]) -> None:
-    from polyjudge.experiments.summary import table_text
+    from polyjudge.reports.say import table_text
 
     if kept:
         click.echo()

@@ -20,8 +20,9 @@ from polyjudge.experiments.scores import Scores
 from polyjudge.experiments.simulated import notice
 from polyjudge.experiments.study.plan import StudyPlan
 from polyjudge.experiments.study.run import StudyResult
-from polyjudge.experiments.summary import PAPER_NOTE, account_lines, table_text, warnings
+from polyjudge.experiments.summary import PAPER_NOTE, account_lines, warnings
 from polyjudge.experiments.tables.render import lines
+from polyjudge.reports.say import figure, table_text
 from polyjudge.runs import codec
 
 
@@ -196,7 +197,7 @@ def _ratings(found: Check) -> Iterable[str]:
 def _criterion(one: CriterionCheck, floors: list[str]) -> list[str]:
     ceiling = "unknown" if math.isnan(one.ceiling) else f"{one.ceiling:.3f}"
     cells = [one.name, str(one.rated), str(one.raters), f"{one.constant:.0%}", ceiling]
-    return [*cells, *(_figure(one.floors.get(name, math.nan)) for name in floors), _figure(one.detectable)]
+    return [*cells, *(figure(one.floors.get(name, math.nan)) for name in floors), figure(one.detectable)]
 
 
 def _plan(found: Check) -> Iterable[str]:
@@ -222,10 +223,6 @@ def _role(role: PlannedRole) -> tuple[str, ...]:
     cost = role.unpriced.partition(":")[0] if role.cost is None else cost_text(role.cost).removesuffix(" USD")
     tokens = (f"{role.prompt_tokens:,}", f"{role.completion_tokens:,}")
     return (role.role, role.model, f"{role.calls:,}", *tokens, cost)
-
-
-def _figure(value: float) -> str:
-    return "undefined" if math.isnan(value) else f"{value:.3f}"
 
 
 def _lines(lines: Iterable[str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, replace
 
-from polyjudge.counting import many
+from polyjudge.counting import many_of
 from polyjudge.experiments.costs import cost_text
 
 
@@ -118,9 +118,7 @@ class Choice:
 
     def counted(self) -> str:
         """``50 validation rows of 10 documents``."""
-        return many(self.rows, "validation rows") + (
-            f" of {many(self.documents, self.unit)}" if self.documents else ""
-        )
+        return many_of(self.rows, "validation rows", self.documents, self.unit)
 
     def cells(self) -> list[tuple[str, ...]]:
         """A table of the layouts, as ``COLUMNS`` names its columns."""

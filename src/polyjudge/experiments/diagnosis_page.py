@@ -7,8 +7,8 @@ from collections.abc import Iterator, Sequence
 
 from polyjudge.counting import many
 from polyjudge.diagnosis.records import MEAN, Cell, Diagnosis, Estimate, Figure, Interference, Texts, Verdict
-from polyjudge.experiments.summary import table_text
 from polyjudge.llm.request import SIMULATED
+from polyjudge.reports.say import table_text
 
 _FORMS = {"blind attribution": "{:.0%}", "edit yield": "{:.0%}", "edit effect": "{:+.3f}", "naming others": "{:.0%}"}
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from polyjudge.counting import many
+from polyjudge.counting import many_of
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.example import Example
 from polyjudge.domain.records import Prediction
@@ -16,6 +16,7 @@ from polyjudge.experiments.lost import lost_lines
 from polyjudge.judge.measure import rater_matrix, ratings, scores
 from polyjudge.metrics import agreement, ceilings, collapse, grouping, uncertainty
 from polyjudge.metrics.levels import Matrix
+from polyjudge.reports.say import figure, share, signed
 
 COLUMNS = ("criterion", "initial", "fitted", "difference", "95 % interval", "coverage", "ceiling")
 
@@ -78,7 +79,7 @@ class Outcome:
 
     def counted(self, kind: str = "test") -> str:
         """``14 test rows of 7 documents``."""
-        return many(self.rows, f"{kind} rows") + (f" of {many(self.documents, self.unit)}" if self.documents else "")
+        return many_of(self.rows, f"{kind} rows", self.documents, self.unit)
 
 
 def compare(
@@ -183,18 +184,13 @@ def outcome_rows(outcome: Outcome) -> list[tuple[str, ...]]:
 
 def _cells(row: Comparison) -> tuple[str, ...]:
     interval = "undefined" if math.isnan(row.low) else f"{row.low:+.3f} to {row.high:+.3f}"
-    difference = "undefined" if math.isnan(row.difference) else f"{row.difference:+.3f}"
     ceiling = ("" if row.name == "mean" else "unknown") if math.isnan(row.ceiling) else f"{row.ceiling:.3f}"
     return (
         row.name,
-        _figure(row.initial),
-        _figure(row.fitted),
-        difference,
+        figure(row.initial),
+        figure(row.fitted),
+        signed(row.difference),
         interval,
-        "undefined" if math.isnan(row.coverage) else f"{row.coverage:.0%}",
+        share(row.coverage),
         ceiling,
     )
-
-
-def _figure(value: float) -> str:
-    return "undefined" if math.isnan(value) else f"{value:.3f}"

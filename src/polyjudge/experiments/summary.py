@@ -14,6 +14,7 @@ from polyjudge.experiments.costs import cost_text, total_text
 from polyjudge.experiments.outcome import COLUMNS, Outcome, outcome_rows
 from polyjudge.experiments.result import Run
 from polyjudge.llm.accounts import RoleAccount
+from polyjudge.reports.say import table_text
 
 PAPER_NOTE = "The paper's protocol: batches overlap the validation rows, and the test rows were read after every step."
 # Below about so many clusters a percentile bootstrap covers less than it says.
@@ -60,20 +61,6 @@ def warnings(outcome: Outcome) -> list[str]:
         told = ", ".join(uncovered)
         lines.append(f"Rows without a readable score: {told}. Figures are of the rows that both prompts scored.")
     return [*lines, *outcome.notes]
-
-
-def table_text(rows: Sequence[Sequence[str]], columns: Sequence[str]) -> list[str]:
-    """A Markdown table with aligned columns; a bar or a line break within a cell does not end it."""
-    rows = [[" ".join(cell.split("\n")).replace("|", r"\|") for cell in row] for row in rows]
-    widths = [max(len(row[k]) for row in (columns, *rows)) for k in range(len(columns))]
-
-    def one(row: Sequence[str]) -> str:
-        numbers = zip(row[1:], widths[1:], strict=True)
-        cells = [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in numbers)]
-        return "| " + " | ".join(cells) + " |"
-
-    rule = "|" + "|".join("-" * (width + 1) + (":" if k else "-") for k, width in enumerate(widths)) + "|"
-    return [one(columns), rule, *(one(row) for row in rows)]
 
 
 def summary(done: Run, config: RunConfig, leaks: LeakReport) -> str:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
+from polyjudge.reports import say
 from polyjudge.reports.chart import Chart
 from polyjudge.reports.look import look
 from polyjudge.reports.markup import Child, Html, data, join, table, tag
@@ -167,7 +168,7 @@ def figure(chart: Chart) -> Html | None:
 def cell_text(value: Any) -> str:
     """A value as a cell shows it."""
     if isinstance(value, float):
-        return "undefined" if value != value else f"{value:.3f}"
+        return say.figure(value)
     return f"{value:,}" if isinstance(value, int) else str(value)
 
 

@@ -11,13 +11,13 @@ import numpy as np
 from polyjudge.experiments.outcome import Comparison
 from polyjudge.experiments.predictions import matrix_of, people_of
 from polyjudge.experiments.report.material import Material
-from polyjudge.experiments.report.say import figure, share, signed, span
 from polyjudge.metrics import agreement, ceilings, uncertainty
 from polyjudge.metrics.levels import Matrix
 from polyjudge.reports.categories import intervals
 from polyjudge.reports.chart import Chart, Point
 from polyjudge.reports.markup import Html, table
 from polyjudge.reports.page import Section, folded, paragraphs
+from polyjudge.reports.say import figure, share, signed, span
 
 CONSTANT = "a constant answer"
 RESAMPLES = 1000

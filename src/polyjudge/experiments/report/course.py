@@ -10,11 +10,11 @@ from itertools import groupby
 from polyjudge.counting import many
 from polyjudge.domain.records import Candidate, Gradient, Step
 from polyjudge.experiments.report.material import Material
-from polyjudge.experiments.report.say import figure, share, signed, span
 from polyjudge.reports.chart import Chart
 from polyjudge.reports.figures import lines
 from polyjudge.reports.markup import Child, Html, join, table, tag
 from polyjudge.reports.page import Section, folded, paragraphs
+from polyjudge.reports.say import figure, share, signed, span
 from polyjudge.reports.words import changes, clipped, counted
 
 # So many characters of models' texts of a kind in all; what does not fit is cut, evenly, and stands in steps.jsonl.

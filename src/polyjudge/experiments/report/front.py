@@ -10,13 +10,13 @@ import numpy as np
 from polyjudge.counting import many
 from polyjudge.experiments.archive import Archive, Archived
 from polyjudge.experiments.report.material import Material
-from polyjudge.experiments.report.say import figure
 from polyjudge.metrics import pareto
 from polyjudge.metrics.levels import Matrix
 from polyjudge.reports.chart import Chart
 from polyjudge.reports.figures import lines, profiles, scatter
 from polyjudge.reports.markup import Html, table
 from polyjudge.reports.page import Section, paragraphs
+from polyjudge.reports.say import figure
 
 FRONT, OTHER, INITIAL = "on the front", "beaten by another", "initial prompt"
 # More lines than these hide each other; the front and the initial prompt are always shown.

@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 from polyjudge.counting import many
 from polyjudge.diagnosis.records import MEAN, Cell, Diagnosis, Dilution, Estimate, Figure, Interference
 from polyjudge.experiments.report.material import Material
-from polyjudge.experiments.report.say import figure, share, signed, span
 from polyjudge.reports.categories import bars, intervals
 from polyjudge.reports.chart import Chart, Point
 from polyjudge.reports.figures import heat, lines
 from polyjudge.reports.markup import Html, join, table, tag
 from polyjudge.reports.page import Section, folded, listed, paragraphs
+from polyjudge.reports.say import figure, share, signed, span
 
 SPECIFICITY = {
     ("specificity", "separate"): "separate gradients",

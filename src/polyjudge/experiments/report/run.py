@@ -10,11 +10,11 @@ from polyjudge.experiments.report.disagreements import disagreements_section
 from polyjudge.experiments.report.front import front_section
 from polyjudge.experiments.report.material import Material
 from polyjudge.experiments.report.meters import meters_section
-from polyjudge.experiments.report.say import figure, signed, span
 from polyjudge.experiments.report.spending import settings_section, spending_section
 from polyjudge.experiments.simulated import notice
 from polyjudge.experiments.summary import PAPER_NOTE, warnings
 from polyjudge.reports.page import Fact, Page, Section
+from polyjudge.reports.say import figure, signed, span
 from polyjudge.version import __version__
 
 

@@ -8,12 +8,12 @@ from typing import Any
 from polyjudge.experiments.choice import COLUMNS, Choice
 from polyjudge.experiments.costs import cost_text, total_text
 from polyjudge.experiments.report.material import Material
-from polyjudge.experiments.report.say import duration
 from polyjudge.llm.accounts import RoleAccount
 from polyjudge.reports.categories import stacked
 from polyjudge.reports.chart import Chart, Point
 from polyjudge.reports.markup import Html, table, tag
 from polyjudge.reports.page import Section, folded, paragraphs
+from polyjudge.reports.say import duration
 
 # What config.json says of files and versions rather than of the method.
 _FACTS = ("data", "data_digest", "prompt_digest", "templates", "version", "layout_used", "readout_used", "endpoints")

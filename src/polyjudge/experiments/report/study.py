@@ -9,7 +9,6 @@ from pathlib import Path
 from polyjudge.counting import many
 from polyjudge.experiments.report import study_charts as charts
 from polyjudge.experiments.report.material import Taken, read_taken
-from polyjudge.experiments.report.say import duration
 from polyjudge.experiments.report.spending import spending_section
 from polyjudge.experiments.simulated import notice
 from polyjudge.experiments.study.records import StudyRecord
@@ -20,6 +19,7 @@ from polyjudge.llm.request import SIMULATED
 from polyjudge.reports.chart import Chart
 from polyjudge.reports.markup import Html, join, table, tag
 from polyjudge.reports.page import Fact, Page, Part, Section, folded, listed, paragraphs
+from polyjudge.reports.say import duration
 from polyjudge.version import __version__
 
 HEAD = ("data", "model")

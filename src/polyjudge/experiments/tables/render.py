@@ -7,9 +7,9 @@ import math
 from collections.abc import Iterable
 from io import StringIO
 
-from polyjudge.experiments.summary import table_text
 from polyjudge.experiments.tables.table import Column, Kind, Span, Table, Value
 from polyjudge.llm.request import SIMULATED
+from polyjudge.reports.say import table_text
 
 
 def markdown(table: Table) -> str:
