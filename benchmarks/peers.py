@@ -115,7 +115,8 @@ def install(package: str, folder: Path) -> Path:
 def measure(package: str, python: Path, latency: str) -> dict[str, Any]:
     """One run of a peer in a process of its own, and its bound from what the server noted."""
     from benchmarks.items import items
-    from benchmarks.speed import PLACES, Node, ideal, server
+    from benchmarks.ideal import PLACES, Node, ideal
+    from benchmarks.serving import served
 
     rows = [{"x": one["summary"], "y": str(one["coherence_a"])} for one in items(100)]
     with tempfile.TemporaryDirectory() as name:
@@ -124,7 +125,7 @@ def measure(package: str, python: Path, latency: str) -> dict[str, Any]:
         # No cache of an earlier run.
         fresh = {**os.environ, "HOME": name, "XDG_CACHE_HOME": name, "DSPY_CACHEDIR": name}
         script = _MEASURED.format(package=package, work=WORK[package])
-        with server(latency, log) as address:
+        with served(latency, log) as address:
             began = time.monotonic()
             done = subprocess.run(
                 [str(python), "-c", script, address, str(data)],

@@ -25,31 +25,25 @@ import sys
 import tempfile
 import time
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from heapq import heappop, heappush
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from benchmarks.ideal import Node
 
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
 MODES = ("ST", "SSS", "SSC", "SCC", "CCC")
-PLACES, STEPS, BATCH, GATE, TEST = 64, 6, 3, 100, 480
+STEPS, BATCH, GATE, TEST = 6, 3, 100, 480
 ROWS = TEST * 4 // 3
-
-
-@dataclass
-class Node:
-    """One call: how long the server took and which calls had to end before."""
-
-    latency: float
-    after: set[int] = field(default_factory=set)
 
 
 def graph(notes: Sequence[Mapping[str, Any]], mode: str) -> dict[int, Node]:
     """The calls of a run with their true dependencies, from what the server noted."""
+    from benchmarks.ideal import Node
+
     batches, gate, test = _rows()
     by_id = {note["id"]: note for note in notes}
     nodes = {note["id"]: Node(note["latency"], set(note["marks"]) & set(by_id)) for note in notes}
@@ -108,71 +102,9 @@ def _rows() -> tuple[dict[int, set[int]], set[int], set[int]]:
     return batches, gate, test
 
 
-def ideal(nodes: Mapping[int, Node]) -> tuple[float, float, float, float]:
-    """The makespan of list scheduling, the same without foreknowledge, the longest chain, all work over the places.
-
-    Without foreknowledge each latency counts as equal when calls are put in order, as for any real scheduler.
-    """
-    children: dict[int, list[int]] = defaultdict(list)
-    for number, node in nodes.items():
-        for one in node.after:
-            children[one].append(number)
-    tail: dict[int, float] = {}
-    count: dict[int, float] = {}
-    for number in reversed(_ordered(nodes, children)):
-        tail[number] = nodes[number].latency + max((tail[child] for child in children[number]), default=0.0)
-        count[number] = 1 + max((count[child] for child in children[number]), default=0.0)
-    work = sum(node.latency for node in nodes.values()) / PLACES
-    return _makespan(nodes, children, tail), _makespan(nodes, children, count), max(tail.values()), work
-
-
-def _makespan(nodes: Mapping[int, Node], children: Mapping[int, Sequence[int]], first: Mapping[int, float]) -> float:
-    """When the last call ends, if whatever has the largest ``first`` of what could begin takes each place."""
-    waits = {number: len(node.after) for number, node in nodes.items()}
-    ready: list[tuple[float, int]] = []
-    for number, count in waits.items():
-        if not count:
-            heappush(ready, (-first[number], number))
-    running: list[tuple[float, int]] = []
-    now = 0.0
-    while ready or running:
-        while ready and len(running) < PLACES:
-            _, number = heappop(ready)
-            heappush(running, (now + nodes[number].latency, number))
-        now, done = heappop(running)
-        for child in children.get(done, ()):
-            waits[child] -= 1
-            if not waits[child]:
-                heappush(ready, (-first[child], child))
-    return now
-
-
-def _ordered(nodes: Mapping[int, Node], children: Mapping[int, Sequence[int]]) -> list[int]:
-    waits = {number: len(node.after) for number, node in nodes.items()}
-    order = [number for number, count in waits.items() if not count]
-    for number in order:
-        for child in children[number]:
-            waits[child] -= 1
-            if not waits[child]:
-                order.append(child)
-    assert len(order) == len(nodes), "the calls wait for each other in a circle"
-    return order
-
-
-@contextmanager
-def server(latency: str, log: Path) -> Iterator[str]:
-    """The address of a server in a process of its own."""
-    command = [sys.executable, str(ROOT / "benchmarks" / "server.py"), "--latency", latency, "--log", str(log)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        try:
-            yield process.stdout.readline().strip()
-        finally:
-            process.kill()
-
-
 def one_run(mode: str, address: str, folder: Path) -> dict[str, float]:
     """A run in this process: wall time, processor time and peak memory of ours, without the interpreter's start."""
+    from benchmarks.ideal import PLACES
     from benchmarks.items import RUBRIC, items
     from polyjudge import optimize
 
@@ -205,10 +137,13 @@ def _cpu() -> float:
 
 def measure(mode: str, latency: str, profile: str) -> dict[str, float]:
     """A run beside its ideal."""
+    from benchmarks.ideal import ideal
+    from benchmarks.serving import served
+
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         log = folder / "server.log"
-        with server(latency, log) as address:
+        with served(latency, log) as address:
             command = [sys.executable, *(["-m", "cProfile", "-o", profile] if profile else [])]
             command += [str(Path(__file__)), "--alone", mode, address, name]
             out = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout

@@ -1,6 +1,6 @@
 """The ideal scheduler that runs are measured against: it keeps the dependencies, and no bound is broken."""
 
-from benchmarks.speed import PLACES, Node, ideal
+from benchmarks.ideal import PLACES, Node, ideal
 from hypothesis import given
 from hypothesis import strategies as st
 
