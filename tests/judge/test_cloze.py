@@ -124,13 +124,13 @@ def test_a_criterion_out_of_reach_is_unscored_after_bounded_re_asks() -> None:
         (
             replace(PROMPT, criteria=(*CRITERIA, Criterion("calm", Ordinal(0, 3)))),
             ABLE,
-            "criteria 'calm' have no 'words'",
+            "no 'words' for 'calm'",
         ),
         (replace(PROMPT, reply_begins=""), ABLE, "no 'reply_begins'"),
         (
             replace(PROMPT, criteria=(replace(CRITERIA[0], scale=Categorical(("no", "yes"))),)),
             ABLE,
-            "criteria 'anger' have labels",
+            "labels are the scale of 'anger',",
         ),
         (PROMPT, replace(ABLE, begins=False), "does not continue begun replies"),
         (PROMPT, replace(ABLE, logprobs=LOGPROBS - 1), f"with {LOGPROBS} token probabilities"),
@@ -145,10 +145,10 @@ def test_it_says_why_it_cannot_be_used(prompt: JudgePrompt, able: Abilities, wor
 def test_what_any_criterion_lacks_is_told_at_once_also_when_each_is_asked_alone() -> None:
     bare = tuple(replace(one, words=()) for one in CRITERIA[:2])
     for criteria, told in (
-        ((*bare, CRITERIA[2]), "criteria 'anger', 'joy' have no 'words'"),
+        ((*bare, CRITERIA[2]), "no 'words' for 'anger', 'joy'"),
         (
             tuple(replace(one, scale=Categorical(("no", "yes"))) for one in CRITERIA),
-            "'anger', 'joy', 'fear' have labels",
+            "labels are the scale of 'anger', 'joy', 'fear',",
         ),
     ):
         prompt = replace(PROMPT, criteria=criteria)

@@ -84,7 +84,7 @@ def test_the_question_holds_instruction_and_material() -> None:
     ("prompt", "able", "words"),
     [
         (PROMPT, ABLE, "--layout fork or solo"),
-        (prompt_of(("fluency",), Categorical(("a", "b"))), ABLE, "criteria 'fluency' have labels"),
+        (prompt_of(("fluency",), Categorical(("a", "b"))), ABLE, "labels are the scale of 'fluency',"),
         (replace(ONE, demonstrations=(row(1),)), ABLE, "--demonstrations"),
         (ONE, Abilities(), "no token probabilities"),
         (ONE, ABLE, "^$"),

@@ -53,12 +53,12 @@ class ClozeReadout:
         # A score is a share among all criteria: what any of them lacks is told at once, in whatever call it is asked.
         wordless = [name for name, words in self.words.items() if not words]
         if wordless:
-            return f"the criteria {', '.join(map(repr, wordless))} have no 'words' in the criteria file"
+            return f"the criteria file has no 'words' for {', '.join(map(repr, wordless))}"
         if not prompt.reply_begins:
             return "the criteria file has no 'reply_begins'"
         if self.labelled:
             named = ", ".join(map(repr, self.labelled))
-            return f"the criteria {named} have labels, and the cloze readout gives a strength"
+            return f"labels are the scale of {named}, and the cloze readout gives a strength"
         if not abilities.begins or abilities.logprobs < LOGPROBS:
             return f"the model's endpoint does not continue begun replies with {LOGPROBS} token probabilities"
         return ""

@@ -44,7 +44,7 @@ class YesNoReadout:
     def refusal(self, prompt: JudgePrompt, abilities: Abilities) -> str:
         labelled = [c.name for c in prompt.criteria if isinstance(c.scale, Categorical)]
         if labelled:
-            return f"the criteria {', '.join(map(repr, labelled))} have labels, and a yes or no gives a strength"
+            return f"labels are the scale of {', '.join(map(repr, labelled))}, and a yes or no gives a strength"
         if len(prompt.criteria) > 1:
             return "one call asks one question of one criterion (--layout fork or solo does)"
         if prompt.demonstrations:
