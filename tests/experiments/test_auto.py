@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.rated import FIVE, JUDGE, Recorder, by_chance, rated
+from tests.rated import FIVE, JUDGE, Rated, Recorder, by_chance, rated
 
 import polyjudge
 from polyjudge.datasets.yamlfile import parse_yaml
@@ -25,19 +25,19 @@ FORGETFUL = replace(CACHING, prefix_cache=False)
 Quality = Callable[[bool], str]
 
 
-def judge(jointly: str, apart: str) -> Callable[[Request], Reply | str]:
+def judge(jointly: str, apart: str, data: Rated = DATA) -> Callable[[Request], Reply | str]:
     """A judge that is "right", a "guess" or "mute" jointly, and apart; it reads a prefix once."""
-    chance, seen = by_chance(DATA), set()
+    chance, seen = by_chance(data), set()
 
     def answer(request: Request) -> Reply | str:
         if request.role != "judge":
             return chance(request)
         text = request.messages[0].content
-        names = tuple(name for name in DATA.names if re.search(rf"^- {name}\b", text, re.MULTILINE))
+        names = tuple(name for name in data.names if re.search(rf"^- {name}\b", text, re.MULTILINE))
         quality = jointly if len(names) > 1 else apart
         letter = re.findall(r"letter \d{3}", text)[-1]
         guessed = json.loads(str(chance(request)))
-        truth = DATA.truth[letter] if quality == "right" else guessed
+        truth = data.truth[letter] if quality == "right" else guessed
         said = "I would rather not." if quality == "mute" else json.dumps({name: truth[name] for name in names})
         cached = request.shared // 4 if request.affinity in seen else 0
         seen.add(request.affinity)
@@ -80,6 +80,26 @@ def test_the_cheapest_that_is_not_credibly_worse_is_taken(
     assert (joint.calls, other.calls) == (1, 3)
     assert (other.cached > 0) == (abilities == CACHING)
     assert other.tokens == pytest.approx(other.prompt - other.cached + other.completion)
+
+
+def test_a_layout_that_agrees_less_where_nothing_is_credible_is_not_called_as_good(place: Path) -> None:
+    few = rated({"clarity": FIVE, "warmth": FIVE, "wit": FIVE}, documents=16, each=4)
+    seen = list[Event]()
+    run = polyjudge.optimize(
+        few.rows,
+        criteria=few.criteria,
+        model=JUDGE,
+        steps=0,
+        output="run",
+        backends={JUDGE: Recorder(judge("guess", "right", few), CACHING).backend},
+        observer=seen.append,
+    )
+    (choice,) = [event.choice for event in seen if isinstance(event, Chosen)]
+    assert choice.documents == 4
+    assert choice.rivals[0].agreement.value > 0.1
+    told = "joint is the cheapest that scores enough rows; whether it agrees less than the best is undecided on these rows"
+    assert choice.reason == told
+    assert told in (run.path / "summary.md").read_text("utf-8")
 
 
 def test_what_was_measured_is_in_every_file(place: Path) -> None:

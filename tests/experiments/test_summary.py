@@ -27,6 +27,8 @@ def test_a_row_shows_figures_signs_and_what_is_undefined() -> None:
     assert rows[1] == ("warmth", "undefined", "0.500", "undefined", "undefined", "50%", "unknown")
     assert rows[2] == ("tact", *["undefined"] * 5, "unknown")
     assert rows[3][-1] == ""
+    unsure = replace(CLARITY, difference=-0.0001, low=math.nan, high=math.nan)
+    assert outcome_rows(replace(OUTCOME, criteria=(unsure,)))[0][3:5] == ("+0.000", "undecided")
     assert all(len(row) == len(COLUMNS) for row in rows)
 
 

@@ -138,7 +138,8 @@ def _gap(metric: agreement.Metric, best: Matrix, other: Matrix, people: Ratings)
     ).mean
     sign = 1 if metric.higher_is_better else -1
     low, high = sorted((sign * found.low, sign * found.high)) if not math.isnan(found.low) else (math.nan, math.nan)
-    return Gap(sign * found.value, low, high)
+    # A difference of nothing has no sign.
+    return Gap(sign * found.value + 0.0, low, high)
 
 
 def _unscored(given: Matrix) -> Matrix:
@@ -155,10 +156,18 @@ def _reason(chosen: Rival, rivals: Sequence[Rival]) -> str:
     worse = [one for one in rivals if one.worse and one is not chosen]
     if chosen.worse:
         return f"none is free of a credible loss, and {chosen.layout} scores most rows"
+    if _unsure(chosen):
+        unsure = "whether it agrees less than the best is undecided on these rows"
+        return f"{chosen.layout} is the cheapest that scores enough rows; {unsure}"
     if rivals[0] is chosen:
         return f"{chosen.layout} takes the fewest tokens and is credibly worse in neither agreement nor coverage"
     told = ", ".join(f"{one.layout} is cheaper and credibly worse in {_in_what(one)}" for one in worse)
     return f"{chosen.layout} is the cheapest that is not worse: {told}"
+
+
+def _unsure(chosen: Rival) -> bool:
+    """Whether a layout that agrees less on these rows went unchallenged, because there is no interval."""
+    return math.isnan(chosen.agreement.low) and not chosen.agreement.value <= 0
 
 
 def _in_what(rival: Rival) -> str:

@@ -16,7 +16,7 @@ from polyjudge.experiments.lost import lost_lines
 from polyjudge.judge.measure import rater_matrix, ratings, scores
 from polyjudge.metrics import agreement, ceilings, collapse, grouping, uncertainty
 from polyjudge.metrics.levels import Matrix
-from polyjudge.reports.say import figure, share, signed
+from polyjudge.reports.say import figure, share, signed, span
 
 COLUMNS = ("criterion", "initial", "fitted", "difference", "95 % interval", "coverage", "ceiling")
 
@@ -162,7 +162,7 @@ def share_scored(answers: Matrix, human: Matrix) -> list[float]:
 def _verdict(metric: agreement.Metric, mean: Comparison, rows: Sequence[Comparison], changed: bool, doubt: str) -> str:
     if not changed:
         return "No change was accepted: the initial prompt stands."
-    figures = f"mean {metric.name} {mean.initial:.3f} -> {mean.fitted:.3f}, difference {mean.difference:+.3f}"
+    figures = f"mean {metric.name} {mean.initial:.3f} -> {mean.fitted:.3f}, difference {mean.difference:+z.3f}"
     undefined = [row.name for row in rows if math.isnan(row.difference)]
     if undefined:
         return f"Undecided: {metric.name} is undefined on {', '.join(undefined)}."
@@ -183,7 +183,7 @@ def outcome_rows(outcome: Outcome) -> list[tuple[str, ...]]:
 
 
 def _cells(row: Comparison) -> tuple[str, ...]:
-    interval = "undefined" if math.isnan(row.low) else f"{row.low:+.3f} to {row.high:+.3f}"
+    interval = "undefined" if math.isnan(row.difference) else span(row.low, row.high)
     ceiling = ("" if row.name == "mean" else "unknown") if math.isnan(row.ceiling) else f"{row.ceiling:.3f}"
     return (
         row.name,

@@ -60,7 +60,7 @@ class PerCriterionGate:
         """What a prompt did to each criterion, paired with the current prompt on the rows that both scored.
 
         Intervals resample documents. A difference is nan where a side is undefined on these rows, and its interval
-        also where the rows are of fewer than two documents.
+        also where ``uncertainty`` gives none, as of fewer than five documents: nothing is credibly worse then.
         """
         seed = Random(f"{self.seed}/{evidence.turn}/gate").getrandbits(63)
         found: dict[str, Effect] = {}

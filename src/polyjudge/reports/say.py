@@ -1,4 +1,5 @@
-"""Figures and tables as texts say them; what is undefined is said, never shown as a number."""
+"""Figures and tables as texts say them; what is undefined is said, never shown as a number; what rounds to 0 has no
+minus."""
 
 from __future__ import annotations
 
@@ -8,17 +9,17 @@ from collections.abc import Sequence
 
 def figure(value: float, unknown: str = "undefined") -> str:
     """``0.305``."""
-    return unknown if math.isnan(value) else f"{value:.3f}"
+    return unknown if math.isnan(value) else f"{value:z.3f}"
 
 
 def signed(value: float) -> str:
     """``+0.031``."""
-    return "undefined" if math.isnan(value) else f"{value:+.3f}"
+    return "undefined" if math.isnan(value) else f"{value:+z.3f}"
 
 
 def span(low: float, high: float) -> str:
     """``-0.010 to +0.183``."""
-    return "undecided" if math.isnan(low) or math.isnan(high) else f"{low:+.3f} to {high:+.3f}"
+    return "undecided" if math.isnan(low) or math.isnan(high) else f"{low:+z.3f} to {high:+z.3f}"
 
 
 def share(value: float) -> str:

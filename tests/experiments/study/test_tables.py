@@ -14,6 +14,7 @@ import pytest
 from tests.experiments.study.test_run import STUDY, go, rows_of
 
 import polyjudge
+from polyjudge.domain.records import Reading
 from polyjudge.experiments.study.records import read_study_folder
 from polyjudge.experiments.tables import Column, Span, Table, all_tables
 from polyjudge.experiments.tables.agreement import main
@@ -70,6 +71,28 @@ def test_a_headline_says_what_hinders_it(place: Path) -> None:
     assert told() == "unknown: of 24 ratings of joint gradients none was readable"
 
 
+def test_a_fall_that_the_choice_alone_brings_is_no_finding(place: Path) -> None:
+    """The best of all steps on the test rows stands above what the same texts do in any later answer."""
+    result, _, _ = go(place, STUDY | {"axes": {"mode": ["ST", "SSS"], "gate": ["mae"]}}, output="s")
+    study = read_study_folder(result.path)
+    (block,) = blocks(study)
+    worse = tuple(replace(one, reading=reversed_scores(one.reading)) for one in block.extras)
+    table = headlines([(replace(block, extras=worse), None)], ("mode", "gate"))
+    told = dict(zip(table.column("finding"), table.column("holds"), strict=True))
+    marked = [finding for finding, holds in told.items() if holds == "yes (OPTIMISTIC choice)"]
+    assert marked == ["picked by spearman, together falls below picked, apart (ST mae)"]
+    assert any(note.startswith("'yes (OPTIMISTIC choice)'") for note in table.notes)
+
+
+def reversed_scores(reading: Reading) -> Reading:
+    """What a judge would have said that holds the best for the worst."""
+    return replace(reading, scores={name: tuple(6 - one for one in given) for name, given in reading.scores.items()})
+
+
+def lines(path: Path) -> list[str]:
+    return path.read_text().splitlines()
+
+
 def test_a_simulated_study_says_so_in_every_table(place: Path) -> None:
     result = polyjudge.study(
         SMALL | {"study": {**STUDY["study"], "data": ["simulated/null"], "models": ["simulated/null"], "seeds": [0]}},
@@ -78,8 +101,11 @@ def test_a_simulated_study_says_so_in_every_table(place: Path) -> None:
         steps=1,
         recipe="sound",
     )
-    for path in (result.path / "tables").iterdir():
+    for path in (*(result.path / "tables").iterdir(), *(result.path / "ratings").iterdir()):
         assert "SIMULATED" in path.read_text()
+    assert all(line.endswith(",SIMULATED") for path in (result.path / "ratings").iterdir() for line in lines(path)[1:])
+    study = read_study_folder(result.path)
+    assert study.people_of(study.runs[0]).human.shape[1] == 4
     assert "arXiv" not in (result.path / "tables" / "headlines.md").read_text()
 
 

@@ -244,7 +244,8 @@ def _end(
     for one, cell in zip(ready, done, strict=True):
         criteria, test = one.house.prompt.criteria, one.house.split.test
         if not (folder.path / "ratings" / cell.ratings).exists():
-            text = ratings_csv(ratings(criteria, test), criteria, (example.id for example in test))
+            ids, simulated = (example.id for example in test), one.house.dataset.simulated
+            text = ratings_csv(ratings(criteria, test), criteria, ids, simulated=bool(simulated))
             folder.write(f"ratings/{cell.ratings}", text)
     folder.write("extras.jsonl", "".join(f"{codec.line(extra)}\n" for extra in extras))
     folder.write("study.json", _content(asked, ready, done))

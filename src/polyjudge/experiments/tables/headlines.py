@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator, Sequence
 
 from polyjudge.experiments.tables.agreement import HEAD, Blocks
-from polyjudge.experiments.tables.cherrypick import INITIAL, Combination, combinations, relative_change
+from polyjudge.experiments.tables.cherrypick import INITIAL, PICKED, Combination, combinations, relative_change
 from polyjudge.experiments.tables.configurations import Block, adjusted, difference
 from polyjudge.experiments.tables.meters import dilution, why_unknown
 from polyjudge.experiments.tables.published import Published
@@ -14,6 +14,7 @@ from polyjudge.experiments.tables.table import Column, Span, Table, Value
 from polyjudge.metrics.replicated import Difference
 
 ALPHA = 0.05
+BY_CHOICE = "yes (OPTIMISTIC choice)"
 Row = tuple[Value, ...]
 
 
@@ -39,7 +40,10 @@ def headlines(found: Blocks, axes: Sequence[str]) -> Table:
         tuple(rows),
         (
             "'yes' and 'no' need an interval on one side of 0, else it is 'undecided'; the count of configurations is "
-            "a count, and what of it is credible is said beside it (Holm, 5 %).",
+            "a count, and what of it is credible is said beside it (Holm, 5 %). Each finding is tested for itself: the "
+            "table 'combining' corrects for their number.",
+            f"'{BY_CHOICE}': what was picked on the test rows is reported on them, so that combining it falls below it "
+            "where nothing interferes, too; compare 'fitted'.",
             *dict.fromkeys(paper.note for _, paper in found if paper),
         ),
         missing="Not there: no run is complete.",
@@ -104,7 +108,9 @@ def _interference(one: Combination, printed: object) -> Iterator[Row]:
         figure = f"{before:.3f} -> {after:.3f}, {change.value:+.3f}{share}"
         finding = f"{what} falls below {against} ({one.single.label})"
         interval = Span(change.low, change.high)
-        yield finding, figure, interval, _falls(change), _printed(what, against, printed)
+        falls = _falls(change)
+        holds = BY_CHOICE if against == PICKED and falls == "yes" else falls
+        yield finding, figure, interval, holds, _printed(what, against, printed)
 
 
 def _printed(what: str, against: str, printed: object) -> str | None:
