@@ -97,7 +97,8 @@ def test_a_layout_that_agrees_less_where_nothing_is_credible_is_not_called_as_go
     (choice,) = [event.choice for event in seen if isinstance(event, Chosen)]
     assert choice.documents == 4
     assert choice.rivals[0].agreement.value > 0.1
-    told = "joint is the cheapest that scores enough rows; whether it agrees less than the best is undecided on these rows"
+    unsure = "whether it agrees less than the best is undecided on these rows"
+    told = f"joint is the cheapest that scores enough rows; {unsure}"
     assert choice.reason == told
     assert told in (run.path / "summary.md").read_text("utf-8")
 

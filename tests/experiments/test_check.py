@@ -30,7 +30,10 @@ def test_the_parts_are_all_rows_and_share_nothing() -> None:
 def test_validation_rows_on_which_nothing_is_credible_are_named() -> None:
     few, many = rated({"clarity": FIVE}, documents=16), rated({"clarity": FIVE}, documents=20)
     start = "the validation rows are of 4 documents, too few for intervals (5 are needed): "
-    gate, layout = "the gate cannot see that a criterion gets credibly worse", "layout auto cannot see that a layout is"
+    gate, layout = (
+        "the gate cannot see that a criterion gets credibly worse",
+        "layout auto cannot see that a layout is",
+    )
     assert checked(few).notes[-1] == f"{start}{gate}, and {layout}"
     assert checked(few, layout="joint").notes[-1] == f"{start}{gate}"
     assert not [note for note in checked(few, layout="joint", gate="mae").notes if start in note]

@@ -15,7 +15,6 @@ import pytest
 from documented import ANTHROPIC_USAGES, anthropic_error, anthropic_message
 from hypothesis import given
 from hypothesis import strategies as st
-from serving import Canned, Received, serving
 
 from polyjudge.errors import CallFailed, ModelError
 from polyjudge.llm.backends.anthropic import body, read_message
@@ -23,6 +22,7 @@ from polyjudge.llm.backends.providers import PROVIDERS
 from polyjudge.llm.models import open_backend
 from polyjudge.llm.request import Backend, Message, Reply, Request, Sampling, Usage, body_extra
 from polyjudge.testing.backend import BackendContract
+from serving import Canned, Received, serving
 
 ABLE = PROVIDERS["anthropic"].abilities
 KEY = "sk-ant-api03-planted"

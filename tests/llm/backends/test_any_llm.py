@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from serving import Canned, FakeServer, Received, chat, serving
 
 from polyjudge.errors import CallFailed, MissingExtra, ModelError
 from polyjudge.llm.models import open_backend
 from polyjudge.llm.request import Backend, Message, Reply, Request, Sampling, Usage
 from polyjudge.testing.backend import BackendContract
+from serving import Canned, FakeServer, Received, chat, serving
 
 KEY = "planted-0123456789abcdef"
 

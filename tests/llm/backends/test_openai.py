@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from serving import Canned, Received, chat, raw_serving, serving
 
 from polyjudge.errors import CallFailed
 from polyjudge.llm.models import open_backend
 from polyjudge.llm.request import Backend, Message, NobodyListens, Reply, Request, Sampling, Usage
 from polyjudge.testing.backend import BackendContract
+from serving import Canned, Received, chat, raw_serving, serving
 
 Answering = Callable[[Received], Canned]
 NO_FILES = Path("/")

@@ -164,11 +164,13 @@ def read_study_folder(path: Path) -> StudyRecord:
 
 
 def ratings_csv(people: Ratings, criteria: Sequence[Criterion], ids: Iterable[str], *, simulated: bool) -> str:
-    """People's ratings of the test rows: id, unit of the evidence, one column a criterion; a notice, if nobody rated."""
+    """People's ratings of the test rows: id, unit of the evidence, a column a criterion; a notice, if nobody rated."""
     out = StringIO()
     writer = csv.writer(out, lineterminator="\n")
     mark = [SIMULATED] if simulated else []
-    writer.writerow(["id", people.unit, *(criterion.name for criterion in criteria), *(["notice"] if simulated else [])])
+    writer.writerow(
+        ["id", people.unit, *(criterion.name for criterion in criteria), *(["notice"] if simulated else [])]
+    )
     units = people.documents or [""] * len(people.human)
     for name, unit, row in zip(ids, units, people.human.tolist(), strict=True):
         writer.writerow([name, unit, *("" if math.isnan(value) else repr(value) for value in row), *mark])
@@ -218,7 +220,9 @@ def _people(path: Path, criteria: Sequence[Criterion]) -> Ratings:
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file))
     unit = rows[0][1]
-    human = np.array([[float(cell) if cell else math.nan for cell in row[2 : 2 + len(criteria)]] for row in rows[1:]], dtype=float)
+    human = np.array(
+        [[float(cell) if cell else math.nan for cell in row[2 : 2 + len(criteria)]] for row in rows[1:]], dtype=float
+    )
     documents = None if unit == "rows" else tuple(row[1] for row in rows[1:])
     scales = tuple(levels(criterion.scale) for criterion in criteria)
     return Ratings(human.reshape(len(rows) - 1, len(criteria)), scales, documents, unit)

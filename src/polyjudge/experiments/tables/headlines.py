@@ -40,10 +40,10 @@ def headlines(found: Blocks, axes: Sequence[str]) -> Table:
         tuple(rows),
         (
             "'yes' and 'no' need an interval on one side of 0, else it is 'undecided'; the count of configurations is "
-            "a count, and what of it is credible is said beside it (Holm, 5 %). Each finding is tested for itself: the "
-            "table 'combining' corrects for their number.",
-            f"'{BY_CHOICE}': what was picked on the test rows is reported on them, so that combining it falls below it "
-            "where nothing interferes, too; compare 'fitted'.",
+            "a count, and what of it is credible is said beside it (Holm, 5 %). Each finding is tested for itself; "
+            "the table 'combining' corrects for their number.",
+            f"'{BY_CHOICE}': what was picked on the test rows is reported on them, so that a later answer falls below "
+            "it where nothing interferes, too; compare 'fitted'.",
             *dict.fromkeys(paper.note for _, paper in found if paper),
         ),
         missing="Not there: no run is complete.",
