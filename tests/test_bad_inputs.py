@@ -200,6 +200,7 @@ OPTIONS = {
     "--threads 0": options("--threads", "0", says=("threads", "1 or more")),
     "--fail-on-error below 0": options("--fail-on-error", "-1", says=("fail_on_error", "0 or more")),
     "--fail-on-error no share": options("--fail-on-error", "inf", says=("fail_on_error", "finite")),
+    "--fail-on-error no count": options("--fail-on-error", "2.5", says=("fail_on_error", "2.5", "share", "count")),
     "--steps below 0": options("--steps", "-1", says=("steps", "0 or more")),
     "--batch 0": options("--batch", "0", says=("batch", "1 or more")),
     "--limit 0": options("--limit", "0", says=("limit", "1 or more")),

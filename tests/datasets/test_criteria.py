@@ -280,3 +280,9 @@ def test_a_byte_order_mark_is_no_part_of_the_first_key(tmp_path: Path) -> None:
 def test_no_mapping_is_refused(given: object) -> None:
     with pytest.raises(CriteriaError, match="must be a mapping"):
         rubric_from(given, "x")
+
+
+def test_a_judge_file_is_no_criteria_file_and_is_told_so_once() -> None:
+    mapping = {"polyjudge": 1, "task": "t", "inputs": {"a": "A"}, "criteria": [], "model": "m", "layout": "joint"}
+    with pytest.raises(CriteriaError, match=r"judge\.yaml: is a judge file.*: task, inputs, criteria$"):
+        rubric_from(mapping, "judge.yaml")

@@ -153,6 +153,18 @@ def test_too_many_unreadable_scores_end_a_run_when_told_so(limit: float, place: 
     assert "Rows without a readable score: clarity" in (run.path / "summary.md").read_text("utf-8")
 
 
+@pytest.mark.parametrize(
+    ("said", "told"), [("I rather not", "reads 'I rather not'"), (" ", "is empty, .* max_tokens")]
+)
+def test_a_judge_of_which_nothing_can_be_read_is_quoted(said: str, told: str, place: Path) -> None:
+    data = rated({"clarity": FIVE})
+    chance = by_chance(data)
+    recorder = Recorder(lambda request: said if request.role == "judge" else chance(request))
+    with pytest.raises(TooManyUnscored, match=f"a reply {told}.*; try another --readout, --layout or model"):
+        fitted(data, recorder)
+    assert {request.role for request in recorder.asked} == {"judge"}
+
+
 def test_a_folder_of_other_settings_is_refused_and_keeps_its_run(place: Path) -> None:
     data = rated({"clarity": FIVE})
     run = fitted(data, Recorder(by_chance(data)))

@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from difflib import get_close_matches
 from importlib import import_module
 from io import TextIOWrapper
 
@@ -40,6 +41,16 @@ class Verbs(click.Group):
             return None
         command: click.Command = import_module(f"polyjudge.cli.{cmd_name}").command
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        verb = args[0]
+        if verb not in VERBS and not verb.startswith("-"):
+            near = get_close_matches(verb, VERBS, n=1)
+            meant = f"did you mean {near[0]!r}?" if near else f"choose one of: {', '.join(VERBS)}"
+            raise click.UsageError(f"No such command {verb!r}; {meant}", ctx)
+        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Verbs"):

@@ -211,7 +211,7 @@ def _planned(roles: Sequence[PlannedRole], *more: str) -> Iterable[str]:
     of_them = f" (at most {merged:,} of them for merged prompts)" if merged else ""
     calls = sum(role.calls for role in roles)
     tokens = sum(role.prompt_tokens + role.completion_tokens for role in roles)
-    said = "; ".join(("estimate", *more, "re-asks and retries not counted"))
+    said = "; ".join(("estimate", "instructions at their present length", *more, "re-asks and retries not counted"))
     yield f"Planned: {many(calls, 'calls')}{of_them}, about {tokens:,} tokens ({said})."
     choosing = sum(role.choosing for role in roles)
     if choosing:

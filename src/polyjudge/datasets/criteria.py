@@ -39,6 +39,11 @@ def rubric_from(mapping: object, source: str, *, also: Collection[str] = ()) -> 
         raise CriteriaError(
             f"{source}: holds {clipped(mapping)}; it must be a mapping with the keys task, inputs, criteria"
         )
+    if "polyjudge" in mapping and "polyjudge" not in also:
+        raise CriteriaError(
+            f"{source}: is a judge file, which holds more than criteria; give the criteria file that it was fitted "
+            f"with, or a copy with these keys of it alone: {', '.join(key for key in KEYS if key in mapping)}"
+        )
     reader = _Reader(source)
     reader.known("", mapping, (*KEYS, *also))
     own = {key: value for key, value in mapping.items() if key not in also or key in KEYS}

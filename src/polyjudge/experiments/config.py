@@ -190,6 +190,13 @@ class RunConfig(_Checked):
     def _known_gate(cls, value: str) -> str:
         return _one_of("gate", value, ("", "none", PER_CRITERION, *metric_names()))
 
+    @field_validator("fail_on_error")
+    @classmethod
+    def _share_or_count(cls, value: float | None) -> float | None:
+        if value is not None and 1 < value != round(value):
+            raise ValueError(f"{value:g} is neither a share below 1 nor a whole count")
+        return value
+
     @field_validator("parameters")
     @classmethod
     def _known_roles(cls, value: dict[str, Parameters]) -> dict[str, Parameters]:

@@ -233,6 +233,12 @@ async def _steps(
     return steps
 
 
+_EMPTY = (
+    "as where a model that reasons has used up its longest answer before it wrote one (in the settings file: "
+    "[parameters.judge] max_tokens = 4096)"
+)
+
+
 async def _check_step(step: Step, house: House, config: RunConfig) -> None:
     """Stop at a prompt that leaves too much unscored on the validation rows, and at once where nothing can be read.
 
@@ -244,9 +250,11 @@ async def _check_step(step: Step, house: House, config: RunConfig) -> None:
     mute = [name for name, share in step.measured.coverage.items() if share == 0]
     if mute and not step.index:
         seen = await house.judge.predict(house.prompt, house.split.validation[0])
+        text = seen.calls[0].reply
+        told = f"reads {clipped(text)}" if text.strip() else f"is empty, {_EMPTY}"
         raise TooManyUnscored(
             f"no validation row has a readable score for {', '.join(mute)}, so that nothing can be fitted; a reply "
-            f"reads {clipped(seen.calls[0].reply)}; try another --readout, --layout or model"
+            f"{told}; try another --readout, --layout or model"
         )
     rows = house.split.validation
     shares = [1 - share for share in step.measured.coverage.values()]

@@ -16,7 +16,10 @@ from polyjudge.experiments.result import Run
 from polyjudge.llm.accounts import RoleAccount
 from polyjudge.reports.say import table_text
 
-PAPER_NOTE = "The paper's protocol: batches overlap the validation rows, and the test rows were read after every step."
+PAPER_NOTE = (
+    "The paper's protocol: batches overlap the validation rows, and the test rows are read while the run goes on, "
+    "after every so many steps as evaluate_every says (0: at its end alone)."
+)
 # Below about so many clusters a percentile bootstrap covers less than it says.
 FEW_DOCUMENTS = 20
 

@@ -139,10 +139,6 @@ class Judge:
         return Prediction(example.id, found.scores, (call,), found.distributions, found.lost)
 
 
-def _digest(shared: str) -> str:
-    return hashlib.sha256(shared.encode("utf-8", "surrogatepass")).hexdigest() if shared else ""
-
-
 def _whole(prompt: JudgePrompt, example: Example, answers: Sequence[Prediction]) -> Prediction:
     """One prediction of the answers of all groups; nan for what none of them scores."""
     found = _merged(example, answers)
