@@ -141,7 +141,7 @@ def test_a_model_that_gives_everything_one_mark_finds_no_dilution() -> None:
 def test_unreadable_marks_are_counted_and_decide_nothing() -> None:
     recorder = Recorder(answering(mark="it is rather specific"))
     fitted(recorder, mode="CCC")
-    found = diagnosed(recorder, only=["dilution", "adherence"])
+    found = diagnosed(recorder, only="dilution, adherence")
     assert [one.answer for one in found.verdicts] == ["undecided", "undecided"]
     assert found.diagnosis.dilution is not None
     assert found.diagnosis.adherence is not None

@@ -165,6 +165,17 @@ def test_a_judge_of_which_nothing_can_be_read_is_quoted(said: str, told: str, pl
     assert {request.role for request in recorder.asked} == {"judge"}
 
 
+def test_a_run_whose_every_step_failed_says_that_nothing_was_tried(place: Path) -> None:
+    data = rated({"clarity": FIVE})
+    chance = by_chance(data)
+    run = fitted(data, Recorder(lambda request: " " if request.role == "loss" else chance(request)))
+    assert [step.status for step in run.steps] == ["initial", "failed", "failed"]
+    why = "clarity: no gradient was written (loss: the reply is empty)"
+    told = f"No change was tried, because every step failed, the last with {why!r}: the initial prompt stands."
+    assert run.outcome.verdict == told
+    assert told in (run.path / "summary.md").read_text("utf-8")
+
+
 def test_a_folder_of_other_settings_is_refused_and_keeps_its_run(place: Path) -> None:
     data = rated({"clarity": FIVE})
     run = fitted(data, Recorder(by_chance(data)))

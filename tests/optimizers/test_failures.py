@@ -102,6 +102,18 @@ def test_an_unreadable_critique_or_gradient_leaves_its_criterion_without_one() -
 
 @pytest.mark.parametrize("mode", ["SSS", "SSC", "SCC", "CCC"])
 @pytest.mark.parametrize("role", ["loss", "gradient"])
+def test_what_hindered_every_gradient_is_told(mode: str, role: str) -> None:
+    """A model that reasons may use up its longest answer and write nothing."""
+
+    def answer(request: Request) -> object:
+        return Reply("", "length") if request.role == role else speaker()(request)
+
+    found = propose(ScriptedAsker(answer), mode)
+    assert f"no gradient was written ({role}: the reply was cut off at its token limit)" in found.drafts[0].failure
+
+
+@pytest.mark.parametrize("mode", ["SSS", "SSC", "SCC", "CCC"])
+@pytest.mark.parametrize("role", ["loss", "gradient"])
 def test_without_any_gradient_nothing_is_revised(mode: str, role: str) -> None:
     asker = ScriptedAsker(unreadable(role))
     found = propose(asker, mode)

@@ -39,7 +39,7 @@ def command(
     from polyjudge.diagnosis.records import PARTS
     from polyjudge.experiments.diagnose import diagnose, plan_diagnosis
 
-    options["only"] = tuple(part.strip() for part in only.split(",")) if only is not None else PARTS
+    options["only"] = PARTS if only is None else only
     options["base_url"] = base_url or None
     if dry_run:
         print_diagnosis_plan(plan_diagnosis(run, **options), as_json)

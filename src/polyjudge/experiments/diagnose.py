@@ -20,7 +20,7 @@ from polyjudge.experiments.bridge import run
 from polyjudge.experiments.config import RunConfig
 from polyjudge.experiments.costs import priced
 from polyjudge.experiments.diagnose_parts import notes_on, on_company, on_gradients, on_revisions
-from polyjudge.experiments.diagnose_plan import Options, Prepared, planned_diagnosis
+from polyjudge.experiments.diagnose_plan import Options, Prepared, parts_of, planned_diagnosis
 from polyjudge.experiments.diagnosis_page import page
 from polyjudge.experiments.events import Noted, Observer, unwatched
 from polyjudge.experiments.finished import FinishedRun, read_finished
@@ -68,7 +68,7 @@ def diagnose(
     run_folder: str | Path | Run,
     *,
     data: Data | None = None,
-    only: Sequence[str] = PARTS,
+    only: str | Sequence[str] = PARTS,
     limit: int | None = None,
     audit: float = 1.0,
     pick: str = "validation",
@@ -82,7 +82,7 @@ def diagnose(
     Args:
         run_folder: the folder of a run, or the run.
         data: the run's data, if they are not where they were.
-        only: which parts: some of dilution, adherence, interference, text.
+        only: which parts: some of dilution, adherence, interference, text; a list, or a text with commas.
         limit: most fresh rows.
         audit: share of the steps that the diagnostic model rates; the model-free estimate stands in for the rest.
         pick: the rows that choose the instructions of the cherry-pick.
@@ -95,7 +95,7 @@ def diagnose(
         InputError: the folder, the data or an option cannot be used.
         Stopped: budget or provider; the same call goes on from the journal.
     """
-    wanted = Options(tuple(dict.fromkeys(only)), limit, audit, pick)
+    wanted = Options(parts_of(only), limit, audit, pick)
     found = _read(run_folder)
     settings = _settings(found, options, config, wanted)
     return run(_diagnose(found, settings, wanted, data, backends or {}, observer))
@@ -105,7 +105,7 @@ def plan_diagnosis(
     run_folder: str | Path | Run,
     *,
     data: Data | None = None,
-    only: Sequence[str] = PARTS,
+    only: str | Sequence[str] = PARTS,
     limit: int | None = None,
     audit: float = 1.0,
     pick: str = "validation",
@@ -118,7 +118,7 @@ def plan_diagnosis(
     Raises:
         InputError: as ``diagnose``.
     """
-    wanted = Options(tuple(dict.fromkeys(only)), limit, audit, pick)
+    wanted = Options(parts_of(only), limit, audit, pick)
     found = _read(run_folder)
     settings = _settings(found, options, config, wanted)
     return run(_plan(found, settings, wanted, data, backends or {}))

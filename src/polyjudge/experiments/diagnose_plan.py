@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from polyjudge.diagnosis.arms import Bench
@@ -24,6 +24,12 @@ from polyjudge.optimizers.base import Turn
 PICKS = ("validation", "test")
 # Words of ours around the texts that the diagnostic model rates, in tokens.
 FRAME = 200
+
+
+def parts_of(only: str | Sequence[str]) -> tuple[str, ...]:
+    """The parts as a list names them, or a text with commas, each once."""
+    named = only.split(",") if isinstance(only, str) else only
+    return tuple(dict.fromkeys(part.strip() for part in named))
 
 
 @dataclass(frozen=True, slots=True)

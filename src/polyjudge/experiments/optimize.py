@@ -44,7 +44,7 @@ from polyjudge.experiments.keeping import (
     origin_text,
     result_text,
 )
-from polyjudge.experiments.outcome import Outcome, compare
+from polyjudge.experiments.outcome import Outcome, compare, untried
 from polyjudge.experiments.plan import plan_of, test_readings
 from polyjudge.experiments.predictions import FILE as PREDICTIONS
 from polyjudge.experiments.predictions import row_scores
@@ -149,7 +149,7 @@ async def carry_out(
         readings = Readings(house)
         steps = await _steps(folder, config, house, observer, readings, meters)
         fitted = _fitted(house.prompt, steps)
-        outcome = await _test(folder, house, readings, fitted, config)
+        outcome = await _test(folder, house, readings, fitted, steps, config)
         judge = fitted_judge(config, house, fitted, steps, outcome, choice)
         folder.write("judge.yaml", dump_judge(judge))
         folder.write("judge.initial.yaml", dump_judge(initial_judge(judge, house)))
@@ -269,7 +269,12 @@ def _fitted(prompt: JudgePrompt, steps: Sequence[Step]) -> JudgePrompt:
 
 
 async def _test(
-    folder: RunFolder, house: House, readings: Readings, fitted: JudgePrompt, config: RunConfig
+    folder: RunFolder,
+    house: House,
+    readings: Readings,
+    fitted: JudgePrompt,
+    steps: Sequence[Step],
+    config: RunConfig,
 ) -> Outcome:
     """The one reading of the sealed test rows, which ``tests.jsonl`` keeps: the initial and the fitted prompt."""
     initial, final = await together(readings.predictions(prompt) for prompt in (house.prompt, fitted))
@@ -285,4 +290,4 @@ async def _test(
     folder.write(PREDICTIONS, "".join(f"{codec.line(row)}\n" for row in rows))
     changed = fitted != house.prompt
     found = compare(house.metric, house.prompt.criteria, house.split.test, initial, final, changed=changed)
-    return marked(found, house.simulated, unrelated=not house.dataset.simulated)
+    return marked(untried(found, steps), house.simulated, unrelated=not house.dataset.simulated)

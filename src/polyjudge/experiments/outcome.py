@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from polyjudge.counting import many_of
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.example import Example
-from polyjudge.domain.records import Prediction
+from polyjudge.domain.records import Prediction, Step
 from polyjudge.experiments.lost import lost_lines
 from polyjudge.judge.measure import rater_matrix, ratings, scores
 from polyjudge.metrics import agreement, ceilings, collapse, grouping, uncertainty
@@ -141,6 +141,15 @@ def compare(
         unit=people.unit,
         notes=tuple(lost_lines(fitted)),
     )
+
+
+def untried(found: Outcome, steps: Sequence[Step]) -> Outcome:
+    """The same, with another verdict where every step failed: then nothing was tried that could have been refused."""
+    turns = [step for step in steps if step.index]
+    if not turns or any(step.status != "failed" for step in turns):
+        return found
+    why = f"every step failed, the last with {turns[-1].reason!r}"
+    return replace(found, verdict=f"No change was tried, because {why}: the initial prompt stands.")
 
 
 def _doubt(metric: agreement.Metric, interval: uncertainty.Interval, unit: str) -> str:

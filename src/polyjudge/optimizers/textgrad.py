@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from polyjudge.domain.decomposition import Decomposition, Group, heard
 from polyjudge.domain.example import Example
@@ -22,17 +22,19 @@ from polyjudge.optimizers import wording
 from polyjudge.optimizers.asking import Stage
 from polyjudge.optimizers.base import Draft, Proposal, Turn
 from polyjudge.templates.replies import read_instruction, read_instructions, read_text
+from polyjudge.templates.spoken import without_thought
 
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
     """An example of a turn with the judge's scores; ``draw`` numbers the turns' examples through a run, so that two
-    of them that read alike are still two draws."""
+    of them that read alike are still two draws. ``failures`` gathers why replies about it could not be read."""
 
     turn: Turn
     example: Example
     prediction: Prediction
     draw: int
+    failures: set[str] = field(default_factory=set, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,7 @@ class _Chain:
     prediction: Prediction
     critiques: tuple[Critique, ...]
     gradients: tuple[Gradient, ...]
+    failures: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +112,7 @@ class TextGrad:
             prediction,
             tuple(critique for task in losses.values() if (critique := task.result()) is not None),
             tuple(gradient for task in gradients if (gradient := task.result()) is not None),
+            frozenset(judged.failures),
         )
 
     async def _criticise(self, judged: _Judged, group: Group) -> Critique | None:
@@ -116,7 +120,8 @@ class TextGrad:
         text = wording.loss(prompt, judged.example, judged.prediction, readout, self.loss_shows_item)
         try:
             return Critique(group, judged.example.id, await self.loss.ask(text, _prose, judged.draw))
-        except ReplyError:
+        except ReplyError as error:
+            judged.failures.add(f"loss: {error}")
             return None
 
     async def _differentiate(
@@ -132,7 +137,8 @@ class TextGrad:
         text = wording.gradient(prompt, asked, judged.prediction, critiques)
         try:
             return Gradient(group, judged.example.id, await self.gradient.ask(text, _prose, judged.draw))
-        except ReplyError:
+        except ReplyError as error:
+            judged.failures.add(f"gradient: {error}")
             return None
 
     async def _draft(self, turn: Turn, chains: Sequence[_Chain], gradients: Sequence[Gradient], sample: int) -> Draft:
@@ -152,7 +158,8 @@ class TextGrad:
         self, turn: Turn, chains: Sequence[_Chain], gradients: Sequence[Gradient], group: Group, sample: int
     ) -> Revision:
         if not gradients:
-            return Revision(group, {}, "no gradient was written")
+            why = sorted(frozenset().union(*(chain.failures for chain in chains)))
+            return Revision(group, {}, "no gradient was written" + (f" ({', '.join(why)})" if why else ""))
         prompt = turn.prompt.only(group)
         asked = [turn.judge.question(prompt, example).text for example in turn.batch]
         rejected = [one for one in turn.rejected if one.criterion in group]
@@ -175,7 +182,7 @@ def _gradients(chains: Sequence[_Chain]) -> tuple[Gradient, ...]:
 
 def _prose(reply: str, cut: bool) -> str:
     """Criticism as it was written; cut off at its token limit it is still criticism, unlike an instruction."""
-    return read_text(reply)
+    return read_text(reply, cut=cut and not without_thought(reply).strip())
 
 
 def _rated(prompt: JudgePrompt, example: Example, group: Group) -> bool:
