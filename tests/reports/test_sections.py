@@ -6,6 +6,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 import polyjudge
 from polyjudge.datasets.load import load
 from polyjudge.experiments.finished import read_finished
+from polyjudge.experiments.report.front import front_section
 from polyjudge.experiments.report.material import Material, read_material
 from polyjudge.experiments.report.run import run_page
 from polyjudge.reports.chart import Chart
@@ -113,6 +115,18 @@ def test_the_front_is_that_of_the_archive(run: polyjudge.Run, charts: dict[str, 
     course = [row for row in charts["hypervolume"].rows if row[0] == "so far"]
     assert course[0][2] == pytest.approx(found["hypervolume_initial"])
     assert course[-1][2] == pytest.approx(found["hypervolume"])
+
+
+def test_a_prompt_that_loses_rows_is_not_called_beaten(material: Material) -> None:
+    found = material.archive
+    assert found is not None
+    first, *others = found.prompts
+    shy = replace(found, prompts=(first, *(replace(one, eligible=False) for one in others)), front=(0,))
+    section = front_section(replace(material, archive=shy))
+    assert section is not None
+    kinds = Counter(row[1] for chart in section.charts() if chart.name == "front" for row in chart.rows)
+    assert kinds == {"initial prompt": 1, "too many rows unscored": len(others)}
+    assert f"Left out, because they lose more rows than a change may: {len(others)}." in str(section)
 
 
 def test_tokens_are_those_of_the_accounts(run: polyjudge.Run, charts: dict[str, Chart]) -> None:

@@ -19,6 +19,7 @@ from polyjudge.reports.page import Section, paragraphs
 from polyjudge.reports.say import figure
 
 FRONT, OTHER, INITIAL = "on the front", "beaten by another", "initial prompt"
+OUT = "too many rows unscored"
 # More lines than these hide each other; the front and the initial prompt are always shown.
 LINES = 24
 
@@ -51,10 +52,12 @@ def front_section(run: Material) -> Section | None:
 
 def _told(found: Archive) -> str:
     measured, several = len(found.prompts), len(found.front) != 1
-    return (
+    told = (
         f"{many(measured, 'different prompts')} {'was' if measured == 1 else 'were'} measured on the validation rows; "
         f"{len(found.front)} of them {'are' if several else 'is'} beaten by no other on all criteria at once."
     )
+    out = sum(not one.eligible for one in found.prompts)
+    return f"{told} Left out, because they lose more rows than a change may: {out}." if out else told
 
 
 def _label(place: int, one: Archived) -> str:
@@ -62,14 +65,17 @@ def _label(place: int, one: Archived) -> str:
 
 
 def _kind(found: Archive, place: int) -> str:
-    if found.prompts[place].origin == "initial":
+    one = found.prompts[place]
+    if one.origin == "initial":
         return INITIAL
+    if not one.eligible:
+        return OUT
     return FRONT if place in found.front else OTHER
 
 
 def _order(found: Archive) -> list[int]:
     """The initial prompt, the front, the others."""
-    return sorted(range(len(found.prompts)), key=lambda at: (INITIAL, FRONT, OTHER).index(_kind(found, at)))
+    return sorted(range(len(found.prompts)), key=lambda at: (INITIAL, FRONT, OTHER, OUT).index(_kind(found, at)))
 
 
 def _scatter(found: Archive, names: Sequence[str]) -> Chart | None:
@@ -90,13 +96,13 @@ def _scatter(found: Archive, names: Sequence[str]) -> Chart | None:
 
 
 def _profiles(found: Archive, names: Sequence[str]) -> Chart:
-    shown = [at for place, at in enumerate(_order(found)) if place < LINES or _kind(found, at) != OTHER]
+    shown = [at for place, at in enumerate(_order(found)) if place < LINES or _kind(found, at) in (INITIAL, FRONT)]
     points = [
         (_label(at, found.prompts[at]), _kind(found, at), name, found.prompts[at].values[name])
         for at in shown
         for name in names
     ]
-    left = f" ({len(found.prompts) - len(shown)} beaten ones left out)" if len(shown) < len(found.prompts) else ""
+    left = f" ({len(found.prompts) - len(shown)} others left out)" if len(shown) < len(found.prompts) else ""
     metric = " and ".join(dict.fromkeys(found.metrics.values()))
     return profiles("profiles", f"The same prompts, criterion by criterion, a line each{left}.", points, metric)
 
@@ -115,7 +121,7 @@ def _picks(found: Archive, names: Sequence[str]) -> Html | None:
         else:
             one = found.prompts[place]
             rows.append([told.get(name, name), _label(place, one), *(figure(one.values[each]) for each in names)])
-    caption = "Whom to take, by what is wanted; archive.json holds the instructions."
+    caption = "Which one to take, by what is wanted; archive.json holds the instructions."
     return table(("choice", "prompt", *names), rows, caption, texts=(1,)) if rows else None
 
 

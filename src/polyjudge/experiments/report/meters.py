@@ -33,7 +33,7 @@ QUESTIONS = {
 def meters_section(run: Material) -> Section:
     """Dilution and interference, or how they can be measured."""
     found = run.diagnosis
-    remedy = f"polyjudge diagnose {run.path.name} measures dilution and interference, with their controls."
+    remedy = "polyjudge diagnose, given this run's folder, measures dilution and interference, with their controls."
     if found is None and not run.meters:
         parts: tuple[Html | Chart | None, ...] = (paragraphs([f"Not measured for this run: {remedy}"]),)
     elif found is None:
