@@ -57,6 +57,24 @@ def test_a_wide_interval_or_too_few_steps_decide_nothing():
     assert on_dilution(replace(wide, ratings=tuple(shaken)), NAMES).answer == "undecided"
 
 
+def unread(found):
+    return tuple(replace(one, rating=replace(one.rating, score=NAN)) for one in found.ratings)
+
+
+def test_marks_that_nobody_can_read_are_said_to_be_the_reason():
+    found = replace(marks(9, 3.7, 3.7, 9), ratings=unread(marks(9, 3.7, 3.7, 9)))
+    verdict = on_dilution(found, NAMES)
+    assert (verdict.answer, verdict.because) == (
+        "undecided",
+        "48 of 48 marks could not be read; choose another diagnostic model",
+    )
+    obeys = on_obedience(Adherence(found.ratings[:6], (), 6))
+    assert (obeys.answer, obeys.because) == (
+        "undecided",
+        "6 of 6 marks could not be read; choose another diagnostic model",
+    )
+
+
 def company(value, low, high):
     figure = Figure("together - apart", "fitted", MEAN, Estimate(value, low, high, 0.98, 100, 30))
     return Interference("spearman", 100, "documents", 30, (), (), (figure,))

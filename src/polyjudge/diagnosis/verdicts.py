@@ -13,6 +13,7 @@ from polyjudge.counting import many
 from polyjudge.diagnosis.dilution_tables import dilution_evidence
 from polyjudge.diagnosis.estimates import MARKS, VERDICT_LEVEL, mean_of
 from polyjudge.diagnosis.interference import FITTED, INITIAL
+from polyjudge.diagnosis.observed import StepRating
 from polyjudge.diagnosis.records import MEAN, Adherence, Dilution, Estimate, Figure, Interference, Verdict
 from polyjudge.domain.decomposition import Group
 
@@ -38,6 +39,8 @@ def on_dilution(found: Dilution, names: Group) -> Verdict:
         f"joint gradients lose {_marks(concatenated)} against separate ones joined, and their own sentences lose "
         f"{_marks(extracted)} against separate ones"
     )
+    if all(math.isnan(one.estimate.value) for one in evidence):
+        return Verdict(DILUTION, UNDECIDED, _unmarked(found.ratings), evidence)
     if any(math.isnan(one.estimate.low) for one in evidence):
         return Verdict(DILUTION, UNDECIDED, f"too few rated steps for an interval: {told}", evidence)
     if any(one.estimate.low > 0 for one in evidence):
@@ -73,6 +76,8 @@ def on_obedience(found: Adherence) -> Verdict:
     marks = [one.rating.score for one in found.ratings]
     mean = mean_of(marks, [one.step for one in found.ratings], level=VERDICT_LEVEL, within=MARKS)
     evidence = (Figure("adherence", "run", MEAN, mean),)
+    if math.isnan(mean.value):
+        return Verdict(OBEYS, UNDECIDED, _unmarked(found.ratings), evidence)
     told = f"new instructions follow the criticism by {_marks(mean)} of 10"
     if math.isnan(mean.low):
         return Verdict(OBEYS, UNDECIDED, f"too few rated steps for an interval: {told}", evidence)
@@ -81,6 +86,14 @@ def on_obedience(found: Adherence) -> Verdict:
     if mean.high < MIDDLE_MARK:
         return Verdict(OBEYS, NO, told, evidence)
     return Verdict(OBEYS, UNDECIDED, f"{told}, neither credibly above nor below {MIDDLE_MARK}", evidence)
+
+
+def _unmarked(ratings: Sequence[StepRating]) -> str:
+    """Why no figure can be given."""
+    unread = sum(math.isnan(one.rating.score) for one in ratings)
+    if not unread:
+        return "no step has the marks that it takes"
+    return f"{unread:,} of {many(len(ratings), 'marks')} could not be read; choose another diagnostic model"
 
 
 def _of(evidence: Sequence[Figure], of: str) -> Estimate:
