@@ -32,18 +32,23 @@ def check_columns(table: Table, rubric: Rubric, ratings_required: bool) -> None:
     Raises:
         DataError: it lacks some; each is named, with what it may be called there.
     """
-    needed = [(column, "inputs") for column, _ in rubric.inputs]
+    needed = [(column, "named under inputs") for column, _ in rubric.inputs]
     if ratings_required:
         named = [(rubric.document, "document"), (rubric.id, "id"), (rubric.split, "split")]
-        needed += [(column, key) for column, key in named if column is not None]
+        needed += [(column, f"named under {key}") for column, key in named if column is not None]
         for criterion in rubric.criteria:
-            needed += [(column, f"ratings of {criterion.name!r}") for column in rating_columns(criterion)]
+            columns = rating_columns(criterion)
+            place = f"{'the' if columns == (criterion.name,) else 'named under'} ratings of {criterion.name!r}"
+            needed += [(column, place) for column in columns]
     missing = [(column, key) for column, key in needed if column not in table.columns]
     problems = Problems(table.source, DataError)
     why = _why_all_missing(table) if len(missing) == len(needed) else ""
-    for column, key in missing:
+    for column, place in missing:
         hint = nearest(column, table.columns) or f"; the columns are {listed(map(clipped, table.columns), 12)}"
-        problems.add(f"no column {column!r} (named under {key}){hint}{why}")
+        raters = [one for one in table.columns if one.casefold().startswith(f"{column}_".casefold())]
+        if place.startswith("the ratings") and raters:
+            hint = f"; name the raters' columns, such as ratings: [{listed(raters)}]"
+        problems.add(f"no column {column!r} ({place}){hint}{why}")
     problems.check()
 
 

@@ -15,20 +15,23 @@ from polyjudge.datasets.yamlfile import dump_yaml
 def starter(table: Table) -> str:
     """A criteria file for a table, to be corrected by its owner.
 
-    Columns of numbers become criteria on the span they show, the others inputs; ``id``, ``document`` and ``split``
-    are taken by name.
+    Columns of numbers become criteria on the span they show, NAME_ann and NAME_bob one criterion of two raters, the
+    others inputs; ``id``, ``document`` and ``split`` are taken by name.
     """
     named = {key: _named(table, key) for key in ("document", "id", "split")}
     free = [column for column in table.columns if column not in named.values()]
-    spans = {column: _span(table, column) for column in free}
+    raters = _raters([column for column in free if _span(table, [column]) is not None])
     criteria: dict[str, dict[str, Any]] = {}
     inputs: dict[str, str] = {}
-    for column, span in spans.items():
+    for column in free:
+        name, columns = raters.get(column, (column, [column]))
+        span = _span(table, columns)
         if span is None and column.strip():
             inputs[column] = _label(column, inputs.values())
-        elif NAME.fullmatch(column) and column.casefold() not in RESERVED:
-            criterion = {"name": column, "definition": f"What is {column}?", "scale": span}
-            criteria.setdefault(column.casefold(), criterion)
+        elif _may_be_named(name):
+            several = {"ratings": columns} if len(columns) > 1 else {}
+            criterion = {"name": name, "definition": f"What is {name}?", "scale": span, **several}
+            criteria.setdefault(name.casefold(), criterion)
     if not inputs:
         inputs[_free("text", criteria)] = "Text"
     if not criteria:
@@ -51,6 +54,27 @@ def _named(table: Table, key: str) -> str | None:
     return None
 
 
+def _may_be_named(name: str) -> bool:
+    return NAME.fullmatch(name) is not None and name.casefold() not in RESERVED
+
+
+def _raters(columns: Sequence[str]) -> dict[str, tuple[str, list[str]]]:
+    """Column -> criterion and its raters' columns, where NAME_ann, NAME_bob seem to be the raters of NAME.
+
+    They seem to be if another criterion has the same raters, or if their names are of a letter or two.
+    """
+    by_name: dict[str, list[str]] = {}
+    for column in columns:
+        by_name.setdefault(column.rpartition("_")[0], []).append(column)
+    ends = {name: {column[len(name) + 1 :] for column in own} for name, own in by_name.items()}
+    found: dict[str, tuple[str, list[str]]] = {}
+    for name, own in by_name.items():
+        alike = sum(other == ends[name] for other in ends.values()) > 1
+        if len(own) > 1 and _may_be_named(name) and (alike or all(len(end) <= 2 for end in ends[name])):
+            found |= {column: (name, own) for column in own if name not in columns}
+    return found
+
+
 def _free(name: str, taken: Collection[str]) -> str:
     """A placeholder that no column has taken."""
     return name if name not in taken else _free(f"{name}_", taken)
@@ -62,9 +86,9 @@ def _label(column: str, taken: Collection[str]) -> str:
     return label if label.casefold() not in folded else f"{label} ({len(taken) + 1})"
 
 
-def _span(table: Table, column: str) -> list[int] | dict[str, object] | None:
-    """The scale that a column of numbers shows; None for other columns."""
-    cells = [row.get(column) for row in table.rows]
+def _span(table: Table, columns: Sequence[str]) -> list[int] | dict[str, object] | None:
+    """The scale that columns of numbers show; None for others."""
+    cells = [row.get(column) for column in columns for row in table.rows]
     texts = [str(cell) for cell in cells if not is_missing(cell)]
     if not texts or not all(is_number(text) for text in texts):
         return None
