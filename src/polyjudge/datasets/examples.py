@@ -6,11 +6,13 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 
 from polyjudge.datasets.cells import is_missing, rating_of, text_of
 from polyjudge.datasets.columns import OWN_ID, check_columns, may_be_ids, rating_columns
 from polyjudge.datasets.content import digest, exact
 from polyjudge.datasets.problems import Problems, clipped, listed
+from polyjudge.datasets.scales import narrow
 from polyjudge.datasets.table import Table
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.dataset import Rubric
@@ -270,6 +272,11 @@ def _rating_notes(rubric: Rubric, examples: Sequence[Example]) -> list[str]:
     ]
     if partly:
         notes.append(f"rated rows that lack a rating: {', '.join(partly)}")
+    notes += [
+        f"the ratings of {one.name!r} lie within {used}; is that their scale?"
+        for one in rubric.criteria
+        if (used := narrow(one.scale, chain.from_iterable(e.ratings.get(one.name, ()) for e in examples)))
+    ]
     return notes
 
 

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from polyjudge.datasets.problems import clipped, nearest
-from polyjudge.domain.scale import Categorical, Continuous, Ordinal, Scale
+from polyjudge.domain.scale import Categorical, Continuous, Ordinal, Scale, show
 
 FORMS = "write [1, 5], {low: 0, high: 3, step: 1}, {low: 0, high: 1, step: any} or {labels: [one, two]}"
 MOST_LEVELS = 101
+# Of fewer ratings it is no wonder that they lie close together.
+ENOUGH_TO_TELL = 20
 
 
 def scale_from(value: object) -> Scale:
@@ -50,6 +52,17 @@ def scale_to(scale: Scale) -> list[int] | dict[str, object]:
     if scale.step == 1:
         return [scale.low, scale.high]
     return {"low": scale.low, "high": scale.high, "step": scale.step}
+
+
+def narrow(scale: Scale, ratings: Iterable[float]) -> str:
+    """What of a scale its ratings use, in words, where that is less than half of it; "" where it is more or unsure."""
+    given = [rating for rating in ratings if not math.isnan(rating)]
+    if isinstance(scale, Categorical) or len(given) < ENOUGH_TO_TELL:
+        return ""
+    low, high = min(given), max(given)
+    if not 0 < high - low < (scale.high - scale.low) / 2:
+        return ""
+    return f"{show(scale, low)} to {show(scale, high)} of {scale.describe()}"
 
 
 def _ordinal(low: object, high: object, step: object) -> Ordinal:

@@ -37,3 +37,15 @@ def test_raters_columns_that_nobody_named_are_shown() -> None:
         load([row("tone_ann tone_bob")], criteria)
     assert "no column 'tone' (the ratings of 'tone')" in str(error.value)
     assert "ratings: [tone_ann, tone_bob]" in str(error.value)
+
+
+def test_a_scale_that_is_far_wider_than_its_ratings_is_asked_about() -> None:
+    rows = [{"text": f"text {n}", "tone": n % 5 + 1, "order": n % 5 + 1} for n in range(20)]
+    criteria = {
+        "task": "Judge.",
+        "inputs": {"text": "Text"},
+        "criteria": [{"name": "tone", "scale": [0, 100]}, {"name": "order", "scale": [1, 5]}],
+    }
+    asked = "the ratings of 'tone' lie within 1 to 5 of 0..100; is that their scale?"
+    assert [note for note in load(rows, criteria).notes if "scale" in note] == [asked]
+    assert not [note for note in load(rows[:19], criteria).notes if "scale" in note]
