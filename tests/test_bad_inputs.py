@@ -101,7 +101,13 @@ FILES = {
     ),
     "broken Parquet": Bad(("optimize", "a.parquet", *FIT[2:], *MODEL), ("a.parquet",), {"a.parquet": "PAR1"}),
     "unknown name": Bad(("optimize", "modds", *MODEL), ("'modds'", "did you mean 'moods'")),
-    "data folder not set": Bad(("optimize", "summeval", *MODEL), ("summeval/train.parquet", "set POLYJUDGE_DATA")),
+    "mistyped verb": Bad(("optimise", "moods"), ("'optimise'", "did you mean 'optimize'")),
+    "folder of a run for its judge": Bad(
+        ("score", "old", "new.csv"), ("'old' is the folder of a run", "old/judge.yaml"), {"old/judge.yaml": ""}
+    ),
+    "data folder not set": Bad(
+        ("optimize", "summeval", *MODEL), ("summeval/train.parquet", "set POLYJUDGE_DATA", "data pull summeval")
+    ),
     "data folder without the data": Bad(
         ("optimize", "summeval", *MODEL), ("summeval", "POLYJUDGE_DATA"), environment={"POLYJUDGE_DATA": "nowhere"}
     ),
@@ -151,7 +157,7 @@ CRITERIA_FILES = {
     "criteria: missing file": Bad(
         ("optimize", "ratings.csv", "--criteria", "no.yaml", *MODEL), ("no.yaml", "no such file")
     ),
-    "criteria: folder": Bad(("optimize", "ratings.csv", "--criteria", ".", *MODEL), ("cannot be read",)),
+    "criteria: folder": Bad(("optimize", "ratings.csv", "--criteria", ".", *MODEL), ("is a folder; name a file",)),
     "criteria: syntax": criteria("inputs: {", "inputs: {{", "line 3", "correct the YAML"),
     "criteria: key twice": criteria("id: id\n", "id: id\ntask: Again.\n", "line 5", '"task"'),
     "criteria: unknown key": criteria("document:", "documents:", "'documents'", "did you mean 'document'"),

@@ -35,14 +35,17 @@ def part_tables(name: str, digests: Mapping[str, str]) -> dict[str, Table]:
     layout = f"{name}/train.parquet and {name}/test.parquet"
     if not folder:
         raise DataError(
-            f"{name!r} is read from your own copy: set {VARIABLE} to the folder that holds {layout} "
-            f"(the environment variable is not set)"
+            f"{name!r} is read from your own copy: set {VARIABLE} in the environment to the folder that "
+            f"holds {layout}, or to one where 'polyjudge data pull {name}' may put them"
         )
     tables: dict[str, Table] = {}
     for part in PARTS:
         path = Path(folder).expanduser() / name / f"{part}.parquet"
         if not path.is_file():
-            raise DataError(f"{path}: no such file; {VARIABLE} must name the folder that holds {layout}")
+            raise DataError(
+                f"{path}: no such file; {VARIABLE} must name the folder that holds {layout}, which "
+                f"'polyjudge data pull {name}' puts there"
+            )
         table = read_table(path)
         if part in digests and hashlib.sha256(path.read_bytes()).hexdigest() != digests[part]:
             note = f"{part}.parquet differs from the file that polyjudge knows (another sha256)"

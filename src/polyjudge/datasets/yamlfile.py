@@ -25,6 +25,8 @@ def read_yaml(path: Path) -> dict[str, Any]:
         blob = path.read_bytes()
     except FileNotFoundError:
         raise CriteriaError(f"{path}: no such file; check the path") from None
+    except IsADirectoryError:
+        raise CriteriaError(f"{path}: is a folder; name a file") from None
     except (OSError, ValueError) as error:
         raise CriteriaError(
             f"{path}: cannot be read ({getattr(error, 'strerror', None) or error}); check the path and its permissions"

@@ -106,6 +106,8 @@ def read_judge(path: str | Path) -> JudgeFile:
         CriteriaError: the file is missing, not YAML, or not a judge; the message names the key and the remedy.
     """
     source = str(path)
+    if (inside := Path(path) / "judge.yaml").is_file():
+        raise CriteriaError(f"{source!r} is the folder of a run; name its judge: {inside}")
     content = dict(read_yaml(Path(path)))
     if "polyjudge" not in content:
         raise CriteriaError(

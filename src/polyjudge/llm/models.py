@@ -50,7 +50,7 @@ def parse_model(model: str, *, base_url: str | None = None) -> ModelName:
     if not slash:
         raise ModelError(
             f"{model!r} names no provider; write provider/model, like {'openai/' + model!r}; "
-            f"providers: {', '.join(known)}"
+            f"providers: {', '.join(known)}; a server of your own is reached with --base-url URL"
         )
     near = get_close_matches(provider.lower(), known, n=1)
     hint = f"did you mean {near[0]!r}? " if near else ""
