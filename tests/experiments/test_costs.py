@@ -11,7 +11,7 @@ from tests.rated import FIVE, JUDGE, Recorder, by_chance, rated
 
 import polyjudge
 from polyjudge.errors import BudgetSpent, ConfigError
-from polyjudge.experiments.costs import cost_text, total_text
+from polyjudge.experiments.costs import cost_text, total_text, unpriced
 from polyjudge.llm.accounts import RoleAccount
 
 DATA = rated({"clarity": FIVE}, documents=12)
@@ -73,8 +73,10 @@ def test_the_plan_estimates_what_has_a_price() -> None:
         assert role.cost == pytest.approx((role.prompt_tokens + 2 * role.completion_tokens) / 1e6)
     plan = polyjudge.check(DATA.rows, criteria=DATA.criteria, readout="integer", **options)
     assert {(role.cost, role.unpriced) for role in plan.roles} == {(None, "price unknown")}
+    assert unpriced(plan.roles) == [JUDGE]
     plan = polyjudge.check(DATA.rows, criteria=DATA.criteria, model="llamacpp/x", recipe="tiny")
     assert {role.unpriced for role in plan.roles} == {"no price: a server of your own"}
+    assert unpriced(plan.roles) == []
 
 
 @pytest.mark.parametrize("odd", [{"input": -1, "output": 1}, {"input": 1}, {"input": 1, "output": 1, "cahced": 1}])

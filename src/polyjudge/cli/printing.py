@@ -9,7 +9,7 @@ import click
 
 from polyjudge.counting import many
 from polyjudge.experiments.check import Check, CriterionCheck
-from polyjudge.experiments.costs import billed, cost_text, total_text
+from polyjudge.experiments.costs import billed, cost_text, remedy, total_text, unpriced
 from polyjudge.experiments.diagnose import Diagnosed
 from polyjudge.experiments.diagnosis_page import verdict_lines
 from polyjudge.experiments.outcome import COLUMNS, outcome_rows
@@ -217,6 +217,9 @@ def _planned(roles: Sequence[PlannedRole], *more: str) -> Iterable[str]:
     if choosing:
         yield f"{choosing:,} calls only serve to choose the layout; the rest is planned for the one of most calls."
     yield f"Estimated cost, with nothing cached: {total_text(roles)}."
+    if unknown := unpriced(roles):
+        said = remedy(unknown)
+        yield f"{said[0].upper()}{said[1:]}."
 
 
 def _role(role: PlannedRole) -> tuple[str, ...]:

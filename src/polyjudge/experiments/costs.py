@@ -81,6 +81,11 @@ def billed(rows: Sequence[PlannedRole] | Sequence[RoleAccount]) -> bool:
     return any(row.unpriced not in free for row in rows)
 
 
+def unpriced(rows: Sequence[PlannedRole]) -> list[str]:
+    """The models that somebody may bill by a price that is not known."""
+    return list(dict.fromkeys(row.model for row in rows if row.cost is None and billed([row])))
+
+
 def total_text(rows: Sequence[PlannedRole] | Sequence[RoleAccount]) -> str:
     """The sum of what has a price, and which models have none."""
     known = [row.cost for row in rows if row.cost is not None]
