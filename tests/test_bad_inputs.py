@@ -101,7 +101,6 @@ FILES = {
     ),
     "broken Parquet": Bad(("optimize", "a.parquet", *FIT[2:], *MODEL), ("a.parquet",), {"a.parquet": "PAR1"}),
     "unknown name": Bad(("optimize", "modds", *MODEL), ("'modds'", "did you mean 'moods'")),
-    "mistyped verb": Bad(("optimise", "moods"), ("'optimise'", "did you mean 'optimize'")),
     "folder of a run for its judge": Bad(
         ("score", "old", "new.csv"), ("'old' is the folder of a run", "old/judge.yaml"), {"old/judge.yaml": ""}
     ),
