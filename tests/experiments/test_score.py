@@ -251,6 +251,13 @@ def test_missing_columns_and_models_are_told_before_any_call(place: Path) -> Non
     assert list(place.iterdir()) == []
 
 
+@pytest.mark.parametrize("name", ["s.jsonl", "s.parquet", "s.XLSX"])
+def test_a_csv_is_not_written_under_the_name_of_another_form(name: str, place: Path) -> None:
+    with pytest.raises(ConfigError, match=f"cannot write '{name}': scores are written as CSV; call it 's.csv'"):
+        scored(output=name)
+    assert not (place / name).exists()
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes")
 def test_scores_go_into_a_regular_file_only(place: Path) -> None:
     os.mkfifo(place / "pipe")

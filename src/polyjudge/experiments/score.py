@@ -39,6 +39,8 @@ from polyjudge.llm.together import in_turn
 from polyjudge.runs.growing import GrowingFile
 from polyjudge.runs.store import writable
 
+# Names that say of a file what a CSV is not.
+OTHER_FORMS = frozenset({".jsonl", ".ndjson", ".json", ".parquet", ".pq", ".xlsx", ".yaml", ".yml"})
 # Rows begun at a time, over those that can be asked about at once: a slow answer holds the rest up only so far.
 WAVES = 4
 # The settings that scoring understands; the rest of a judge is its file's.
@@ -111,6 +113,8 @@ def score(
     file = judge if isinstance(judge, JudgeFile) else read_judge(judge)
     settings = settings_of(file, options, config)
     target = writable(output, [source for source in (judge, data) if isinstance(source, str | Path)])
+    if target is not None and target.suffix.casefold() in OTHER_FORMS:
+        raise ConfigError(f"cannot write {str(target)!r}: scores are written as CSV; call it {target.stem + '.csv'!r}")
     rubric = replace(file.rubric, split=None)
     rows = _rows(data, rubric, settings.limit, stream=target is not None)
     for note in rows.notes:
