@@ -95,6 +95,7 @@ def test_a_run_folder_holds_what_is_promised_and_it_agrees(place: Path) -> None:
     result = json.loads((run.path / "result.json").read_text("utf-8"))
     assert result["outcome"]["verdict"] == run.outcome.verdict
     assert read_judge(run.path / "judge.yaml").lineage["test"]["verdict"] == run.outcome.verdict
+    assert str(run) == f"{run.outcome.verdict} (run {run.path})"
     held = json.loads((run.path / "config.json").read_text("utf-8"))
     assert (held["steps"], held["data"]) == (2, "rows")
     assert "max_calls" not in held

@@ -48,6 +48,10 @@ class Run:
         """Whether this invocation asked anything that the journal did not hold."""
         return any(account.sent for account in self.accounts)
 
+    def __str__(self) -> str:
+        """The verdict and the folder; ``repr`` holds everything."""
+        return f"{self.outcome.verdict} (run {self.path})"
+
     def to_frame(self) -> DataFrame:
         """A pandas data frame: a row a step and criterion, with what the validation rows said after the step.
 
