@@ -19,6 +19,7 @@ law = settings(deadline=None, max_examples=100)
 FIVE = Ordinal(1, 5)
 TWO = (Criterion("fluency", FIVE), Criterion("relevance", FIVE))
 ALONE = TWO[:1]
+TOXIC = (Criterion("toxic", Categorical(("toxic", "not toxic"))),)
 VERDICT = (Criterion("verdict", Categorical(("compliance", "refusal"))),)
 
 
@@ -36,6 +37,8 @@ VERDICT = (Criterion("verdict", Categorical(("compliance", "refusal"))),)
         ('{"fluency": 4, "fluency": 4}', ALONE, '{"fluency": <4>, "fluency": 4}'),
         ('{"why": "not \\"fluency\\": 4", "fluency": 4}', ALONE, '{"why": "not \\"fluency\\": 4", "fluency": <4>}'),
         ('{"fluency": 4, "why": "fluency: 4"}', ALONE, '{"fluency": <4>, "why": "fluency: 4"}'),
+        ('{"toxic": "not toxic"}', TOXIC, '{"toxic": "<not toxic>"}'),
+        ('{"toxic": "toxic"}', TOXIC, '{"toxic": "<toxic>"}'),
         ("4", ALONE, "<4>"),
         ("**4**/5.", ALONE, "**<4>**/5."),
         ("fluency: 4\nrelevance: 4", TWO, "fluency: <4>\nrelevance: [4]"),
@@ -49,7 +52,7 @@ def test_a_value_is_found_where_it_counts(reply: str, criteria: tuple[Criterion,
     assert {name: place.score for name, place in found.items()} == read_scores(reply, criteria)
     inserted = [
         (at, sign)
-        for name, signs in (("fluency", "<>"), ("verdict", "<>"), ("relevance", "[]"))
+        for name, signs in (("fluency", "<>"), ("verdict", "<>"), ("toxic", "<>"), ("relevance", "[]"))
         if name in found
         for at, sign in zip((found[name].start, found[name].end), signs, strict=True)
     ]

@@ -71,21 +71,25 @@ def _place(text: str, criterion: Criterion, score: float, criteria: Sequence[Cri
 
 
 def _candidates(text: str, criterion: Criterion, score: float) -> list[_Span]:
-    """Where the value is written, those behind the criterion's last mention first."""
-    behind = max(0, text.rfind(criterion.name))
-    found = [*_first(_spans(text, criterion.scale, score, behind, len(text)))]
-    return found + [*_first(_spans(text, criterion.scale, score, 0, behind))][: TRIES - len(found)]
+    """Where the value is written, those that end behind the criterion's last mention first.
+
+    A label may itself mention the criterion, as "not toxic" does.
+    """
+    mention = text.rfind(criterion.name)
+    found = [*_first(span for span in _spans(text, criterion.scale, score) if span[1] > mention)]
+    before = _first(span for span in _spans(text, criterion.scale, score) if span[1] <= mention)
+    return found + [*before][: TRIES - len(found)]
 
 
 def _first(spans: Iterator[_Span]) -> Iterator[_Span]:
     return (span for span, _ in zip(spans, range(TRIES), strict=False))
 
 
-def _spans(text: str, scale: Scale, score: float, start: int, end: int) -> Iterator[_Span]:
+def _spans(text: str, scale: Scale, score: float) -> Iterator[_Span]:
     if isinstance(scale, Categorical):
         label = re.compile(rf"(?<!\w){re.escape(show(scale, score).strip())}(?!\w)", re.IGNORECASE)
-        return (match.span() for match in label.finditer(text, start, end))
-    return (match.span() for match in _NUMBER.finditer(text, start, end) if float(match.group()) == score)
+        return (match.span() for match in label.finditer(text))
+    return (match.span() for match in _NUMBER.finditer(text) if float(match.group()) == score)
 
 
 def _stand_ins(scale: Scale, others: Sequence[float]) -> Sequence[float]:
