@@ -26,7 +26,7 @@ from polyjudge.domain.example import Example
 from polyjudge.domain.layout import layout
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.experiments.access import open_client
-from polyjudge.experiments.config import RunConfig
+from polyjudge.experiments.settings.config import RunConfig
 from polyjudge.experiments.judges import open_judge, open_readout, refusal
 from polyjudge.judge.expected import ALTERNATIVES
 from polyjudge.judge.measure import Ratings, ratings, scores

@@ -8,8 +8,8 @@ import pytest
 from tests.commands import polyjudge
 
 from polyjudge.cli import VERBS
-from polyjudge.experiments.config import RunConfig
-from polyjudge.experiments.score import SCORE_SETTINGS
+from polyjudge.experiments.score.verb import SCORE_SETTINGS
+from polyjudge.experiments.settings.config import RunConfig
 from polyjudge.version import __version__
 
 # What an option is called where it is no setting.

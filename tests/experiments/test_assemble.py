@@ -26,9 +26,9 @@ from polyjudge.experiments.assemble import (
     open_backends,
     split_of,
 )
-from polyjudge.experiments.config import RunConfig
-from polyjudge.experiments.gating import sensible_metrics
-from polyjudge.experiments.settings import resolve
+from polyjudge.experiments.optimize.gating import sensible_metrics
+from polyjudge.experiments.settings.config import RunConfig
+from polyjudge.experiments.settings.merged import resolve
 from polyjudge.gates import MeanGate, NoGate, PerCriterionGate
 from polyjudge.llm.request import Abilities
 from polyjudge.metrics import agreement

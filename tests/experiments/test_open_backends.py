@@ -8,7 +8,7 @@ import pytest
 
 from polyjudge.errors import ConfigError, ModelError
 from polyjudge.experiments.assemble import open_backends
-from polyjudge.experiments.config import RunConfig
+from polyjudge.experiments.settings.config import RunConfig
 
 ADDRESS = "http://127.0.0.1:9/v1"
 OPENAI = "https://api.openai.com/v1"

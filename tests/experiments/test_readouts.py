@@ -16,12 +16,12 @@ from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.records import Prediction
 from polyjudge.domain.scale import Continuous, Ordinal
 from polyjudge.errors import ConfigError, CriteriaError
-from polyjudge.experiments.config import RunConfig
 from polyjudge.experiments.events import Event, Noted
 from polyjudge.experiments.judge_file import dump_judge, read_judge
 from polyjudge.experiments.judges import readout_name
-from polyjudge.experiments.lost import lost_lines
-from polyjudge.experiments.settings import resolve
+from polyjudge.experiments.score.lost import lost_lines
+from polyjudge.experiments.settings.config import RunConfig
+from polyjudge.experiments.settings.merged import resolve
 from polyjudge.llm.backends.scripted import Scripted
 from polyjudge.llm.request import Abilities, Reply, Request
 

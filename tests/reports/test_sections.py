@@ -14,7 +14,7 @@ import pytest
 
 import polyjudge
 from polyjudge.datasets.load import load
-from polyjudge.experiments.finished import read_finished
+from polyjudge.experiments.optimize.finished import read_finished
 from polyjudge.experiments.report.front import front_section
 from polyjudge.experiments.report.material import Material, read_material
 from polyjudge.experiments.report.run import run_page

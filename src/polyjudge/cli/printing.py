@@ -10,17 +10,17 @@ import click
 from polyjudge.counting import many
 from polyjudge.experiments.check import Check, CriterionCheck
 from polyjudge.experiments.costs import billed, cost_text, remedy, total_text, unpriced
-from polyjudge.experiments.diagnose import Diagnosed
-from polyjudge.experiments.diagnosis_page import verdict_lines
-from polyjudge.experiments.outcome import COLUMNS, outcome_rows
+from polyjudge.experiments.diagnose.page import verdict_lines
+from polyjudge.experiments.diagnose.verb import Diagnosed
+from polyjudge.experiments.optimize.outcome import COLUMNS, outcome_rows
+from polyjudge.experiments.optimize.result import Run
+from polyjudge.experiments.optimize.summary import PAPER_NOTE, account_lines, warnings
 from polyjudge.experiments.plan import PlannedRole
 from polyjudge.experiments.report.verb import FILE as REPORT
-from polyjudge.experiments.result import Run
-from polyjudge.experiments.scores import Scores
+from polyjudge.experiments.score.scores import Scores
 from polyjudge.experiments.simulated import notice
 from polyjudge.experiments.study.plan import StudyPlan
 from polyjudge.experiments.study.run import StudyResult
-from polyjudge.experiments.summary import PAPER_NOTE, account_lines, warnings
 from polyjudge.experiments.tables.render import lines
 from polyjudge.reports.say import figure, table_text
 from polyjudge.runs import codec

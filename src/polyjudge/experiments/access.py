@@ -10,9 +10,9 @@ from pathlib import Path
 from polyjudge.datasets.tables import is_there
 from polyjudge.errors import ConfigError
 from polyjudge.experiments.assemble import models_of, open_backends
-from polyjudge.experiments.config import RunConfig
 from polyjudge.experiments.costs import tariffs_of
 from polyjudge.experiments.events import Counted, Noted, Observer
+from polyjudge.experiments.settings.config import RunConfig
 from polyjudge.experiments.simulated import notice, simulated
 from polyjudge.llm.accounts import Accounts
 from polyjudge.llm.budget import Budget

@@ -15,9 +15,9 @@ from polyjudge.domain.layout import AUTO, Layout
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.engine import Setup
 from polyjudge.errors import ConfigError, ModelError
-from polyjudge.experiments.config import STAGES, RunConfig
-from polyjudge.experiments.gating import check_ratings, gate_of
 from polyjudge.experiments.judges import layouts_of, open_judge, open_readout, readout_name
+from polyjudge.experiments.optimize.gating import check_ratings, gate_of
+from polyjudge.experiments.settings.config import STAGES, RunConfig
 from polyjudge.experiments.simulated import simulated
 from polyjudge.gates import Gate
 from polyjudge.judge.measure import primary_metric

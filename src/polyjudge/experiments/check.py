@@ -18,11 +18,11 @@ from polyjudge.domain.layout import AUTO
 from polyjudge.experiments.access import open_client
 from polyjudge.experiments.assemble import assemble, leaks_of, split_of
 from polyjudge.experiments.bridge import run
-from polyjudge.experiments.config import PER_CRITERION, RunConfig
 from polyjudge.experiments.costs import priced
 from polyjudge.experiments.events import unwatched
 from polyjudge.experiments.plan import PlannedRole, plan_of
-from polyjudge.experiments.settings import resolve
+from polyjudge.experiments.settings.config import PER_CRITERION, RunConfig
+from polyjudge.experiments.settings.merged import resolve
 from polyjudge.experiments.simulated import notice
 from polyjudge.judge.measure import levels, primary_metric, rater_matrix, ratings
 from polyjudge.llm.request import Backend

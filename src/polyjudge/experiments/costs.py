@@ -8,8 +8,8 @@ from importlib.util import find_spec
 
 from polyjudge.errors import ConfigError
 from polyjudge.experiments.assemble import models_of
-from polyjudge.experiments.config import RunConfig
 from polyjudge.experiments.plan import PlannedRole
+from polyjudge.experiments.settings.config import RunConfig
 from polyjudge.llm.accounts import RoleAccount
 from polyjudge.llm.models import reached_by_address
 from polyjudge.llm.money import NoPrice, Price, Tariff

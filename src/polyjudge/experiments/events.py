@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from polyjudge.diagnosis.observed import StepMeters
 from polyjudge.domain.records import Step
-from polyjudge.experiments.choice import Choice
+from polyjudge.experiments.optimize.choice import Choice
 from polyjudge.experiments.plan import PlannedRole
 
 

@@ -22,8 +22,8 @@ from polyjudge.domain.layout import PACKING, is_packing, layout, packed, packing
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.scale import Categorical, Scale, show
 from polyjudge.errors import ConfigError, CriteriaError
-from polyjudge.experiments.config import Parameters
-from polyjudge.experiments.faults import told
+from polyjudge.experiments.settings.config import Parameters
+from polyjudge.experiments.settings.faults import told
 from polyjudge.llm.request import Sampling
 
 T = TypeVar("T")

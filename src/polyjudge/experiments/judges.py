@@ -8,7 +8,7 @@ from dataclasses import replace
 from polyjudge.domain.layout import AUTO, Layout, layout
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.errors import ConfigError
-from polyjudge.experiments.config import RunConfig
+from polyjudge.experiments.settings.config import RunConfig
 from polyjudge.judge.expected import ExpectedReadout
 from polyjudge.judge.predict import Judge
 from polyjudge.judge.readout import Readout

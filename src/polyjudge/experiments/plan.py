@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from polyjudge.domain.dataset import Split
 from polyjudge.domain.layout import Layout
 from polyjudge.engine import Setup
-from polyjudge.experiments.config import DIAGNOSTIC, RunConfig
+from polyjudge.experiments.settings.config import DIAGNOSTIC, RunConfig
 
 # Four characters a token is the usual rule of thumb for English; it is an estimate and called one.
 CHARACTERS_A_TOKEN = 4

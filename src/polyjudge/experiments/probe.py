@@ -13,9 +13,9 @@ from polyjudge.domain.example import Example
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.errors import CallFailed, ModelError
 from polyjudge.experiments.assemble import House, assemble
-from polyjudge.experiments.config import Parameters, RunConfig
 from polyjudge.experiments.events import Noted, Observer
-from polyjudge.experiments.settings import Settings
+from polyjudge.experiments.settings.config import Parameters, RunConfig
+from polyjudge.experiments.settings.merged import Settings
 from polyjudge.judge.predict import Judge
 from polyjudge.llm.client import Client
 from polyjudge.llm.request import Message, Reply, Request, Sampling

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from polyjudge.domain.dataset import Dataset
-from polyjudge.experiments.outcome import Outcome
+from polyjudge.experiments.optimize.outcome import Outcome
 from polyjudge.llm.request import SIMULATED, Asker
 
 

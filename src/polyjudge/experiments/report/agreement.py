@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from polyjudge.experiments.outcome import Comparison
-from polyjudge.experiments.predictions import matrix_of, people_of
+from polyjudge.experiments.optimize.outcome import Comparison
+from polyjudge.experiments.optimize.predictions import matrix_of, people_of
 from polyjudge.experiments.report.material import Material
 from polyjudge.metrics import agreement, ceilings, uncertainty
 from polyjudge.metrics.levels import Matrix

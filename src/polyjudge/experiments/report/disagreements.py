@@ -11,7 +11,7 @@ import numpy as np
 
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.scale import Categorical, Continuous, Scale, show
-from polyjudge.experiments.predictions import RowScores, matrix_of
+from polyjudge.experiments.optimize.predictions import RowScores, matrix_of
 from polyjudge.experiments.report.material import Material
 from polyjudge.metrics.levels import Matrix, Vector
 from polyjudge.reports.chart import Chart

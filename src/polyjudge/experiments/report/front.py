@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from polyjudge.counting import many
-from polyjudge.experiments.archive import Archive, Archived
+from polyjudge.experiments.optimize.archive import Archive, Archived
 from polyjudge.experiments.report.material import Material
 from polyjudge.metrics import pareto
 from polyjudge.metrics.levels import Matrix

@@ -13,12 +13,12 @@ from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.dataset import Dataset
 from polyjudge.domain.records import Reading, Step
 from polyjudge.errors import DataError
-from polyjudge.experiments.archive import Archive
-from polyjudge.experiments.choice import Choice
-from polyjudge.experiments.finished import FinishedRun
 from polyjudge.experiments.judge_file import JudgeFile
-from polyjudge.experiments.outcome import Outcome
-from polyjudge.experiments.predictions import RowScores, read_row_scores
+from polyjudge.experiments.optimize.archive import Archive
+from polyjudge.experiments.optimize.choice import Choice
+from polyjudge.experiments.optimize.finished import FinishedRun
+from polyjudge.experiments.optimize.outcome import Outcome
+from polyjudge.experiments.optimize.predictions import RowScores, read_row_scores
 from polyjudge.llm.accounts import RoleAccount
 from polyjudge.metrics import agreement
 from polyjudge.registry import lookup

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from polyjudge.experiments.optimize.summary import PAPER_NOTE, warnings
 from polyjudge.experiments.report.agreement import agreement_section
 from polyjudge.experiments.report.course import course_section, instructions_section
 from polyjudge.experiments.report.disagreements import disagreements_section
@@ -12,7 +13,6 @@ from polyjudge.experiments.report.material import Material
 from polyjudge.experiments.report.meters import meters_section
 from polyjudge.experiments.report.spending import settings_section, spending_section
 from polyjudge.experiments.simulated import notice
-from polyjudge.experiments.summary import PAPER_NOTE, warnings
 from polyjudge.reports.page import Fact, Page, Section
 from polyjudge.reports.say import figure, signed, span
 from polyjudge.version import __version__

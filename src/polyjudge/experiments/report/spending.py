@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from polyjudge.experiments.choice import COLUMNS, Choice
 from polyjudge.experiments.costs import cost_text, total_text
+from polyjudge.experiments.optimize.choice import COLUMNS, Choice
 from polyjudge.experiments.report.material import Material
 from polyjudge.llm.accounts import RoleAccount
 from polyjudge.reports.categories import stacked

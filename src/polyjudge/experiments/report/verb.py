@@ -10,7 +10,7 @@ from pathlib import Path
 from polyjudge.datasets.load import Data
 from polyjudge.domain.dataset import Dataset
 from polyjudge.errors import DataError, InputError
-from polyjudge.experiments.finished import read_finished
+from polyjudge.experiments.optimize.finished import read_finished
 from polyjudge.experiments.report.material import read_material
 from polyjudge.experiments.report.run import run_page
 from polyjudge.experiments.report.study import study_page

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.records import Reading, Step
-from polyjudge.experiments.readings import reading_of
+from polyjudge.experiments.optimize.readings import reading_of
 from polyjudge.experiments.study.file import Study
 from polyjudge.experiments.study.plan import PICKED_BY, partner_of, retests, validated
 from polyjudge.experiments.study.ready import Ready

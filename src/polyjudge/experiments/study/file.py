@@ -10,9 +10,9 @@ from typing import Any
 
 from polyjudge.datasets.problems import Problems, clipped, nearest
 from polyjudge.errors import ConfigError
-from polyjudge.experiments.config import CIRCUMSTANCES
-from polyjudge.experiments.settings import resolve
-from polyjudge.experiments.sources import from_file, merge
+from polyjudge.experiments.settings.config import CIRCUMSTANCES
+from polyjudge.experiments.settings.merged import resolve
+from polyjudge.experiments.settings.sources import from_file, merge
 
 SECTIONS = ("study", "axes", "options")
 KEYS = ("data", "models", "recipe", "seeds", "retests")

@@ -8,8 +8,8 @@ from itertools import product
 from typing import Any
 
 from polyjudge.errors import ConfigError
-from polyjudge.experiments.config import digest8
-from polyjudge.experiments.settings import Settings, resolve
+from polyjudge.experiments.settings.config import digest8
+from polyjudge.experiments.settings.merged import Settings, resolve
 from polyjudge.experiments.study.file import Study, Value
 from polyjudge.runs.codec import line
 

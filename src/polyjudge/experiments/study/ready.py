@@ -9,9 +9,9 @@ from polyjudge.datasets.load import load
 from polyjudge.domain.dataset import Dataset
 from polyjudge.errors import ConfigError, InputError
 from polyjudge.experiments.assemble import House, assemble, models_of
-from polyjudge.experiments.config import RunConfig
-from polyjudge.experiments.keeping import identity_of
+from polyjudge.experiments.optimize.keeping import identity_of
 from polyjudge.experiments.plan import test_readings
+from polyjudge.experiments.settings.config import RunConfig
 from polyjudge.experiments.simulated import simulated
 from polyjudge.experiments.study.grid import Cell
 from polyjudge.llm.client import Client

@@ -14,11 +14,11 @@ from polyjudge.domain.records import Step
 from polyjudge.errors import ConfigError, TooManyUnscored
 from polyjudge.experiments.access import open_client
 from polyjudge.experiments.bridge import run
-from polyjudge.experiments.config import digest8
 from polyjudge.experiments.events import CellEnded, Event, InCell, Noted, Observer, StudyPlanned, unwatched
-from polyjudge.experiments.optimize import carry_out
+from polyjudge.experiments.optimize.verb import carry_out
 from polyjudge.experiments.probe import probed
 from polyjudge.experiments.report.verb import report_study
+from polyjudge.experiments.settings.config import digest8
 from polyjudge.experiments.study.extras import combined, judged_again, judged_on_validation
 from polyjudge.experiments.study.file import Study, read_study
 from polyjudge.experiments.study.grid import Cell, cells
