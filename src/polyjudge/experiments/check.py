@@ -9,24 +9,23 @@ from pathlib import Path
 from typing import Any
 
 from polyjudge.audits.annotators import Annotators, annotators, verdict
-from polyjudge.counting import many
 from polyjudge.datasets.load import Criteria, Data, load
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.dataset import Dataset, Split
 from polyjudge.domain.example import Example
-from polyjudge.domain.layout import AUTO
 from polyjudge.experiments.access import open_client
 from polyjudge.experiments.assemble import assemble, leaks_of, split_of
 from polyjudge.experiments.bridge import run
 from polyjudge.experiments.costs import priced
 from polyjudge.experiments.events import unwatched
+from polyjudge.experiments.optimize.gating import blind_spots
 from polyjudge.experiments.plan import PlannedRole, plan_of
-from polyjudge.experiments.settings.config import PER_CRITERION, RunConfig
+from polyjudge.experiments.settings.config import RunConfig
 from polyjudge.experiments.settings.merged import resolve
 from polyjudge.experiments.simulated import notice
 from polyjudge.judge.measure import levels, primary_metric, rater_matrix, ratings
 from polyjudge.llm.request import Backend
-from polyjudge.metrics import agreement, ceilings, power, uncertainty
+from polyjudge.metrics import agreement, ceilings, power
 
 # A floor is shown where a constant judge reaches one; correlations have none.
 FLOOR_METRICS = ("mae", "off_by_one", "accuracy")
@@ -175,20 +174,8 @@ def _check(config: RunConfig, dataset: Dataset, parts: Split, roles: tuple[Plann
         detectable=shown.mean,
         assumptions=shown.assumptions,
         roles=roles,
-        notes=(*dataset.notes, *_blind(config, criteria, parts.validation)),
+        notes=(*dataset.notes, *blind_spots(config, criteria, parts.validation)),
     )
-
-
-def _blind(config: RunConfig, criteria: tuple[Criterion, ...], validation: tuple[Example, ...]) -> list[str]:
-    """What the validation rows cannot decide, because no interval can be given on them."""
-    people = ratings(criteria, validation)
-    units = len(set(people.documents or range(len(validation))))
-    watched = ["the gate cannot see that a criterion gets credibly worse"] if config.gate == PER_CRITERION else []
-    watched += ["layout auto cannot see that a layout is"] if config.layout == AUTO else []
-    if units >= uncertainty.FEWEST_CLUSTERS or not watched:
-        return []
-    few = f"the validation rows are of {many(units, people.unit)}, too few for intervals"
-    return [f"{few} ({uncertainty.FEWEST_CLUSTERS} are needed): {', and '.join(watched)}"]
 
 
 def _criterion(criterion: Criterion, examples: tuple[Example, ...], metric: str, detectable: float) -> CriterionCheck:

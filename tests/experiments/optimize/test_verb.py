@@ -205,6 +205,16 @@ def test_the_default_folder_is_named_by_data_model_and_settings(place: Path) -> 
     assert first.path != other.path
 
 
+def test_a_run_says_what_its_validation_rows_could_not_decide(place: Path) -> None:
+    data = rated({"clarity": FIVE}, documents=16)
+    events: list[Event] = []
+    done = fitted(data, Recorder(by_chance(data)), observer=events.append, recipe="sound", steps=1)
+    blind = "he validation rows are of 4 documents, too few for intervals (5 are needed): "
+    assert any(isinstance(event, Noted) and blind in event.text for event in events)
+    for file in ("summary.md", "report.html"):
+        assert blind in (done.path / file).read_text("utf-8"), file
+
+
 def test_what_happens_is_told_in_order(place: Path) -> None:
     data = rated({"clarity": FIVE})
     data.rows[3]["clarity_0"] = ""

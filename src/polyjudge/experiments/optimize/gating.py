@@ -1,12 +1,15 @@
-"""Which gate a run has, and whether it can decide anything: by the metric, the scales, the readout and the ratings."""
+"""Which gate a run has, and what it can decide: by the metric, the scales, the readout and the ratings."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 
+from polyjudge.counting import many
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.dataset import Split
+from polyjudge.domain.example import Example
+from polyjudge.domain.layout import AUTO
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.errors import ConfigError
 from polyjudge.experiments.settings.config import PER_CRITERION, RunConfig
@@ -14,6 +17,7 @@ from polyjudge.gates import Gate, MeanGate, NoGate, PerCriterionGate
 from polyjudge.judge.measure import levels, own_metric, primary_metric, ratings
 from polyjudge.judge.readout import Readout
 from polyjudge.metrics import agreement
+from polyjudge.metrics.uncertainty import FEWEST_CLUSTERS
 
 
 def gate_of(config: RunConfig, prompt: JudgePrompt, readout: Readout, primary: str) -> Gate:
@@ -57,6 +61,18 @@ def check_ratings(config: RunConfig, prompt: JudgePrompt, parts: Split) -> None:
                 f"so that {name} is undefined and nothing could be accepted; rate more rows, choose another "
                 f"--split-seed, leave the criterion out, or use --gate none"
             )
+
+
+def blind_spots(config: RunConfig, criteria: Sequence[Criterion], validation: Sequence[Example]) -> list[str]:
+    """What the validation rows cannot decide, because no interval can be given on them."""
+    people = ratings(criteria, validation)
+    units = len(set(people.documents or range(len(validation))))
+    watched = ["the gate cannot see that a criterion gets credibly worse"] if config.gate == PER_CRITERION else []
+    watched += ["layout auto cannot see that a layout is"] if config.layout == AUTO else []
+    if units >= FEWEST_CLUSTERS or not watched:
+        return []
+    few = f"the validation rows are of {many(units, people.unit)}, too few for intervals"
+    return [f"{few} ({FEWEST_CLUSTERS} are needed): {', and '.join(watched)}"]
 
 
 def sensible_metrics(criteria: Sequence[Criterion], readout: Readout) -> tuple[str, ...]:

@@ -34,6 +34,7 @@ from polyjudge.experiments.optimize.archive import archive
 from polyjudge.experiments.optimize.auto import choose
 from polyjudge.experiments.optimize.choice import Choice
 from polyjudge.experiments.optimize.finished import ORIGIN
+from polyjudge.experiments.optimize.gating import blind_spots
 from polyjudge.experiments.optimize.in_order import InOrder
 from polyjudge.experiments.optimize.keeping import (
     default_folder,
@@ -177,7 +178,7 @@ async def _settled(house: House, config: RunConfig, client: Client, observer: Ob
 
 
 def _announce(folder: RunFolder, config: RunConfig, house: House, client: Client, observer: Observer) -> LeakReport:
-    for note in house.dataset.notes:
+    for note in (*house.dataset.notes, *blind_spots(config, house.prompt.criteria, house.split.validation)):
         observer(Noted(note))
     if config.protocol == "paper":
         observer(
@@ -290,4 +291,6 @@ async def _test(
     folder.write(PREDICTIONS, "".join(f"{codec.line(row)}\n" for row in rows))
     changed = fitted != house.prompt
     found = compare(house.metric, house.prompt.criteria, house.split.test, initial, final, changed=changed)
+    blind = [f"{spot[0].upper()}{spot[1:]}." for spot in blind_spots(config, fitted.criteria, house.split.validation)]
+    found = replace(found, notes=(*found.notes, *blind))
     return marked(untried(found, steps), house.simulated, unrelated=not house.dataset.simulated)

@@ -46,7 +46,7 @@ def agreement_section(run: Material) -> Section:
         "agreement",
         "Agreement with people",
         (
-            paragraphs([told, *(f"Of the data: {note}." for note in run.notes)]),
+            paragraphs([told, *(f"Of the data: {note}." for note in run.notes), *outcome.notes]),
             _chart(run, sides, floors),
             _table(run, sides, floors),
             paragraphs([_context(run, floors)], "soft"),
