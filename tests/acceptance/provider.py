@@ -31,6 +31,8 @@ class Provider:
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    # A run opens its connections at once; what exceeds the default of 5 may wait for minutes to be taken.
+    request_queue_size = 256
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A caller that was killed leaves a broken connection, which is no news."""

@@ -80,14 +80,15 @@ def test_every_block_has_a_kind_and_every_excuse_is_known():
 def test_every_command_exists_with_its_options(block):
     for words in commands(block):
         command: click.Command = polyjudge
-        context = click.Context(polyjudge, info_name="polyjudge")
+        # A command keeps the help option of the first context that it meets.
+        context = click.Context(polyjudge, info_name="polyjudge", **polyjudge.context_settings)
         rest = [word for word in words[1:] if not word.startswith((">", "|"))]
         while isinstance(command, click.Group):
             name = rest.pop(0)
             found = command.get_command(context, name)
             assert found is not None, f"{block.where}: no command {name!r}"
             command = found
-        command.make_context(command.name, rest)
+        command.make_context(command.name, rest, parent=context)
 
 
 @pytest.mark.parametrize("block", [b for b in ALL if b.why == "run by scripts/demo"], ids=lambda b: b.where)
