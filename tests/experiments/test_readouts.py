@@ -112,7 +112,7 @@ def test_a_run_keeps_the_distributions_of_its_predictions_and_says_what_was_lost
     critique_asked = (tmp_path / "run" / "steps.jsonl").read_text("utf-8")
     assert '"distributions":{"clarity":{"1":0.0' in critique_asked
     note = "Token probability that fell on no label of the scale, left out of the scores: clarity 20%."
-    assert done.outcome.notes == (note,)
+    assert done.outcome.notes[0] == note
     assert note in (tmp_path / "run" / "summary.md").read_text("utf-8")
 
 
