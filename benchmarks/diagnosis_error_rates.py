@@ -67,7 +67,7 @@ def verdicts(number: int, base: str, change: str, parts: tuple[str, ...]) -> dic
             steps=6,
             batch=2,
             seed=number,
-            readout="integer",
+            scoring="json",
             layout="solo" if MODES[number % len(MODES)] == "ST" else "joint",
             output=Path(folder) / "run",
         )

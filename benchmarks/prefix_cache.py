@@ -26,7 +26,7 @@ from polyjudge.datasets.summeval import rubric
 from polyjudge.domain.example import Example
 from polyjudge.domain.layout import layout
 from polyjudge.domain.prompt import JudgePrompt
-from polyjudge.experiments.judges import open_judge, open_readout
+from polyjudge.experiments.judges import open_judge, open_scoring
 from polyjudge.llm.backends.weights import smollm2
 from polyjudge.llm.models import open_backend
 from polyjudge.llm.request import Abilities, Backend, Reply, Request, Sampling
@@ -109,9 +109,9 @@ def rows(count: int, tokens: int) -> tuple[JudgePrompt, tuple[Example, ...]]:
 async def measured(address: str, name: str, prompt: JudgePrompt, examples: Sequence[Example]) -> Counting:
     backend = open_backend(MODEL, base_url=address, environment={}, folder=Path("/"))
     counting, role = Counting(backend), Role("judge", MODEL, Sampling(0.0, 24))
-    readout = open_readout("integer", prompt, role, structured=True)
+    scoring = open_scoring("json", prompt, role, structured=True)
     used = layout(name, prompt.names)
-    judge = open_judge(readout, used, prompt, role, counting, re_asks=0, max_concurrency=1)
+    judge = open_judge(scoring, used, prompt, role, counting, re_asks=0, max_concurrency=1)
     try:
         for example in examples:
             counting.item = example.id

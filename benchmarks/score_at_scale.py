@@ -30,7 +30,7 @@ criteria:
   - {name: clarity, scale: [1, 5], instruction: Rate from 1 to 5.}
   - {name: warmth, scale: [1, 5], instruction: Rate from 1 to 5.}
 layout: joint
-readout: integer
+scoring: json
 model: scripted/script.yaml
 parameters: {temperature: 0.0, max_tokens: 64}
 lineage: {}

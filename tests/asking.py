@@ -12,9 +12,9 @@ from polyjudge.domain.example import Example
 from polyjudge.domain.layout import layout
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.scale import Ordinal, Scale
-from polyjudge.judge.integer import IntegerReadout
+from polyjudge.judge.json_scoring import JsonScoring
 from polyjudge.judge.predict import Judge
-from polyjudge.judge.readout import Readout
+from polyjudge.judge.scoring import Scoring
 from polyjudge.llm.request import Request, Sampling
 from polyjudge.llm.role import Role
 from polyjudge.optimizers.asking import Stage
@@ -89,12 +89,12 @@ def judge_of(
     names: Sequence[str] = NAMES,
     *,
     layout_name: str = "joint",
-    readout: Readout | None = None,
+    scoring: Scoring | None = None,
     temperature: float = 0.0,
     seed: int = 0,
 ) -> Judge:
     role = Role("judge", "script/judge", Sampling(temperature, 256), seed)
-    return Judge(asker, role, layout(layout_name, names), readout or IntegerReadout())
+    return Judge(asker, role, layout(layout_name, names), scoring or JsonScoring())
 
 
 def textgrad_of(

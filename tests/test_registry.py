@@ -11,10 +11,10 @@ import pytest
 
 from polyjudge import registry
 from polyjudge.errors import ConfigError
-from polyjudge.judge.cloze import ClozeReadout
-from polyjudge.judge.expected import ExpectedReadout
-from polyjudge.judge.integer import IntegerReadout
-from polyjudge.judge.yesno import YesNoReadout
+from polyjudge.judge.cloze import ClozeScoring
+from polyjudge.judge.expected import ExpectedScoring
+from polyjudge.judge.json_scoring import JsonScoring
+from polyjudge.judge.yes_no import YesNoScoring
 from polyjudge.optimizers.textgrad import TextGrad
 
 ROWS = [(kind, name) for kind, table in registry.TABLES.items() for name in table]
@@ -34,15 +34,15 @@ def test_every_row_is_among_the_names(kind: str, name: str) -> None:
     assert len(set(registry.names(kind))) == len(registry.names(kind))
 
 
-def test_readouts_call_themselves_by_their_row() -> None:
-    assert isclass(registry.lookup("readouts", "integer"))
-    assert registry.lookup("readouts", "integer") is IntegerReadout
-    assert registry.lookup("readouts", "cloze") is ClozeReadout
+def test_scoring_methods_call_themselves_by_their_row() -> None:
+    assert isclass(registry.lookup("scoring", "json"))
+    assert registry.lookup("scoring", "json") is JsonScoring
+    assert registry.lookup("scoring", "cloze") is ClozeScoring
     assert registry.lookup("optimizers", "textgrad") is TextGrad
-    assert registry.lookup("readouts", "expected") is ExpectedReadout
-    assert registry.lookup("readouts", "yesno") is YesNoReadout
-    readouts = (IntegerReadout(), ExpectedReadout(), YesNoReadout(), ClozeReadout({}))
-    assert {readout.name for readout in readouts} == set(registry.TABLES["readouts"])
+    assert registry.lookup("scoring", "expected") is ExpectedScoring
+    assert registry.lookup("scoring", "yes-no") is YesNoScoring
+    methods = (JsonScoring(), ExpectedScoring(), YesNoScoring(), ClozeScoring({}))
+    assert {method.name for method in methods} == set(registry.TABLES["scoring"])
 
 
 @pytest.mark.parametrize("kind", registry.TABLES)

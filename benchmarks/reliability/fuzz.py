@@ -3,7 +3,8 @@
     python -m benchmarks.reliability.fuzz [--count 100000] [--seed 0] [--short]
 
 A reply is a good one, a good one with damage, one that quotes foreign scores beside its own, one that states no score
-(refusals, error texts, ranges, templates, values off the scale), or rubbish. Each goes through all readouts, through
+(refusals, error texts, ranges, templates, values off the scale), or rubbish. Each goes through all scoring methods,
+through
 the readers of texts and instructions, and, wrapped in a damaged chat completion, through the reader of the wire.
 
 A score is called made up when it is off the scale, when its value stands nowhere in the reply, when the reply states
@@ -30,12 +31,12 @@ from polyjudge.domain.layout import layout
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.scale import Categorical, Ordinal
 from polyjudge.errors import PolyjudgeError, ReplyError
-from polyjudge.judge.cloze import ClozeReadout
-from polyjudge.judge.expected import ExpectedReadout
-from polyjudge.judge.integer import IntegerReadout
+from polyjudge.judge.cloze import ClozeScoring
+from polyjudge.judge.expected import ExpectedScoring
+from polyjudge.judge.json_scoring import JsonScoring
 from polyjudge.judge.predict import Judge
-from polyjudge.judge.readout import Readout
-from polyjudge.judge.yesno import YesNoReadout
+from polyjudge.judge.scoring import Scoring
+from polyjudge.judge.yes_no import YesNoScoring
 from polyjudge.llm.backends import OpenOptions
 from polyjudge.llm.backends.endpoint import open_endpoint
 from polyjudge.llm.backends.failures import error_in_reply
@@ -200,7 +201,7 @@ def stands(criterion: Criterion, score: float, text: str) -> bool:
 def check_integer(one: Case, found: Findings) -> dict[str, float]:
     """What the strict reader makes of a reply."""
     try:
-        scores = dict(IntegerReadout().read(Reply(one.text, "stop"), PROMPT).scores)
+        scores = dict(JsonScoring().read(Reply(one.text, "stop"), PROMPT).scores)
     except ReplyError:
         scores = {}
     for name, score in scores.items():
@@ -219,24 +220,24 @@ def check_integer(one: Case, found: Findings) -> dict[str, float]:
 
 def check_probabilities(text: str, random: Random, found: Findings) -> None:
     reply = Reply(text, "stop", tokens=tokens_of(text, random))
-    cloze = ClozeReadout({c.name: c.words for c in CRITERIA})
-    readouts: tuple[tuple[Readout, JudgePrompt], ...] = (
-        (ExpectedReadout(), PROMPT), (cloze, ORDINAL), (YesNoReadout(), PROMPT.only(("fluency",)))
+    cloze = ClozeScoring({c.name: c.words for c in CRITERIA})
+    methods: tuple[tuple[Scoring, JudgePrompt], ...] = (
+        (ExpectedScoring(), PROMPT), (cloze, ORDINAL), (YesNoScoring(), PROMPT.only(("fluency",)))
     )  # fmt: skip
-    for readout, prompt in readouts:
+    for scoring, prompt in methods:
         try:
-            read = readout.read(reply, prompt)
+            read = scoring.read(reply, prompt)
         except ReplyError:
             continue
         for criterion in prompt.criteria:
             score = read.scores.get(criterion.name)
             if score is None:
                 continue
-            good = on_scale(criterion, score) if readout.on_scale else math.isfinite(score)
-            found.require(good, f"{readout.name}: score off its scale", (criterion.name, score, text))
+            good = on_scale(criterion, score) if scoring.on_scale else math.isfinite(score)
+            found.require(good, f"{scoring.name}: score off its scale", (criterion.name, score, text))
             shares = read.distributions.get(criterion.name)
             total = math.fsum(shares.values()) if shares else 1.0
-            found.require(abs(total - 1) < 1e-9, f"{readout.name}: shares that do not add up", (total, text))
+            found.require(abs(total - 1) < 1e-9, f"{scoring.name}: shares that do not add up", (total, text))
 
 
 def check_texts(text: str, found: Findings) -> None:
@@ -289,7 +290,7 @@ def check_counting(cases: list[Case], found: Findings) -> None:
         marks = re.findall(r"<\d+>", request.messages[0].content)
         return Reply(by_example[marks[-1]].text, "stop")
 
-    judge = Judge(ScriptedAsker(reply), Role("judge", "m", Sampling()), layout("joint", NAMES), IntegerReadout(), 1)
+    judge = Judge(ScriptedAsker(reply), Role("judge", "m", Sampling()), layout("joint", NAMES), JsonScoring(), 1)
     examples = [Example(mark, {"text": mark}, None, {}) for mark in by_example]
     predictions = asyncio.run(judge.evaluate(PROMPT, examples))
     for one, prediction in zip(cases, predictions, strict=True):
@@ -306,7 +307,7 @@ def check_counting(cases: list[Case], found: Findings) -> None:
 
 def readable(text: str, prompt: JudgePrompt) -> set[str]:
     try:
-        return set(IntegerReadout().read(Reply(text, "stop"), prompt).scores)
+        return set(JsonScoring().read(Reply(text, "stop"), prompt).scores)
     except ReplyError:
         return set()
 

@@ -27,7 +27,7 @@ from benchmarks.reliability.findings import Findings, main
 import polyjudge
 from polyjudge.errors import PolyjudgeError
 from polyjudge.experiments.judge_file import read_judge
-from polyjudge.judge.integer import IntegerReadout
+from polyjudge.judge.json_scoring import JsonScoring
 from polyjudge.llm.request import Request
 
 NAMES = ("fluency", "depth")
@@ -192,7 +192,7 @@ def check_prompts(model: Model, rows: Sequence[dict[str, str]], texts: set[str],
     material = {(row["note"], row["summary"]) for row in rows}
     frames: dict[str, set[str]] = {}
     for request in model.asked:
-        said = request.messages[-1].content.removesuffix(f"\n\n{IntegerReadout().reminder}")
+        said = request.messages[-1].content.removesuffix(f"\n\n{JsonScoring().reminder}")
         inside, outside = fenced_parts(said)
         if request.role != "judge":
             found.count("prompts of the other roles")
@@ -226,8 +226,8 @@ def one(folder: Path, random: Random, found: Findings) -> None:
     model, rows = Model(random), rows_of(random)
     backends = {"hostile/m": polyjudge.Scripted(model, identity="here")}
     mode, layout = random.choice(("SSS", "SSC", "CCC")), random.choice(("joint", "solo"))
-    gate, readout = random.choice(("none", "per-criterion")), "integer"
-    options = {"mode": mode, "layout": layout, "gate": gate, "readout": readout, "steps": STEPS, "batch": 2}
+    gate, scoring = random.choice(("none", "per-criterion")), "json"
+    options = {"mode": mode, "layout": layout, "gate": gate, "scoring": scoring, "steps": STEPS, "batch": 2}
     told: list[str] = []
     run = polyjudge.optimize(
         rows, criteria=criteria_of(), output=folder / "run", model="hostile/m", backends=backends,

@@ -28,12 +28,12 @@ TABLES: Mapping[str, Mapping[str, str]] = MappingProxyType(
         ),
         # Data named FAMILY/REST; a function of the rest.
         "families": MappingProxyType({"simulated": "polyjudge.simulation.data:simulated"}),
-        "readouts": MappingProxyType(
+        "scoring": MappingProxyType(
             {
-                "integer": "polyjudge.judge.integer:IntegerReadout",
-                "expected": "polyjudge.judge.expected:ExpectedReadout",
-                "yesno": "polyjudge.judge.yesno:YesNoReadout",
-                "cloze": "polyjudge.judge.cloze:ClozeReadout",
+                "json": "polyjudge.judge.json_scoring:JsonScoring",
+                "expected": "polyjudge.judge.expected:ExpectedScoring",
+                "yes-no": "polyjudge.judge.yes_no:YesNoScoring",
+                "cloze": "polyjudge.judge.cloze:ClozeScoring",
             }
         ),
         "optimizers": MappingProxyType({"textgrad": "polyjudge.optimizers.textgrad:TextGrad"}),

@@ -28,7 +28,7 @@ inputs: {message: Message}
 document: writer
 id: id
 reply_begins: The writer feels
-readout: cloze
+scoring: cloze
 criteria:
   - {name: joy, scale: [0, 3], instruction: How much joy?, words: [happy, glad, pleased]}
   - {name: fear, scale: [0, 3], instruction: How much fear?, words: [afraid, worried, scared]}
@@ -119,7 +119,7 @@ def address(smollm2: Path) -> Iterator[str]:
 
 def test_the_same_run_over_http_with_one_model_for_all_roles(address: str, tmp_path: Path) -> None:
     place = prepared(tmp_path)
-    command = [*OPTIMIZE, *over(address), "--readout", "integer", "--mode", "CCC", "--output", "run"]
+    command = [*OPTIMIZE, *over(address), "--scoring", "json", "--mode", "CCC", "--output", "run"]
     result = place.run(*command)
     assert result.code == 0, result
     first, second = (json.loads(line) for line in place.lines("run"))
@@ -146,7 +146,7 @@ def test_the_judge_fitted_over_http_scores_as_the_embedded_one(address: str, tmp
     place = prepared(tmp_path)
     script(place, names=("joy", "fear"))
     writers = ["--optimizer-model", MODEL, "--gate", "none"]
-    writers += ["--readout", "cloze", "--layout", "joint"]
+    writers += ["--scoring", "cloze", "--layout", "joint"]
     result = place.run(*OPTIMIZE, *over(address), *writers, "--output", "run")
     assert result.code == 0, result
     _, step = (json.loads(line) for line in place.lines("run"))

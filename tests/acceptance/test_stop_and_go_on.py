@@ -55,7 +55,7 @@ def judging(folder: Path) -> Workplace:
     """A workplace with a judge file over the script."""
     place = prepared(folder)
     head, _, criteria = (place.folder / "criteria.yaml").read_text("utf-8").partition("criteria:")
-    own = f"polyjudge: 1\nlayout: solo\nreadout: integer\nmodel: {MODEL}\n"
+    own = f"polyjudge: 1\nlayout: solo\nscoring: json\nmodel: {MODEL}\n"
     place.write("judge.yaml", f"{own}{head}criteria:{criteria}")
     return place
 

@@ -73,7 +73,7 @@ def rubrics(draw: st.DrawFn) -> Rubric:
         document=draw(st.none() | columns),
         id=draw(st.none() | columns),
         reply_begins=draw(st.just("") | texts),
-        readout=draw(st.none() | st.sampled_from(["integer", "cloze"])),
+        scoring=draw(st.none() | st.sampled_from(["json", "cloze"])),
         split=draw(st.none() | columns),
     )
 
@@ -156,7 +156,7 @@ def test_defaults_come_from_the_name_and_the_scale() -> None:
         "Rate from 0 to 1.",
     ]
     assert rubric.criteria[2].scale == Continuous(0.0, 1.0)
-    assert (rubric.document, rubric.id, rubric.split, rubric.readout) == (None, None, None, None)
+    assert (rubric.document, rubric.id, rubric.split, rubric.scoring) == (None, None, None, None)
 
 
 def test_unquoted_yes_no_and_numbers_are_labels_of_text() -> None:
@@ -166,8 +166,8 @@ def test_unquoted_yes_no_and_numbers_are_labels_of_text() -> None:
 
 
 def test_the_keys_of_another_reader_are_passed_over_when_it_says_so() -> None:
-    mapping = parse_yaml(BASE + "layout: solo\nreadout: own\n", "judge.yaml")
-    assert rubric_from(mapping, "judge.yaml", also=("layout", "readout")).names == ("fluency",)
+    mapping = parse_yaml(BASE + "layout: solo\nscoring: own\n", "judge.yaml")
+    assert rubric_from(mapping, "judge.yaml", also=("layout", "scoring")).names == ("fluency",)
     with pytest.raises(CriteriaError, match="unknown key 'layout'"):
         rubric_from(mapping, "judge.yaml")
 
@@ -188,7 +188,7 @@ BAD = {
     "unknown key": (BASE + "documnet: x\n", ["'documnet'", "did you mean 'document'"]),
     "unknown far key": (BASE + "zzz: x\n", ["'zzz'", "known are task, inputs"]),
     "document a list": (BASE + "document: [x]\n", ["document", "not text"]),
-    "readout": (BASE + "readout: clozet\n", ["readout", "'clozet'", "integer, expected, yesno, cloze"]),
+    "scoring": (BASE + "scoring: clozet\n", ["scoring", "'clozet'", "json, expected, yes-no, cloze"]),
     "no criteria": (BASE.partition("criteria:")[0], ["criteria", "missing"]),
     "criteria a mapping": (BASE.partition("criteria:")[0] + "criteria: {a: b}", ["criteria", "no list"]),
     "criterion a text": (BASE + "  - fluency2\n", ["criteria[1]", "'fluency2'"]),

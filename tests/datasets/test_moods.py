@@ -93,7 +93,7 @@ def test_criteria_file_fits_the_ratings(moods_rows: list[dict[str, str]], moods_
     columns = set(moods_rows[0])
     assert set(moods_criteria["inputs"]) | {moods_criteria["document"], moods_criteria["id"]} <= columns
     assert tuple(criterion["name"] for criterion in moods_criteria["criteria"]) == EMOTIONS
-    assert moods_criteria["readout"] == "cloze"
+    assert moods_criteria["scoring"] == "cloze"
     assert moods_criteria["reply_begins"] == "The writer feels"
     for criterion in moods_criteria["criteria"]:
         low, high = criterion["scale"]

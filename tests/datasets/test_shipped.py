@@ -32,7 +32,7 @@ def test_every_shipped_row_is_rated_on_every_criterion(name: str) -> None:
 
 def test_moods_brings_word_sets_and_the_cloze() -> None:
     rubric = moods_rubric()
-    assert rubric.readout == "cloze"
+    assert rubric.scoring == "cloze"
     assert rubric.reply_begins
     assert all(criterion.words for criterion in rubric.criteria)
     assert load("moods").rubric == rubric

@@ -1,4 +1,4 @@
-"""Names become the objects of a run: parts, samplers, readout, gate, models."""
+"""Names become the objects of a run: parts, samplers, scoring, gate, models."""
 
 from __future__ import annotations
 
@@ -112,16 +112,16 @@ def test_each_role_has_its_own_model_and_parameters() -> None:
 
 
 @pytest.mark.parametrize(
-    ("model", "readout", "wanted"),
-    [("local/smollm2-135m", "auto", "cloze"), ("openai/x", "auto", "expected"), ("local/x", "integer", "integer")],
+    ("model", "scoring", "wanted"),
+    [("local/smollm2-135m", "auto", "cloze"), ("openai/x", "auto", "expected"), ("local/x", "json", "json")],
 )
-def test_auto_is_the_data_s_wish_for_the_embedded_model_only(model: str, readout: str, wanted: str) -> None:
-    assert house(load("moods"), model=model, readout=readout).judge.readout.name == wanted
+def test_auto_is_the_data_s_wish_for_the_embedded_model_only(model: str, scoring: str, wanted: str) -> None:
+    assert house(load("moods"), model=model, scoring=scoring).judge.scoring.name == wanted
 
 
-def test_a_readout_that_the_endpoint_cannot_give_is_refused() -> None:
+def test_a_scoring_that_the_endpoint_cannot_give_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"'cloze' cannot be used with 'test/judge'.*token probabilities"):
-        house(load("moods"), ScriptedAsker(lambda request: ""), readout="cloze")
+        house(load("moods"), ScriptedAsker(lambda request: ""), scoring="cloze")
 
 
 @pytest.mark.parametrize(
@@ -155,18 +155,18 @@ def test_a_gate_without_meaning_on_a_scale_is_refused_and_others_are_named() -> 
 
 def test_sensible_metrics_are_those_that_apply_everywhere() -> None:
     found = house(dataset({"share": SHARE, "clarity": FIVE}))
-    assert sensible_metrics(found.prompt.criteria, found.judge.readout) == (
+    assert sensible_metrics(found.prompt.criteria, found.judge.scoring) == (
         "spearman",
         "kendall",
         "pearson",
         "mae",
         "rmse",
     )
-    assert sensible_metrics(house(dataset({"a": FIVE})).prompt.criteria, judge_of(ASKER).readout) == tuple(
+    assert sensible_metrics(house(dataset({"a": FIVE})).prompt.criteria, judge_of(ASKER).scoring) == tuple(
         name for name in agreement.names() if name != "primary"
     )
-    cloze = house(load("moods"), readout="cloze")
-    assert sensible_metrics(cloze.prompt.criteria, cloze.judge.readout) == ("spearman", "kendall", "pearson")
+    cloze = house(load("moods"), scoring="cloze")
+    assert sensible_metrics(cloze.prompt.criteria, cloze.judge.scoring) == ("spearman", "kendall", "pearson")
 
 
 def test_the_paper_s_protocol_overlaps_and_says_so_and_the_sealed_one_does_not() -> None:

@@ -99,7 +99,7 @@ def judges(draw: st.DrawFn) -> JudgeFile:
         draw(st.sampled_from([None, "street"])),
         draw(st.sampled_from([None, "id"])),
         draw(text),
-        draw(st.sampled_from(["integer", "expected", "cloze"])),
+        draw(st.sampled_from(["json", "expected", "cloze"])),
         None,
     )
     extra = body_extra(draw(st.sampled_from([{}, {"reasoning": {"effort": "low"}, "stop": ["\n", "yes"]}])))
@@ -107,7 +107,7 @@ def judges(draw: st.DrawFn) -> JudgeFile:
         rubric,
         "openai/gpt-4o-mini",
         draw(st.sampled_from(["joint", "solo"])),
-        str(rubric.readout),
+        str(rubric.scoring),
         Sampling(draw(st.sampled_from([None, 0.0, 0.3, 2.0])), draw(st.integers(1, 9000)), extra),
         draw(st.booleans()),
         shown,
@@ -137,7 +137,7 @@ def test_what_is_written_is_read_back(tmp_path_factory: pytest.TempPathFactory, 
 def test_a_nasty_instruction_survives(nasty: str, tmp_path: Path) -> None:
     criterion = Criterion("clarity", Ordinal(1, 5), nasty, nasty, ("clarity",))
     judge = JudgeFile(
-        Rubric(nasty, (("letter", "Letter"),), (criterion,), readout="integer"), "a/b", "joint", "integer", Sampling()
+        Rubric(nasty, (("letter", "Letter"),), (criterion,), scoring="json"), "a/b", "joint", "json", Sampling()
     )
     assert read_back(judge, tmp_path) == judge
 
@@ -157,9 +157,9 @@ def test_several_raters_of_a_demonstration_become_the_rating_that_was_shown(tmp_
 
 def test_labels_stand_as_labels_in_the_file(tmp_path: Path) -> None:
     tone = Criterion("tone", Categorical(("warm", "1", "none")), "", "Say it.", ("tone",))
-    rubric = Rubric("Judge.", (("letter", "Letter"),), (tone,), readout="integer")
+    rubric = Rubric("Judge.", (("letter", "Letter"),), (tone,), scoring="json")
     shown = tuple(Example(f"r{k}", {"letter": "x"}, None, {"tone": (float(k),)}) for k in range(3))
-    judge = JudgeFile(rubric, "a/b", "joint", "integer", Sampling(), demonstrations=shown)
+    judge = JudgeFile(rubric, "a/b", "joint", "json", Sampling(), demonstrations=shown)
     content = parse_yaml(dump_judge(judge), "judge.yaml")
     assert [one["ratings"]["tone"] for one in content["demonstrations"]] == ["warm", "1", "none"]
     assert read_back(judge, tmp_path) == judge
@@ -168,15 +168,15 @@ def test_labels_stand_as_labels_in_the_file(tmp_path: Path) -> None:
 def test_a_person_can_read_it(tmp_path: Path) -> None:
     instruction = "Rate from 1 to 5.\nGive 1 to a letter that nobody understands.\nGive 5 to one that a child does."
     criterion = Criterion("clarity", Ordinal(1, 5), "Can it be understood?", instruction, ("clarity",))
-    rubric = Rubric("Judge the letter.", (("letter", "Letter"),), (criterion,), "street", "id", readout="integer")
-    judge = JudgeFile(rubric, "openai/gpt-4o-mini", "joint", "integer", Sampling(0.0, 256), lineage={"seed": 0})
+    rubric = Rubric("Judge the letter.", (("letter", "Letter"),), (criterion,), "street", "id", scoring="json")
+    judge = JudgeFile(rubric, "openai/gpt-4o-mini", "joint", "json", Sampling(0.0, 256), lineage={"seed": 0})
     assert dump_judge(judge) == (
         "polyjudge: 1\n"
         "task: Judge the letter.\n"
         "inputs: {letter: Letter}\n"
         "document: street\n"
         "id: id\n"
-        "readout: integer\n"
+        "scoring: json\n"
         "criteria:\n"
         "- name: clarity\n"
         "  definition: Can it be understood?\n"
@@ -203,7 +203,7 @@ def test_a_file_written_by_hand_needs_little(tmp_path: Path) -> None:
         "utf-8",
     )
     judge = read_judge(path)
-    assert (judge.layout, judge.readout, judge.structured) == ("joint", "integer", True)
+    assert (judge.layout, judge.scoring, judge.structured) == ("joint", "json", True)
     assert judge.sampling == Sampling(0.0, 256)
     assert (judge.demonstrations, judge.lineage) == ((), {})
     assert judge.prompt.instructions == {"clarity": "Rate from 1 to 5."}

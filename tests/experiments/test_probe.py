@@ -133,7 +133,7 @@ def test_probabilities_that_do_not_come_make_auto_read_integers(tmp_path: Path) 
         assert sum(words in note and "read as integers" in note for note in notes) == 1
         asked = [one for one in server.received if "logprobs" in one.body]
         assert len(asked) == 1
-        assert "readout: integer" in (tmp_path / str(number) / "run" / "judge.yaml").read_text("utf-8")
+        assert "scoring: json" in (tmp_path / str(number) / "run" / "judge.yaml").read_text("utf-8")
 
 
 def test_a_model_that_none_of_its_hosts_serves_so_is_read_as_integers(tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ def test_a_model_that_none_of_its_hosts_serves_so_is_read_as_integers(tmp_path: 
 
 
 @pytest.mark.parametrize("refused", [(), ("top_logprobs",)])
-def test_probabilities_that_a_named_readout_needs_are_an_error(tmp_path: Path, refused: tuple[str, ...]) -> None:
-    with pytest.raises(ModelError, match=r"readout 'expected' needs; use --readout integer, or .*--samples K"):
-        run(tmp_path, refused, readout="expected")
+def test_probabilities_that_a_named_scoring_needs_are_an_error(tmp_path: Path, refused: tuple[str, ...]) -> None:
+    with pytest.raises(ModelError, match=r"scoring 'expected' needs; use --scoring json, or .*--samples K"):
+        run(tmp_path, refused, scoring="expected")
     assert not (tmp_path / "run" / "steps.jsonl").exists()

@@ -74,18 +74,18 @@ def test_a_replay_is_the_same_run_and_asks_nothing(model: str) -> None:
     assert {path.name: path.read_bytes() for path in again.path.iterdir() if path.is_file()} == held
 
 
-def test_each_layout_and_readout_works(model: str) -> None:
+def test_each_layout_and_scoring_works(model: str) -> None:
     for layout in ("joint", "solo", "fork", "auto"):
         run, _ = fitted(model, layout=layout, steps=1)
         assert all(row.coverage == 1 for row in run.outcome.criteria)
-    for readout in ("integer", "expected", "yesno"):
-        run, _ = fitted(model, readout=readout, layout="solo", steps=1)
+    for scoring in ("json", "expected", "yes-no"):
+        run, _ = fitted(model, scoring=scoring, layout="solo", steps=1)
         assert all(row.coverage == 1 for row in run.outcome.criteria)
 
 
 def test_unreadable_replies_are_asked_again_and_counted(place: Path) -> None:
     (place / "mute.toml").write_text(f"{WORLD}[judge]\nunreadable = 0.4\n")
-    run, _ = fitted("simulated/mute.toml", steps=1, re_asks=1, readout="integer")
+    run, _ = fitted("simulated/mute.toml", steps=1, re_asks=1, scoring="json")
     assert all(0.3 < row.coverage < 1 for row in run.outcome.criteria)
 
 
@@ -124,7 +124,7 @@ def test_on_other_data_the_notice_says_that_scores_and_ratings_are_unrelated(mod
 def test_simulated_data_mark_a_result_of_any_model(model: str) -> None:
     data = rated(dict.fromkeys(("fluency", "relevance", "coherence", "consistency"), FIVE))
     recorder = Recorder(by_chance(data))
-    run = polyjudge.optimize(model, model=JUDGE, backends={JUDGE: recorder.backend}, steps=1, readout="integer")
+    run = polyjudge.optimize(model, model=JUDGE, backends={JUDGE: recorder.backend}, steps=1, scoring="json")
     assert run.outcome.simulated == ("data simulated-small",)
     assert run.outcome.verdict.startswith("SIMULATED: ")
 

@@ -1,4 +1,4 @@
-"""The cloze readout against arithmetic by hand."""
+"""The cloze scoring method against arithmetic by hand."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.scale import Categorical, Ordinal
 from polyjudge.errors import ReplyError
-from polyjudge.judge.cloze import LOGPROBS, ClozeReadout
+from polyjudge.judge.cloze import LOGPROBS, ClozeScoring
 from polyjudge.llm.request import Abilities, Reply, Request, TokenChoice
 from polyjudge.testing.asking import ScriptedAsker
 
@@ -25,7 +25,7 @@ law = settings(deadline=None, max_examples=60)
 WORDS = {"anger": ("angry", "furious"), "joy": ("happy", "joyful"), "fear": ("afraid",)}
 CRITERIA = tuple(Criterion(n, Ordinal(0, 3), instruction=f"How much {n}?", words=w) for n, w in WORDS.items())
 PROMPT = JudgePrompt("Read the text.", prompt_of().inputs, CRITERIA, reply_begins="The writer feels")
-READOUT = ClozeReadout.of(PROMPT, structured=True)
+SCORING = ClozeScoring.of(PROMPT, structured=True)
 ABLE = Abilities(logprobs=LOGPROBS, begins=True)
 
 
@@ -35,7 +35,7 @@ def reply(probabilities: dict[str, float]) -> Reply:
 
 
 def test_a_score_is_the_log_share_of_a_criterions_words() -> None:
-    scores = READOUT.read(
+    scores = SCORING.read(
         reply({" angry": 0.20, "Furious": 0.05, " happy": 0.30, " joyf": 0.10, " afraid": 0.10, " the": 0.25}), PROMPT
     ).scores
     assert scores == {
@@ -47,9 +47,9 @@ def test_a_score_is_the_log_share_of_a_criterions_words() -> None:
 
 def test_the_share_is_among_all_criteria_also_when_one_is_asked_alone() -> None:
     found = reply({" angry": 0.2, " happy": 0.6})
-    alone = READOUT.read(found, PROMPT.only(("anger",))).scores
+    alone = SCORING.read(found, PROMPT.only(("anger",))).scores
     assert alone == {"anger": pytest.approx(math.log(0.25))}
-    assert alone["anger"] == READOUT.read(found, PROMPT).scores["anger"]
+    assert alone["anger"] == SCORING.read(found, PROMPT).scores["anger"]
 
 
 @pytest.mark.parametrize(
@@ -69,18 +69,18 @@ def test_the_share_is_among_all_criteria_also_when_one_is_asked_alone() -> None:
     ],
 )
 def test_a_token_counts_if_it_is_a_word_or_a_long_beginning_of_one(token: str, counts: bool) -> None:
-    found = READOUT.read(reply({token: 0.3, " happy": 0.3}), PROMPT).scores
+    found = SCORING.read(reply({token: 0.3, " happy": 0.3}), PROMPT).scores
     assert ("anger" in found) is counts
 
 
 def test_words_that_are_not_among_the_tokens_leave_their_criterion_unscored() -> None:
-    assert set(READOUT.read(reply({" happy": 0.3, " the": 0.5}), PROMPT).scores) == {"joy"}
+    assert set(SCORING.read(reply({" happy": 0.3, " the": 0.5}), PROMPT).scores) == {"joy"}
     with pytest.raises(ReplyError, match="no word of the criteria"):
-        READOUT.read(reply({" the": 0.5}), PROMPT)
+        SCORING.read(reply({" the": 0.5}), PROMPT)
     with pytest.raises(ReplyError, match="no token probabilities"):
-        READOUT.read(Reply("angry"), PROMPT)
+        SCORING.read(Reply("angry"), PROMPT)
     with pytest.raises(ReplyError, match="no token probabilities"):
-        READOUT.read(Reply("angry", tokens=(TokenChoice("angry", -0.1),)), PROMPT)
+        SCORING.read(Reply("angry", tokens=(TokenChoice("angry", -0.1),)), PROMPT)
 
 
 @law
@@ -88,14 +88,14 @@ def test_words_that_are_not_among_the_tokens_leave_their_criterion_unscored() ->
     st.dictionaries(st.sampled_from([w for words in WORDS.values() for w in words]), st.floats(1e-9, 1), min_size=1)
 )
 def test_scores_are_at_most_zero_and_their_shares_sum_to_one(probabilities: dict[str, float]) -> None:
-    scores = READOUT.read(reply(probabilities), PROMPT).scores
+    scores = SCORING.read(reply(probabilities), PROMPT).scores
     assert all(score <= 0 for score in scores.values())
     assert math.isclose(sum(math.exp(score) for score in scores.values()), 1, rel_tol=1e-9)
 
 
 def test_the_question_begins_the_reply_and_wants_one_token() -> None:
     asker = ScriptedAsker(lambda request: reply({" angry": 0.5, " happy": 0.3, " afraid": 0.2}), ABLE)
-    judge = judge_of(asker, tuple(WORDS), readout=READOUT)
+    judge = judge_of(asker, tuple(WORDS), scoring=SCORING)
     found = asyncio.run(judge.predict(PROMPT, row(1)))
     (request,) = asker.asked
     assert [message.role for message in request.messages] == ["user", "assistant"]
@@ -104,8 +104,8 @@ def test_the_question_begins_the_reply_and_wants_one_token() -> None:
     assert request.messages[0].content.endswith("How much anger?\nHow much joy?\nHow much fear?")
     assert (request.sampling.max_tokens, request.top_logprobs, request.schema) == (1, LOGPROBS, "")
     assert found.scores["anger"] == pytest.approx(math.log(0.5))
-    assert not READOUT.on_scale
-    assert READOUT.spoken(CRITERIA[0], found.scores["anger"]) == "a strength of 50% among all the criteria"
+    assert not SCORING.on_scale
+    assert SCORING.spoken(CRITERIA[0], found.scores["anger"]) == "a strength of 50% among all the criteria"
 
 
 def test_a_criterion_out_of_reach_is_unscored_after_bounded_re_asks() -> None:
@@ -113,7 +113,7 @@ def test_a_criterion_out_of_reach_is_unscored_after_bounded_re_asks() -> None:
         return reply({" angry": 0.5, " happy": 0.3})
 
     asker = ScriptedAsker(answer, ABLE)
-    found = asyncio.run(judge_of(asker, tuple(WORDS), readout=READOUT).predict(PROMPT, row(1)))
+    found = asyncio.run(judge_of(asker, tuple(WORDS), scoring=SCORING).predict(PROMPT, row(1)))
     assert found.unscored == ("fear",)
     assert len(asker.asked) <= 3
 
@@ -138,7 +138,7 @@ def test_a_criterion_out_of_reach_is_unscored_after_bounded_re_asks() -> None:
     ],
 )
 def test_it_says_why_it_cannot_be_used(prompt: JudgePrompt, able: Abilities, words: str) -> None:
-    refusal = ClozeReadout.of(prompt, structured=False).refusal(prompt, able)
+    refusal = ClozeScoring.of(prompt, structured=False).refusal(prompt, able)
     assert re.search(words, refusal)
 
 
@@ -152,6 +152,6 @@ def test_what_any_criterion_lacks_is_told_at_once_also_when_each_is_asked_alone(
         ),
     ):
         prompt = replace(PROMPT, criteria=criteria)
-        readout = ClozeReadout.of(prompt, structured=False)
+        scoring = ClozeScoring.of(prompt, structured=False)
         for name in prompt.names:
-            assert told in readout.refusal(prompt.only((name,)), ABLE)
+            assert told in scoring.refusal(prompt.only((name,)), ABLE)

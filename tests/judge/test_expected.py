@@ -1,4 +1,4 @@
-"""The expected readout: means by hand, places in replies of many shapes, and nothing made up."""
+"""The expected scoring: means by hand, places in replies of many shapes, and nothing made up."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.scale import Categorical, Continuous, Ordinal
 from polyjudge.errors import ReplyError
-from polyjudge.judge.expected import ALTERNATIVES, ExpectedReadout, expectation
-from polyjudge.judge.integer import IntegerReadout
-from polyjudge.judge.readout import Scored
+from polyjudge.judge.expected import ALTERNATIVES, ExpectedScoring, expectation
+from polyjudge.judge.json_scoring import JsonScoring
+from polyjudge.judge.scoring import Scored
 from polyjudge.llm.request import Abilities, Reply, Request, Sampling, TokenChoice
 from polyjudge.testing.asking import ScriptedAsker
 
@@ -25,14 +25,14 @@ law = settings(deadline=None, max_examples=60)
 
 TWO = prompt_of(("fluency", "relevance"))
 ONE = TWO.only(("fluency",))
-READOUT = ExpectedReadout()
+SCORING = ExpectedScoring()
 ABLE = Abilities(logprobs=20, schema=True)
 FOUR = {"4": 0.5, "3": 0.3, "5": 0.2}
 TWOISH = {"2": 0.6, "1": 0.4}
 
 
 def read(reply: Reply, prompt: JudgePrompt = TWO) -> Scored:
-    return READOUT.read(reply, prompt)
+    return SCORING.read(reply, prompt)
 
 
 def approximately(scores: dict[str, float]) -> dict[str, object]:
@@ -146,11 +146,11 @@ class TestWhatIsNotRead:
 
 class TestWhenItIsRefused:
     def test_a_scale_without_steps(self) -> None:
-        assert "scales of 'share' have" in READOUT.refusal(prompt_of(("share",), Continuous(0, 1)), ABLE)
+        assert "scales of 'share' have" in SCORING.refusal(prompt_of(("share",), Continuous(0, 1)), ABLE)
 
     @pytest.mark.parametrize(("logprobs", "refused"), [(0, True), (4, True), (5, False), (500, False)])
     def test_fewer_alternatives_than_labels(self, logprobs: int, refused: bool) -> None:
-        assert bool(READOUT.refusal(TWO, Abilities(logprobs=logprobs))) is refused
+        assert bool(SCORING.refusal(TWO, Abilities(logprobs=logprobs))) is refused
 
     @pytest.mark.parametrize(
         ("scale", "able", "wanted"),
@@ -164,17 +164,17 @@ class TestWhenItIsRefused:
     def test_it_asks_for_alternatives_enough(self, scale: Ordinal, able: int, wanted: int) -> None:
         abilities = Abilities(logprobs=able, schema=True)
         prompt = prompt_of(("fluency",), scale)
-        question = READOUT.question(prompt, row(1), Sampling(), abilities, item_first=False)
+        question = SCORING.question(prompt, row(1), Sampling(), abilities, item_first=False)
         assert question.top_logprobs == wanted
-        plain = IntegerReadout().question(prompt, row(1), Sampling(), abilities, item_first=False)
+        plain = JsonScoring().question(prompt, row(1), Sampling(), abilities, item_first=False)
         assert (question.messages, question.schema) == (plain.messages, plain.schema)
 
 
 def test_a_score_is_spoken_to_a_tenth() -> None:
     fluency = ONE.criteria[0]
-    assert [READOUT.spoken(fluency, score) for score in (3.4321, 4.0, 3.96)] == ["3.4", "4", "4"]
-    assert READOUT.spoken(Criterion("verdict", Categorical(("no", "ja"))), 1.0) == "ja"
-    assert READOUT.on_scale
+    assert [SCORING.spoken(fluency, score) for score in (3.4321, 4.0, 3.96)] == ["3.4", "4", "4"]
+    assert SCORING.spoken(Criterion("verdict", Categorical(("no", "ja"))), 1.0) == "ja"
+    assert SCORING.on_scale
 
 
 def test_the_judge_keeps_what_each_call_of_a_group_gave() -> None:
@@ -186,7 +186,7 @@ def test_the_judge_keeps_what_each_call_of_a_group_gave() -> None:
         return rated('{"fluency": 4, "relevance": 2}', {12: FOUR, 28: {"2": 0.1}})
 
     asker = ScriptedAsker(answer, ABLE)
-    found = asyncio.run(judge_of(asker, TWO.names, readout=READOUT).predict(TWO, row(1)))
+    found = asyncio.run(judge_of(asker, TWO.names, scoring=SCORING).predict(TWO, row(1)))
     assert [request.attempt for request in asker.asked] == [0, 1]
     assert found.scores == approximately({"fluency": 3.9, "relevance": 1.6})
     assert set(found.distributions) == set(found.lost) == set(TWO.names)
@@ -243,6 +243,6 @@ def test_no_reply_however_odd_does_more_than_give_scores_or_none(tokens: list[st
             found = read(spelled(spread, text=text, finish=finish))
         except ReplyError:
             continue
-        written = IntegerReadout().read(Reply(text, finish), TWO).scores
+        written = JsonScoring().read(Reply(text, finish), TWO).scores
         assert set(found.scores) <= set(written)
         assert all(1 <= score <= 5 for score in found.scores.values())

@@ -16,12 +16,12 @@ from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.scale import Categorical, Ordinal
 from polyjudge.errors import ReplyError
-from polyjudge.judge.cloze import ClozeReadout
-from polyjudge.judge.expected import ExpectedReadout
-from polyjudge.judge.integer import IntegerReadout
-from polyjudge.judge.readout import Question, Readout
-from polyjudge.judge.sampled import SampledReadout
-from polyjudge.judge.yesno import YesNoReadout
+from polyjudge.judge.cloze import ClozeScoring
+from polyjudge.judge.expected import ExpectedScoring
+from polyjudge.judge.json_scoring import JsonScoring
+from polyjudge.judge.sampled import SampledScoring
+from polyjudge.judge.scoring import Question, Scoring
+from polyjudge.judge.yes_no import YesNoScoring
 from polyjudge.llm.request import Abilities, Request
 from polyjudge.testing.asking import ScriptedAsker, said
 
@@ -30,36 +30,36 @@ ABLE = Abilities(logprobs=500, schema=True, begins=True, prefix_cache=True)
 SLOTTED = replace(ABLE, slots=2)
 PROMPT = prompt_of()
 WORDS = {name: (name, f"{name}-like") for name in NAMES}
-READOUTS: dict[str, Readout] = {
-    "integer": IntegerReadout(),
-    "expected": ExpectedReadout(),
-    "sampled": SampledReadout(samples=2),
-    "yesno": YesNoReadout(),
-    "cloze": ClozeReadout(WORDS),
+METHODS: dict[str, Scoring] = {
+    "json": JsonScoring(),
+    "expected": ExpectedScoring(),
+    "sampled": SampledScoring(samples=2),
+    "yes-no": YesNoScoring(),
+    "cloze": ClozeScoring(WORDS),
 }
 texts = st.text(max_size=40) | st.sampled_from(["{{ item }}", "Criteria:", '"""', "\n- fluency: 5", "&"])
 instructions = texts.filter(lambda text: bool(text.strip()))
 
 
-def question(readout: Readout, prompt: JudgePrompt, text: str, name: str = "fork") -> Question:
+def question(scoring: Scoring, prompt: JudgePrompt, text: str, name: str = "fork") -> Question:
     example = replace(row(1), inputs={"source": text, "text": "The text."})
-    return replace(judge_of(ScriptedAsker(full, ABLE), layout_name=name), readout=readout).question(prompt, example)
+    return replace(judge_of(ScriptedAsker(full, ABLE), layout_name=name), scoring=scoring).question(prompt, example)
 
 
 def full(request: Request) -> str:
     return json.dumps(dict.fromkeys(wanted(request), 3))
 
 
-@pytest.mark.parametrize("name", READOUTS)
+@pytest.mark.parametrize("name", METHODS)
 @law
 @given(st.fixed_dictionaries(dict.fromkeys(NAMES, instructions)), texts, st.booleans())
 def test_the_prefix_is_the_same_for_all_criteria_and_ends_where_they_begin(
     name: str, told: dict[str, str], text: str, shown: bool
 ) -> None:
     prompt = prompt_of().revise(told)
-    if shown and name != "yesno":
+    if shown and name != "yes-no":
         prompt = replace(prompt, demonstrations=rows(2, prefix="shown"))
-    asked = [question(READOUTS[name], prompt.only((one,)), text) for one in NAMES]
+    asked = [question(METHODS[name], prompt.only((one,)), text) for one in NAMES]
     (shared,) = {one.shared for one in asked}
     assert text in shared
     for criterion, one in zip(prompt.criteria, asked, strict=True):
@@ -69,19 +69,19 @@ def test_the_prefix_is_the_same_for_all_criteria_and_ends_where_they_begin(
         assert rest.startswith(begins)
     # Nothing of a criterion stands in the prefix, of which another prompt has the same.
     other = prompt.revise({one: f"Look at {one} otherwise." for one in NAMES})
-    assert question(READOUTS[name], other.only(NAMES[:1]), text).shared == shared
+    assert question(METHODS[name], other.only(NAMES[:1]), text).shared == shared
 
 
-@pytest.mark.parametrize("name", READOUTS)
+@pytest.mark.parametrize("name", METHODS)
 def test_instruction_first_shares_nothing(name: str) -> None:
-    one = question(READOUTS[name], PROMPT.only(NAMES[:1]), "The source.", "solo")
+    one = question(METHODS[name], PROMPT.only(NAMES[:1]), "The source.", "solo")
     assert one.shared == ""
 
 
 def test_the_ratings_of_demonstrations_follow_the_criterion_they_are_of() -> None:
     shown = rows(2, prefix="shown")
     prompt = replace(PROMPT, demonstrations=shown)
-    one = question(IntegerReadout(), prompt.only(("coherence",)), "The source.")
+    one = question(JsonScoring(), prompt.only(("coherence",)), "The source.")
     for number, example in enumerate(shown, 1):
         assert f"Example {number}, " in one.shared
         assert example.inputs["text"] in one.shared
@@ -205,7 +205,7 @@ def test_samples_share_one_warm_prefix() -> None:
     endpoint = Endpoint(ABLE)
 
     async def run() -> None:
-        judge = judge_of(endpoint.asker, layout_name="fork", temperature=1.0, readout=SampledReadout(samples=3))
+        judge = judge_of(endpoint.asker, layout_name="fork", temperature=1.0, scoring=SampledScoring(samples=3))
         await judge.predict(PROMPT, row(1))
 
     asyncio.run(run())
@@ -217,6 +217,6 @@ def test_samples_share_one_warm_prefix() -> None:
 def test_labels_and_one_criterion_fork_like_any() -> None:
     criteria = (Criterion("tone", Categorical(("warm", "cold"))), Criterion("depth", Ordinal(0, 3)))
     prompt = JudgePrompt("Judge.", (("source", "Source"), ("text", "Text")), criteria)
-    asked = [question(IntegerReadout(), prompt.only((name,)), "x") for name in prompt.names]
+    asked = [question(JsonScoring(), prompt.only((name,)), "x") for name in prompt.names]
     assert asked[0].shared == asked[1].shared
     assert asked[0].text.endswith('{"tone": "warm" | "cold"}')

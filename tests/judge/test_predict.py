@@ -15,8 +15,8 @@ from polyjudge.domain.layout import Layout, layout
 from polyjudge.domain.records import Prediction
 from polyjudge.domain.scale import Categorical, Continuous
 from polyjudge.errors import BudgetSpent, ProviderGone, ReplyError
-from polyjudge.judge.cloze import ClozeReadout
-from polyjudge.judge.integer import IntegerReadout
+from polyjudge.judge.cloze import ClozeScoring
+from polyjudge.judge.json_scoring import JsonScoring
 from polyjudge.judge.predict import Judge
 from polyjudge.judge.render import rating_prompt
 from polyjudge.llm.request import Abilities, Reply, Request, Sampling
@@ -59,7 +59,7 @@ def test_a_criterion_missing_from_a_joint_reply_is_asked_for_alone() -> None:
     found = predict(asker)
     assert coordinates(asker) == [(NAMES, 0), (("coherence",), 1)]
     alone = rating_prompt(PROMPT.only(("coherence",)), ROW)
-    assert said(asker.asked[1]) == f"{alone}\n\n{IntegerReadout().reminder}"
+    assert said(asker.asked[1]) == f"{alone}\n\n{JsonScoring().reminder}"
     assert [call.group for call in found.calls] == [NAMES, ("coherence",)]
     assert found.scores == {"fluency": 4.0, "coherence": 3.0, "relevance": 2.0, "consistency": 1.0}
 
@@ -77,7 +77,7 @@ def test_a_wholly_unreadable_reply_is_asked_for_again_with_a_reminder() -> None:
     found = predict(asker)
     assert coordinates(asker) == [(NAMES, 0), (NAMES, 1), (NAMES, 2)]
     first, *later = [said(request) for request in asker.asked]
-    assert later == [f"{first}\n\n{IntegerReadout().reminder}"] * 2
+    assert later == [f"{first}\n\n{JsonScoring().reminder}"] * 2
     assert len({request.key("here") for request in asker.asked}) == 3
     assert found.scores == dict.fromkeys(NAMES, 5.0)
     assert [call.reply for call in found.calls] == [full(asker.asked[2], 5)]
@@ -190,9 +190,9 @@ def test_replies_are_held_to_a_schema_where_that_is_offered() -> None:
     schema = json.loads(asker.asked[0].schema)
     assert schema["required"] == list(NAMES)
     assert schema["properties"]["fluency"] == {"type": "integer", "enum": [1, 2, 3, 4, 5]}
-    for readout, able in ((IntegerReadout(), Abilities()), (IntegerReadout(structured=False), Abilities(schema=True))):
+    for scoring, able in ((JsonScoring(), Abilities()), (JsonScoring(structured=False), Abilities(schema=True))):
         asker = ScriptedAsker(full, able)
-        predict(asker, readout=readout)
+        predict(asker, scoring=scoring)
         assert asker.asked[0].schema == ""
 
 
@@ -200,23 +200,23 @@ def test_the_schema_allows_what_the_scales_allow() -> None:
     criteria = (Criterion("share", Continuous(0, 1)), Criterion("verdict", Categorical(("no", "ja"))))
     prompt = replace(PROMPT, criteria=criteria)
     able = Abilities(schema=True)
-    question = IntegerReadout.of(prompt, True).question(prompt, ROW, Sampling(), able, item_first=False)
+    question = JsonScoring.of(prompt, True).question(prompt, ROW, Sampling(), able, item_first=False)
     properties = json.loads(question.schema)["properties"]
     assert properties == {"share": {"type": "number"}, "verdict": {"type": "string", "enum": ["no", "ja"]}}
 
 
 def test_a_score_is_spoken_as_people_write_it() -> None:
-    assert IntegerReadout().spoken(PROMPT.criteria[0], 4.0) == "4"
-    assert IntegerReadout().spoken(Criterion("verdict", Categorical(("no", "ja"))), 1.0) == "ja"
-    assert IntegerReadout().refusal(PROMPT, Abilities()) == ""
-    assert IntegerReadout().on_scale
+    assert JsonScoring().spoken(PROMPT.criteria[0], 4.0) == "4"
+    assert JsonScoring().spoken(Criterion("verdict", Categorical(("no", "ja"))), 1.0) == "ja"
+    assert JsonScoring().refusal(PROMPT, Abilities()) == ""
+    assert JsonScoring().on_scale
 
 
 def test_what_can_only_bring_the_same_answer_is_not_asked_again() -> None:
     words = dict.fromkeys(NAMES, ("word",))
     asker = ScriptedAsker(lambda request: Reply("no token probabilities"))
     role = Role("judge", "scripted/judge", Sampling(temperature=0.0))
-    judge = Judge(asker, role, layout("joint", NAMES), ClozeReadout(words))
+    judge = Judge(asker, role, layout("joint", NAMES), ClozeScoring(words))
     prompt = replace(PROMPT, reply_begins="The writer feels")
     assert asyncio.run(judge.predict(prompt, ROW)).unscored == NAMES
     assert len(asker.asked) == 1

@@ -15,7 +15,7 @@ from tests.asking import judge_of, prompt_of, row
 from polyjudge.domain.records import Call, Prediction
 from polyjudge.domain.scale import Categorical, Continuous, Ordinal
 from polyjudge.judge.pooling import pooled
-from polyjudge.judge.sampled import SampledReadout
+from polyjudge.judge.sampled import SampledScoring
 from polyjudge.llm.request import Abilities, Request
 from polyjudge.testing.asking import ScriptedAsker
 
@@ -78,7 +78,7 @@ def test_the_judge_asks_for_samples_of_their_own() -> None:
         return json.dumps({"fluency": 1 + request.sample, "relevance": 3})
 
     asker = ScriptedAsker(answer, Abilities())
-    judge = judge_of(asker, TWO.names, readout=SampledReadout(samples=4), temperature=1.0, seed=7)
+    judge = judge_of(asker, TWO.names, scoring=SampledScoring(samples=4), temperature=1.0, seed=7)
     found = asyncio.run(judge.predict(TWO, row(1)))
     first = [(request.sample, request.attempt) for request in asker.asked if not request.attempt]
     assert sorted(first) == [(0, 0), (1, 0), (2, 0), (3, 0)]
@@ -92,9 +92,9 @@ def test_the_judge_asks_for_samples_of_their_own() -> None:
     assert {request.sample for request in asker.asked} == set(range(8))
 
 
-def test_it_speaks_and_is_known_as_the_expected_readout() -> None:
-    readout = SampledReadout.of(ONE, structured=True)
-    assert (readout.name, readout.on_scale) == ("expected", True)
-    assert readout.spoken(ONE.criteria[0], 11 / 3) == "3.7"
-    assert readout.labels(ONE.criteria[0]) == ("1", "2", "3", "4", "5")
-    assert readout.refusal(prompt_of(("fluency",), Ordinal(0, 100)), Abilities()) == ""
+def test_it_speaks_and_is_known_as_the_expected_scoring() -> None:
+    scoring = SampledScoring.of(ONE, structured=True)
+    assert (scoring.name, scoring.on_scale) == ("expected", True)
+    assert scoring.spoken(ONE.criteria[0], 11 / 3) == "3.7"
+    assert scoring.labels(ONE.criteria[0]) == ("1", "2", "3", "4", "5")
+    assert scoring.refusal(prompt_of(("fluency",), Ordinal(0, 100)), Abilities()) == ""

@@ -15,21 +15,21 @@ from polyjudge.domain.example import Example
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.records import Call, Critique, Gradient, Prediction, Rejected
 from polyjudge.domain.scale import NAN, Categorical, Continuous, Ordinal, Scale
-from polyjudge.judge.cloze import ClozeReadout
-from polyjudge.judge.expected import ExpectedReadout
-from polyjudge.judge.integer import IntegerReadout
-from polyjudge.judge.readout import Readout
+from polyjudge.judge.cloze import ClozeScoring
+from polyjudge.judge.expected import ExpectedScoring
+from polyjudge.judge.json_scoring import JsonScoring
+from polyjudge.judge.scoring import Scoring
 from polyjudge.optimizers import wording
 
 law = settings(deadline=None, max_examples=60)
-INTEGER, CLOZE = IntegerReadout(), ClozeReadout({"a": ("angry",)})
+INTEGER, CLOZE = JsonScoring(), ClozeScoring({"a": ("angry",)})
 
 
-def told(scale: Scale, score: float, human: float, readout: Readout = INTEGER) -> str:
+def told(scale: Scale, score: float, human: float, scoring: Scoring = INTEGER) -> str:
     """The line about one criterion ``a``."""
     prompt = JudgePrompt("Judge.", (("text", "Text"),), (Criterion("a", scale),))
     example = Example("e", {"text": "It is."}, ratings={"a": (human,)})
-    text = wording.loss(prompt, example, Prediction("e", {"a": score}, ()), readout, True)
+    text = wording.loss(prompt, example, Prediction("e", {"a": score}, ()), scoring, True)
     return next(line for line in text.splitlines() if line.startswith("- a:"))
 
 
@@ -69,7 +69,7 @@ def test_a_result_says_by_how_much_and_in_which_direction(scale: Scale, score: f
 def test_an_expected_score_is_told_to_a_tenth_and_right_within_half_a_step(
     score: float, human: float, line: str
 ) -> None:
-    assert told(Ordinal(1, 5), score, human, ExpectedReadout()) == line
+    assert told(Ordinal(1, 5), score, human, ExpectedScoring()) == line
 
 
 def test_a_strength_has_no_right_and_wrong() -> None:

@@ -23,9 +23,9 @@ from polyjudge.domain.example import Example
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.scale import Categorical, Continuous, Ordinal, Scale
 from polyjudge.errors import CallFailed
-from polyjudge.judge.expected import ExpectedReadout
-from polyjudge.judge.integer import IntegerReadout
-from polyjudge.judge.yesno import YesNoReadout
+from polyjudge.judge.expected import ExpectedScoring
+from polyjudge.judge.json_scoring import JsonScoring
+from polyjudge.judge.yes_no import YesNoScoring
 from polyjudge.llm.request import Request, Sampling
 from polyjudge.simulation.backend import ABILITIES, Simulated
 from polyjudge.simulation.rules import Rules
@@ -128,10 +128,10 @@ def test_at_temperature_0_repeats_are_one_answer_and_above_it_they_vary() -> Non
 def test_the_told_probabilities_are_those_by_which_warm_answers_are_drawn() -> None:
     made, data, prompt = large()
     one, example = prompt.only(("fluency",)), data.examples[5]
-    backend, readout = Simulated(made), ExpectedReadout(IntegerReadout(False))
-    question = readout.question(one, example, WARM, ABILITIES, item_first=False)
+    backend, scoring = Simulated(made), ExpectedScoring(JsonScoring(False))
+    question = scoring.question(one, example, WARM, ABILITIES, item_first=False)
     request = asked(question.text, "judge", sampling=WARM, top_logprobs=question.top_logprobs)
-    told = readout.read(answer(backend, request), one).distributions["fluency"]
+    told = scoring.read(answer(backend, request), one).distributions["fluency"]
     drawn = judged(made, one, [example] * 1)  # the coldest answer is the most probable one
     assert max(told, key=lambda label: told[label]) == f"{drawn[0, 0]:g}"
     draws = [
@@ -181,13 +181,13 @@ def test_whatever_is_asked_the_strict_readers_read_every_score(
     criteria = tuple(Criterion(name, scale, "Is it?", "Rate it: well.") for name, scale in scales.items())
     prompt = JudgePrompt("Judge.", (("text", "Text"),), criteria)
     example, backend, sampling = Example("e", {"text": "Some text."}), Simulated(world()), Sampling(heat, 256)
-    integer = IntegerReadout(False)
+    integer = JsonScoring(False)
     question = integer.question(prompt, example, sampling, ABILITIES, item_first=first)
     request = asked(question.text, "judge", sampling=sampling)
     read = integer.read(answer(backend, request), prompt)
     assert set(read.scores) == set(scales)
     assert all(scale.allows(read.scores[name]) for name, scale in scales.items())
-    expected = ExpectedReadout(integer)
+    expected = ExpectedScoring(integer)
     if not expected.refusal(prompt, ABILITIES):
         told = expected.read(answer(backend, with_tokens(request)), prompt)
         assert set(told.scores) == set(scales)
@@ -201,24 +201,24 @@ def with_tokens(request: Request) -> Request:
 @pytest.mark.parametrize("first", [False, True])
 def test_a_yes_or_no_question_is_answered_by_the_same_perception(first: bool) -> None:
     made, data, prompt = large()
-    one, backend, readout = prompt.only(("fluency",)), Simulated(made), YesNoReadout()
+    one, backend, scoring = prompt.only(("fluency",)), Simulated(made), YesNoScoring()
     scores = []
     for example in data.examples[:400]:
-        question = readout.question(one, example, Sampling(0.0, 8), ABILITIES, item_first=first)
+        question = scoring.question(one, example, Sampling(0.0, 8), ABILITIES, item_first=first)
         request = asked(question.text, "judge", top_logprobs=question.top_logprobs)
-        scores.append([readout.read(answer(backend, request), one).scores["fluency"]])
+        scores.append([scoring.read(answer(backend, request), one).scores["fluency"]])
     assert agreements(np.array(scores), people(one, data.examples[:400]))[0] > 0.15
 
 
 def test_an_item_that_stands_first_is_judged_alike() -> None:
     """The layout fork is the layout solo in another order, and this world's judge minds no order."""
     made, data, prompt = large()
-    backend, readout = Simulated(made), IntegerReadout(False)
+    backend, scoring = Simulated(made), JsonScoring(False)
     shown = replace(prompt, demonstrations=data.examples[:2])
     for one in (prompt.only(("coherence",)), shown.only(("coherence",)), shown):
         for example in data.examples[2:40]:
             texts = [
-                answer(backend, asked(readout.question(one, example, WARM, ABILITIES, item_first=first).text, "judge"))
+                answer(backend, asked(scoring.question(one, example, WARM, ABILITIES, item_first=first).text, "judge"))
                 for first in (False, True)
             ]
             assert texts[0].text == texts[1].text
@@ -227,9 +227,9 @@ def test_an_item_that_stands_first_is_judged_alike() -> None:
 def test_unreadable_replies_come_as_often_as_the_world_says() -> None:
     made = world(judge={"unreadable": 0.3})
     _, data, prompt = large()
-    backend, readout = Simulated(made), IntegerReadout(False)
+    backend, scoring = Simulated(made), JsonScoring(False)
     texts = [
-        readout.question(prompt, one, Sampling(), ABILITIES, item_first=False).text for one in data.examples[:500]
+        scoring.question(prompt, one, Sampling(), ABILITIES, item_first=False).text for one in data.examples[:500]
     ]
     missing = sum("{" not in answer(backend, asked(text, "judge")).text for text in texts)
     assert 0.2 < missing / len(texts) < 0.4

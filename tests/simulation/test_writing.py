@@ -12,7 +12,7 @@ from tests.worlds import answer, asked, world
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.records import Call, Critique, Gradient, Prediction
 from polyjudge.errors import CallFailed
-from polyjudge.judge.integer import IntegerReadout
+from polyjudge.judge.json_scoring import JsonScoring
 from polyjudge.llm.request import Sampling
 from polyjudge.optimizers import wording
 from polyjudge.simulation.backend import Simulated
@@ -36,7 +36,7 @@ def prediction(prompt: JudgePrompt) -> Prediction:
 
 
 def critiques(made: World, prompt: JudgePrompt, count: int) -> list[str]:
-    text = wording.loss(prompt, EXAMPLE, prediction(prompt), IntegerReadout(False), True)
+    text = wording.loss(prompt, EXAMPLE, prediction(prompt), JsonScoring(False), True)
     return [read_text(said(made, text, "loss", k)) for k in range(count)]
 
 

@@ -13,7 +13,7 @@ from polyjudge.cli.options import bound_options, model_options, output_options
 @click.argument("judge")
 @click.argument("data")
 @click.option("--output", metavar="FILE", default="scores.csv", show_default=True, help="the table to write")
-@click.option("--distribution", is_flag=True, help="also write each label's probability (readout expected)")
+@click.option("--distribution", is_flag=True, help="also write each label's probability (scoring expected)")
 @model_options
 @bound_options
 @output_options

@@ -38,7 +38,7 @@ def rubric() -> Rubric:
             for emotion in EMOTIONS
         ),
         reply_begins="The writer feels",
-        readout="cloze",
+        scoring="cloze",
     )
 
 

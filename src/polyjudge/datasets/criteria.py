@@ -17,7 +17,7 @@ from polyjudge.domain.criterion import Criterion, default_instruction
 from polyjudge.domain.dataset import Rubric
 from polyjudge.errors import CriteriaError
 
-KEYS = ("task", "inputs", "document", "id", "split", "reply_begins", "readout", "criteria")
+KEYS = ("task", "inputs", "document", "id", "split", "reply_begins", "scoring", "criteria")
 CRITERION_KEYS = ("name", "definition", "scale", "instruction", "ratings", "words")
 # Columns of scores.csv and of what ``audit`` reads, and the row of every table that means all criteria.
 RESERVED = frozenset({"id", "document", "error", "notice", "judge", "layout", "criterion", "mean"})
@@ -56,7 +56,7 @@ def rubric_from(mapping: object, source: str, *, also: Collection[str] = ()) -> 
         id=reader.column("id", own.get("id")),
         split=reader.column("split", own.get("split")),
         reply_begins=reader.text("reply_begins", own.get("reply_begins")),
-        readout=reader.readout(own.get("readout")) if "readout" not in also else None,
+        scoring=reader.scoring(own.get("scoring")) if "scoring" not in also else None,
     )
     reader.problems.check()
     return rubric
@@ -68,7 +68,7 @@ def rubric_to(rubric: Rubric) -> dict[str, Any]:
     Keys that hold their default are left out, except the instruction.
     """
     mapping: dict[str, Any] = {"task": rubric.task, "inputs": dict(rubric.inputs)}
-    for key in ("document", "id", "split", "reply_begins", "readout"):
+    for key in ("document", "id", "split", "reply_begins", "scoring"):
         value = getattr(rubric, key)
         if value:
             mapping[key] = value
@@ -122,12 +122,12 @@ class _Reader:
             return None
         return self.text(path, value, required=True).strip() or None
 
-    def readout(self, value: object) -> str | None:
-        options = (*registry.names("readouts"), "auto")
+    def scoring(self, value: object) -> str | None:
+        options = (*registry.names("scoring"), "auto")
         if value is None or value == "auto":
             return None
         if not isinstance(value, str) or value not in options:
-            self.problems.add(f"readout: {clipped(value)} is unknown; choose one of: {', '.join(options)}")
+            self.problems.add(f"scoring: {clipped(value)} is unknown; choose one of: {', '.join(options)}")
             return None
         return value
 

@@ -17,7 +17,7 @@ class Criterion:
         definition: what is judged; frozen.
         instruction: how to judge it; the only part that a fit changes.
         ratings: the columns of the human raters.
-        words: the word set of the cloze readout; may be empty.
+        words: the word set of the cloze scoring method; may be empty.
     """
 
     name: str

@@ -20,8 +20,8 @@ class Rubric:
         criteria: in order.
         document: the column that groups rows; None when there is none.
         id: the column of identifiers; None: a digest of the inputs.
-        reply_begins: the words that begin a reply under the cloze readout.
-        readout: the readout that ``auto`` takes for a model that cannot rate when asked; None: no wish.
+        reply_begins: the words that begin a reply under the cloze scoring.
+        scoring: the scoring method that ``auto`` takes for a model that cannot rate when asked; None: no wish.
         split: the column that holds the user's own train / validation / test; None when there is none.
     """
 
@@ -31,7 +31,7 @@ class Rubric:
     document: str | None = None
     id: str | None = None
     reply_begins: str = ""
-    readout: str | None = None
+    scoring: str | None = None
     split: str | None = None
 
     @property

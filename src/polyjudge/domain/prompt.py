@@ -22,7 +22,7 @@ class JudgePrompt:
         task: the directive; frozen.
         inputs: (column, label); frozen.
         criteria: with the current instructions.
-        reply_begins: the begun reply of the cloze readout; frozen.
+        reply_begins: the begun reply of the cloze scoring method; frozen.
         demonstrations: rated examples shown to the judge; frozen.
     """
 

@@ -15,7 +15,7 @@ from polyjudge.domain.layout import AUTO, Layout
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.engine import Setup
 from polyjudge.errors import ConfigError, ModelError
-from polyjudge.experiments.judges import layouts_of, open_judge, open_readout, readout_name
+from polyjudge.experiments.judges import layouts_of, open_judge, open_scoring, scoring_name
 from polyjudge.experiments.optimize.gating import check_ratings, gate_of
 from polyjudge.experiments.settings.config import STAGES, RunConfig
 from polyjudge.experiments.simulated import simulated
@@ -101,15 +101,15 @@ def assemble(config: RunConfig, dataset: Dataset, asker: Asker) -> House:
     parts = split_of(config, dataset)
     prompt = initial_prompt(config, dataset, parts)
     role, able = role_of(config, "judge"), asker.abilities(config.model)
-    name = readout_name(config, prompt, dataset.rubric.readout, able)
-    readout = open_readout(name, prompt, role, structured=config.structured, samples=config.samples)
-    layouts = layouts_of(config, prompt, readout, able)
+    name = scoring_name(config, prompt, dataset.rubric.scoring, able)
+    scoring = open_scoring(name, prompt, role, structured=config.structured, samples=config.samples)
+    layouts = layouts_of(config, prompt, scoring, able)
     judge = open_judge(
-        readout, layouts[-1], prompt, role, asker, re_asks=config.re_asks, max_concurrency=config.max_concurrency
+        scoring, layouts[-1], prompt, role, asker, re_asks=config.re_asks, max_concurrency=config.max_concurrency
     )
     metric = primary_metric(prompt.criteria)
     check_ratings(config, prompt, parts)
-    gate = gate_of(config, prompt, readout, metric)
+    gate = gate_of(config, prompt, scoring, metric)
     groups = [(name,) for name in prompt.names] if config.mode == "ST" else [prompt.names]
     setups = tuple(_setup(config, parts, prompt.only(group), judge, gate, asker) for group in groups)
     made = simulated(map(config.model_of, STAGES), asker, dataset)

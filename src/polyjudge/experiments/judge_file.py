@@ -47,7 +47,7 @@ class JudgeFile:
         rubric: task, inputs and criteria with the fitted instructions.
         model: ``provider/model``.
         layout: which criteria share a call, as ``domain.layout`` reads it.
-        readout: how replies become numbers.
+        scoring: how replies become numbers.
         sampling: the judge's.
         structured: whether replies are held to a JSON schema where the endpoint offers that.
         demonstrations: rated examples shown to the judge.
@@ -62,7 +62,7 @@ class JudgeFile:
     rubric: Rubric
     model: str
     layout: str
-    readout: str
+    scoring: str
     sampling: Sampling
     structured: bool = True
     demonstrations: tuple[Example, ...] = ()
@@ -80,7 +80,7 @@ class JudgeFile:
 
 def dump_judge(judge: JudgeFile) -> str:
     """The file's text."""
-    content: dict[str, Any] = {"polyjudge": SCHEMA, **rubric_to(replace(judge.rubric, readout=judge.readout))}
+    content: dict[str, Any] = {"polyjudge": SCHEMA, **rubric_to(replace(judge.rubric, scoring=judge.scoring))}
     groups = packing(judge.layout)
     content["layout"] = {PACKING: [list(group) for group in groups]} if groups else judge.layout
     if judge.samples > 1:
@@ -123,7 +123,7 @@ def read_judge(path: str | Path) -> JudgeFile:
         rubric=rubric,
         model=_member(own, "model", source, str),
         layout=_layout(own, rubric.names, source),
-        readout=rubric.readout or "integer",
+        scoring=rubric.scoring or "json",
         samples=_count(own, "samples", source, 1, least=1),
         sampling=_sampling(own.get("parameters", {}), source),
         structured=_member(own, "structured", source, bool, True),

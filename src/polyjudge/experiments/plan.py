@@ -80,7 +80,7 @@ def planned(
             models[role] = _model(setup, role)
     choosing = 0
     for setup in _measured(setups, layouts):
-        count = len(setup.validation) * len(setup.judge.groups(setup.prompt)) * setup.judge.readout.samples
+        count = len(setup.validation) * len(setup.judge.groups(setup.prompt)) * setup.judge.scoring.samples
         prompt, completion = _tokens(setup, "judge")
         choosing += count
         calls["judge"] += count
@@ -115,7 +115,7 @@ def test_readings(protocol: str, steps: int, evaluate_every: int) -> tuple[int, 
 
 
 def _calls(setup: Setup, split: Split, protocol: str, evaluate_every: int) -> Mapping[str, int]:
-    each = len(setup.judge.groups(setup.prompt)) * setup.judge.readout.samples
+    each = len(setup.judge.groups(setup.prompt)) * setup.judge.scoring.samples
     stages = setup.optimizer.calls_per_turn(setup.prompt, setup.batch)
     gate_rows = len(setup.validation) if setup.gate.measures else 0
     readings = len(test_readings(protocol, setup.steps, evaluate_every)) or 2
@@ -136,7 +136,7 @@ def _merged(setup: Setup) -> int:
     if not setup.gate.merges:
         return 0
     shared = sum(len(group) > 1 for group in setup.judge.groups(setup.prompt))
-    return setup.steps * len(setup.validation) * shared * setup.judge.readout.samples
+    return setup.steps * len(setup.validation) * shared * setup.judge.scoring.samples
 
 
 def _tokens(setup: Setup, role: str) -> tuple[int, int]:

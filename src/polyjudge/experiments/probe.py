@@ -60,9 +60,9 @@ async def probed(
                 continue
             for stage in group:
                 # Each round leaves out one more setting of ours or ends the run, so there are few.
-                readout = config.readout
+                scoring = config.scoring
                 config = _without(config, stage, failure, settings, observer)
-                house = house if config.readout == readout else assemble(config, house.dataset, client)
+                house = house if config.scoring == scoring else assemble(config, house.dataset, client)
                 pending.append(stage)
     return config
 
@@ -123,14 +123,14 @@ def _untold(request: Request, answer: Reply | CallFailed) -> CallFailed | None:
 
 
 def _without_probabilities(config: RunConfig, failure: CallFailed, observer: Observer) -> RunConfig:
-    """The settings with scores read as integers, where nobody named another readout."""
-    if config.readout != "auto":
+    """The settings with scores read as integers, where nobody named another scoring method."""
+    if config.scoring != "auto":
         raise ModelError(
-            f"{config.model!r} gives no token probabilities ({failure}), which readout {config.readout!r} needs; use "
-            f"--readout integer, or --readout expected with --samples K"
+            f"{config.model!r} gives no token probabilities ({failure}), which scoring {config.scoring!r} needs; use "
+            f"--scoring json, or --scoring expected with --samples K"
         )
     observer(Noted(f"{config.model} gives no token probabilities ({failure}); its scores are read as integers"))
-    return config.model_copy(update={"readout": "integer"})
+    return config.model_copy(update={"scoring": "json"})
 
 
 def _without(config: RunConfig, stage: str, failure: CallFailed, settings: Settings, observer: Observer) -> RunConfig:

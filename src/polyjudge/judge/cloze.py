@@ -1,4 +1,4 @@
-"""Readout ``cloze``: the reply is begun, and a criterion's score is how probable its words are as the next token.
+"""Scoring ``cloze``: the reply is begun, and a criterion's score is how probable its words are as the next token.
 
 The score of a criterion is the log of the summed next-token probability of its word set, minus that of all sets
 together: natural logs, at most 0, higher is more. It is not a value of the rating scale, so that only rank
@@ -17,8 +17,8 @@ from polyjudge.domain.example import Example
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.scale import Categorical
 from polyjudge.errors import ReplyError
-from polyjudge.judge.readout import Question, Scored
 from polyjudge.judge.render import item
+from polyjudge.judge.scoring import Question, Scored
 from polyjudge.llm.request import Abilities, Message, Reply, Sampling
 from polyjudge.templates.load import render
 
@@ -28,7 +28,7 @@ SHORTEST_PIECE = 4
 
 
 @dataclass(frozen=True, slots=True)
-class ClozeReadout:
+class ClozeScoring:
     """Attributes:
     words: criterion -> its word set, of all criteria of the judge, also of those that share no call.
     labelled: those of them that have labels.
@@ -58,7 +58,7 @@ class ClozeReadout:
             return "the criteria file has no 'reply_begins'"
         if self.labelled:
             named = ", ".join(map(repr, self.labelled))
-            return f"labels are the scale of {named}, and the cloze readout gives a strength"
+            return f"labels are the scale of {named}, and the cloze scoring method gives a strength"
         if not abilities.begins or abilities.logprobs < LOGPROBS:
             return f"the model's endpoint does not continue begun replies with {LOGPROBS} token probabilities"
         return ""

@@ -1,6 +1,6 @@
-"""Readout ``expected``: the mean of a criterion's values, weighted by how probable each was where one was written.
+"""Scoring ``expected``: the mean of a criterion's values, weighted by how probable each was where one was written.
 
-The judge writes the same JSON as for ``integer``, once. At the place of a criterion's value the probabilities of its
+The judge writes the same JSON as for ``json``, once. At the place of a criterion's value the probabilities of its
 labels are renormalised: on an ordinal scale the score is their mean, on a categorical one the most probable label.
 """
 
@@ -19,9 +19,9 @@ from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.scale import Categorical, Scale, show
 from polyjudge.errors import ReplyError
 from polyjudge.judge.distribution import Distribution, distribution
-from polyjudge.judge.integer import IntegerReadout
+from polyjudge.judge.json_scoring import JsonScoring
 from polyjudge.judge.places import Place, places
-from polyjudge.judge.readout import Question, Scored
+from polyjudge.judge.scoring import Question, Scored
 from polyjudge.llm.request import Abilities, Reply, Sampling
 
 # More alternatives cost room in every token of a reply, and those behind the twentieth hold next to nothing.
@@ -29,19 +29,19 @@ ALTERNATIVES = 20
 
 
 @dataclass(frozen=True, slots=True)
-class ExpectedReadout:
+class ExpectedScoring:
     """Attributes:
-    asking: what is asked, as for the readout ``integer``.
+    asking: what is asked, as for the scoring method ``json``.
     """
 
-    asking: IntegerReadout = field(default_factory=IntegerReadout)
+    asking: JsonScoring = field(default_factory=JsonScoring)
     name: str = "expected"
     on_scale: bool = True
     samples: int = 1
 
     @classmethod
     def of(cls, prompt: JudgePrompt, structured: bool) -> Self:
-        return cls(IntegerReadout.of(prompt, structured))
+        return cls(JsonScoring.of(prompt, structured))
 
     @property
     def reminder(self) -> str:

@@ -22,7 +22,7 @@ from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.records import Call, Prediction
 from polyjudge.errors import ReplyError
 from polyjudge.judge.pooling import pooled
-from polyjudge.judge.readout import Question, Readout
+from polyjudge.judge.scoring import Question, Scoring
 from polyjudge.llm.request import Asker, Message
 from polyjudge.llm.role import Role
 from polyjudge.llm.together import together
@@ -30,13 +30,13 @@ from polyjudge.llm.together import together
 
 @dataclass(frozen=True, slots=True)
 class Judge:
-    """A model, a layout and a readout; the prompt comes with each question.
+    """A model, a layout and a scoring method; the prompt comes with each question.
 
     Attributes:
         asker: the client.
         role: the judge's model and sampling.
         layout: which criteria share a call.
-        readout: how replies become numbers.
+        scoring: how replies become numbers.
         re_asks: how often an unreadable score is asked for again before it counts as unscored.
         slots: one is held while an item's calls go out, where the backend's cache belongs to slots; None = no matter.
     """
@@ -44,13 +44,13 @@ class Judge:
     asker: Asker
     role: Role
     layout: Layout
-    readout: Readout
+    scoring: Scoring
     re_asks: int = 2
     slots: asyncio.Semaphore | None = field(default=None, compare=False, repr=False)
 
     async def predict(self, prompt: JudgePrompt, example: Example, sample: int = 0) -> Prediction:
         """The scores of one example; nan where no score could be read."""
-        count, groups = self.readout.samples, self.groups(prompt)
+        count, groups = self.scoring.samples, self.groups(prompt)
         draws = range(count * sample, count * (sample + 1))
         answers = await self._in_order(
             [partial(self._ask_group, prompt.only(group), example, draw) for draw in draws for group in groups]
@@ -84,7 +84,7 @@ class Judge:
     def question(self, prompt: JudgePrompt, example: Example) -> Question:
         """The one call that asks for every criterion of ``prompt``."""
         able = self.asker.abilities(self.role.model)
-        return self.readout.question(prompt, example, self.role.sampling, able, item_first=self.layout.item_first)
+        return self.scoring.question(prompt, example, self.role.sampling, able, item_first=self.layout.item_first)
 
     def groups(self, prompt: JudgePrompt) -> tuple[Group, ...]:
         """The layout's groups of the prompt's criteria; each is one call."""
@@ -110,11 +110,11 @@ class Judge:
     @property
     def _useful_re_asks(self) -> int:
         """None where the same words at temperature 0 would only bring the same answer."""
-        return self.re_asks if self.readout.reminder or self.role.sampling.temperature != 0 else 0
+        return self.re_asks if self.scoring.reminder or self.role.sampling.temperature != 0 else 0
 
     async def _ask(self, prompt: JudgePrompt, example: Example, sample: int, attempt: int) -> Prediction:
         question = self.question(prompt, example)
-        reminder = self.readout.reminder if attempt else ""
+        reminder = self.scoring.reminder if attempt else ""
         request = self.role.request(
             _with(reminder, question.messages),
             sampling=question.sampling,
@@ -133,7 +133,7 @@ class Judge:
             return Prediction(example.id, {}, (Call(prompt.names, question.text, ""),))
         call = Call(prompt.names, question.text, reply.text)
         try:
-            found = self.readout.read(reply, prompt)
+            found = self.scoring.read(reply, prompt)
         except ReplyError:
             return Prediction(example.id, {}, (call,))
         return Prediction(example.id, found.scores, (call,), found.distributions, found.lost)

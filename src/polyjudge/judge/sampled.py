@@ -1,4 +1,4 @@
-"""Readout ``expected`` without token probabilities: several answers to one question, each read as by ``integer``.
+"""Scoring ``expected`` without token probabilities: several answers to one question, each read as by ``json``.
 
 How several answers become one score stands in ``pooling``.
 """
@@ -12,26 +12,26 @@ from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.example import Example
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.judge.expected import spoken
-from polyjudge.judge.integer import IntegerReadout
-from polyjudge.judge.readout import Question, Scored
+from polyjudge.judge.json_scoring import JsonScoring
+from polyjudge.judge.scoring import Question, Scored
 from polyjudge.llm.request import Abilities, Reply, Sampling
 
 
 @dataclass(frozen=True, slots=True)
-class SampledReadout:
+class SampledScoring:
     """Attributes:
     samples: how many answers make a score; their chance is the judge's temperature.
     asking: what is asked and how one answer is read.
     """
 
     samples: int = 1
-    asking: IntegerReadout = field(default_factory=IntegerReadout)
+    asking: JsonScoring = field(default_factory=JsonScoring)
     name: str = "expected"
     on_scale: bool = True
 
     @classmethod
     def of(cls, prompt: JudgePrompt, structured: bool) -> Self:
-        return cls(asking=IntegerReadout.of(prompt, structured))
+        return cls(asking=JsonScoring.of(prompt, structured))
 
     @property
     def reminder(self) -> str:

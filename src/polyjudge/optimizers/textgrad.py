@@ -116,8 +116,8 @@ class TextGrad:
         )
 
     async def _criticise(self, judged: _Judged, group: Group) -> Critique | None:
-        prompt, readout = judged.turn.prompt.only(group), judged.turn.judge.readout
-        text = wording.loss(prompt, judged.example, judged.prediction, readout, self.loss_shows_item)
+        prompt, scoring = judged.turn.prompt.only(group), judged.turn.judge.scoring
+        text = wording.loss(prompt, judged.example, judged.prediction, scoring, self.loss_shows_item)
         try:
             return Critique(group, judged.example.id, await self.loss.ask(text, _prose, judged.draw))
         except ReplyError as error:

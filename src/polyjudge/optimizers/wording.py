@@ -12,26 +12,26 @@ from polyjudge.domain.example import Example
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.records import Critique, Gradient, Prediction, Rejected
 from polyjudge.domain.scale import Categorical, Continuous, Ordinal, show
-from polyjudge.judge.readout import Readout
 from polyjudge.judge.render import described, instruction_line, item
+from polyjudge.judge.scoring import Scoring
 from polyjudge.templates.load import fenced, labelled, render
 
 # A scale without steps is taken as one of five points.
 CONTINUOUS_STEPS = 4
 
 
-def loss(prompt: JudgePrompt, example: Example, prediction: Prediction, readout: Readout, shows_item: bool) -> str:
+def loss(prompt: JudgePrompt, example: Example, prediction: Prediction, scoring: Scoring, shows_item: bool) -> str:
     """Compare the prediction of the prompt's criteria with the people's ratings."""
     shown = render("loss_item", item=item(prompt, example)) if shows_item else ""
     rated = [criterion for criterion in prompt.criteria if not math.isnan(example.human(criterion))]
-    results = "\n".join(_result(criterion, example, prediction, readout) for criterion in rated)
+    results = "\n".join(_result(criterion, example, prediction, scoring) for criterion in rated)
     if len(prompt.criteria) == 1:
         return render("loss_one", criteria=described(prompt.criteria[0]), results=results, item=shown)
     return render(
         "loss_many",
         criteria="\n".join(f"- {described(criterion)}" for criterion in rated),
         results=results,
-        tally=_tally(rated, example, prediction, readout),
+        tally=_tally(rated, example, prediction, scoring),
         item=shown,
     )
 
@@ -117,13 +117,13 @@ def _half_step(scale: Ordinal | Continuous) -> float:
     return scale.step / 2 if isinstance(scale, Ordinal) else (scale.high - scale.low) / CONTINUOUS_STEPS / 2
 
 
-def _result(criterion: Criterion, example: Example, prediction: Prediction, readout: Readout) -> str:
+def _result(criterion: Criterion, example: Example, prediction: Prediction, scoring: Scoring) -> str:
     score, human = prediction.score(criterion.name), example.human(criterion)
     people = f"people say {show(criterion.scale, human)} on {criterion.scale.describe()}"
     if math.isnan(score):
         return f"- {criterion.name}: the judge gave no readable score, {people}"
-    judged = f"- {criterion.name}: the judge says {readout.spoken(criterion, score)}, {people}"
-    if not readout.on_scale:
+    judged = f"- {criterion.name}: the judge says {scoring.spoken(criterion, score)}, {people}"
+    if not scoring.on_scale:
         return judged
     if _right(criterion, example, prediction):
         return f"{judged}: right"
@@ -132,8 +132,8 @@ def _result(criterion: Criterion, example: Example, prediction: Prediction, read
     return f"{judged}: wrong, too {'high' if score > human else 'low'} by {abs(score - human):.3g}"
 
 
-def _tally(rated: Sequence[Criterion], example: Example, prediction: Prediction, readout: Readout) -> str:
+def _tally(rated: Sequence[Criterion], example: Example, prediction: Prediction, scoring: Scoring) -> str:
     """How many are right, where right has a meaning."""
-    if not readout.on_scale:
+    if not scoring.on_scale:
         return ""
     return f" ({sum(_right(criterion, example, prediction) for criterion in rated)} of {len(rated)} right)"

@@ -16,7 +16,7 @@ from polyjudge.domain.layout import layout
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.scale import Ordinal
 from polyjudge.errors import BudgetSpent
-from polyjudge.judge.integer import IntegerReadout
+from polyjudge.judge.json_scoring import JsonScoring
 from polyjudge.judge.predict import Judge
 from polyjudge.llm.request import ROLES, Abilities, Request, Sampling
 from polyjudge.llm.role import Role
@@ -116,7 +116,7 @@ class OptimizerContract(ABC):
     def _propose(self, function: Function, candidates: int = 1) -> tuple[Proposal, list[Request]]:
         asker = ScriptedAsker(function, Abilities(schema=True))
         optimizer = self.make(asker, PROMPT, candidates)
-        judge = Judge(asker, Role("judge", "contract/judge", Sampling()), layout("joint", NAMES), IntegerReadout())
+        judge = Judge(asker, Role("judge", "contract/judge", Sampling()), layout("joint", NAMES), JsonScoring())
         proposal = asyncio.run(optimizer.propose(Turn(1, PROMPT, BATCH, judge)))
         return proposal, asker.asked
 

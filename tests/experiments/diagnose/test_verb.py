@@ -158,9 +158,9 @@ def test_one_criterion_shares_nothing_and_is_told_so() -> None:
     assert answers == {"dilution": "not defined", "interference": "not defined", "optimizer obeys": "yes"}
 
 
-def test_a_readout_of_one_criterion_a_call_has_no_interference() -> None:
+def test_a_scoring_of_one_criterion_a_call_has_no_interference() -> None:
     recorder = Recorder(by_yes, Abilities(logprobs=20))
-    fitted(recorder, readout="yesno", layout="solo", gate="none", steps=1)
+    fitted(recorder, scoring="yes-no", layout="solo", gate="none", steps=1)
     verdict = diagnosed(recorder, only=["interference"]).verdicts[0]
     assert verdict.answer == "not defined"
     assert "cannot share a call" in verdict.because
@@ -288,7 +288,7 @@ def test_text_alone_needs_no_key() -> None:
 def test_data_are_found_where_they_were(place: Path) -> None:
     recorder = Recorder(answering())
     backends = {JUDGE: recorder.backend}
-    polyjudge.optimize("moods", model=JUDGE, steps=1, batch=1, limit=60, output="run", readout="integer", gate="none",
+    polyjudge.optimize("moods", model=JUDGE, steps=1, batch=1, limit=60, output="run", scoring="json", gate="none",
                        backends={JUDGE: Recorder(moods).backend})  # fmt: skip
     assert polyjudge.diagnose("run", only=["text"], backends=backends).diagnosis.texts is not None
 

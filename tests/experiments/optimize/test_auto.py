@@ -178,7 +178,7 @@ def test_a_difference_that_rounds_to_nothing_has_no_sign() -> None:
     assert _interval(Gap(-1e-9, -2e-4, 0.0)) == "0.000 (+0.000 to +0.000)"
 
 
-def test_a_readout_that_refuses_joint_leaves_no_choice(place: Path) -> None:
+def test_a_scoring_that_refuses_joint_leaves_no_choice(place: Path) -> None:
     def answer(request: Request) -> Reply:
         from tests.tokens import rated as tokens
 
@@ -189,7 +189,7 @@ def test_a_readout_that_refuses_joint_leaves_no_choice(place: Path) -> None:
         recorder = Recorder(answer, abilities, identity=used)
         run = polyjudge.optimize(
             DATA.rows, criteria=DATA.criteria, model=JUDGE, backends={JUDGE: recorder.backend},
-            readout="yesno", gate="none", steps=0, output=used,
+            scoring="yes-no", gate="none", steps=0, output=used,
         )  # fmt: skip
         assert (run.judge.layout, run.choice) == (used, None)
 

@@ -66,9 +66,9 @@ def test_a_gate_of_single_criteria_serves_what_no_mean_can() -> None:
 
 def test_a_strength_is_gated_by_spearman() -> None:
     able = Abilities(begins=True, logprobs=500)
-    assert gate_of("moods", able=able, readout="cloze") == PerCriterionGate(dict.fromkeys(EMOTIONS, "spearman"), 0)
+    assert gate_of("moods", able=able, scoring="cloze") == PerCriterionGate(dict.fromkeys(EMOTIONS, "spearman"), 0)
     with pytest.raises(ConfigError, match="gives no values of the scale"):
-        gate_of("moods", able=able, readout="cloze", gate="mae")
+        gate_of("moods", able=able, scoring="cloze", gate="mae")
 
 
 def test_under_st_each_criterion_has_the_same_gate() -> None:

@@ -89,7 +89,7 @@ def test_a_summary_holds_the_verdict_the_table_and_how_it_came(place: Path) -> N
     text = summary_of(place)
     assert text.startswith("# run\n")
     assert "test rows of 8 documents; differences are paired, intervals resample documents." in text
-    assert "Judge test/judge, layout joint, readout integer; mode SSS, recipe sound, seed 0. 2 steps: " in text
+    assert "Judge test/judge, layout joint, scoring json; mode SSS, recipe sound, seed 0. 2 steps: " in text
     assert PAPER_NOTE not in text
 
 

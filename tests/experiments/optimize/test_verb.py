@@ -161,7 +161,7 @@ def test_a_judge_of_which_nothing_can_be_read_is_quoted(said: str, told: str, pl
     data = rated({"clarity": FIVE})
     chance = by_chance(data)
     recorder = Recorder(lambda request: said if request.role == "judge" else chance(request))
-    with pytest.raises(TooManyUnscored, match=f"a reply {told}.*; try another --readout, --layout or model"):
+    with pytest.raises(TooManyUnscored, match=f"a reply {told}.*; try another --scoring, --layout or model"):
         fitted(data, recorder)
     assert {request.role for request in recorder.asked} == {"judge"}
 
@@ -265,13 +265,13 @@ def test_cloze_scores_are_strengths_on_which_only_ranks_are_measured(place: Path
 
     recorder = Recorder(answer)
     run = polyjudge.optimize(
-        "moods", model=JUDGE, backends={JUDGE: recorder.backend}, readout="cloze", steps=1, output="run", recipe="tiny"
+        "moods", model=JUDGE, backends={JUDGE: recorder.backend}, scoring="cloze", steps=1, output="run", recipe="tiny"
     )
-    assert run.judge.readout == "cloze"
+    assert run.judge.scoring == "cloze"
     assert all(request.top_logprobs == 500 for request in recorder.of("judge"))
     assert run.outcome.metric == "spearman"
     with pytest.raises(ConfigError, match="gives no values of the scale"):
-        polyjudge.check("moods", model=JUDGE, backends={JUDGE: recorder.backend}, readout="cloze", gate="mae")
+        polyjudge.check("moods", model=JUDGE, backends={JUDGE: recorder.backend}, scoring="cloze", gate="mae")
     judge = read_judge(run.path / "judge.yaml")
     assert judge.rubric.reply_begins
     assert judge.prompt == run.judge.prompt

@@ -26,7 +26,7 @@ SAME = '{"clarity": 4, "tone": "cold"}'
 
 @pytest.fixture
 def path(place: Path) -> Path:
-    judge = JudgeFile(load_rubric(DATA.criteria), JUDGE, "joint", "integer", Sampling(0.0, 64))
+    judge = JudgeFile(load_rubric(DATA.criteria), JUDGE, "joint", "json", Sampling(0.0, 64))
     (place / "judge.yaml").write_text(dump_judge(judge), "utf-8")
     return place / "judge.yaml"
 

@@ -31,7 +31,7 @@ Answer = Callable[[Request], str]
 
 
 def judge_for(data: Rated, **keys: Any) -> JudgeFile:
-    return JudgeFile(load_rubric(data.criteria | keys), JUDGE, "joint", "integer", Sampling(0.0, 64))
+    return JudgeFile(load_rubric(data.criteria | keys), JUDGE, "joint", "json", Sampling(0.0, 64))
 
 
 def scored(
@@ -145,7 +145,7 @@ def test_a_rating_column_that_bears_a_criterion_s_name_is_carried_under_another(
     rows = [{"id": row["id"], "letter": row["letter"], "clarity": row["clarity_0"], "error": "2"} for row in data.rows]
     criteria = {"task": "Judge.", "inputs": {"letter": "Letter"}, "id": "id"}
     own = [{"name": "clarity", "scale": [1, 5], "ratings": ["clarity", "error"]}]
-    judge = JudgeFile(load_rubric(criteria | {"criteria": own}), JUDGE, "joint", "integer", Sampling())
+    judge = JudgeFile(load_rubric(criteria | {"criteria": own}), JUDGE, "joint", "json", Sampling())
     scored(data, rows, judge=judge)
     assert list(written(place)[0]) == ["id", "clarity", "error", "clarity.rating", "error.rating"]
     assert [row["clarity.rating"] for row in written(place)] == [row["clarity"] for row in rows]
@@ -209,7 +209,7 @@ def test_without_an_output_nothing_is_written(place: Path) -> None:
 
 def test_solo_asks_each_criterion_alone(place: Path) -> None:
     judge = judge_for(DATA)
-    alone = JudgeFile(judge.rubric, JUDGE, "solo", "integer", Sampling())
+    alone = JudgeFile(judge.rubric, JUDGE, "solo", "json", Sampling())
     _, recorder = scored(judge=alone)
     assert len(recorder.asked) == 2 * len(DATA.rows)
 
@@ -225,7 +225,7 @@ def test_the_judge_s_own_model_and_address_stand_unless_the_user_names_others() 
         judge_for(DATA).rubric,
         "a/b",
         "joint",
-        "integer",
+        "json",
         Sampling(),
         base_url=("http://127.0.0.1:1/v1",),
         endpoint_name="home",

@@ -28,7 +28,7 @@ OTHERS: dict[str, Any] = {
     "recipe": "thrifty",
     "mode": "CCC",
     "layout": "solo",
-    "readout": "integer",
+    "scoring": "json",
     "samples": 5,
     "gate": "mae",
     "strict_gate": False,

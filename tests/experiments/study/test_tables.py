@@ -114,7 +114,7 @@ def test_published_figures_stand_only_beside_the_papers_own_setting(place: Path)
     assert "published" not in (result.path / "tables" / "main.csv").read_text()
     (block,) = blocks(read_study_folder(result.path))
     assert published(block, simulated=False) is None
-    theirs = published(as_if(block, data="summeval", steps=12, readout_used="integer"), simulated=False)
+    theirs = published(as_if(block, data="summeval", steps=12, scoring_used="json"), simulated=False)
     assert theirs is not None
     assert published(as_if(block, data="summeval", steps=12), simulated=True) is None
     shown = {table.name: table for make in (main, headlines) for table in [make([(block, theirs)], ("mode", "gate"))]}

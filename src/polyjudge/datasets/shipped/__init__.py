@@ -23,7 +23,7 @@ def moods() -> Dataset:
     Columns: id, writer (the document), message (the input), and one of ratings a criterion.
 
     Criteria: anger, fear, joy, sadness, surprise, each a whole number 0 (none) - 3 (strong), with a definition, an
-    initial instruction and five words for the cloze readout.
+    initial instruction and five words for the cloze scoring.
 
     Files: criteria.yaml, a pattern for a file of your own, ratings.csv and README.md stand in the installed package
     under polyjudge/datasets/shipped/moods. To print that folder:

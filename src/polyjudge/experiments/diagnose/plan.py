@@ -110,7 +110,7 @@ class Prepared:
             return "there is one criterion, so that nothing shares a call"
         judge = self.house.judge
         able = judge.asker.abilities(judge.role.model)
-        reason = refusal(judge.readout, layout("joint", self.house.prompt.names), self.house.prompt, able)
+        reason = refusal(judge.scoring, layout("joint", self.house.prompt.names), self.house.prompt, able)
         return f"several criteria cannot share a call: {reason}" if reason else ""
 
     def criticised(self) -> tuple[Criticised, ...]:
@@ -150,7 +150,7 @@ def planned_diagnosis(ready: Prepared, wanted: Options) -> tuple[PlannedRole, ..
 
 
 def _calls(ready: Prepared, wanted: Options, part: str) -> Mapping[str, int]:
-    names, samples = len(ready.house.prompt.names), ready.house.judge.readout.samples
+    names, samples = len(ready.house.prompt.names), ready.house.judge.scoring.samples
     groups = len(ready.house.judge.groups(ready.house.prompt))
     batch, criticised = ready.house.setups[0].batch, ready.criticised()
     if part == "dilution":

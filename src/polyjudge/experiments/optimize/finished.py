@@ -30,7 +30,7 @@ class FinishedRun:
 
     Attributes:
         path: the folder.
-        config: its settings, with the readout, layout and address that it used.
+        config: its settings, with the scoring method, layout and address that it used.
         facts: config.json as it stands.
         steps: all of them.
         initial: the judge before the fit.
@@ -80,7 +80,7 @@ def read_finished(path: str | Path) -> FinishedRun:
         raise DataError(f"the run {str(folder)!r} has not ended; give its optimize command again, then diagnose it")
     initial, fitted = read_judge(folder / "judge.initial.yaml"), read_judge(folder / "judge.yaml")
     used = {
-        "readout": initial.readout,
+        "scoring": initial.scoring,
         "layout": initial.layout,
         "structured": initial.structured,
         "base_url": initial.base_url,

@@ -1,4 +1,4 @@
-"""Which gate a run has, and what it can decide: by the metric, the scales, the readout and the ratings."""
+"""Which gate a run has, and what it can decide: by the metric, the scales, the scoring method and the ratings."""
 
 from __future__ import annotations
 
@@ -15,30 +15,30 @@ from polyjudge.errors import ConfigError
 from polyjudge.experiments.settings.config import PER_CRITERION, RunConfig
 from polyjudge.gates import Gate, MeanGate, NoGate, PerCriterionGate
 from polyjudge.judge.measure import levels, own_metric, primary_metric, ratings
-from polyjudge.judge.readout import Readout
+from polyjudge.judge.scoring import Scoring
 from polyjudge.metrics import agreement
 from polyjudge.metrics.uncertainty import FEWEST_CLUSTERS
 
 
-def gate_of(config: RunConfig, prompt: JudgePrompt, readout: Readout, primary: str) -> Gate:
+def gate_of(config: RunConfig, prompt: JudgePrompt, scoring: Scoring, primary: str) -> Gate:
     """The gate that the settings name; the recipe's default is the primary metric.
 
     Raises:
-        ConfigError: its metric means nothing for this readout or these scales.
+        ConfigError: its metric means nothing for this scoring method or these scales.
     """
     name = config.gate or primary
     if name == "none":
         return NoGate()
     own = name == PER_CRITERION
     metrics = {criterion.name: own_metric(criterion) if own else name for criterion in prompt.criteria}
-    if not readout.on_scale and any(agreement.metric(one).needs_scale for one in metrics.values()):
+    if not scoring.on_scale and any(agreement.metric(one).needs_scale for one in metrics.values()):
         raise ConfigError(
-            f"gate {name!r} compares values, and readout {readout.name!r} gives no values of the scale; "
+            f"gate {name!r} compares values, and scoring {scoring.name!r} gives no values of the scale; "
             f"choose --gate spearman, kendall or pearson"
         )
     senseless = [c.name for c in prompt.criteria if not agreement.metric(metrics[c.name]).applies_to(levels(c.scale))]
     if senseless:
-        others = sensible_metrics(prompt.criteria, readout)
+        others = sensible_metrics(prompt.criteria, scoring)
         remedy = f"choose one of: {', '.join(others)}" if others else "none has on all scales: use --gate none"
         raise ConfigError(f"gate {name!r} has no meaning on the scale of {', '.join(senseless)}; {remedy}")
     if own:
@@ -75,12 +75,12 @@ def blind_spots(config: RunConfig, criteria: Sequence[Criterion], validation: Se
     return [f"{few} ({FEWEST_CLUSTERS} are needed): {', and '.join(watched)}"]
 
 
-def sensible_metrics(criteria: Sequence[Criterion], readout: Readout) -> tuple[str, ...]:
-    """The metrics that mean something for a readout on every scale."""
+def sensible_metrics(criteria: Sequence[Criterion], scoring: Scoring) -> tuple[str, ...]:
+    """The metrics that mean something for a scoring method on every scale."""
     return tuple(
         name
         for name in agreement.names()
         if (name != "primary" or primary_metric(criteria) == name)
-        and (readout.on_scale or not agreement.metric(name).needs_scale)
+        and (scoring.on_scale or not agreement.metric(name).needs_scale)
         and all(agreement.metric(name).applies_to(levels(criterion.scale)) for criterion in criteria)
     )

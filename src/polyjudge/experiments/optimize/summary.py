@@ -86,7 +86,7 @@ def summary(done: Run, config: RunConfig, leaks: LeakReport) -> str:
         *([PAPER_NOTE] if config.protocol == "paper" else []),
         *([] if leaks.clean else ["", "The parts share rows or documents:", "", *map("- {}".format, leaks.lines())]),
         "",
-        f"Judge {config.model}, layout {done.judge.layout}, readout {_readout(done)}; mode {config.mode}, recipe "
+        f"Judge {config.model}, layout {done.judge.layout}, scoring {_scoring(done)}; mode {config.mode}, recipe "
         f"{config.recipe}, seed {config.seed}. {many(turns, 'steps')}: {accepted} accepted, {failed} failed, "
         f"{turns - accepted - failed} rejected.",
         "",
@@ -111,5 +111,5 @@ def _chosen(choice: Choice | None) -> list[str]:
     ]
 
 
-def _readout(done: Run) -> str:
-    return done.judge.readout + (f" of {done.judge.samples} samples" if done.judge.samples > 1 else "")
+def _scoring(done: Run) -> str:
+    return done.judge.scoring + (f" of {done.judge.samples} samples" if done.judge.samples > 1 else "")

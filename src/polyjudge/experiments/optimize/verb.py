@@ -255,7 +255,7 @@ async def _check_step(step: Step, house: House, config: RunConfig) -> None:
         told = f"reads {clipped(text)}" if text.strip() else f"is empty, {_EMPTY}"
         raise TooManyUnscored(
             f"no validation row has a readable score for {', '.join(mute)}, so that nothing can be fitted; a reply "
-            f"{told}; try another --readout, --layout or model"
+            f"{told}; try another --scoring, --layout or model"
         )
     rows = house.split.validation
     shares = [1 - share for share in step.measured.coverage.values()]

@@ -68,7 +68,7 @@ def _how(run: Material) -> str:
             "on the diagonal agrees."
         )
     return (
-        "This readout gives strengths, not values of the scale, so that the judge's scores are shown in fifths; "
+        "This scoring gives strengths, not values of the scale, so that the judge's scores are shown in fifths; "
         "people's ratings should rise from left to right."
     )
 

@@ -91,8 +91,8 @@ class Material:
         """Whether scores are values of the scale."""
         if self.judge.samples > 1:
             return True
-        readout = lookup("readouts", self.judge.readout)
-        return bool(readout.of(self.judge.prompt, self.judge.structured).on_scale)
+        scoring = lookup("scoring", self.judge.scoring)
+        return bool(scoring.of(self.judge.prompt, self.judge.structured).on_scale)
 
     @property
     def last(self) -> int:

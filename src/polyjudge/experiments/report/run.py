@@ -69,6 +69,6 @@ def _facts(run: Material) -> tuple[Fact, ...]:
             "Test rows", f"{outcome.rows:,}", f"of {outcome.documents:,} {outcome.unit}" if outcome.documents else ""
         ),
         Fact("Steps accepted", f"{accepted} of {len(turns)}", f"mode {run.config['mode']}"),
-        Fact("Judge", run.judge.model, f"{run.judge.layout}, {run.judge.readout}"),
+        Fact("Judge", run.judge.model, f"{run.judge.layout}, {run.judge.scoring}"),
         Fact("Calls", f"{sent:,}", f"{sum(account.tokens for account in run.taken.accounts):,} tokens"),
     )

@@ -16,7 +16,7 @@ from polyjudge.reports.page import Section, folded, paragraphs
 from polyjudge.reports.say import duration
 
 # What config.json says of files and versions rather than of the method.
-_FACTS = ("data", "data_digest", "prompt_digest", "templates", "version", "layout_used", "readout_used", "endpoints")
+_FACTS = ("data", "data_digest", "prompt_digest", "templates", "version", "layout_used", "scoring_used", "endpoints")
 
 
 def spending_section(accounts: Sequence[RoleAccount], seconds: float) -> Section:
@@ -42,7 +42,7 @@ def settings_section(run: Material) -> Section:
         "split": f"by {lineage.get('split_by', 'unknown')}, seed {run.config['split_seed']}",
         "models": ", ".join(f"{role} {model}" for role, model in _models(lineage).items()),
         "layout": run.judge.layout,
-        "readout": run.judge.readout + (f" of {run.judge.samples} samples" if run.judge.samples > 1 else ""),
+        "scoring": run.judge.scoring + (f" of {run.judge.samples} samples" if run.judge.samples > 1 else ""),
         "recipe": f"{run.config['recipe']}, mode {run.config['mode']}, seed {run.config['seed']}",
         "made by": f"polyjudge {run.config['version']}, templates {run.config['templates']}",
         "folder": run.path.name,

@@ -56,7 +56,7 @@ class LoadedJudge:
     def _repr_html_(self) -> str:
         tested = self.file.lineage.get("test")
         verdict = tested.get("verdict") if isinstance(tested, Mapping) else None
-        told = f"{self.file.model}, layout {self.file.layout}, readout {self.file.readout}"
+        told = f"{self.file.model}, layout {self.file.layout}, scoring {self.file.scoring}"
         rows = [(one.name, one.scale.describe(), one.instruction) for one in self.file.rubric.criteria]
         said = [told, *([str(verdict)] if verdict else [])]
         return snippet("Judge", said, ("criterion", "scale", "instruction"), rows, words=True)

@@ -14,7 +14,7 @@ def lost_lines(predictions: Sequence[Prediction]) -> list[str]:
     """One line on the criteria that lost more than ``WORTH_SAYING`` on average; none when there is none.
 
     Args:
-        predictions: of any readout; only those read from token probabilities say what was lost.
+        predictions: of any scoring method; only those read from token probabilities say what was lost.
     """
     lost = Lost()
     for prediction in predictions:

@@ -17,5 +17,5 @@ def check_unscored(missing: int, total: int, limit: float | None, where: str) ->
     if missing > allowed:
         raise TooManyUnscored(
             f"{missing} of {total} scores of {where} are unreadable, more than --fail-on-error {limit:g} allows; "
-            f"look at the replies, or try another --readout or model"
+            f"look at the replies, or try another --scoring or model"
         )

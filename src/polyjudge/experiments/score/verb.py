@@ -23,7 +23,7 @@ from polyjudge.experiments.access import open_client
 from polyjudge.experiments.bridge import run
 from polyjudge.experiments.events import Noted, Observer, unwatched
 from polyjudge.experiments.judge_file import JudgeFile, read_judge
-from polyjudge.experiments.judges import open_judge, open_readout
+from polyjudge.experiments.judges import open_judge, open_scoring
 from polyjudge.experiments.score.lost import Lost
 from polyjudge.experiments.score.scores import Scores, ScoreTable
 from polyjudge.experiments.score.unscored import check_unscored
@@ -175,11 +175,11 @@ async def _score(
 ) -> tuple[tuple[RoleAccount, ...], tuple[str, ...]]:
     async with open_client(config, backends, observer) as client:
         judge, prompt = judge_of(file, config, client), file.prompt
-        labels = tuple((c.name, label) for c in prompt.criteria for label in judge.readout.labels(c))
+        labels = tuple((c.name, label) for c in prompt.criteria for label in judge.scoring.labels(c))
         if distribution and not labels:
             raise ConfigError(
-                f"readout {file.readout!r} gives no probabilities of labels; leave out --distribution, or fit the "
-                f"judge with --readout expected"
+                f"scoring {file.scoring!r} gives no probabilities of labels; leave out --distribution, or fit the "
+                f"judge with --scoring expected"
             )
         known = rows.dataset.examples if rows.dataset else tuple(islice(rows.examples(), 1))
         parts = simulated([config.model], client, rows.dataset)
@@ -205,13 +205,13 @@ def judge_of(file: JudgeFile, config: RunConfig, client: Client) -> Judge:
     """The judge of a file over an open client.
 
     Raises:
-        ConfigError: the model's endpoint does not allow the readout.
+        ConfigError: the model's endpoint does not allow the scoring.
     """
     prompt: JudgePrompt = file.prompt
     role, used = Role("judge", config.model, file.sampling, file.seed), layout(file.layout, prompt.names)
-    readout = open_readout(file.readout, prompt, role, structured=file.structured, samples=file.samples)
+    scoring = open_scoring(file.scoring, prompt, role, structured=file.structured, samples=file.samples)
     return open_judge(
-        readout,
+        scoring,
         used,
         prompt,
         role,

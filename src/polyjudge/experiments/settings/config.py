@@ -117,7 +117,7 @@ class RunConfig(_Checked):
     mode: str = "SSS"
     optimizer: str = "textgrad"
     layout: str = AUTO
-    readout: str = "auto"
+    scoring: str = "auto"
     samples: int = Field(default=1, ge=1)
     gate: str = ""
     strict_gate: bool = True
@@ -175,10 +175,10 @@ class RunConfig(_Checked):
             raise ValueError(unknown(value, AUTO))
         return value or AUTO
 
-    @field_validator("readout")
+    @field_validator("scoring")
     @classmethod
-    def _known_readout(cls, value: str) -> str:
-        return _one_of("readout", value, ("auto", *names("readouts")))
+    def _known_scoring(cls, value: str) -> str:
+        return _one_of("scoring", value, ("auto", *names("scoring")))
 
     @field_validator("optimizer")
     @classmethod

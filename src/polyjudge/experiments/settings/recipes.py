@@ -62,7 +62,7 @@ RECIPES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "strict_gate": False,
             "gate": "mae",
             "remember_rejected": False,
-            "readout": "integer",
+            "scoring": "json",
             "validation": 100,
             "evaluate_every": 1,
             "definitions": False,

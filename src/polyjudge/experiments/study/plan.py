@@ -110,7 +110,7 @@ def _roles(one: Ready) -> tuple[PlannedRole, ...]:
 
 def _calls(one: Ready, rows: int) -> int:
     judge = one.house.judge
-    return rows * len(judge.groups(one.house.prompt)) * judge.readout.samples
+    return rows * len(judge.groups(one.house.prompt)) * judge.scoring.samples
 
 
 def _test_calls(one: Ready) -> int:

@@ -60,6 +60,6 @@ def published(block: Block, *, simulated: bool) -> Published | None:
         and config["protocol"] == "paper"
         and config["limit"] is None
         and config["steps"] == 12
-        and config["readout_used"] == "integer"
+        and config["scoring_used"] == "json"
     )
     return Published(content) if alike else None

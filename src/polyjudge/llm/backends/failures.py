@@ -151,7 +151,7 @@ def _bad_request(endpoint: Endpoint, status: int, complaint: Complaint, said: st
         message = f"{said}; the parameter {parameter!r} is refused"
         return CallFailed(message, retryable=False, parameter=parameter)
     if _NOT_BEGUN.search(about):
-        message = f"{said}; it continues no begun reply: choose a readout that needs none, or another model"
+        message = f"{said}; it continues no begun reply: choose a scoring method that needs none, or another model"
         return CallFailed(message, retryable=False)
     if _FILTERED.search(about):
         return CallFailed(f"{said}; the content filter refused the prompt", retryable=False, scope="request")

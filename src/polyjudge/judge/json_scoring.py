@@ -1,4 +1,4 @@
-"""Readout ``integer``: the judge writes its ratings as JSON, and a strict reader takes them as they stand."""
+"""Scoring ``json``: the judge writes its ratings as JSON, and a strict reader takes them as they stand."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.example import Example
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.scale import Categorical, Continuous, Scale, show
-from polyjudge.judge.readout import Question, Scored
 from polyjudge.judge.render import rating_prefix, rating_prompt, rating_request
+from polyjudge.judge.scoring import Question, Scored
 from polyjudge.llm.request import Abilities, Message, Reply, Sampling
 from polyjudge.templates.replies import read_scores
 
 
 @dataclass(frozen=True, slots=True)
-class IntegerReadout:
+class JsonScoring:
     """Attributes:
     structured: whether replies are held to a JSON schema where the endpoint offers that.
     """
 
     structured: bool = True
-    name: str = "integer"
+    name: str = "json"
     on_scale: bool = True
     reminder: str = (
         "An earlier answer could not be read. Answer with the JSON object alone: each key of the output format, "

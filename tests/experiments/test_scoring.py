@@ -1,4 +1,4 @@
-"""Which readout a run takes, what it refuses, and what the files say of it."""
+"""Which scoring a run takes, what it refuses, and what the files say of it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from polyjudge.domain.scale import Continuous, Ordinal
 from polyjudge.errors import ConfigError, CriteriaError
 from polyjudge.experiments.events import Event, Noted
 from polyjudge.experiments.judge_file import dump_judge, read_judge
-from polyjudge.experiments.judges import readout_name
+from polyjudge.experiments.judges import scoring_name
 from polyjudge.experiments.score.lost import lost_lines
 from polyjudge.experiments.settings.config import RunConfig
 from polyjudge.experiments.settings.merged import resolve
@@ -41,29 +41,29 @@ class TestAuto:
         ("abilities", "prompt", "options", "name"),
         [
             (KNOWN, prompt_of(), {}, "expected"),
-            (Abilities(logprobs=20, assumed=True), prompt_of(), {}, "integer"),
-            (Abilities(), prompt_of(), {}, "integer"),
-            (KNOWN, prompt_of(NAMES, Ordinal(0, 100)), {}, "integer"),
-            (KNOWN, prompt_of(NAMES, Continuous(0, 1)), {}, "integer"),
+            (Abilities(logprobs=20, assumed=True), prompt_of(), {}, "json"),
+            (Abilities(), prompt_of(), {}, "json"),
+            (KNOWN, prompt_of(NAMES, Ordinal(0, 100)), {}, "json"),
+            (KNOWN, prompt_of(NAMES, Continuous(0, 1)), {}, "json"),
             (Abilities(), prompt_of(), {"samples": 5}, "expected"),
-            (Abilities(logprobs=20, assumed=True), prompt_of(), {"readout": "expected"}, "expected"),
-            (KNOWN, prompt_of(), {"readout": "integer"}, "integer"),
+            (Abilities(logprobs=20, assumed=True), prompt_of(), {"scoring": "expected"}, "expected"),
+            (KNOWN, prompt_of(), {"scoring": "json"}, "json"),
         ],
     )
     def test_it_is_expected_where_that_is_known_to_work(
         self, abilities: Abilities, prompt: JudgePrompt, options: dict[str, Any], name: str
     ) -> None:
-        assert readout_name(RunConfig(model="vllm/m", **options), prompt, None, abilities) == name
+        assert scoring_name(RunConfig(model="vllm/m", **options), prompt, None, abilities) == name
 
     def test_the_papers_protocol_reads_integers(self) -> None:
         config = resolve({"model": "vllm/m", "recipe": "paper"}, environment={}).config
-        assert readout_name(config, prompt_of(), None, KNOWN) == "integer"
+        assert scoring_name(config, prompt_of(), None, KNOWN) == "json"
 
     def test_the_embedded_model_follows_the_datas_wish(self) -> None:
         embedded = RunConfig(model="local/smollm2-135m")
-        assert readout_name(embedded, prompt_of(), "cloze", KNOWN) == "cloze"
-        assert readout_name(embedded, prompt_of(), None, KNOWN) == "expected"
-        assert readout_name(RunConfig(model="vllm/m"), prompt_of(), "cloze", KNOWN) == "expected"
+        assert scoring_name(embedded, prompt_of(), "cloze", KNOWN) == "cloze"
+        assert scoring_name(embedded, prompt_of(), None, KNOWN) == "expected"
+        assert scoring_name(RunConfig(model="vllm/m"), prompt_of(), "cloze", KNOWN) == "expected"
 
 
 def files(folder: Path) -> dict[str, Any]:
@@ -90,10 +90,10 @@ def fitted(folder: Path, abilities: Abilities = KNOWN, **options: Any) -> Any:
     ("options", "words"),
     [
         ({"samples": 3}, r"temperature above 0.*\[parameters\.judge\]"),
-        ({"samples": 3, "readout": "integer", "parameters": HOT}, "belongs to --readout expected"),
-        ({"readout": "yesno", "layout": "joint"}, "--layout fork or solo"),
-        ({"readout": "yesno", "layout": "solo", "gate": "mae"}, "gives no values of the scale"),
-        ({"readout": "expected", "abilities": Abilities()}, "0 token probabilities, and a scale has 5.*--samples K"),
+        ({"samples": 3, "scoring": "json", "parameters": HOT}, "belongs to --scoring expected"),
+        ({"scoring": "yes-no", "layout": "joint"}, "--layout fork or solo"),
+        ({"scoring": "yes-no", "layout": "solo", "gate": "mae"}, "gives no values of the scale"),
+        ({"scoring": "expected", "abilities": Abilities()}, "0 token probabilities, and a scale has 5.*--samples K"),
     ],
 )
 def test_what_cannot_work_is_refused_before_any_call(tmp_path: Path, options: dict[str, Any], words: str) -> None:
@@ -104,7 +104,7 @@ def test_what_cannot_work_is_refused_before_any_call(tmp_path: Path, options: di
 
 def test_a_run_keeps_the_distributions_of_its_predictions_and_says_what_was_lost(tmp_path: Path) -> None:
     done = fitted(tmp_path)
-    assert done.judge.readout == "expected"
+    assert done.judge.scoring == "expected"
     prediction = done.steps[1].predictions[0]
     assert prediction.scores == {"clarity": pytest.approx(4.5), "warmth": 2.0}
     assert prediction.distributions["clarity"]["5"] == pytest.approx(0.5)
@@ -125,9 +125,9 @@ def test_samples_are_asked_for_planned_and_written_into_the_judge(tmp_path: Path
     }
     assert planned[3] * 2 == planned[2] * 3
     done = fitted(tmp_path, Abilities(), samples=3, parameters=HOT)
-    assert (done.judge.readout, done.judge.samples) == ("expected", 3)
+    assert (done.judge.scoring, done.judge.samples) == ("expected", 3)
     assert done.steps[1].predictions[0].samples == {"clarity": 3, "warmth": 3}
-    assert "readout expected of 3 samples" in (tmp_path / "run" / "summary.md").read_text("utf-8")
+    assert "scoring expected of 3 samples" in (tmp_path / "run" / "summary.md").read_text("utf-8")
     assert read_judge(tmp_path / "run" / "judge.yaml") == read_judge(copied(tmp_path, dump_judge(done.judge)))
     assert read_judge(tmp_path / "run" / "judge.yaml").samples == 3
 
@@ -167,10 +167,10 @@ class TestScores:
         assert list(rows[0]) == ["id", "document", "clarity", "warmth", *told, "error", *rating_columns]
         assert {(row["clarity"], row["clarity.p_4"], row["warmth.p_2"]) for row in rows} == {("4.5", "0.5", "1")}
 
-    def test_a_readout_without_distributions_says_so_before_any_call(self, tmp_path: Path) -> None:
-        judge = fitted(tmp_path, readout="integer").judge
+    def test_a_scoring_without_distributions_says_so_before_any_call(self, tmp_path: Path) -> None:
+        judge = fitted(tmp_path, scoring="json").judge
         backend = Scripted(answer, abilities=KNOWN)
-        with pytest.raises(ConfigError, match="'integer' gives no probabilities"):
+        with pytest.raises(ConfigError, match="'json' gives no probabilities"):
             polyjudge.score(judge, tmp_path / "letters.csv", distribution=True, backends={"script/m": backend})
         assert backend.calls == 0
 

@@ -1,4 +1,4 @@
-"""The yes-or-no readout against arithmetic by hand."""
+"""The yes-or-no scoring method against arithmetic by hand."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from tests.tokens import chosen, spelled
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.scale import Categorical
 from polyjudge.errors import ReplyError
-from polyjudge.judge.yesno import YesNoReadout
+from polyjudge.judge.yes_no import YesNoScoring
 from polyjudge.llm.request import Abilities, Reply, Request, Sampling
 from polyjudge.testing.asking import ScriptedAsker, said
 
 PROMPT = prompt_of(("fluency", "relevance"))
 ONE = PROMPT.only(("fluency",))
-READOUT = YesNoReadout()
+SCORING = YesNoScoring()
 ABLE = Abilities(logprobs=20)
 
 
@@ -38,7 +38,7 @@ def reply(masses: dict[str, float]) -> Reply:
     ],
 )
 def test_a_score_is_the_share_of_yes(masses: dict[str, float], score: float) -> None:
-    found = READOUT.read(reply(masses), ONE)
+    found = SCORING.read(reply(masses), ONE)
     assert found.scores == {"fluency": pytest.approx(score)}
     assert found.distributions["fluency"] == {"yes": pytest.approx(score), "no": pytest.approx(1 - score)}
     assert 0 <= found.lost["fluency"] <= 1
@@ -47,13 +47,13 @@ def test_a_score_is_the_share_of_yes(masses: dict[str, float], score: float) -> 
 @pytest.mark.parametrize("masses", [{"Perhaps": 1.0}, {"Yes": 0.3}, {"\n": 0.9, "Yes": 0.1}])
 def test_an_answer_that_is_neither_is_not_read(masses: dict[str, float]) -> None:
     with pytest.raises(ReplyError, match="neither yes nor no"):
-        READOUT.read(reply(masses), ONE)
+        SCORING.read(reply(masses), ONE)
 
 
 def test_a_reply_without_probabilities_is_not_read() -> None:
     for plain in (Reply("Yes"), spelled([])):
         with pytest.raises(ReplyError, match="no token probabilities"):
-            READOUT.read(plain, ONE)
+            SCORING.read(plain, ONE)
 
 
 def test_one_question_a_criterion_is_asked_for_one_token() -> None:
@@ -62,18 +62,18 @@ def test_one_question_a_criterion_is_asked_for_one_token() -> None:
         return reply({"Yes": 0.8, "No": 0.2} if "- fluency (" in said(request) else {"Yes": 0.3, "No": 0.7})
 
     asker = ScriptedAsker(answer, ABLE)
-    judge = judge_of(asker, PROMPT.names, layout_name="solo", readout=READOUT)
+    judge = judge_of(asker, PROMPT.names, layout_name="solo", scoring=SCORING)
     found = asyncio.run(judge.predict(PROMPT, row(1)))
     assert found.scores == {"fluency": pytest.approx(0.8), "relevance": pytest.approx(0.3)}
     assert (
-        READOUT.spoken(PROMPT.criteria[0], 0.8)
+        SCORING.spoken(PROMPT.criteria[0], 0.8)
         == "a probability of 80% that it belongs in the upper half of the scale"
     )
-    assert not READOUT.on_scale
+    assert not SCORING.on_scale
 
 
 def test_the_question_holds_instruction_and_material() -> None:
-    text = READOUT.question(ONE, row(3), Sampling(0.5, 99, (("a", "1"),)), ABLE, item_first=False).text
+    text = SCORING.question(ONE, row(3), Sampling(0.5, 99, (("a", "1"),)), ABLE, item_first=False).text
     assert ONE.criteria[0].instruction in text
     assert ONE.task in text
     assert row(3).inputs["text"] in text
@@ -91,4 +91,4 @@ def test_the_question_holds_instruction_and_material() -> None:
     ],
 )
 def test_it_says_why_it_cannot_be_used(prompt: JudgePrompt, able: Abilities, words: str) -> None:
-    assert re.search(words, READOUT.refusal(prompt, able))
+    assert re.search(words, SCORING.refusal(prompt, able))

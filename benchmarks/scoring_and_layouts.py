@@ -1,8 +1,8 @@
-"""Readouts against layouts: what agreement each has with people, on the embedded model or any other.
+"""Scoring methods against layouts: what agreement each has with people, on the embedded model or any other.
 
-    python benchmarks/readouts_and_layouts.py [moods:100 briefs:100 brighter:150] [--model local/smollm2-135m]
+    python benchmarks/scoring_and_layouts.py [moods:100 briefs:100 brighter:150] [--model local/smollm2-135m]
 
-Every readout is asked in every layout that it allows, with the initial prompt and no re-asks; ``integer`` and
+Every scoring method is asked in every layout that it allows, with the initial prompt and no re-asks; ``json`` and
 ``expected`` read the very same replies. Rows are drawn from the seed, by whole documents. Agreement is Spearman,
 pooled, the mean over the criteria, with an interval from resampled documents; coverage is the share of rated rows with
 a score. Answers are kept in the journal (POLYJUDGE_JOURNAL), so that a stopped run goes on.
@@ -27,14 +27,14 @@ from polyjudge.domain.layout import layout
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.experiments.access import open_client
 from polyjudge.experiments.settings.config import RunConfig
-from polyjudge.experiments.judges import open_judge, open_readout, refusal
+from polyjudge.experiments.judges import open_judge, open_scoring, refusal
 from polyjudge.judge.expected import ALTERNATIVES
 from polyjudge.judge.measure import Ratings, ratings, scores
 from polyjudge.llm.request import Abilities, Asker, Reply, Request, Sampling, Usage
 from polyjudge.llm.role import Role
 from polyjudge.metrics import agreement, uncertainty
 
-READOUTS = ("integer", "expected", "yesno", "cloze")
+METHODS = ("json", "expected", "yes-no", "cloze")
 LAYOUTS = ("joint", "solo", "fork")
 SPEARMAN = agreement.metric("spearman")
 
@@ -81,25 +81,25 @@ async def cells(name: str, count: int, model: str) -> None:
     people = ratings(prompt.criteria, rows)
     units = len(set(people.documents)) if people.documents else len(rows)
     print(f"\n{name}: {len(rows)} rows of {units} {people.unit}, {model}\n", flush=True)
-    show(("layout", "readout", "calls a row", "evaluated", "written", "coverage", "mean", *prompt.names))
+    show(("layout", "scoring", "calls a row", "evaluated", "written", "coverage", "mean", *prompt.names))
     show(("---",) * (7 + len(prompt.names)))
     found: dict[tuple[str, str], Any] = {}
     config = RunConfig(model=model)
     async with open_client(config, {}, lambda event: None) as client:
         role = Role("judge", model, Sampling(0.0, 64))
         for one in LAYOUTS:
-            for readout_name in READOUTS:
-                readout = open_readout(readout_name, prompt, role, structured=True)
+            for scoring_name in METHODS:
+                scoring = open_scoring(scoring_name, prompt, role, structured=True)
                 used = layout(one, prompt.names)
-                if refusal(readout, used, prompt, client.abilities(model)):
+                if refusal(scoring, used, prompt, client.abilities(model)):
                     continue
                 counting = Counting(client)
-                judge = open_judge(readout, used, prompt, role, counting, re_asks=0, max_concurrency=1)
+                judge = open_judge(scoring, used, prompt, role, counting, re_asks=0, max_concurrency=1)
                 predictions = await judge.evaluate(prompt, rows)
-                found[one, readout_name] = given = scores(prompt.criteria, predictions)
+                found[one, scoring_name] = given = scores(prompt.criteria, predictions)
                 figures = [len(counting.usages), counting.evaluated(), counting.written()]
                 told = (f"{figure / len(rows):.1f}" for figure in figures)
-                show((one, readout_name, *told, *agreements(given, people)))
+                show((one, scoring_name, *told, *agreements(given, people)))
     print("\nPaired differences of the mean, on the rows that both scored:\n")
     for first, second in pairs(found):
         paired = uncertainty.paired_bootstrap(
@@ -117,13 +117,13 @@ def agreements(given: np.ndarray, people: Ratings) -> Iterator[str]:
 
 
 def pairs(found: dict[tuple[str, str], Any]) -> Iterator[tuple[tuple[str, str], tuple[str, str]]]:
-    """Expected against integer in each layout, and the layouts of each readout against each other."""
+    """Expected against json in each layout, and the layouts of each scoring method against each other."""
     for one in LAYOUTS:
-        yield (one, "expected"), (one, "integer")
-    for readout in READOUTS:
+        yield (one, "expected"), (one, "json")
+    for scoring in METHODS:
         for first, second in (("solo", "joint"), ("fork", "joint"), ("fork", "solo")):
-            if (first, readout) in found and (second, readout) in found:
-                yield (first, readout), (second, readout)
+            if (first, scoring) in found and (second, scoring) in found:
+                yield (first, scoring), (second, scoring)
 
 
 def interval(one: uncertainty.Interval) -> str:
@@ -139,7 +139,7 @@ def main() -> None:
     parser.add_argument("data", nargs="*", default=["moods:100", "briefs:100", "brighter:150"], help="NAME:ROWS")
     parser.add_argument("--model", default="local/smollm2-135m")
     chosen = parser.parse_args()
-    os.environ.setdefault("POLYJUDGE_JOURNAL", ".polyjudge/readouts-and-layouts")
+    os.environ.setdefault("POLYJUDGE_JOURNAL", ".polyjudge/scoring-and-layouts")
     for one in chosen.data:
         name, _, count = one.partition(":")
         asyncio.run(cells(name, int(count or 100), chosen.model))

@@ -39,7 +39,7 @@ class Scored:
 
     Attributes:
         scores: criterion -> score, for those that can be read.
-        distributions: criterion -> label -> probability; empty where the readout gives a score alone.
+        distributions: criterion -> label -> probability; empty where the scoring method gives a score alone.
         lost: criterion -> share of the probability that fell on none of its labels, 0..1.
     """
 
@@ -48,12 +48,12 @@ class Scored:
     lost: Mapping[str, float] = field(default_factory=dict)
 
 
-class Readout(Protocol):
-    """How a reply becomes numbers. A readout is one file and one row of the registry."""
+class Scoring(Protocol):
+    """How a reply becomes numbers. A scoring method is one file and one row of the registry."""
 
     @classmethod
     def of(cls, prompt: JudgePrompt, structured: bool) -> Self:
-        """The readout for a prompt's criteria; ``structured``: whether replies may be held to a JSON schema."""
+        """The scoring method for a prompt's criteria; ``structured``: whether replies may be held to a JSON schema."""
         ...
 
     @property
@@ -79,7 +79,7 @@ class Readout(Protocol):
         ...
 
     def refusal(self, prompt: JudgePrompt, abilities: Abilities) -> str:
-        """Why this readout cannot ask for the criteria of ``prompt`` in one call, for the user; "" when it can."""
+        """Why it cannot ask for the criteria of ``prompt`` in one call, for the user; "" when it can."""
         ...
 
     def question(

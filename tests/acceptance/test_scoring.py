@@ -1,4 +1,4 @@
-"""Readouts that need token probabilities, with a real, tiny model."""
+"""Scoring methods that need token probabilities, with a real, tiny model."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.acceptance.support import Workplace
 
 from polyjudge.datasets.load import load
 from polyjudge.domain.prompt import JudgePrompt
-from polyjudge.judge.expected import ExpectedReadout
+from polyjudge.judge.expected import ExpectedScoring
 from polyjudge.llm.models import open_backend
 from polyjudge.llm.request import Reply, Request, Sampling
 from polyjudge.templates.replies import read_scores
@@ -33,11 +33,11 @@ LEVELS = ("0", "1", "2", "3")
 
 
 def test_the_embedded_model_says_how_probable_each_rating_was(smollm2: Path) -> None:
-    data, readout = load("moods"), ExpectedReadout()
+    data, scoring = load("moods"), ExpectedScoring()
     prompt = JudgePrompt.initial(data.rubric)
     environment = dict(os.environ) | {"POLYJUDGE_SMOLLM2": str(smollm2)}
     backend = open_backend("local/smollm2-135m", environment=environment, context=1024)
-    question = readout.question(prompt, data.examples[0], Sampling(0.0, 64), backend.abilities, item_first=False)
+    question = scoring.question(prompt, data.examples[0], Sampling(0.0, 64), backend.abilities, item_first=False)
     assert question.schema
 
     async def ask() -> Reply:
@@ -50,7 +50,7 @@ def test_the_embedded_model_says_how_probable_each_rating_was(smollm2: Path) -> 
             await backend.close()
 
     reply = asyncio.run(ask())
-    found = readout.read(reply, prompt)
+    found = scoring.read(reply, prompt)
     assert set(found.scores) == set(prompt.names) == set(read_scores(reply.text, prompt.criteria))
     written = read_scores(reply.text, prompt.criteria)
     for criterion in prompt.criteria:
@@ -75,7 +75,7 @@ def scored(folder: Path, keys: str) -> list[dict[str, str]]:
 
 
 def test_a_judge_file_writes_scores_with_their_distributions(smollm2: Path, tmp_path: Path) -> None:
-    rows = scored(tmp_path, "readout: expected\nlayout: joint\n")
+    rows = scored(tmp_path, "scoring: expected\nlayout: joint\n")
     columns = ["id", "joy", "fear", *(f"{name}.p_{level}" for name in ("joy", "fear") for level in LEVELS), "error"]
     assert list(rows[0]) == columns
     for row in rows:
@@ -86,7 +86,7 @@ def test_a_judge_file_writes_scores_with_their_distributions(smollm2: Path, tmp_
 
 
 def test_a_judge_file_asks_yes_or_no(smollm2: Path, tmp_path: Path) -> None:
-    rows = scored(tmp_path, "readout: yesno\nlayout: solo\n")
+    rows = scored(tmp_path, "scoring: yes-no\nlayout: solo\n")
     for row in rows:
         for name in ("joy", "fear"):
             assert float(row[name]) == pytest.approx(float(row[f"{name}.p_yes"]), abs=1e-4)
@@ -97,7 +97,7 @@ def test_a_judge_file_asks_yes_or_no(smollm2: Path, tmp_path: Path) -> None:
 def test_samples_of_the_embedded_model_are_pooled(smollm2: Path, tmp_path: Path) -> None:
     hot = JUDGE.replace("temperature: 0.0", "temperature: 1.5")
     place = Workplace.at(tmp_path)
-    place.write("judge.yaml", hot + "readout: expected\nsamples: 4\n")
+    place.write("judge.yaml", hot + "scoring: expected\nsamples: 4\n")
     place.write("new.csv", "message\nWe won the cup!\nThe brakes failed.\n")
     ended = place.run("score", "judge.yaml", "new.csv", "--distribution")
     assert ended.code == 0, ended

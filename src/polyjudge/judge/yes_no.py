@@ -1,4 +1,4 @@
-"""Readout ``yesno``: one question a criterion, and the score is how much more probable yes is than no as its answer.
+"""Scoring ``yes-no``: one question a criterion, and the score is how much more probable yes is than no as its answer.
 
 The score is p(yes) / (p(yes) + p(no)) at the answer's first token, 0 to 1, higher is more. It is not a value of the
 rating scale, so that only rank statistics are defined on it.
@@ -15,8 +15,8 @@ from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.scale import Categorical
 from polyjudge.errors import ReplyError
 from polyjudge.judge.distribution import distribution
-from polyjudge.judge.readout import Question, Scored
 from polyjudge.judge.render import instruction_line, item
+from polyjudge.judge.scoring import Question, Scored
 from polyjudge.llm.request import Abilities, Message, Reply, Sampling
 from polyjudge.templates.load import render
 
@@ -26,10 +26,10 @@ ALTERNATIVES = 500
 
 
 @dataclass(frozen=True, slots=True)
-class YesNoReadout:
+class YesNoScoring:
     """It asks of one criterion a call, and has no settings."""
 
-    name: str = "yesno"
+    name: str = "yes-no"
     on_scale: bool = False
     reminder: str = ""
     samples: int = 1
