@@ -26,7 +26,7 @@ from polyjudge.datasets.summeval import rubric
 from polyjudge.domain.example import Example
 from polyjudge.domain.layout import layout
 from polyjudge.domain.prompt import JudgePrompt
-from polyjudge.experiments.judges import open_judge, open_scoring
+from polyjudge.workflows.assemble import open_judge, open_scoring
 from polyjudge.llm.backends.weights import smollm2
 from polyjudge.llm.models import open_backend
 from polyjudge.llm.request import Abilities, Backend, Reply, Request, Sampling

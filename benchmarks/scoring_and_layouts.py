@@ -25,9 +25,9 @@ from polyjudge.domain.dataset import Dataset
 from polyjudge.domain.example import Example
 from polyjudge.domain.layout import layout
 from polyjudge.domain.prompt import JudgePrompt
-from polyjudge.experiments.access import open_client
-from polyjudge.experiments.settings.config import RunConfig
-from polyjudge.experiments.judges import open_judge, open_scoring, refusal
+from polyjudge.workflows.client import open_client
+from polyjudge.settings.config import RunConfig
+from polyjudge.workflows.assemble import open_judge, open_scoring, refusal
 from polyjudge.judge.expected import ALTERNATIVES
 from polyjudge.judge.measure import Ratings, ratings, scores
 from polyjudge.llm.request import Abilities, Asker, Reply, Request, Sampling, Usage

@@ -23,7 +23,7 @@ from typing import Any
 
 import polyjudge
 from polyjudge.cli.progress import watching
-from polyjudge.experiments.study.run import StudyResult
+from polyjudge.workflows.study import StudyResult
 from polyjudge.llm.backends import OpenOptions
 from polyjudge.llm.journal import Journal
 from polyjudge.llm.request import Reply, Request

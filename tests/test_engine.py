@@ -25,13 +25,13 @@ from tests.stepping import (
     setup_of,
 )
 
+from polyjudge import codec
 from polyjudge.domain.records import Step
 from polyjudge.engine import optimize
 from polyjudge.errors import BudgetSpent
 from polyjudge.gates import Gate, NoGate
 from polyjudge.llm.request import ROLES, Request
 from polyjudge.optimizers.base import Draft
-from polyjudge.runs import codec
 from polyjudge.testing.asking import Answer, ScriptedAsker, said
 
 GATES = pytest.mark.parametrize("gate", [SPEARMAN, OWN], ids=["mean", "per-criterion"])

@@ -22,12 +22,12 @@ from tests.stepping import (
     setup_of,
 )
 
+from polyjudge import codec
 from polyjudge.domain.records import Step
 from polyjudge.engine import Setup
 from polyjudge.gates import Gate, NoGate, PerCriterionGate
 from polyjudge.llm.request import Request
 from polyjudge.optimizers.base import Draft
-from polyjudge.runs import codec
 from polyjudge.testing.asking import Answer, ScriptedAsker, said
 
 GATES = pytest.mark.parametrize("gate", [SPEARMAN, OWN], ids=["mean", "per-criterion"])

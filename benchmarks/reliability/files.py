@@ -25,8 +25,8 @@ from benchmarks.reliability.rows import CRITERIA, NAMES, judge_yaml, rated_rows
 from polyjudge.datasets.load import load, load_rubric
 from polyjudge.domain.dataset import Dataset
 from polyjudge.errors import InputError
-from polyjudge.experiments.settings.merged import resolve
-from polyjudge.experiments.judge_file import dump_judge, read_judge
+from polyjudge.settings.merged import resolve
+from polyjudge.results.judge_file import dump_judge, read_judge
 
 LONGEST_MESSAGE = 4000
 RICH_CRITERIA = """\

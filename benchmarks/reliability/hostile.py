@@ -26,7 +26,7 @@ from benchmarks.reliability.findings import Findings, main
 
 import polyjudge
 from polyjudge.errors import PolyjudgeError
-from polyjudge.experiments.judge_file import read_judge
+from polyjudge.results.judge_file import read_judge
 from polyjudge.judge.json_scoring import JsonScoring
 from polyjudge.llm.request import Request
 

@@ -11,19 +11,20 @@ from typing import TYPE_CHECKING, Any
 from polyjudge.version import __version__
 
 if TYPE_CHECKING:
-    from polyjudge.experiments.audit import Audit, audit
-    from polyjudge.experiments.check import Check, check
-    from polyjudge.experiments.diagnose.verb import Diagnosed, diagnose, plan_diagnosis
-    from polyjudge.experiments.optimize.result import Run
-    from polyjudge.experiments.optimize.verb import optimize
-    from polyjudge.experiments.report.verb import report
-    from polyjudge.experiments.score.loaded import LoadedJudge
-    from polyjudge.experiments.score.loaded import load_judge as load
-    from polyjudge.experiments.score.scores import Scores
-    from polyjudge.experiments.score.verb import score
-    from polyjudge.experiments.study.run import StudyResult, plan_study, study
-    from polyjudge.experiments.upkeep import cache_merge, cache_prune, cache_show, pull
     from polyjudge.llm.backends.scripted import Scripted
+    from polyjudge.reporting.report import report
+    from polyjudge.results.audit import Audit
+    from polyjudge.results.result import Run
+    from polyjudge.results.scores import Scores
+    from polyjudge.workflows.audit import audit
+    from polyjudge.workflows.check import Check, check
+    from polyjudge.workflows.diagnose import Diagnosed, diagnose, plan_diagnosis
+    from polyjudge.workflows.loaded_judge import LoadedJudge
+    from polyjudge.workflows.loaded_judge import load_judge as load
+    from polyjudge.workflows.maintenance import cache_merge, cache_prune, cache_show, pull
+    from polyjudge.workflows.optimize import optimize
+    from polyjudge.workflows.score import score
+    from polyjudge.workflows.study import StudyResult, plan_study, study
 
 
 __all__ = [
@@ -55,28 +56,28 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     places = {
-        "Audit": "experiments.audit:Audit",
-        "Check": "experiments.check:Check",
-        "LoadedJudge": "experiments.score.loaded:LoadedJudge",
-        "Run": "experiments.optimize.result:Run",
-        "Scores": "experiments.score.scores:Scores",
+        "Audit": "results.audit:Audit",
+        "Check": "workflows.check:Check",
+        "LoadedJudge": "workflows.loaded_judge:LoadedJudge",
+        "Run": "results.result:Run",
+        "Scores": "results.scores:Scores",
         "Scripted": "llm.backends.scripted:Scripted",
-        "cache_merge": "experiments.upkeep:cache_merge",
-        "cache_prune": "experiments.upkeep:cache_prune",
-        "cache_show": "experiments.upkeep:cache_show",
-        "audit": "experiments.audit:audit",
-        "check": "experiments.check:check",
-        "Diagnosed": "experiments.diagnose.verb:Diagnosed",
-        "diagnose": "experiments.diagnose.verb:diagnose",
-        "plan_diagnosis": "experiments.diagnose.verb:plan_diagnosis",
-        "load": "experiments.score.loaded:load_judge",
-        "optimize": "experiments.optimize.verb:optimize",
-        "pull": "experiments.upkeep:pull",
-        "report": "experiments.report.verb:report",
-        "StudyResult": "experiments.study.run:StudyResult",
-        "plan_study": "experiments.study.run:plan_study",
-        "score": "experiments.score.verb:score",
-        "study": "experiments.study.run:study",
+        "cache_merge": "workflows.maintenance:cache_merge",
+        "cache_prune": "workflows.maintenance:cache_prune",
+        "cache_show": "workflows.maintenance:cache_show",
+        "audit": "workflows.audit:audit",
+        "check": "workflows.check:check",
+        "Diagnosed": "workflows.diagnose:Diagnosed",
+        "diagnose": "workflows.diagnose:diagnose",
+        "plan_diagnosis": "workflows.diagnose:plan_diagnosis",
+        "load": "workflows.loaded_judge:load_judge",
+        "optimize": "workflows.optimize:optimize",
+        "pull": "workflows.maintenance:pull",
+        "report": "reporting.report:report",
+        "StudyResult": "workflows.study:StudyResult",
+        "plan_study": "workflows.study:plan_study",
+        "score": "workflows.score:score",
+        "study": "workflows.study:study",
     }
     if name not in places:
         raise AttributeError(f"module 'polyjudge' has no attribute {name!r}")

@@ -6,12 +6,12 @@ from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from polyjudge.concurrency import together
 from polyjudge.domain.example import Example
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.records import Candidate, Measured, Rejected, Step
 from polyjudge.gates.base import Decision, Evidence, Gate, Scored, Selection
 from polyjudge.judge.predict import Judge
-from polyjudge.llm.together import together
 from polyjudge.optimizers.base import Draft, Optimizer, Proposal, Turn
 from polyjudge.optimizers.memory import remember
 

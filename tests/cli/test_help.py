@@ -8,9 +8,9 @@ import pytest
 from tests.commands import polyjudge
 
 from polyjudge.cli import VERBS
-from polyjudge.experiments.score.verb import SCORE_SETTINGS
-from polyjudge.experiments.settings.config import RunConfig
+from polyjudge.settings.config import RunConfig
 from polyjudge.version import __version__
+from polyjudge.workflows.score import SCORE_SETTINGS
 
 # What an option is called where it is no setting.
 ELSEWHERE = {"distribution", "criteria", "output", "dry-run", "config", "json", "quiet", "help"}

@@ -5,8 +5,7 @@ from dataclasses import replace
 import pytest
 
 from polyjudge.diagnosis.dilution import audited
-from polyjudge.diagnosis.observed import Rating, StepRating
-from polyjudge.diagnosis.records import MEAN, Adherence, Dilution, Estimate, Figure, Interference
+from polyjudge.diagnosis.records import MEAN, Adherence, Dilution, Estimate, Figure, Interference, Rating, StepRating
 from polyjudge.diagnosis.verdicts import on_dilution, on_interference, on_obedience
 
 NAMES = ("a", "b")

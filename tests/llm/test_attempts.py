@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.llm.hands import HandBackend, Skipping, ask_all, ask_for, echo, failing, refused, text_of, total
 
+from polyjudge.concurrency import together
 from polyjudge.errors import BudgetSpent, CallFailed, ProviderGone, ReplyError
 from polyjudge.llm.accounts import Accounts
 from polyjudge.llm.budget import Bound, Budget
@@ -19,7 +20,6 @@ from polyjudge.llm.journal import Journal
 from polyjudge.llm.limits import Limits
 from polyjudge.llm.money import Price, usd
 from polyjudge.llm.request import NobodyListens, Reply, Request, Usage
-from polyjudge.llm.together import together
 
 
 @pytest.mark.parametrize(("limit", "own", "most"), [(5, None, 5), (50, 3, 3), (2, 9, 2)])

@@ -8,13 +8,13 @@ from pathlib import Path
 import pytest
 from tests.llm.hands import HandBackend, ask_for, refused, text_of, total
 
+from polyjudge.concurrency import together
 from polyjudge.errors import ProviderGone
 from polyjudge.llm.accounts import RoleAccount
 from polyjudge.llm.client import Client
 from polyjudge.llm.journal import Journal
 from polyjudge.llm.limits import Limits
 from polyjudge.llm.request import Reply, Request
-from polyjudge.llm.together import together
 
 
 def test_an_interrupted_run_keeps_every_answer_that_arrived_and_waits_for_no_other(tmp_path: Path) -> None:

@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
+from polyjudge.concurrency import together
 from polyjudge.errors import BudgetSpent, ReplyError
-from polyjudge.llm.together import together
 
 
 async def after(turns: int, result: int | Exception) -> int:

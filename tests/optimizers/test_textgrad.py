@@ -10,6 +10,7 @@ from dataclasses import replace
 import pytest
 from tests.asking import CALLS, NAMES, judge_of, mark, number, prompt_of, rows, speaker, textgrad_of
 
+from polyjudge import codec
 from polyjudge.domain.decomposition import MODES, Decomposition, Group
 from polyjudge.domain.example import Example
 from polyjudge.domain.records import Step
@@ -17,7 +18,6 @@ from polyjudge.engine import Setup, optimize
 from polyjudge.gates import MeanGate
 from polyjudge.llm.request import Request
 from polyjudge.optimizers.base import Proposal, Turn
-from polyjudge.runs import codec
 from polyjudge.testing.asking import ScriptedAsker, said
 
 BATCH = rows(3)

@@ -9,7 +9,7 @@ from tests.asking import prompt_of
 from tests.simulation.test_writing import NAMES, gradients
 from tests.worlds import answer, asked, world
 
-from polyjudge.diagnosis import wording
+from polyjudge.diagnosis import prompts as wording
 from polyjudge.domain.criterion import Criterion
 from polyjudge.simulation.backend import Simulated
 from polyjudge.simulation.reading import sentences

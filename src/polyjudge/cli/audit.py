@@ -32,10 +32,11 @@ def command(
 
     SCORES are one or more files: scores.csv of this tool, the wide or long form of docs/audit.md, or logs of Inspect.
     """
-    from polyjudge.cli.audit_text import audit_lines
-    from polyjudge.experiments.audit import Audit, audit
-    from polyjudge.runs import codec
-    from polyjudge.runs.store import writable, write_whole
+    from polyjudge import codec
+    from polyjudge.reporting.audit import audit_lines
+    from polyjudge.results.audit import Audit
+    from polyjudge.results.store import writable, write_whole
+    from polyjudge.workflows.audit import audit
 
     def show(found: Audit) -> None:
         text = "\n".join(audit_lines(found))

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from polyjudge.counting import many
+from polyjudge.formatting.text import many
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,8 +25,8 @@ def show(as_json: bool) -> None:
     """Say what the journal holds, by model and role."""
     from datetime import datetime
 
-    from polyjudge.experiments.upkeep import cache_show
-    from polyjudge.runs import codec
+    from polyjudge import codec
+    from polyjudge.workflows.maintenance import cache_show
 
     found = cache_show()
     if as_json:
@@ -54,8 +54,8 @@ def merge(folders: tuple[str, ...], as_json: bool) -> None:
 
     FOLDERS are only read. Shards that a process is writing are left alone.
     """
-    from polyjudge.experiments.upkeep import cache_merge
-    from polyjudge.runs import codec
+    from polyjudge import codec
+    from polyjudge.workflows.maintenance import cache_merge
 
     done = cache_merge(folders)
     if as_json:
@@ -77,8 +77,8 @@ def merge(folders: tuple[str, ...], as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="print the result as JSON")
 def prune(older_than: float | None, model: str | None, dry_run: bool, as_json: bool) -> None:
     """Remove answers for good; a run that needs one asks, and pays, again."""
-    from polyjudge.experiments.upkeep import cache_prune
-    from polyjudge.runs import codec
+    from polyjudge import codec
+    from polyjudge.workflows.maintenance import cache_prune
 
     done = cache_prune(older_than=older_than, model=model, dry_run=dry_run)
     if as_json:
@@ -92,7 +92,7 @@ def prune(older_than: float | None, model: str | None, dry_run: bool, as_json: b
 
 
 def _table(kept: Sequence[Kept]) -> None:
-    from polyjudge.reports.say import table_text
+    from polyjudge.formatting.text import table_text
 
     if kept:
         click.echo()

@@ -22,6 +22,6 @@ def command(data: str, as_json: bool, quiet: bool, **options: Any) -> None:
     DATA is a CSV, JSONL or Parquet file, or a registered name such as moods or briefs.
     """
     from polyjudge.cli.printing import print_check
-    from polyjudge.experiments.check import check
+    from polyjudge.workflows.check import check
 
     print_check(check(data, **options), as_json)

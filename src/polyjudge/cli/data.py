@@ -38,7 +38,7 @@ def show(name: str) -> None:
 @click.option("--from", "source", metavar="URL", help="a mirror that holds NAME/train.parquet and NAME/test.parquet")
 def pull(name: str, source: str | None) -> None:
     """Fetch a published data set into POLYJUDGE_DATA, after its licence; digests are checked."""
-    from polyjudge.experiments import upkeep
+    from polyjudge.workflows import maintenance as upkeep
 
     upkeep.pull(name, source=source, notify=click.echo)
 

@@ -37,7 +37,7 @@ def command(
     from polyjudge.cli.printing import print_diagnosis, print_diagnosis_plan
     from polyjudge.cli.progress import watching
     from polyjudge.diagnosis.records import PARTS
-    from polyjudge.experiments.diagnose.verb import diagnose, plan_diagnosis
+    from polyjudge.workflows.diagnose import diagnose, plan_diagnosis
 
     options["only"] = PARTS if only is None else only
     options["base_url"] = base_url or None

@@ -26,8 +26,8 @@ def command(data: str, output: str | None, dry_run: bool, as_json: bool, quiet: 
     """
     from polyjudge.cli.printing import print_check, print_run
     from polyjudge.cli.progress import watching
-    from polyjudge.experiments.check import check
-    from polyjudge.experiments.optimize.verb import optimize
+    from polyjudge.workflows.check import check
+    from polyjudge.workflows.optimize import optimize
 
     if dry_run:
         print_check(check(data, **options), as_json)

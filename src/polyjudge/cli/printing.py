@@ -7,23 +7,20 @@ from collections.abc import Iterable, Sequence
 
 import click
 
-from polyjudge.counting import many
-from polyjudge.experiments.check import Check, CriterionCheck
-from polyjudge.experiments.costs import billed, cost_text, remedy, total_text, unpriced
-from polyjudge.experiments.diagnose.page import verdict_lines
-from polyjudge.experiments.diagnose.verb import Diagnosed
-from polyjudge.experiments.optimize.outcome import COLUMNS, outcome_rows
-from polyjudge.experiments.optimize.result import Run
-from polyjudge.experiments.optimize.summary import PAPER_NOTE, account_lines, warnings
-from polyjudge.experiments.plan import PlannedRole
-from polyjudge.experiments.report.verb import FILE as REPORT
-from polyjudge.experiments.score.scores import Scores
-from polyjudge.experiments.simulated import notice
-from polyjudge.experiments.study.plan import StudyPlan
-from polyjudge.experiments.study.run import StudyResult
-from polyjudge.experiments.tables.render import lines
-from polyjudge.reports.say import figure, table_text
-from polyjudge.runs import codec
+from polyjudge import codec
+from polyjudge.formatting.text import figure, many, table_text
+from polyjudge.reporting.diagnosis import verdict_lines
+from polyjudge.reporting.report import FILE as REPORT
+from polyjudge.reporting.summary import PAPER_NOTE, account_lines, warnings
+from polyjudge.reporting.tables.render import lines
+from polyjudge.results.money import PlannedRole, billed, cost_text, remedy, total_text, unpriced
+from polyjudge.results.outcome import COLUMNS, notice, outcome_rows
+from polyjudge.results.result import Run
+from polyjudge.results.scores import Scores
+from polyjudge.workflows.check import Check, CriterionCheck
+from polyjudge.workflows.diagnose import Diagnosed
+from polyjudge.workflows.study import StudyResult
+from polyjudge.workflows.study_plan import StudyPlan
 
 
 def print_check(found: Check, as_json: bool) -> None:

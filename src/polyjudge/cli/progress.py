@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from polyjudge.counting import many
-from polyjudge.diagnosis.observed import StepMeters
+from polyjudge.diagnosis.records import StepMeters
 from polyjudge.domain.records import Step
-from polyjudge.experiments.costs import billed, total_text
-from polyjudge.experiments.events import (
+from polyjudge.formatting.text import many
+from polyjudge.results.money import billed, total_text
+from polyjudge.workflows.events import (
     CellEnded,
     Chosen,
     Counted,

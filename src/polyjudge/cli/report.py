@@ -15,6 +15,6 @@ def command(path: str, output: str | None, figures: str | None, data: str | None
 
     optimize, diagnose and study write it by themselves.
     """
-    from polyjudge.experiments.report.verb import report
+    from polyjudge.reporting.report import report
 
     click.echo(f"report: {report(path, output=output, figures=figures, data=data)}")

@@ -26,7 +26,7 @@ def command(
     """
     from polyjudge.cli.printing import print_scores
     from polyjudge.cli.progress import watching
-    from polyjudge.experiments.score.verb import score
+    from polyjudge.workflows.score import score
 
     with watching(quiet=quiet or as_json) as observer:
         scores = score(judge, data, output=output, distribution=distribution, observer=observer, **options)

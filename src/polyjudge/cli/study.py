@@ -31,8 +31,8 @@ def command(study: str, output: str | None, dry_run: bool, as_json: bool, quiet:
     """
     from polyjudge.cli.printing import print_study, print_study_plan
     from polyjudge.cli.progress import watching
-    from polyjudge.experiments.study.run import plan_study
-    from polyjudge.experiments.study.run import study as run_study
+    from polyjudge.workflows.study import plan_study
+    from polyjudge.workflows.study import study as run_study
 
     if dry_run:
         print_study_plan(plan_study(study, **options), as_json)

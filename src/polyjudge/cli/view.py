@@ -12,7 +12,7 @@ def command(path: str) -> None:
 
     Where there is no browser, its path is printed.
     """
-    from polyjudge.experiments.report.verb import view
+    from polyjudge.reporting.report import view
 
     found = view(path)
     click.echo(f"report: {found.file}" + ("" if found.opened else " (no browser was found; open the file yourself)"))

@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Sequence
 from random import Random
 
-from polyjudge.counting import many
 from polyjudge.datasets.content import exact
 from polyjudge.domain.dataset import Dataset, Split
 from polyjudge.domain.example import Example
 from polyjudge.errors import ConfigError
+from polyjudge.formatting.text import many
 
 FEWEST_DOCUMENTS = 12
 FRACTIONS = (0.25, 0.25, 0.5)

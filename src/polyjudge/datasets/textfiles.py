@@ -14,10 +14,10 @@ from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
 
-from polyjudge.counting import many
 from polyjudge.datasets.problems import Problems, clipped
 from polyjudge.datasets.table import Row, Table
 from polyjudge.errors import DataError
+from polyjudge.formatting.text import many
 
 # Where a byte is no UTF-8, Python leaves one of these in the text, which no UTF-8 can hold.
 _NO_UTF8 = re.compile("[\udc80-\udcff]")

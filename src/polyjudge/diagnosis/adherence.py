@@ -5,13 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
+from polyjudge.concurrency import together
 from polyjudge.diagnosis.dilution import audited
-from polyjudge.diagnosis.estimates import MARKS, mean_of
-from polyjudge.diagnosis.meters import Diagnostician, adherence_of
-from polyjudge.diagnosis.observed import StepRating
-from polyjudge.diagnosis.records import MEAN, Adherence, Figure
+from polyjudge.diagnosis.rater import Diagnostician, adherence_of
+from polyjudge.diagnosis.records import MARKS, MEAN, Adherence, Figure, StepRating, mean_of
 from polyjudge.domain.records import Step
-from polyjudge.llm.together import together
 
 
 async def adherence(

@@ -10,13 +10,13 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from polyjudge.concurrency import together
 from polyjudge.diagnosis.arms import APART, TOGETHER, Bench
 from polyjudge.diagnosis.records import CherryPick, Pick
 from polyjudge.domain.example import Example
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.records import Step
 from polyjudge.judge.measure import measure
-from polyjudge.llm.together import together
 from polyjudge.metrics import agreement
 
 

@@ -10,27 +10,200 @@ predictions: whichever of the two the run did not write is asked for. Then
     separate - extraction       the criterion's own sentences of the joint gradients against its separate gradients
 
 and blind attribution asks, with the criteria's names masked, which criterion a text serves.
+
+The tables of marks and attributions, and the differences between kinds of marks that take scope out.
+
+Edit yield: of the new instructions that were accepted, how many raised the agreement on their own criterion.
+
+Specificity is a means; this is the end. On the rows that chose them the share is optimistic by construction (a gate
+lets nothing else through), so that it counts on fresh rows, and there beside one half, what noise would give.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from random import Random
 from typing import Protocol
 
-from polyjudge.diagnosis.dilution_tables import attribution_figures, model_free_figures, specificity_figures
-from polyjudge.diagnosis.estimates import MARKS
-from polyjudge.diagnosis.meters import Diagnostician, rated_gradients
-from polyjudge.diagnosis.observed import Attribution, Edit, Rating, StepRating
-from polyjudge.diagnosis.records import Dilution
-from polyjudge.diagnosis.texts import sentences, speaking
-from polyjudge.diagnosis.wording import joined
-from polyjudge.diagnosis.yields import yield_figures
-from polyjudge.domain.records import Gradient
-from polyjudge.llm.together import together
+from polyjudge.concurrency import together
+from polyjudge.diagnosis.prompts import joined
+from polyjudge.diagnosis.rater import Diagnostician, rated_gradients
+from polyjudge.diagnosis.records import (
+    MARKS,
+    MEAN,
+    SHARES,
+    VERDICT_LEVEL,
+    Attribution,
+    Dilution,
+    Edit,
+    Figure,
+    Rating,
+    StepRating,
+    difference_of,
+    mean_of,
+    share_of,
+)
+from polyjudge.diagnosis.texts import Vocabulary, sentences, speaking
+from polyjudge.domain.criterion import Criterion
+from polyjudge.domain.decomposition import Group
+from polyjudge.domain.records import Gradient, Measured, Step
+from polyjudge.domain.scale import NAN
 from polyjudge.optimizers.base import Turn
+
+LOWEST, HIGHEST = MARKS
+KINDS = (("specificity", "separate"), ("specificity", "joint"), ("concatenation", "separate"), ("extraction", "joint"))
+CONTRASTS = (
+    ("drop", "separate - joint"),
+    ("scope", "separate - concatenation"),
+    ("dilution", "concatenation - joint"),
+    ("dilution", "separate - extraction"),
+)
+_SIDES = {
+    "separate": ("specificity", "separate"),
+    "joint": ("specificity", "joint"),
+    "concatenation": ("concatenation", "separate"),
+    "extraction": ("extraction", "joint"),
+}
+
+
+def specificity_figures(ratings: Sequence[StepRating], names: Group) -> Iterator[Figure]:
+    """The four kinds of marks, and the three differences between them, by criterion and over all."""
+    for name, of in KINDS:
+        for criterion in (*names, MEAN):
+            places, marks = _column(ratings, name, of, criterion, names)
+            if marks:
+                yield Figure(name, of, criterion, mean_of(marks, [step for step, _ in places], within=MARKS))
+    for name, of in CONTRASTS:
+        for criterion in (*names, MEAN):
+            if len(names) > 1:
+                yield contrast(ratings, names, name, of, criterion)
+
+
+def contrast(
+    ratings: Sequence[StepRating], names: Group, name: str, of: str, criterion: str = MEAN, level: float = 0.95
+) -> Figure:
+    """The mean difference between two kinds of marks of the same steps and criteria, steps being the units."""
+    first, second = (_column(ratings, *_SIDES[side], criterion, names) for side in of.split(" - "))
+    other = dict(zip(*second, strict=True))
+    pairs = [(place, mark, other[place]) for place, mark in zip(*first, strict=True) if place in other]
+    steps = [step for (step, _), _, _ in pairs]
+    estimate = difference_of([mark for _, mark, _ in pairs], [mark for _, _, mark in pairs], steps, level)
+    return Figure(name, of, criterion, estimate)
+
+
+def _column(
+    ratings: Sequence[StepRating], name: str, of: str, criterion: str, names: Group
+) -> tuple[list[tuple[int, str]], list[float]]:
+    """(step, criterion) and mark of one kind, of one criterion or of all."""
+    found = [
+        ((one.step, one.rating.criterion), one.rating.score)
+        for one in ratings
+        if one.rating.name == name
+        and (len(one.rating.group) > 1) == (of == "joint")
+        and one.rating.criterion in (names if criterion == MEAN else (criterion,))
+    ]
+    return [place for place, _ in found], [mark for _, mark in found]
+
+
+def attribution_figures(attributions: Sequence[Attribution], names: Group) -> Iterator[Figure]:
+    """Shares of blind attributions that are right; a step's are not independent, so that steps are the units."""
+    for of in ("separate", "joint"):
+        for criterion in (*names, MEAN):
+            found = [
+                one
+                for one in attributions
+                if (len(one.group) > 1) == (of == "joint") and criterion in (MEAN, one.criterion)
+            ]
+            if found:
+                right, steps = [float(one.said == one.criterion) for one in found], [one.step for one in found]
+                yield Figure("blind attribution", of, criterion, mean_of(right, steps, within=SHARES))
+
+
+def model_free_figures(
+    criteria: Sequence[Criterion], steps: Mapping[int, Sequence[Gradient]], ratings: Sequence[StepRating]
+) -> Iterator[Figure]:
+    """Of the run's own gradients in all steps: the vocabulary's estimate, and the marks that it helps to extend."""
+    words, names = Vocabulary(criteria), [criterion.name for criterion in criteria]
+    own = {
+        (one.step, one.rating.criterion): one.rating.score
+        for one in ratings
+        if one.rating.name == "specificity" and not one.rating.asked
+    }
+    shares = {
+        (step, name): words.share(joined(texts), name)
+        for step, gradients in steps.items()
+        for name in names
+        if (texts := speaking(gradients, name))
+    }
+    for criterion in (*names, MEAN):
+        places = [place for place in shares if criterion in (MEAN, place[1])]
+        guessed = [LOWEST + (HIGHEST - LOWEST) * shares[place] for place in places]
+        marks, clusters = [own.get(place, math.nan) for place in places], [step for step, _ in places]
+        yield Figure("model-free", "run", criterion, mean_of(guessed, clusters, within=MARKS))
+        yield Figure("specificity", "run, all steps", criterion, mean_of(marks, clusters, guessed, within=MARKS))
+
+
+def dilution_evidence(found: Dilution, names: Group) -> tuple[Figure, ...]:
+    """The two differences that the verdict looks at, with its own level."""
+    return tuple(
+        contrast(found.ratings, names, name, of, level=VERDICT_LEVEL) for name, of in CONTRASTS if name == "dilution"
+    )
+
+
+def edits_of(steps: Sequence[Step], higher_is_better: Mapping[str, bool]) -> tuple[Edit, ...]:
+    """Every accepted change of a run, with what the gate measured.
+
+    Args:
+        steps: in order; those of each criterion in turn under ST.
+        higher_is_better: of the gate's metric, by criterion; empty where it measures nothing.
+    """
+    found: list[Edit] = []
+    before: dict[str, Measured | None] = {}
+    for step in steps:
+        for name in step.kept:
+            rise = _rise(before.get(name), step.measured, name)
+            sign = 1 if higher_is_better.get(name, True) else -1
+            found.append(Edit(step.index, name, step.measured.metric if step.measured else "", sign * rise))
+        before |= dict.fromkeys(step.criteria, step.measured)
+    return tuple(found)
+
+
+def on_fresh_rows(edits: Sequence[Edit], values: Mapping[int, Mapping[str, float]]) -> tuple[Edit, ...]:
+    """The same with what they did to rows that chose nothing.
+
+    Args:
+        edits: accepted changes.
+        values: step -> criterion -> agreement of the prompt that stood after it on the fresh rows, higher being
+            better; the initial prompt's under 0, and none of steps that changed nothing.
+    """
+
+    def before(edit: Edit) -> float:
+        return values[max(step for step in values if step < edit.step)][edit.criterion]
+
+    return tuple(
+        replace(edit, fresh=values[edit.step][edit.criterion] - before(edit)) if edit.step in values else edit
+        for edit in edits
+    )
+
+
+def yield_figures(edits: Sequence[Edit], names: Group) -> Iterator[Figure]:
+    """The share of edits that raised their criterion, and their mean effect, steps being the units of the latter."""
+    for of in ("validation", "fresh"):
+        for criterion in (*names, MEAN):
+            own = [edit for edit in edits if criterion in (MEAN, edit.criterion)]
+            known = [(edit.step, value) for edit in own if not math.isnan(value := getattr(edit, of))]
+            if known:
+                rises = [value for _, value in known]
+                yield Figure("edit yield", of, criterion, share_of(sum(value > 0 for value in rises), len(rises)))
+                yield Figure("edit effect", of, criterion, mean_of(rises, [step for step, _ in known]))
+
+
+def _rise(before: Measured | None, after: Measured | None, name: str) -> float:
+    if before is None or after is None:
+        return NAN
+    return after.values[name] - before.values[name]
 
 
 class Criticising(Protocol):

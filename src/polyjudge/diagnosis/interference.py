@@ -13,13 +13,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 
-from polyjudge.diagnosis.arms import APART, TOGETHER, Bench
-from polyjudge.diagnosis.estimates import VERDICT_LEVEL
-from polyjudge.diagnosis.lengths import cut, padded
-from polyjudge.diagnosis.records import MEAN, CherryPick, Figure, Interference, Pair
+from polyjudge.concurrency import together
+from polyjudge.diagnosis.arms import APART, TOGETHER, Bench, cut, padded
+from polyjudge.diagnosis.records import MEAN, VERDICT_LEVEL, CherryPick, Figure, Interference, Pair
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.records import Prediction
-from polyjudge.llm.together import together
 
 INITIAL, FITTED, PADDED, CUT = "initial", "fitted", "padded", "cut"
 Arms = Mapping[tuple[str, str], tuple[Prediction, ...]]

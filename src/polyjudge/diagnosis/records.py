@@ -1,15 +1,113 @@
 """What a diagnosis finds. Flat tables of figures, each with its interval, and verdicts in words beside them.
 
 A figure that has no meaning or no value is nan; an interval that cannot be given has nan ends.
+
+What is observed of a run's steps, one record an observation; what is concluded from them is in ``records``.
+
+Means of marks with intervals by step, and shares of successes: what the tables of a diagnosis are made of.
 """
 
 from __future__ import annotations
 
+import math
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, field
 
-from polyjudge.diagnosis.observed import Attribution, Edit, StepRating
 from polyjudge.domain.decomposition import Group
 from polyjudge.domain.scale import NAN
+from polyjudge.metrics import ppi
+from polyjudge.metrics.student import t_quantile
+
+
+@dataclass(frozen=True, slots=True)
+class Rating:
+    """One whole number from 1 to 10 by the diagnostic model.
+
+    Attributes:
+        name: "specificity" (a step's gradients that speak for the criterion, joined), "concatenation" (separate
+            gradients of all criteria, joined), "extraction" (the criterion's own sentences) or "adherence".
+        criterion: for which it was rated.
+        group: the criteria that the rated gradients were written for in one call.
+        score: nan = unreadable.
+        candidate: adherence: which of the step's candidates.
+        asked: whether the gradients were written for the diagnosis, as a control, and not in the run.
+    """
+
+    name: str
+    criterion: str
+    group: Group
+    score: float
+    candidate: int = 0
+    asked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class StepMeters:
+    """Specificity and adherence of one step, as ``--meters`` writes them: one line of meters.jsonl.
+
+    Attributes:
+        step: the step's index.
+        criteria: what the step fits (one name in each run of ST).
+        model: the diagnostic model.
+        ratings: specificity of every criterion, then adherence of every criterion that got a new instruction.
+        notice: what whoever reads this record must know, such as "SIMULATED".
+    """
+
+    step: int
+    criteria: Group
+    model: str
+    ratings: tuple[Rating, ...]
+    notice: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Attribution:
+    """Which criterion a criticism serves, said by the diagnostic model without seeing the criteria's names in it.
+
+    Attributes:
+        step: the step's index.
+        criterion: the one it was written for.
+        group: the criteria that the gradients were written for in one call.
+        said: the model's answer; "" = nothing was said of the criterion, which counts as a miss. An answer that
+            cannot be read is no attribution, and counted.
+        choices: how many criteria there were to choose from.
+        asked: as in ``Rating``.
+    """
+
+    step: int
+    criterion: str
+    group: Group
+    said: str
+    choices: int
+    asked: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """An accepted change of one criterion's instruction, and whether it raised that criterion's agreement.
+
+    Attributes:
+        step: when.
+        criterion: whose.
+        metric: for which higher is better.
+        validation: new minus old on the rows that chose it, so that it is optimistic; nan = not measured.
+        fresh: new minus old on rows that chose nothing; nan = not measured.
+    """
+
+    step: int
+    criterion: str
+    metric: str
+    validation: float
+    fresh: float = NAN
+
+
+@dataclass(frozen=True, slots=True)
+class StepRating:
+    """A rating and the step it belongs to."""
+
+    step: int
+    rating: Rating
+
 
 PARTS = ("dilution", "adherence", "interference", "text")
 """What a diagnosis consists of; each can be asked for alone."""
@@ -284,3 +382,47 @@ class Diagnosis:
     interference: Interference | None = None
     texts: Texts | None = None
     notes: tuple[str, ...] = field(default=())
+
+
+MARKS = (1.0, 10.0)
+SHARES = (0.0, 1.0)
+# Of the intervals that a verdict looks at: a rule looks at one end, which 1 in 100 passes by chance.
+VERDICT_LEVEL = 0.98
+
+
+def mean_of(
+    marks: Sequence[float],
+    clusters: Sequence[Hashable],
+    predictions: Sequence[float] | None = None,
+    *,
+    level: float = 0.95,
+    within: tuple[float, float] = (-math.inf, math.inf),
+) -> Estimate:
+    """The mean of marks, nan = not rated, by cluster; corrected predictions stand in for what was not rated.
+
+    The ends lie ``within`` what a mean can be.
+    """
+    found = ppi.mean(ppi.Sample(marks, predictions, clusters), level=level)
+    low, high = (end if math.isnan(end) else min(max(end, within[0]), within[1]) for end in (found.low, found.high))
+    return Estimate(found.value, low, high, level, found.n_labelled + found.n_predicted, found.n_clusters)
+
+
+def difference_of(
+    first: Sequence[float],
+    second: Sequence[float],
+    clusters: Sequence[Hashable],
+    level: float = 0.95,
+) -> Estimate:
+    """The mean of ``first`` minus ``second`` over places that have both."""
+    return mean_of([one - other for one, other in zip(first, second, strict=True)], clusters, level=level)
+
+
+def share_of(successes: int, count: int, level: float = 0.95) -> Estimate:
+    """A share with Wilson's interval, each a trial of its own; nan of nothing."""
+    if not count:
+        return Estimate(math.nan, level=level)
+    z = t_quantile((1 + level) / 2, 1e6)
+    share, weight = successes / count, 1 + z * z / count
+    middle = (share + z * z / (2 * count)) / weight
+    reach = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count)) / weight
+    return Estimate(share, max(0.0, middle - reach), min(1.0, middle + reach), level, count, count)

@@ -12,8 +12,8 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 
+from polyjudge.diagnosis.prompts import joined, naming
 from polyjudge.diagnosis.records import MEAN, Estimate, Figure, InstructionFacts, Similarity, Texts
-from polyjudge.diagnosis.wording import joined, naming
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.records import Gradient, Step
 

@@ -9,13 +9,23 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from polyjudge.counting import many
-from polyjudge.diagnosis.dilution_tables import dilution_evidence
-from polyjudge.diagnosis.estimates import MARKS, VERDICT_LEVEL, mean_of
+from polyjudge.diagnosis.dilution import dilution_evidence
 from polyjudge.diagnosis.interference import FITTED, INITIAL
-from polyjudge.diagnosis.observed import StepRating
-from polyjudge.diagnosis.records import MEAN, Adherence, Dilution, Estimate, Figure, Interference, Verdict
+from polyjudge.diagnosis.records import (
+    MARKS,
+    MEAN,
+    VERDICT_LEVEL,
+    Adherence,
+    Dilution,
+    Estimate,
+    Figure,
+    Interference,
+    StepRating,
+    Verdict,
+    mean_of,
+)
 from polyjudge.domain.decomposition import Group
+from polyjudge.formatting.text import many
 
 DILUTION, INTERFERENCE, OBEYS = "dilution", "interference", "optimizer obeys"
 YES, NO, UNDECIDED, NOT_DEFINED = "yes", "no", "undecided", "not defined"

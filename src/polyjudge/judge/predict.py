@@ -15,6 +15,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
+from polyjudge.concurrency import together
 from polyjudge.domain.decomposition import Group
 from polyjudge.domain.example import Example
 from polyjudge.domain.layout import Layout
@@ -25,7 +26,6 @@ from polyjudge.judge.pooling import pooled
 from polyjudge.judge.scoring import Question, Scoring
 from polyjudge.llm.request import Asker, Message
 from polyjudge.llm.role import Role
-from polyjudge.llm.together import together
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ import asyncio
 import math
 from collections.abc import Callable, Hashable, Mapping, Sequence
 
-from polyjudge.counting import many
 from polyjudge.errors import CallFailed, ProviderGone
+from polyjudge.formatting.text import many
 from polyjudge.llm.limits import Circuit, Limits, Patience, Time
 from polyjudge.llm.lines import Line, Lines
 from polyjudge.llm.request import Backend, Request

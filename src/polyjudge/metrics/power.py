@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 
-from polyjudge.counting import many
+from polyjudge.formatting.text import many
 from polyjudge.metrics.agreement import Metric
 from polyjudge.metrics.copula import Noise, Rated, Strength
 from polyjudge.metrics.grouping import Clusters, Documents, Scales, matrix, mean, scales

@@ -11,13 +11,13 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from polyjudge.concurrency import together
 from polyjudge.domain.decomposition import Decomposition, Group, heard
 from polyjudge.domain.example import Example
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.records import Critique, Gradient, Prediction, Revision
 from polyjudge.errors import ReplyError
 from polyjudge.llm.role import Role
-from polyjudge.llm.together import together
 from polyjudge.optimizers import wording
 from polyjudge.optimizers.asking import Stage
 from polyjudge.optimizers.base import Draft, Proposal, Turn

@@ -1,0 +1,128 @@
+"""The diagnostic model's answers, one by one, and the two meters of a step: specificity and adherence.
+
+A question depends on texts alone, so that a meter that runs beside a run asks what a later diagnosis would ask, and
+the journal answers the second time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from polyjudge.concurrency import together
+from polyjudge.diagnosis import prompts as wording
+from polyjudge.diagnosis.records import Rating, StepMeters
+from polyjudge.diagnosis.texts import speaking
+from polyjudge.domain.criterion import Criterion
+from polyjudge.domain.records import Gradient, Step
+from polyjudge.domain.scale import NAN
+from polyjudge.errors import ReplyError
+from polyjudge.llm.request import SIMULATED
+from polyjudge.optimizers.asking import Stage
+from polyjudge.templates.marks import read_mark, read_name, read_served
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnostician:
+    """Asks the diagnostic model.
+
+    Attributes:
+        stage: its model, sampling and re-asks.
+        criteria: all of the run, also where a step fits one of them alone.
+    """
+
+    stage: Stage
+    criteria: tuple[Criterion, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(criterion.name for criterion in self.criteria)
+
+    def criterion(self, name: str) -> Criterion:
+        return next(criterion for criterion in self.criteria if criterion.name == name)
+
+    async def specificity(self, name: str, text: str) -> float:
+        """How specific a criticism is to a criterion, 1..10; nan = unreadable."""
+        return await self._mark(wording.specificity(self.criterion(name), self.criteria, text))
+
+    async def adherence(self, name: str, before: str, text: str, after: str) -> float:
+        """How closely a new instruction follows a criticism, 1..10; nan = unreadable."""
+        return await self._mark(wording.adherence(self.criterion(name), before, text, after))
+
+    async def attribution(self, text: str) -> str | None:
+        """Which criterion a criticism serves, their names masked in it; None = unreadable."""
+
+        def read(reply: str, cut: bool) -> str:
+            return read_name(reply, self.names, cut)
+
+        try:
+            return await self.stage.ask(wording.attribution(self.criteria, text), read)
+        except ReplyError:
+            return None
+
+    async def served(self, parts: Sequence[str]) -> tuple[tuple[str, ...], ...] | None:
+        """Which criteria each sentence serves; None = unreadable."""
+
+        def read(reply: str, cut: bool) -> tuple[tuple[str, ...], ...]:
+            return read_served(reply, len(parts), self.names, cut)
+
+        try:
+            return await self.stage.ask(wording.sentences(self.criteria, parts), read)
+        except ReplyError:
+            return None
+
+    async def _mark(self, text: str) -> float:
+        try:
+            return await self.stage.ask(text, read_mark)
+        except ReplyError:
+            return NAN
+
+
+async def step_meters(diagnostician: Diagnostician, before: Mapping[str, str], step: Step) -> StepMeters:
+    """Specificity and adherence of a step.
+
+    Args:
+        diagnostician: the model.
+        before: criterion -> its instruction before the step.
+        step: any but the first of a run.
+    """
+    found = await together([specificity_of(diagnostician, step, name) for name in step.criteria])
+    followed = await adherence_of(diagnostician, before, step)
+    ratings = (*(one for one in found if one is not None), *followed)
+    asker, model = diagnostician.stage.asker, diagnostician.stage.role.model
+    notice = step.notice or (SIMULATED if asker.abilities(model).simulated else "")
+    return StepMeters(step.index, step.criteria, model, ratings, notice)
+
+
+async def specificity_of(diagnostician: Diagnostician, step: Step, name: str) -> Rating | None:
+    """Specificity of a step's gradients for one criterion; None where none speaks for it."""
+    return await rated_gradients(diagnostician, speaking(step.gradients, name), name)
+
+
+async def rated_gradients(
+    diagnostician: Diagnostician, gradients: Sequence[Gradient], name: str, *, asked: bool = False
+) -> Rating | None:
+    """Specificity of some gradients, joined, for one criterion; None where there are none."""
+    if not gradients:
+        return None
+    score = await diagnostician.specificity(name, wording.joined(gradients))
+    return Rating("specificity", name, gradients[0].group, score, asked=asked)
+
+
+async def adherence_of(diagnostician: Diagnostician, before: Mapping[str, str], step: Step) -> list[Rating]:
+    """How closely each candidate's new instructions follow the gradients that speak for their criteria."""
+
+    async def one(place: int, name: str, text: str) -> Rating | None:
+        gradients = speaking(step.gradients, name)
+        if not gradients:
+            return None
+        score = await diagnostician.adherence(name, before[name], wording.joined(gradients), text)
+        return Rating("adherence", name, gradients[0].group, score, place)
+
+    rated = await together(
+        one(place, name, candidate.texts[name])
+        for place, candidate in enumerate(step.candidates)
+        for name in step.criteria
+        if name in candidate.texts
+    )
+    return [rating for rating in rated if rating is not None]

@@ -1,1 +1,0 @@
-"""The main jobs: check, optimize, score. Here alone names become objects."""

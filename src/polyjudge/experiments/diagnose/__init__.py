@@ -1,1 +1,0 @@
-"""What went wrong in a finished run: asked, measured, said."""

@@ -1,1 +1,0 @@
-"""One optimisation, from files to files."""

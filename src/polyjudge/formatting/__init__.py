@@ -1,0 +1,1 @@
+"""Numbers, counts and markup as text, in one place for all tables, pages and messages."""

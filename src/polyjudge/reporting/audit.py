@@ -1,0 +1,203 @@
+"""An audit as Markdown."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping
+
+from polyjudge.audits.agreement import Agreement
+from polyjudge.audits.contests import Contest
+from polyjudge.datasets.problems import listed
+from polyjudge.formatting.text import figure, many_of, share, signed, table_text
+from polyjudge.metrics.uncertainty import Interval
+from polyjudge.results.audit import Audit
+
+# judge, layout, criterion, metric, grouping
+Key = tuple[str, str, str, str, str]
+
+
+def audit_lines(found: Audit) -> Iterator[str]:
+    """The whole audit."""
+    unit = "documents" if found.documents else "rows"
+    yield f"# Audit of {found.source}"
+    yield ""
+    yield f"{many_of(found.items, 'items', found.documents, 'documents')}. Intervals are 95 % and resample {unit}."
+    if found.guessed:
+        scales = "; ".join(f"{name} {scale}" for name, scale in found.scales.items())
+        yield f"Criteria and scales were guessed from the columns ({scales}); name them with --criteria to be sure."
+    yield from found.notes
+    yield from _annotators(found)
+    yield from _agreements(found)
+    yield from _biases(found)
+    yield from _drifts(found)
+    if found.contests:
+        yield from _section("Which judgement agrees better", "")
+        yield from _contests(found.contests)
+        yield ""
+        yield f"p-values: paired permutation of {unit}, by Holm's rule corrected for all comparisons of this table."
+    for one in found.interferences:
+        yield from _section(
+            f"Interference: {one.judge}, {one.together} against {one.apart}",
+            f"A = together ({one.together}), B = apart ({one.apart}), the same items." if one.rows else "",
+        )
+        if one.rows:
+            yield from _contests(one.rows)
+            yield ""
+            yield "; ".join(f"{name}: {decision}" for name, decision in one.decisions.items()) + "."
+        yield one.recommendation
+
+
+def _annotators(found: Audit) -> Iterator[str]:
+    yield from _section("The annotators", found.annotators_verdict)
+    rows = [(a.criterion, str(a.raters), figure(a.alpha), _interval(a.low, a.high), a.agree) for a in found.annotators]
+    yield from table_text(rows, ("criterion", "raters", "Krippendorff's alpha", "95 % interval", "agree"))
+
+
+def _agreements(found: Audit) -> Iterator[str]:
+    shown = found.detectable
+    yield from _section(
+        "Agreement",
+        "Which difference between two judges these ratings can show is unknown: they are too few, or all the same."
+        if math.isnan(shown.mean)
+        else f"These ratings can show a difference of {shown.mean:.3f} in mean {shown.metric} between two judges. "
+        f"{shown.assumptions}",
+    )
+    by = {(row.judge, row.layout, row.criterion, row.metric, row.grouping): row for row in found.agreements}
+    keys = list(dict.fromkeys(key[:3] for key in by))
+    metrics = list(dict.fromkeys(row.metric for row in found.agreements))
+    for main in ("spearman", "kappa"):
+        of_main = [key for key in keys if (*key, main, "pooled") in by]
+        own = [key for key in of_main if main == "spearman" or (*key, "spearman", "pooled") not in by]
+        if own:
+            columns = ("judge", "criterion", main, "95 % interval", "ceiling", "by document", "coverage")
+            yield from table_text([_main(by, key, main) for key in own], columns)
+            yield ""
+    others = [metric for metric in metrics if metric != "spearman"]
+    if others:
+        yield "Other statistics, pooled; in brackets the best that a constant answer reaches:"
+        yield ""
+        figures = ([_other(by.get((*key, metric, "pooled"))) for metric in others] for key in keys)
+        cells = [(_who(*key[:2]), key[2], *row) for key, row in zip(keys, figures, strict=True)]
+        yield from table_text(cells, ("judge", "criterion", *others))
+
+
+def _main(
+    by: Mapping[tuple[str, str, str, str, str], Agreement], key: tuple[str, str, str], metric: str
+) -> tuple[str, ...]:
+    row, within = by[*key, metric, "pooled"], by.get((*key, metric, "document-skip"))
+    return (
+        _who(row.judge, row.layout),
+        row.criterion,
+        figure(row.value),
+        _interval(row.low, row.high),
+        figure(row.ceiling, "unknown"),
+        "-" if within is None else figure(within.value),
+        share(row.coverage),
+    )
+
+
+def _other(row: Agreement | None) -> str:
+    if row is None:
+        return "-"
+    return figure(row.value) + ("" if math.isnan(row.floor) else f" ({row.floor:.3f})")
+
+
+def _biases(found: Audit) -> Iterator[str]:
+    if found.biases:
+        yield from _section(
+            "Bias",
+            "Level: judge minus people, in units of the scale. Spread: standard deviation of judge over people.",
+        )
+        rows = [
+            (
+                _who(b.judge, b.layout),
+                b.criterion,
+                signed(b.level.value),
+                _of(b.level, signed=True),
+                figure(b.spread.value),
+                _of(b.spread),
+                share(b.modal_share) + (" (collapsed)" if b.collapsed else ""),
+            )
+            for b in found.biases
+        ]
+        columns = ("judge", "criterion", "level", "95 % interval", "spread", "95 % interval", "commonest score")
+        yield from table_text(rows, columns)
+    if found.halos:
+        yield from _section("Halo", "Mean Spearman correlation between the criteria of an item.")
+        halos = [
+            (
+                _who(h.judge, h.layout),
+                figure(h.halo.judge),
+                figure(h.halo.human),
+                signed(h.halo.excess.value),
+                _of(h.halo.excess, signed=True),
+            )
+            for h in found.halos
+        ]
+        yield from table_text(halos, ("judge", "judge's", "people's", "excess", "95 % interval"))
+
+
+def _drifts(found: Audit) -> Iterator[str]:
+    if not found.drifts:
+        return
+    yield from _section(
+        f"Drift along {found.drifts[0].column}",
+        "Trend: Spearman of judge minus people with the column. Parts: its quarters or values, with their level.",
+    )
+    rows = []
+    for one in found.drifts:
+        parts = listed(f"{_shortened(name)} {signed(level)} ({count})" for name, count, level in one.parts)
+        figures = (signed(one.trend.value), _of(one.trend, signed=True))
+        rows.append((_who(one.judge, one.layout), one.criterion, *figures, parts))
+    yield from table_text(rows, ("judge", "criterion", "trend", "95 % interval", "parts"))
+
+
+def _contests(rows: Iterable[Contest]) -> list[str]:
+    cells = [
+        (
+            f"{row.a} - {row.b}",
+            row.criterion,
+            row.metric,
+            signed(row.difference),
+            _interval(row.low, row.high, signed=True),
+            _p(row.p_value),
+            _p(row.p_holm),
+            row.verdict,
+        )
+        for row in rows
+    ]
+    return table_text(
+        cells, ("A - B", "criterion", "metric", "difference", "95 % interval", "p", "p (Holm)", "verdict")
+    )
+
+
+def _section(title: str, text: str) -> Iterator[str]:
+    yield ""
+    yield f"## {title}"
+    yield ""
+    if text:
+        yield text
+        yield ""
+
+
+def _who(judge: str, layout: str) -> str:
+    return f"{judge}, {layout}" if layout else judge
+
+
+def _of(one: Interval, *, signed: bool = False) -> str:
+    return _interval(one.low, one.high, signed=signed)
+
+
+def _interval(low: float, high: float, *, signed: bool = False) -> str:
+    if math.isnan(low):
+        return "not given"
+    return f"{low:+.3f} to {high:+.3f}" if signed else f"{low:.3f} to {high:.3f}"
+
+
+def _shortened(name: str, most: int = 40) -> str:
+    return name if len(name) <= most else f"{name[: most - 1]}…"
+
+
+def _p(value: float) -> str:
+    """A p-value; none of permutations is 0."""
+    return "<0.001" if value < 0.001 else figure(value)

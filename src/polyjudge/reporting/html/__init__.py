@@ -1,0 +1,1 @@
+"""The page itself: charts, styles and markup, with everything inlined."""

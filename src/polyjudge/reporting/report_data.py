@@ -1,0 +1,152 @@
+"""What a run's report is made of: its folder's files, and the texts of the test rows where they are to be had."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from polyjudge import codec
+from polyjudge.diagnosis.records import Diagnosis, StepMeters
+from polyjudge.domain.criterion import Criterion
+from polyjudge.domain.dataset import Dataset
+from polyjudge.domain.records import Reading, Step
+from polyjudge.errors import DataError
+from polyjudge.llm.accounts import RoleAccount
+from polyjudge.metrics import agreement
+from polyjudge.registry import lookup
+from polyjudge.results.archive import Archive
+from polyjudge.results.finished import FinishedRun, RowScores, read_row_scores
+from polyjudge.results.judge_file import JudgeFile
+from polyjudge.results.outcome import Choice, Outcome
+from polyjudge.results.store import read_lines, read_readings
+
+T = TypeVar("T")
+Texts = Mapping[str, Mapping[str, str]]
+"""Row's id -> column -> text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """result.json: what a run achieved and took."""
+
+    outcome: Outcome
+    accounts: tuple[RoleAccount, ...]
+    seconds: float
+    layout: Choice | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Material:
+    """Everything that is known of a run.
+
+    Attributes:
+        path: its folder.
+        config: its config.json.
+        taken: its result.json.
+        judge: the fitted judge.
+        initial: criteria with their initial instructions.
+        steps: of all its setups.
+        readings: the test rows as steps' prompts score them.
+        rows: the test rows; empty where the folder keeps none.
+        meters: a line a step, when it was run with --meters.
+        diagnosis: None when it was not diagnosed.
+        archive: None where the folder keeps none.
+        texts: of the test rows; empty where they were not found.
+        notes: what the data set says of itself; empty likewise.
+    """
+
+    path: Path
+    config: Mapping[str, Any]
+    taken: Taken
+    judge: JudgeFile
+    initial: tuple[Criterion, ...]
+    steps: tuple[Step, ...]
+    readings: tuple[Reading, ...]
+    rows: tuple[RowScores, ...]
+    meters: tuple[StepMeters, ...]
+    diagnosis: Diagnosis | None
+    archive: Archive | None
+    texts: Texts
+    notes: tuple[str, ...]
+
+    @property
+    def outcome(self) -> Outcome:
+        return self.taken.outcome
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(criterion.name for criterion in self.initial)
+
+    @property
+    def metric(self) -> agreement.Metric:
+        return agreement.metric(self.outcome.metric)
+
+    @property
+    def on_scale(self) -> bool:
+        """Whether scores are values of the scale."""
+        if self.judge.samples > 1:
+            return True
+        scoring = lookup("scoring", self.judge.scoring)
+        return bool(scoring.of(self.judge.prompt, self.judge.structured).on_scale)
+
+    @property
+    def last(self) -> int:
+        return max((step.index for step in self.steps), default=0)
+
+    @property
+    def paper(self) -> bool:
+        """Whether the run kept the paper's protocol."""
+        return bool(self.config["protocol"] == "paper")
+
+
+def read_material(run: FinishedRun, dataset: Dataset | None) -> Material:
+    """The records of a run.
+
+    Args:
+        run: as it ended.
+        dataset: its data; None where they were not found.
+
+    Raises:
+        DataError: a file is missing or cannot be read.
+    """
+    path = run.path
+    rows = read_row_scores(path)
+    meters = path / "meters.jsonl"
+    wanted = {row.id for row in rows}
+    return Material(
+        path=path,
+        config=run.facts,
+        taken=read_taken(path),
+        judge=run.fitted,
+        initial=run.initial.rubric.criteria,
+        steps=run.steps,
+        readings=tuple(read_readings(path)),
+        rows=rows,
+        meters=tuple(read_lines(meters, StepMeters)) if meters.exists() else (),
+        diagnosis=_whole(Diagnosis, path / "diagnosis.json"),
+        archive=_whole(Archive, path / "archive.json"),
+        texts={one.id: one.inputs for one in dataset.examples if one.id in wanted} if dataset else {},
+        notes=dataset.notes if dataset else (),
+    )
+
+
+def read_taken(path: Path) -> Taken:
+    """What a run achieved and took, from its folder.
+
+    Raises:
+        DataError: it has no result.json, or not a readable one.
+    """
+    return codec.record(Taken, _bytes(path / "result.json"), repr(str(path / "result.json")))
+
+
+def _whole(kind: type[T], file: Path) -> T | None:
+    return codec.record(kind, _bytes(file), repr(str(file))) if file.exists() else None
+
+
+def _bytes(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise DataError(f"cannot read {str(file)!r}: {error.strerror or error}; name the folder of a run") from error

@@ -1,0 +1,162 @@
+"""The first sections: what was reached on the test rows, in context."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from polyjudge.formatting.markup import Html, table
+from polyjudge.formatting.text import figure, share, signed, span
+from polyjudge.metrics import agreement, ceilings, uncertainty
+from polyjudge.metrics.levels import Matrix
+from polyjudge.reporting.html.categories import intervals
+from polyjudge.reporting.html.chart import Chart, Point
+from polyjudge.reporting.html.page import Section, folded, paragraphs
+from polyjudge.reporting.report_data import Material
+from polyjudge.results.finished import matrix_of, people_of
+from polyjudge.results.outcome import Comparison
+
+CONSTANT = "a constant answer"
+RESAMPLES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class Sides:
+    """Both prompts on the rows that both scored, with intervals of their own; None where no row was kept."""
+
+    initial: uncertainty.Intervals
+    fitted: uncertainty.Intervals
+
+
+def agreement_section(run: Material) -> Section:
+    """Agreement by criterion before and after, with ceiling and floor."""
+    outcome = run.outcome
+    sides = _sides(run)
+    floors = {name: _floor(run, k, run.metric) for k, name in enumerate(run.names)}
+    unit = outcome.unit if outcome.documents else "rows"
+    told = (
+        f"Agreement is {outcome.metric}, pooled over {outcome.counted()}, "
+        f"{'read after every step' if run.paper else 'which the run read once, at its end'}. Differences are paired, "
+        f"on the rows that both prompts scored; 95 % intervals resample {unit}."
+    )
+    return Section(
+        "agreement",
+        "Agreement with people",
+        (
+            paragraphs([told, *(f"Of the data: {note}." for note in run.notes), *outcome.notes]),
+            _chart(run, sides, floors),
+            _table(run, sides, floors),
+            paragraphs([_context(run, floors)], "soft"),
+            _measures(run),
+        ),
+        "Agreement",
+    )
+
+
+def _chart(run: Material, sides: Sides | None, floors: dict[str, float]) -> Chart:
+    points: list[Point] = []
+    for k, row in enumerate((*run.outcome.criteria, run.outcome.mean)):
+        for series, value in (("initial prompt", row.initial), ("fitted prompt", row.fitted)):
+            low, high = math.nan, math.nan
+            if sides is not None:
+                side = sides.initial if series.startswith("initial") else sides.fitted
+                own = side.per_criterion[k] if k < len(run.names) else side.mean
+                low, high = own.low, own.high
+            points.append(Point(row.name, series, value, low, high))
+    marks = [Point(row.name, "one annotator with the others (ceiling)", row.ceiling) for row in run.outcome.criteria]
+    marks += [Point(name, f"{CONSTANT} (floor)", floor) for name, floor in floors.items()]
+    marks = [mark for mark in marks if not math.isnan(mark.value)]
+    caption = (
+        f"Agreement ({run.outcome.metric}) of the initial and the fitted prompt on the test rows, with 95 % intervals."
+    )
+    return intervals("agreement", caption, points, run.outcome.metric, marks=marks)
+
+
+def _table(run: Material, sides: Sides | None, floors: dict[str, float]) -> Html:
+    columns = ("criterion", "initial", "fitted", "difference", "95 % interval", "ceiling", "floor", "scored")
+
+    def cells(k: int, row: Comparison) -> list[str]:
+        mean = k == len(run.names)
+        own = [math.nan] * 4
+        if sides is not None:
+            both = [one.mean if mean else one.per_criterion[k] for one in (sides.initial, sides.fitted)]
+            own = [end for one in both for end in (one.low, one.high)]
+        known = figure(row.ceiling, "" if mean else "unknown")
+        floor = "" if mean else figure(floors[row.name], "none")
+        between = [f"{figure(value)} {_plain(*ends)}" for value, ends in _pairs(row, own)]
+        return [row.name, *between, signed(row.difference), span(row.low, row.high), known, floor, share(row.coverage)]
+
+    rows = [cells(k, row) for k, row in enumerate((*run.outcome.criteria, run.outcome.mean))]
+    return table(columns, rows, "In brackets and beside the difference: 95 % intervals.", whole="mean")
+
+
+def _pairs(row: Comparison, own: list[float]) -> Iterator[tuple[float, tuple[float, float]]]:
+    yield row.initial, (own[0], own[1])
+    yield row.fitted, (own[2], own[3])
+
+
+def _plain(low: float, high: float) -> str:
+    return "" if math.isnan(low) else f"({low:.2f} to {high:.2f})"
+
+
+def _context(run: Material, floors: dict[str, float]) -> str:
+    words = []
+    if all(math.isnan(row.ceiling) for row in run.outcome.criteria):
+        words.append("The ceiling, how well one annotator agrees with the others, is unknown: it takes two raters.")
+    else:
+        words.append("The ceiling is how well one annotator agrees with the others.")
+    if all(math.isnan(floor) for floor in floors.values()):
+        words.append(f"A constant judge, the floor elsewhere, has no {run.outcome.metric}; chance is 0.")
+    else:
+        words.append("The floor is the best that a judge reaches who gives every row the same answer.")
+    return " ".join(words)
+
+
+def _measures(run: Material) -> Html | None:
+    """Every statistic that has a meaning here, by criterion, with the floor of a constant answer."""
+    if not run.rows:
+        return None
+    rows = []
+    people = people_of(run.rows, run.initial, run.outcome.unit)
+    before, after = _both(run)
+    for name in agreement.names():
+        metric = agreement.metric(name)
+        if name == run.outcome.metric or name == "primary" or (metric.needs_scale and not run.on_scale):
+            continue
+        for k, criterion in enumerate(run.names):
+            if metric.applies_to(people.levels[k]):
+                values = [metric(side[:, k], people.human[:, k], people.levels[k]) for side in (before, after)]
+                direction = "higher is better" if metric.higher_is_better else "lower is better"
+                floor = figure(_floor(run, k, metric), "none")
+                rows.append([name, criterion, *map(figure, values), floor, direction])
+    columns = ("statistic", "criterion", "initial", "fitted", CONSTANT, "direction")
+    return folded("Other statistics", table(columns, rows, "On the same test rows.")) if rows else None
+
+
+def _sides(run: Material) -> Sides | None:
+    if not run.rows:
+        return None
+    people = people_of(run.rows, run.initial, run.outcome.unit)
+    found = [
+        uncertainty.bootstrap(
+            run.metric, side, people.human, levels=people.levels, documents=people.documents, n_resamples=RESAMPLES
+        )
+        for side in _both(run)
+    ]
+    return Sides(*found)
+
+
+def _both(run: Material) -> tuple[Matrix, Matrix]:
+    """The scores of both prompts, of the rows that both scored."""
+    before, after = (matrix_of(run.rows, run.initial, what) for what in ("initial", "fitted"))
+    return np.where(np.isnan(after), np.nan, before), np.where(np.isnan(before), np.nan, after)
+
+
+def _floor(run: Material, k: int, metric: agreement.Metric) -> float:
+    if not run.rows or (metric.needs_scale and not run.on_scale):
+        return math.nan
+    people = people_of(run.rows, run.initial, run.outcome.unit)
+    return ceilings.constant_floor(metric, people.human[:, k], levels=people.levels[k]).value

@@ -1,0 +1,74 @@
+"""A run's report: the sections in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from polyjudge.formatting.text import figure, signed, span
+from polyjudge.reporting.html.page import Fact, Page, Section
+from polyjudge.reporting.report_data import Material
+from polyjudge.reporting.sections.agreement import agreement_section
+from polyjudge.reporting.sections.disagreements import disagreements_section
+from polyjudge.reporting.sections.front import front_section
+from polyjudge.reporting.sections.spending import settings_section, spending_section
+from polyjudge.reporting.sections.step_diagnostics import meters_section
+from polyjudge.reporting.sections.trajectory import course_section, instructions_section
+from polyjudge.reporting.summary import PAPER_NOTE, warnings
+from polyjudge.results.outcome import notice
+from polyjudge.version import __version__
+
+
+def run_page(run: Material) -> Page:
+    """The page."""
+    outcome = run.outcome
+    banner = notice(outcome.simulated)
+    notices = [note for note in warnings(outcome) if note != banner]
+    return Page(
+        kind="Run",
+        title=run.path.name,
+        verdict=outcome.verdict,
+        tone=_tone(run),
+        facts=_facts(run),
+        notices=(*notices, *([PAPER_NOTE] if run.paper else [])),
+        sections=tuple(section for section in _sections(run) if section is not None),
+        generator=f"polyjudge {__version__}",
+        banner=banner,
+    )
+
+
+def _sections(run: Material) -> Iterator[Section | None]:
+    yield agreement_section(run)
+    yield course_section(run)
+    yield meters_section(run)
+    yield front_section(run)
+    yield instructions_section(run)
+    yield disagreements_section(run)
+    yield spending_section(run.taken.accounts, run.taken.seconds)
+    yield settings_section(run)
+
+
+def _tone(run: Material) -> str:
+    mean, better = run.outcome.mean, run.metric.higher_is_better
+    if mean.low > 0 or mean.high < 0:
+        return "good" if (mean.low > 0) is better else "bad"
+    return ""
+
+
+def _facts(run: Material) -> tuple[Fact, ...]:
+    outcome, mean = run.outcome, run.outcome.mean
+    turns = [step for step in run.steps if step.index]
+    accepted = sum(step.status == "accepted" for step in turns)
+    sent = sum(account.sent for account in run.taken.accounts)
+    return (
+        Fact(
+            f"Mean {outcome.metric}",
+            f"{figure(mean.initial)} → {figure(mean.fitted)}",
+            f"{signed(mean.difference)}, {span(mean.low, mean.high)}",
+        ),
+        Fact(
+            "Test rows", f"{outcome.rows:,}", f"of {outcome.documents:,} {outcome.unit}" if outcome.documents else ""
+        ),
+        Fact("Steps accepted", f"{accepted} of {len(turns)}", f"mode {run.config['mode']}"),
+        Fact("Judge", run.judge.model, f"{run.judge.layout}, {run.judge.scoring}"),
+        Fact("Calls", f"{sent:,}", f"{sum(account.tokens for account in run.taken.accounts):,} tokens"),
+    )

@@ -1,0 +1,140 @@
+"""What a run took, how it was set, and where it comes from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from polyjudge.formatting.markup import Html, table, tag
+from polyjudge.formatting.text import duration
+from polyjudge.llm.accounts import RoleAccount
+from polyjudge.reporting.html.categories import stacked
+from polyjudge.reporting.html.chart import Chart, Point
+from polyjudge.reporting.html.page import Section, folded, paragraphs
+from polyjudge.reporting.report_data import Material
+from polyjudge.results.money import cost_text, total_text
+from polyjudge.results.outcome import CHOICE_COLUMNS, Choice
+
+# What config.json says of files and versions rather than of the method.
+_FACTS = ("data", "data_digest", "prompt_digest", "templates", "version", "layout_used", "scoring_used", "endpoints")
+
+
+def spending_section(accounts: Sequence[RoleAccount], seconds: float) -> Section:
+    """Calls, tokens, money and time by role."""
+    return Section(
+        "cost",
+        "What it took",
+        (
+            paragraphs([f"Money: {total_text(accounts)}. Time: {duration(seconds)}."] if accounts else []),
+            _accounts(accounts),
+            _tokens(accounts),
+            paragraphs(["Calls answered from the journal, or shared with one under way, cost nothing."], "soft"),
+        ),
+        "Cost",
+    )
+
+
+def settings_section(run: Material) -> Section:
+    """Configuration and lineage."""
+    lineage = run.judge.lineage
+    facts = {
+        "data": f"{run.config['data']}, {run.config['data_digest']}",
+        "split": f"by {lineage.get('split_by', 'unknown')}, seed {run.config['split_seed']}",
+        "models": ", ".join(f"{role} {model}" for role, model in _models(lineage).items()),
+        "layout": run.judge.layout,
+        "scoring": run.judge.scoring + (f" of {run.judge.samples} samples" if run.judge.samples > 1 else ""),
+        "recipe": f"{run.config['recipe']}, mode {run.config['mode']}, seed {run.config['seed']}",
+        "made by": f"polyjudge {run.config['version']}, templates {run.config['templates']}",
+        "folder": run.path.name,
+    }
+    settings = [[name, text] for name, text in _flat(run.config) if not name.startswith(_FACTS)]
+    return Section(
+        "settings",
+        "Configuration and lineage",
+        (
+            _pairs(facts),
+            _layouts(run.taken.layout),
+            folded("All settings", table(("setting", "value"), settings, "As config.json holds them.", texts=(1,))),
+            folded("Digests and endpoints", _pairs({key: text for key, text in _flat(run.config) if _is_fact(key)})),
+            paragraphs(
+                ["judge.yaml beside this file is the fitted judge; polyjudge score applies it to new texts."], "soft"
+            ),
+        ),
+        "Settings",
+    )
+
+
+def _layouts(choice: Choice | None) -> Html | None:
+    """What ``auto`` measured."""
+    if choice is None:
+        return None
+    caption = f"Layout {choice.layout} was chosen by {choice.counted()}: {choice.reason} Calls and tokens are a row's."
+    return table(CHOICE_COLUMNS, choice.cells(), caption)
+
+
+def _accounts(accounts: Sequence[RoleAccount]) -> Html | None:
+    if not accounts:
+        return None
+    columns = (
+        "role", "model", "calls", "from the journal or shared", "prompt tokens", "cached", "completion tokens",
+        "time in calls", "money",
+    )  # fmt: skip
+    rows = [
+        [
+            one.role,
+            one.model,
+            f"{one.sent:,}",
+            f"{one.from_journal + one.joined:,}",
+            f"{one.prompt_tokens:,}",
+            f"{one.cached_tokens:,}",
+            f"{one.completion_tokens:,}" + (f" + {one.estimated_tokens:,} estimated" if one.estimated_tokens else ""),
+            duration(one.seconds),
+            cost_text(one.cost) if one.cost is not None else one.unpriced.partition(":")[0] or "unknown",
+        ]
+        for one in accounts
+    ]
+    return table(columns, rows, "By role and model.", texts=(1,))
+
+
+def _tokens(accounts: Sequence[RoleAccount]) -> Chart:
+    points = [
+        Point(one.role, kind, float(count))
+        for one in accounts
+        for kind, count in (
+            ("prompt", one.prompt_tokens - one.cached_tokens),
+            ("prompt, cached", one.cached_tokens),
+            ("completion", one.completion_tokens),
+            ("estimated", one.estimated_tokens),
+        )
+        if count
+    ]
+    return stacked("tokens", "Tokens by role.", points, "tokens", of="role")
+
+
+def _models(lineage: Mapping[str, Any]) -> dict[str, str]:
+    found = lineage.get("models", {})
+    return {str(role): str(model) for role, model in found.items()} if isinstance(found, Mapping) else {}
+
+
+def _flat(content: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:
+    for key, value in content.items():
+        if isinstance(value, Mapping) and value:
+            yield from _flat(value, f"{before}{key}.")
+        else:
+            yield f"{before}{key}", _text(value)
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return "none"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _is_fact(key: str) -> bool:
+    return key.startswith(_FACTS)
+
+
+def _pairs(facts: Mapping[str, str]) -> Html:
+    return tag("dl", [[tag("dt", name), tag("dd", text)] for name, text in facts.items() if text], class_="pairs")

@@ -1,0 +1,174 @@
+"""A study's report: its findings, tables and figures, with what the paper printed beside them where both compare."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from polyjudge.formatting.markup import Html, join, table, tag
+from polyjudge.formatting.text import duration, many
+from polyjudge.llm.accounts import by_role
+from polyjudge.llm.request import SIMULATED
+from polyjudge.reporting.html.chart import Chart
+from polyjudge.reporting.html.page import Fact, Page, Part, Section, folded, listed, paragraphs
+from polyjudge.reporting.report_data import Taken, read_taken
+from polyjudge.reporting.sections import study_charts as charts
+from polyjudge.reporting.sections.spending import spending_section
+from polyjudge.reporting.tables.render import cell
+from polyjudge.reporting.tables.study import Table
+from polyjudge.results.outcome import notice
+from polyjudge.results.study import StudyRecord
+from polyjudge.version import __version__
+
+HEAD = ("data", "model")
+TEXT = "text"
+
+
+def study_page(path: Path, study: StudyRecord, made: Iterable[Table]) -> Page:
+    """The page of a study.
+
+    Args:
+        path: its folder.
+        study: what the folder says.
+        made: all tables of it.
+
+    Raises:
+        DataError: a file of a run is missing or cannot be read.
+    """
+    tables = {one.name: one for one in made}
+    taken = {run.cell.name: read_taken(path / "runs" / run.cell.name) for run in study.runs}
+    return Page(
+        kind="Study",
+        title=f"{study.name} ({path.name})" if study.name != path.name else study.name,
+        verdict=_verdict(study, tables["headlines"]),
+        tone="",
+        facts=_facts(study, taken.values()),
+        notices=tuple(f"Without a result, and in no table: {one.name} ({one.failure})." for one in study.failed),
+        sections=tuple(_sections(study, tables, taken)),
+        generator=f"polyjudge {__version__}",
+        banner=notice(study.simulated),
+    )
+
+
+def _verdict(study: StudyRecord, headlines: Table) -> str:
+    """How many findings hold, in one sentence."""
+    answers = Counter(str(value) for value in headlines.column("holds") if value in ("yes", "no", "undecided"))
+    mark = f"{SIMULATED}: " if study.simulated else ""
+    if not answers:
+        return f"{mark}No finding could be tested: runs, seeds or meters are missing."
+    told = ", ".join(
+        f"{answers[answer]} {words}"
+        for answer, words in (("yes", "hold"), ("no", "do not"), ("undecided", "undecided"))
+        if answers[answer]
+    )
+    count = sum(answers.values())
+    return f"{mark}Of {many(count, 'tested findings')} on when and why combining criteria hurts: {told}."
+
+
+def _facts(study: StudyRecord, taken: Iterable[Taken]) -> tuple[Fact, ...]:
+    seeds = {run.cell.seed for run in study.runs}
+    configurations = {(run.cell.data, run.cell.model, *run.cell.values.values()) for run in study.runs}
+    data, models = ({getattr(run.cell, name) for run in study.runs} for name in HEAD)
+    calls = sum(account.sent for one in taken for account in one.accounts)
+    failed = f"{len(study.failed)} without a result" if study.failed else "all with a result"
+    return (
+        Fact("Runs", f"{len(study.runs):,}", failed),
+        Fact("Configurations", f"{len(configurations):,}", f"by {', '.join(study.axes)}" if study.axes else ""),
+        Fact("Seeds", f"{len(seeds):,}"),
+        Fact("Data", ", ".join(sorted(data)) if len(data) < 3 else f"{len(data)} sets"),
+        Fact("Judge", ", ".join(sorted(models)) if len(models) < 3 else f"{len(models)} models"),
+        Fact("Calls", f"{calls:,}", "as the runs recorded them"),
+    )
+
+
+def _sections(study: StudyRecord, tables: dict[str, Table], taken: dict[str, Taken]) -> Iterator[Section]:
+    axes = study.axes
+    honest, main, course = tables["honest"], tables["main"], tables["trajectories"]
+    small = charts.by_criterion(course, axes)
+    yield Section("findings", "The findings", (_shown(tables["headlines"]),), "Findings")
+    yield Section(
+        "gains",
+        "Did fitting help?",
+        (
+            *charts.gains(honest, axes),
+            _shown(honest),
+            tag("h3", "As the paper chooses: the best step on the test rows"),
+            *charts.best(main, axes),
+            _shown(main),
+            tag("h3", "Axis by axis"),
+            _shown(tables["effects"]),
+        ),
+        "Gains",
+    )
+    yield Section(
+        "course",
+        "Along the steps",
+        (
+            *charts.trajectories(course, axes),
+            tag("h3", "Criterion by criterion") if small else None,
+            small,
+            _shown(course, fold=True),
+        ),
+        "Course",
+    )
+    yield Section(
+        "dilution",
+        "Gradient dilution",
+        (*_meter(tables["specificity"], axes, "specificity"), *_meter(tables["adherence"], axes, "adherence")),
+        "Dilution",
+    )
+    yield Section(
+        "interference",
+        "Instruction interference",
+        (
+            tuple(charts.combined(tables["cherrypick"])) or None,
+            _shown(tables["combining"]),
+            _shown(tables["cherrypick"], fold=True) if tables["cherrypick"].rows else None,
+        ),
+        "Interference",
+    )
+    yield Section("front", "Hypervolume and its null", _volumes(main, axes), "Hypervolume")
+    yield Section(
+        "lengths",
+        "Length of the instructions",
+        (*charts.lengths(tables["lengths"], axes), _shown(tables["lengths"], fold=True)),
+        "Lengths",
+    )
+    accounts = by_role(account for one in taken.values() for account in one.accounts)
+    yield spending_section(accounts, sum(one.seconds for one in taken.values()))
+    yield Section("runs", "The runs", (_runs(study, taken),), "Runs")
+
+
+def _meter(found: Table, axes: Sequence[str], what: str) -> Iterator[Part]:
+    yield from charts.meter(found, axes, what)
+    yield _shown(found, fold=bool(found.rows))
+
+
+def _volumes(main: Table, axes: Sequence[str]) -> tuple[Part, ...]:
+    found: tuple[Chart, ...] = tuple(charts.volumes(main, axes))
+    told = (
+        "It rises by construction, so that only what exceeds as many re-tests of an unchanged prompt means anything."
+    )
+    return (*found, paragraphs([told if found else main.missing], "soft"))
+
+
+def _shown(found: Table, *, fold: bool = False) -> Html:
+    """A table of the study as the page shows it, with its notes; what is the same in all rows is left out."""
+    if not found.rows:
+        return tag("p", found.missing or "Nothing to show.", class_="soft")
+    same = [key for key in HEAD if len(set(found.column(key))) == 1]
+    places = [at for at, column in enumerate(found.columns) if column.key not in same]
+    columns = [found.columns[at] for at in places]
+    rows = [[cell(row[at], found.columns[at].kind) for at in places] for row in found.rows]
+    texts = [place for place, column in enumerate(columns) if column.kind == TEXT]
+    shown = table([column.label for column in columns], rows, found.title, texts=texts)
+    notes = folded("How to read this", listed(found.notes)) if found.notes else None
+    return folded(found.title, shown, notes) if fold else join([shown, notes])
+
+
+def _runs(study: StudyRecord, taken: dict[str, Taken]) -> Html:
+    rows = [[name, one.outcome.verdict, duration(one.seconds)] for name, one in taken.items()]
+    rows += [[cell.name, f"failed: {cell.failure}", ""] for cell in study.failed]
+    caption = "polyjudge report runs/NAME, in the study's folder, writes the report of one."
+    return table(("run", "verdict", "time"), rows, caption, texts=(1,))

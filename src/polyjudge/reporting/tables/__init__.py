@@ -1,0 +1,1 @@
+"""The tables of a study: pure functions from its records to rows, and one renderer."""

@@ -1,0 +1,183 @@
+"""Runs as the tables read them: a block is a data set with a judge, a configuration its runs of all seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from polyjudge.domain.criterion import Criterion
+from polyjudge.judge.measure import Ratings
+from polyjudge.metrics import agreement
+from polyjudge.metrics.levels import Matrix, Vector
+from polyjudge.metrics.replicated import Difference, Differences, replicated_difference
+from polyjudge.metrics.significance import holm
+from polyjudge.results.study import Extra, RunRecord, StudyRecord, metric_of
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """The runs that differ in their seed only.
+
+    Attributes:
+        values: axis -> value.
+        runs: by seed.
+        people: of their test rows.
+    """
+
+    values: Mapping[str, str]
+    runs: tuple[RunRecord, ...]
+    people: Ratings
+
+    @property
+    def mode(self) -> str:
+        return self.runs[0].mode
+
+    @property
+    def criteria(self) -> tuple[Criterion, ...]:
+        return self.runs[0].criteria
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return tuple(criterion.name for criterion in self.criteria)
+
+    @property
+    def metric(self) -> agreement.Metric:
+        return agreement.metric(metric_of(self.runs[0]))
+
+    @property
+    def sealed(self) -> bool:
+        """Whether the test rows were read once, at the end."""
+        return bool(self.runs[0].config["protocol"] == "sealed")
+
+    @property
+    def steps(self) -> tuple[int, ...]:
+        """The steps after which all runs have read the test rows."""
+        return tuple(sorted(set.intersection(*(set(run.scores) for run in self.runs))))
+
+    @property
+    def last(self) -> int:
+        return self.steps[-1]
+
+    @property
+    def label(self) -> str:
+        return " ".join(self.values.values()) or self.mode
+
+    def scores(self, step: int) -> list[Matrix]:
+        """The test scores after a step, one matrix a run."""
+        return [run.scores[step] for run in self.runs]
+
+    def by_criterion(self, step: int) -> Vector:
+        """Agreement after a step, mean over the runs, (K,)."""
+        return mean_agreement(self.metric, self.scores(step), self.people)
+
+    def mean(self, step: int) -> float:
+        """The unweighted mean over the criteria of ``by_criterion``."""
+        return float(self.by_criterion(step).mean())
+
+    def best(self) -> int:
+        """The step with the best mean, as the paper picks it: on the test rows; the first of equals."""
+        best = 0
+        for step in self.steps:
+            if self.metric.is_better(self.mean(step), self.mean(best)):
+                best = step
+        return best
+
+    @property
+    def gated(self) -> bool:
+        """Whether a gate chose on the validation rows."""
+        return bool(self.runs[0].config["gate"] != "none")
+
+    def against_initial(self, step: int) -> Differences:
+        """A step against step 0, run by run."""
+        return difference(self, self.scores(step), self.scores(0))
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A data set with a judge.
+
+    Attributes:
+        data: as the tables call it.
+        model: as the tables call it.
+        configurations: in the order of the grid.
+        extras: judgings beside these runs.
+    """
+
+    data: str
+    model: str
+    configurations: tuple[Configuration, ...]
+    extras: tuple[Extra, ...]
+
+    def retests(self, configuration: Configuration) -> list[list[Extra]]:
+        """The re-tests of a configuration's initial prompt, those of each run in turn; empty where there are none."""
+        found = [
+            [extra for extra in self.extras if extra.kind == "retest" and run.cell.name in extra.cells]
+            for run in configuration.runs
+        ]
+        return found if all(found) else []
+
+    def chosen(self, configuration: Configuration) -> list[Matrix]:
+        """The test scores of the prompt that each run would be left with, chosen without the test rows: what stood at
+        the end, without a gate the best step on the validation rows."""
+        if configuration.gated or configuration.sealed:
+            return configuration.scores(configuration.last)
+        return [self._chosen(configuration, run) for run in configuration.runs]
+
+    def _chosen(self, configuration: Configuration, run: RunRecord) -> Matrix:
+        best: dict[str, tuple[float, int]] = {}
+        for extra in self.extras:
+            if extra.kind != "validated" or run.cell.name not in extra.cells:
+                continue
+            value = extra.reading.measured[0].mean
+            for name in extra.reading.criteria:
+                if name not in best or configuration.metric.is_better(value, best[name][0]):
+                    best[name] = (value, extra.reading.step)
+        steps = [best[name][1] if name in best else run.last for name in configuration.names]
+        return np.column_stack([run.scores[step][:, k] for k, step in enumerate(steps)])
+
+
+def blocks(study: StudyRecord) -> tuple[Block, ...]:
+    """The complete runs of a study, in the order of its file."""
+    by_block: dict[tuple[str, str], dict[tuple[tuple[str, str], ...], list[RunRecord]]] = {}
+    for run in study.runs:
+        own = by_block.setdefault((run.cell.data, run.cell.model), {})
+        own.setdefault(tuple(run.cell.values.items()), []).append(run)
+    found = []
+    for (data, model), grouped in by_block.items():
+        configurations = tuple(
+            Configuration(dict(values), tuple(runs), study.people_of(runs[0])) for values, runs in grouped.items()
+        )
+        names = {run.cell.name for one in configurations for run in one.runs}
+        extras = tuple(extra for extra in study.extras if names.intersection(extra.cells))
+        found.append(Block(data, model, configurations, extras))
+    return tuple(found)
+
+
+def difference(
+    configuration: Configuration,
+    ours: Sequence[Matrix],
+    theirs: Sequence[Matrix],
+    run_of: Sequence[int] | None = None,
+) -> Differences:
+    """Two sets of scores of a configuration's test rows, run by run."""
+    people = configuration.people
+    scales, documents = people.levels, people.documents
+    return replicated_difference(
+        configuration.metric, ours, theirs, people.human, levels=scales, documents=documents, run_of=run_of
+    )
+
+
+def mean_agreement(metric: agreement.Metric, scores: Sequence[Matrix], people: Ratings) -> Vector:
+    """Agreement by criterion (K,), mean over runs; nan where a run's is undefined."""
+    by_run = [
+        [metric(matrix[:, k], people.human[:, k], people.levels[k]) for k in range(people.human.shape[1])]
+        for matrix in scores
+    ]
+    return np.asarray(np.mean(by_run, axis=0))
+
+
+def adjusted(differences: Sequence[Difference]) -> list[float]:
+    """Holm's p-values of the comparisons of one table and block."""
+    return [float(p) for p in holm([one.p_value for one in differences])]

@@ -1,0 +1,128 @@
+"""The findings themselves, for each data set and judge: where they hold and where not."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+
+from polyjudge.metrics.replicated import Difference
+from polyjudge.reporting.tables.agreement import HEAD, Blocks
+from polyjudge.reporting.tables.cherrypick import INITIAL, PICKED, Combination, combinations, relative_change
+from polyjudge.reporting.tables.configurations import Block, adjusted, difference
+from polyjudge.reporting.tables.published import Published
+from polyjudge.reporting.tables.render import Column, Span, Table, Value
+from polyjudge.reporting.tables.step_diagnostics import dilution, why_unknown
+
+ALPHA = 0.05
+BY_CHOICE = "yes (OPTIMISTIC choice)"
+Row = tuple[Value, ...]
+
+
+def headlines(found: Blocks, axes: Sequence[str]) -> Table:
+    """One row a finding and block."""
+    rows: list[Row] = []
+    beside = any(paper for _, paper in found)
+    for block, paper in found:
+        for finding, figure, interval, holds, printed in _rows(block, paper):
+            told = (printed if paper else None,) if beside else ()
+            rows.append((block.data, block.model, finding, figure, interval, holds, *told))
+    return Table(
+        "headlines",
+        "The findings, by data set and judge",
+        (
+            *HEAD,
+            Column("finding", "finding"),
+            Column("figure", "here"),
+            Column("interval", "95 % interval", "span"),
+            Column("holds", "does it hold"),
+            *([Column("published", "published")] if beside else []),
+        ),
+        tuple(rows),
+        (
+            "'yes' and 'no' need an interval on one side of 0, else it is 'undecided'; the count of configurations is "
+            "a count, and what of it is credible is said beside it (Holm, 5 %). Each finding is tested for itself; "
+            "the table 'combining' corrects for their number.",
+            f"'{BY_CHOICE}': what was picked on the test rows is reported on them, so that a later answer falls below "
+            "it where nothing interferes, too; compare 'fitted'.",
+            *dict.fromkeys(paper.note for _, paper in found if paper),
+        ),
+        missing="Not there: no run is complete.",
+    )
+
+
+def _rows(block: Block, paper: Published | None) -> Iterator[Row]:
+    printed = paper.headlines if paper else {}
+    yield from _improvement(block, printed.get("never_improved"), printed.get("configurations"))
+    yield _dilution(block, printed)
+    combined = [*combinations(block)]
+    if not combined:
+        yield (
+            "fitted one by one and combined, agreement falls",
+            "not measured (needs mode ST beside others)",
+            None,
+            "",
+            None,
+        )
+    for one in combined:
+        yield from _interference(one, printed)
+
+
+def _improvement(block: Block, never: Value, of: Value) -> Iterator[Row]:
+    open_ones = [one for one in block.configurations if not one.sealed]
+    still = sum(one.best() == 0 for one in open_ones)
+    told = f"{never} of {of}" if never is not None else None
+    if open_ones:
+        counted = f"{still} of {len(open_ones)} configurations never improved on the initial prompt"
+        yield "no step beats the initial prompt, on the test rows", counted, None, "", told
+    gains = [difference(one, block.chosen(one), one.scores(0)).mean for one in block.configurations]
+    corrected = adjusted(gains)
+    signs = [1 if one.metric.higher_is_better else -1 for one in block.configurations]
+    credible = [
+        sign * math.copysign(1, gain.value) for gain, p, sign in zip(gains, corrected, signs, strict=True) if p < ALPHA
+    ]
+    better, worse = credible.count(1), credible.count(-1)
+    counted = f"{better} of {len(gains)} credibly better, {worse} credibly worse"
+    yield "the fitted prompt differs from the initial one", counted, None, "", None
+
+
+def _dilution(block: Block, printed: object) -> Row:
+    finding = "specificity falls from separate to joint gradients"
+    measured = dilution(block)
+    told = None
+    if isinstance(printed, dict) and printed:
+        told = (
+            f"{printed['specificity_separate']} -> {printed['specificity_joint']}, -{printed['specificity_drop']:.0%}"
+        )
+    if measured is None:
+        return finding, why_unknown(block), None, "", told
+    separate, joint, _, relative = measured
+    figure = f"{separate:.1f} -> {joint:.1f}, {relative.value:+.0%}"
+    return finding, figure, Span(relative.low, relative.high), _falls(relative), told
+
+
+def _interference(one: Combination, printed: object) -> Iterator[Row]:
+    for what, against, change in one.changes():
+        before, after = one.mean(against), one.mean(what)
+        relative = relative_change(change.value, before)
+        share = "" if relative is None else f" ({relative:+.1%})"
+        figure = f"{before:.3f} -> {after:.3f}, {change.value:+.3f}{share}"
+        finding = f"{what} falls below {against} ({one.single.label})"
+        interval = Span(change.low, change.high)
+        falls = _falls(change)
+        holds = BY_CHOICE if against == PICKED and falls == "yes" else falls
+        yield finding, figure, interval, holds, _printed(what, against, printed)
+
+
+def _printed(what: str, against: str, printed: object) -> str | None:
+    if not isinstance(printed, dict) or not printed or what != "picked by spearman, together":
+        return None
+    after = printed["combined_to"]
+    before = printed["combined_initial"] if against == INITIAL else printed["combined_from"]
+    quote = "" if against == INITIAL else f"; {printed['combined_quote']}"
+    return f"v2: {before:.3f} -> {after:.3f}, {after - before:+.3f} ({after / before - 1:+.1%}){quote}"
+
+
+def _falls(change: Difference) -> str:
+    if math.isnan(change.low):
+        return "undecided"
+    return "yes" if change.high < 0 else "no" if change.low > 0 else "undecided"

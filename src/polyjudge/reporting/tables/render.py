@@ -1,0 +1,132 @@
+"""Tables as Markdown for people and CSV for machines.
+
+A table as data: rows of values, and columns that say how to show them.
+"""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from io import StringIO
+from typing import Literal, NamedTuple
+
+from polyjudge.formatting.text import table_text
+from polyjudge.llm.request import SIMULATED
+
+Kind = Literal["text", "count", "figure", "signed", "share", "p", "span"]
+
+
+class Span(NamedTuple):
+    """An interval; nan ends = undecided."""
+
+    low: float
+    high: float
+
+
+Value = str | int | float | Span | None
+"""None = it has no meaning here; nan = undefined."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column.
+
+    Attributes:
+        key: in CSV; a span makes two, ``KEY_low`` and ``KEY_high``.
+        label: in Markdown.
+        kind: how its values are shown.
+    """
+
+    key: str
+    label: str
+    kind: Kind = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table.
+
+    Attributes:
+        name: of its files.
+        title: in Markdown.
+        columns: in order.
+        rows: as many values as columns each.
+        notes: below the table, a sentence each.
+        simulated: the notice of a simulated study; "" when nothing is simulated.
+        missing: why there are no rows, where there are none.
+    """
+
+    name: str
+    title: str
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Value, ...], ...]
+    notes: tuple[str, ...] = ()
+    simulated: str = ""
+    missing: str = ""
+
+    def column(self, key: str) -> Sequence[Value]:
+        """All values of a column."""
+        at = next(place for place, column in enumerate(self.columns) if column.key == key)
+        return [row[at] for row in self.rows]
+
+
+def markdown(table: Table) -> str:
+    """The file's text."""
+    return "\n".join(lines(table)) + "\n"
+
+
+def lines(table: Table) -> list[str]:
+    """A title, a banner where it is due, the rows, the notes."""
+    found = [f"# {table.title}" + (f" ({SIMULATED})" if table.simulated else ""), ""]
+    found += [f"**{table.simulated}**", ""] if table.simulated else []
+    if table.rows:
+        rows = [
+            [cell(value, column.kind) for value, column in zip(row, table.columns, strict=True)] for row in table.rows
+        ]
+        found += [*table_text(rows, [c.label for c in table.columns]), ""]
+    else:
+        found += [table.missing, ""]
+    found += [f"- {note}" for note in table.notes]
+    return found
+
+
+def csv_text(table: Table) -> str:
+    """One line a row, numbers as they are, a span in two columns; what is missing is empty, what is undefined nan."""
+    out = StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    mark = [SIMULATED] if table.simulated else []
+    writer.writerow([*(name for column in table.columns for name in _names(column)), *mark])
+    for row in table.rows:
+        cells = [cell for value, column in zip(row, table.columns, strict=True) for cell in _machine(value, column)]
+        writer.writerow([*cells, *(SIMULATED for _ in mark)])
+    return out.getvalue()
+
+
+def _names(column: Column) -> tuple[str, ...]:
+    return (f"{column.key}_low", f"{column.key}_high") if column.kind == "span" else (column.key,)
+
+
+def _machine(value: Value, column: Column) -> Iterable[str]:
+    if column.kind == "span":
+        low, high = value if isinstance(value, Span) else (None, None)
+        return (_number(low), _number(high))
+    return (_number(value),)
+
+
+def _number(value: Value) -> str:
+    return "" if value is None else repr(value) if isinstance(value, float) else str(value)
+
+
+def cell(value: Value, kind: Kind) -> str:
+    """A value as people read it."""
+    if value is None:
+        return "-"
+    if isinstance(value, Span):
+        undecided = math.isnan(value.low) or math.isnan(value.high)
+        return "undecided" if undecided else f"{value.low:+.3f} to {value.high:+.3f}"
+    if isinstance(value, float) and math.isnan(value):
+        return "undefined"
+    shown = {"figure": "{:.3f}", "signed": "{:+.3f}", "share": "{:.0%}", "p": "{:.3f}", "count": "{:,}"}
+    return shown[kind].format(value) if kind in shown and not isinstance(value, str) else str(value)

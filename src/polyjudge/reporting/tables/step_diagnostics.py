@@ -1,0 +1,183 @@
+"""The diagnostic model's ratings: how specific gradients are, and how closely the optimizer follows them.
+
+How long the instructions become, step by step.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from polyjudge.domain.decomposition import decomposition
+from polyjudge.formatting.text import CHARACTERS_A_TOKEN
+from polyjudge.metrics.levels import Matrix
+from polyjudge.metrics.replicated import Difference, crossed_difference
+from polyjudge.reporting.tables.agreement import Blocks, columns, head
+from polyjudge.reporting.tables.configurations import Block, Configuration
+from polyjudge.reporting.tables.published import Published
+from polyjudge.reporting.tables.render import Column, Table, Value
+
+NOT_MEASURED = "not measured (run with --meters)"
+
+
+def specificity(found: Blocks, axes: Sequence[str]) -> Table:
+    """How specific a step's gradients are to a criterion, 1..10."""
+    return _table(
+        found,
+        axes,
+        "specificity",
+        "Specificity of the gradients, 1 to 10",
+        lambda paper, one: paper.specificity(one.mode),
+        "The gradients of a step are rated joined, for one criterion; a text that must serve several cannot score "
+        "high, so that this measures scope as well as focus: `polyjudge diagnose RUN` has the controls.",
+    )
+
+
+def adherence(found: Blocks, axes: Sequence[str]) -> Table:
+    """How closely a new instruction follows the gradients, 1..10."""
+    return _table(
+        found,
+        axes,
+        "adherence",
+        "Adherence of the new instructions to the feedback, 1 to 10",
+        lambda paper, one: paper.adherence(one),
+        "Rated from the old instruction, the gradients and the new instruction.",
+    )
+
+
+def dilution(block: Block) -> tuple[float, float, Difference, Difference] | None:
+    """Specificity of separate and of joint gradients, and the change from one to the other, absolute and relative.
+
+    None where either is unknown: ``why_unknown`` says why.
+    """
+    sides = [
+        _stacked([_ratings(one, "specificity") for one in block.configurations if _separate(one) == kind])
+        for kind in (False, True)
+    ]
+    if any(not side.size or np.isnan(side).all() for side in sides):
+        return None
+    steps = min(side.shape[1] for side in sides)
+    joint, separate = (side[:, :steps] for side in sides)
+    absolute, relative = crossed_difference(joint, separate)
+    return float(np.nanmean(separate)), float(np.nanmean(joint)), absolute, relative
+
+
+def why_unknown(block: Block) -> str:
+    """What hinders ``dilution`` where it is None."""
+    if not any(run.meters for one in block.configurations for run in one.runs):
+        return NOT_MEASURED
+    for kind, gradients in ((True, "separate"), (False, "joint")):
+        rated = [one for one in block.configurations if _separate(one) == kind]
+        if not rated:
+            return f"not measured (needs a mode with {gradients} gradients)"
+        scores = [score for one in rated for score in _scores(one, "specificity", "mean")]
+        if all(map(math.isnan, scores)):
+            return f"unknown: of {len(scores)} ratings of {gradients} gradients none was readable"
+    return NOT_MEASURED
+
+
+def _table(
+    found: Blocks,
+    axes: Sequence[str],
+    name: str,
+    title: str,
+    printed: Callable[[Published, Configuration], Mapping[str, float]],
+    note: str,
+) -> Table:
+    rows: list[tuple[Value, ...]] = []
+    beside = any(paper for _, paper in found)
+    for block, paper in found:
+        for one in block.configurations:
+            told = printed(paper, one) if paper else {}
+            for criterion in (*one.names, "mean"):
+                scores = _scores(one, name, criterion)
+                if scores:
+                    shown = (told.get(criterion),) if beside else ()
+                    rows.append((*head(block, one), criterion, *_figures(scores), *shown))
+    measured = columns(
+        axes,
+        Column("criterion", "criterion"),
+        Column(name, name, "figure"),
+        Column("spread", "standard deviation", "figure"),
+        Column("ratings", "ratings", "count"),
+        Column("unreadable", "unreadable", "count"),
+        *([Column("published", "published", "figure")] if beside else []),
+    )
+    said = (note, *dict.fromkeys(paper.note for _, paper in found if paper)) if rows else ()
+    return Table(name, title, measured, tuple(rows), said, missing=f"{name}: {NOT_MEASURED}")
+
+
+def _separate(one: Configuration) -> bool:
+    """Whether each criterion has gradients of its own."""
+    return all(len(group) == 1 for group in decomposition(one.mode, one.names).gradient)
+
+
+def _scores(one: Configuration, name: str, criterion: str) -> list[float]:
+    wanted = one.names if criterion == "mean" else (criterion,)
+    return [
+        meter.score for run in one.runs for meter in run.meters if meter.name == name and meter.criterion in wanted
+    ]
+
+
+def _figures(scores: Sequence[float]) -> tuple[Value, ...]:
+    known = [score for score in scores if not math.isnan(score)]
+    mean = math.fsum(known) / len(known) if known else math.nan
+    spread = float(np.std(known, ddof=1)) if len(known) > 1 else math.nan
+    return mean, spread, len(known), len(scores) - len(known)
+
+
+def _ratings(one: Configuration, name: str) -> Matrix:
+    """Means over the criteria by run and step, (runs, steps), NaN where there are none."""
+    found = np.full((len(one.runs), one.runs[0].last), np.nan)
+    for at, run in enumerate(one.runs):
+        for step in range(1, run.last + 1):
+            own = [m.score for m in run.meters if (m.name, m.step) == (name, step) and not math.isnan(m.score)]
+            found[at, step - 1] = math.fsum(own) / len(own) if own else math.nan
+    return found
+
+
+def _stacked(parts: Sequence[Matrix]) -> Matrix:
+    if not parts:
+        return np.empty((0, 0))
+    steps = min(part.shape[1] for part in parts)
+    return np.vstack([part[:, :steps] for part in parts])
+
+
+def lengths(found: Blocks, axes: Sequence[str]) -> Table:
+    """Mean length over runs of each criterion's instruction after each step."""
+    rows: list[tuple[Value, ...]] = []
+    for block, _ in found:
+        for one in block.configurations:
+            rows += [
+                (*head(block, one), step, name, _words(one, step, name), _tokens(one, step, name))
+                for step in range(one.runs[0].last + 1)
+                for name in one.names
+            ]
+    return Table(
+        "lengths",
+        "Length of the instructions in force, step by step",
+        columns(
+            axes,
+            Column("step", "step", "count"),
+            Column("criterion", "criterion"),
+            Column("words", "words", "figure"),
+            Column("tokens", "tokens, about", "figure"),
+        ),
+        tuple(rows),
+        (
+            f"Mean over the runs. Tokens are estimated at {CHARACTERS_A_TOKEN} characters each.",
+            "Published, in words: fluency's instruction grows to about 800 tokens, relevance's stays at about 4.",
+        ),
+        missing="Not there: no run is complete.",
+    )
+
+
+def _words(one: Configuration, step: int, name: str) -> float:
+    return sum(len(run.instructions(step)[name].split()) for run in one.runs) / len(one.runs)
+
+
+def _tokens(one: Configuration, step: int, name: str) -> float:
+    characters = sum(len(run.instructions(step)[name]) for run in one.runs)
+    return characters / CHARACTERS_A_TOKEN / len(one.runs)

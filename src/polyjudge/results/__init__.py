@@ -1,0 +1,1 @@
+"""What a run's or study's folder holds, written and read."""

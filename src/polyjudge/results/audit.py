@@ -1,0 +1,90 @@
+"""The record of an audit, as verbs return it and pages show it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from polyjudge.audits.agreement import MEAN, Agreement, Detectable
+from polyjudge.audits.annotators import Annotators
+from polyjudge.audits.bias import Bias, Drift, JudgeHalo
+from polyjudge.audits.contests import Contest
+from polyjudge.audits.interference import Interference
+from polyjudge.errors import ConfigError
+from polyjudge.metrics import agreement
+
+
+@dataclass(frozen=True, slots=True)
+class Audit:
+    """Everything known of some judges from their scores and people's ratings.
+
+    Attributes:
+        source: the files.
+        items: how many.
+        documents: how many documents they are of; 0 when the files name none, and rows are resampled.
+        scales: criterion -> its scale in words.
+        guessed: whether criteria and scales were guessed from the columns.
+        judgements: judge and layout ("" = not said) of each, in the order of their first row.
+        annotators: how far the raters agree, one a criterion.
+        annotators_verdict: whether an alignment to them makes sense, in words.
+        detectable: what a comparison on these ratings can show.
+        agreements: every statistic of every judgement.
+        biases: level and spread of every judgement.
+        halos: of every judgement with two ordered criteria.
+        drifts: along the column that was named.
+        contests: every pair of judgements, Holm-corrected.
+        interferences: layouts together against apart.
+        notes: what reading found.
+    """
+
+    source: str
+    items: int
+    documents: int
+    scales: Mapping[str, str]
+    guessed: bool
+    judgements: tuple[tuple[str, str], ...]
+    annotators: tuple[Annotators, ...]
+    annotators_verdict: str
+    detectable: Detectable
+    agreements: tuple[Agreement, ...]
+    biases: tuple[Bias, ...]
+    halos: tuple[JudgeHalo, ...]
+    drifts: tuple[Drift, ...]
+    contests: tuple[Contest, ...]
+    interferences: tuple[Interference, ...]
+    notes: tuple[str, ...]
+
+    def agreement(self, metric: str, criterion: str = MEAN, judge: str = "", layout: str = "") -> float:
+        """A pooled figure; of several judgements that fit the worst, and nan where one of them has none.
+
+        Args:
+            metric: a statistic's name.
+            criterion: its name; "mean" of a single criterion is that criterion.
+            judge: only this one; "" = all.
+            layout: only this one; "" = all.
+
+        Raises:
+            ConfigError: no judgement has such a figure, or there is no such judgement.
+        """
+        better = agreement.metric(metric)
+        only = next(iter(self.scales)) if len(self.scales) == 1 and criterion == MEAN else criterion
+        measured = {
+            (row.judge, row.layout): row.value
+            for row in self.agreements
+            if (row.metric, row.criterion, row.grouping) == (metric, only, "pooled")
+        }
+        if not measured:
+            raise ConfigError(
+                f"{metric!r} was not measured on {criterion!r}; measured are "
+                f"{', '.join(sorted({f'{row.metric} on {row.criterion}' for row in self.agreements}))}"
+            )
+        found = [
+            measured.get(one, math.nan) for one in self.judgements if judge in ("", one[0]) and layout in ("", one[1])
+        ]
+        if not found:
+            who = ", ".join(repr(f"{one}, {way}" if way else one) for one, way in self.judgements)
+            raise ConfigError(f"no scores of judge {judge!r}, layout {layout!r}; there are {who}")
+        if any(math.isnan(value) for value in found):
+            return math.nan
+        return min(found) if better.higher_is_better else max(found)

@@ -1,0 +1,192 @@
+"""A finished run, taken up again from its folder: settings, data, prompts and steps as they were.
+
+predictions.jsonl: how people and both prompts score each test row, for whoever wants to see more than a figure.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from polyjudge.datasets.load import Data, load
+from polyjudge.datasets.problems import listed
+from polyjudge.domain.criterion import Criterion
+from polyjudge.domain.dataset import Dataset
+from polyjudge.domain.example import Example
+from polyjudge.domain.prompt import JudgePrompt
+from polyjudge.domain.records import Prediction, Step
+from polyjudge.errors import DataError
+from polyjudge.judge.measure import Ratings, levels, ratings
+from polyjudge.metrics.levels import Matrix
+from polyjudge.results.judge_file import JudgeFile, read_judge
+from polyjudge.results.store import read_lines, read_steps
+from polyjudge.settings.config import RunConfig
+
+# Where the data came from; outside of what a folder belongs to, because a file may be moved.
+ORIGIN = "origin.json"
+
+
+@dataclass(frozen=True, slots=True)
+class FinishedRun:
+    """What a run folder holds.
+
+    Attributes:
+        path: the folder.
+        config: its settings, with the scoring method, layout and address that it used.
+        facts: config.json as it stands.
+        steps: all of them.
+        initial: the judge before the fit.
+        fitted: the judge after it.
+    """
+
+    path: Path
+    config: RunConfig
+    facts: Mapping[str, Any]
+    steps: tuple[Step, ...]
+    initial: JudgeFile
+    fitted: JudgeFile
+
+    @property
+    def prompt(self) -> JudgePrompt:
+        """The fitted one."""
+        return self.fitted.prompt
+
+    def dataset(self, data: Data | None = None) -> Dataset:
+        """The data of the run, found where they were, or as they are given.
+
+        Raises:
+            DataError: they are not there, or not the same.
+        """
+        source = data if data is not None else _origin(self.path)
+        found = load(source, self.initial.rubric, limit=self.config.limit)
+        if found.digest != self.facts.get("data_digest"):
+            raise DataError(
+                f"the data {found.source!r} are not those of the run {str(self.path)!r}: texts, ratings or rows "
+                f"differ; name the right ones with --data"
+            )
+        return found
+
+
+def read_finished(path: str | Path) -> FinishedRun:
+    """A run from its folder.
+
+    Raises:
+        DataError: it is no run of optimize, or a whole study, has not ended, or was written by an unlike version.
+    """
+    folder = Path(path)
+    if (folder / "study.json").exists():
+        raise DataError(_that_it_is_a_study(folder))
+    facts = _object(folder / "config.json", "name the folder of a run of optimize")
+    steps = tuple(read_steps(folder))
+    if not (folder / "judge.initial.yaml").exists():
+        raise DataError(f"the run {str(folder)!r} has not ended; give its optimize command again, then diagnose it")
+    initial, fitted = read_judge(folder / "judge.initial.yaml"), read_judge(folder / "judge.yaml")
+    used = {
+        "scoring": initial.scoring,
+        "layout": initial.layout,
+        "structured": initial.structured,
+        "base_url": initial.base_url,
+    }
+    known = {name: value for name, value in facts.items() if name in RunConfig.model_fields}
+    try:
+        config = RunConfig.model_validate(known | used)
+    except ValidationError as error:
+        raise DataError(
+            f"{str(folder / 'config.json')!r} was written by another version of polyjudge: "
+            f"{error.errors()[0]['msg']}; run optimize again"
+        ) from None
+    return FinishedRun(folder, config, facts, steps, initial, fitted)
+
+
+def _that_it_is_a_study(folder: Path) -> str:
+    ended = sorted(repr(str(one.parent)) for one in folder.glob("runs/*/judge.initial.yaml"))
+    runs = f"name one of its runs: {listed(ended)}" if ended else "none of its runs has ended"
+    return f"{str(folder)!r} is a study, not a run; {runs} (polyjudge report tells of a study as a whole)"
+
+
+def _origin(path: Path) -> str:
+    found = _object(path / ORIGIN, "name the data with --data").get("data")
+    if not isinstance(found, str) or not found:
+        raise DataError(f"the run {str(path)!r} had its rows from memory; give them again (data=..., or --data FILE)")
+    return found
+
+
+def _object(file: Path, remedy: str) -> dict[str, Any]:
+    try:
+        found = json.loads(file.read_bytes())
+    except OSError as error:
+        raise DataError(f"cannot read {str(file)!r}: {error.strerror or error}; {remedy}") from error
+    except ValueError:
+        raise DataError(f"{str(file)!r} is not JSON; {remedy}") from None
+    if not isinstance(found, dict):
+        raise DataError(f"{str(file)!r} holds no object; {remedy}")
+    return found
+
+
+FILE = "predictions.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class RowScores:
+    """One test row; its texts stay where the data are.
+
+    Attributes:
+        id: as in the data.
+        document: the unit of the evidence it belongs to, as ``Outcome.unit`` calls it; None when it is its own.
+        human: criterion -> the raters' mean (categorical: majority); nan = nobody rated it.
+        initial: criterion -> the initial prompt's score; nan = unscored.
+        fitted: criterion -> the fitted prompt's.
+        notice: as in ``Step``.
+    """
+
+    id: str
+    document: str | None
+    human: Mapping[str, float]
+    initial: Mapping[str, float]
+    fitted: Mapping[str, float]
+    notice: str = ""
+
+
+def row_scores(
+    criteria: Sequence[Criterion],
+    examples: Sequence[Example],
+    initial: Sequence[Prediction],
+    fitted: Sequence[Prediction],
+    notice: str = "",
+) -> Iterator[RowScores]:
+    """The rows in their order, with the predictions of both prompts in the same order."""
+    documents = ratings(criteria, examples).documents or (None,) * len(examples)
+    for example, document, before, after in zip(examples, documents, initial, fitted, strict=True):
+        yield RowScores(
+            example.id,
+            document,
+            {one.name: example.human(one) for one in criteria},
+            {one.name: before.score(one.name) for one in criteria},
+            {one.name: after.score(one.name) for one in criteria},
+            notice,
+        )
+
+
+def read_row_scores(run: Path) -> tuple[RowScores, ...]:
+    """The test rows of a run; none where its folder is of a version that kept none."""
+    file = run / FILE
+    return tuple(read_lines(file, RowScores)) if file.exists() else ()
+
+
+def people_of(rows: Sequence[RowScores], criteria: Sequence[Criterion], unit: str) -> Ratings:
+    """What people said of the rows, as the metrics take it."""
+    documents = tuple(row.document for row in rows if row.document is not None)
+    scales = tuple(levels(criterion.scale) for criterion in criteria)
+    return Ratings(matrix_of(rows, criteria, "human"), scales, documents or None, unit)
+
+
+def matrix_of(rows: Sequence[RowScores], criteria: Sequence[Criterion], what: str) -> Matrix:
+    """``human``, ``initial`` or ``fitted`` of the rows, (n, K)."""
+    cells = [[getattr(row, what)[criterion.name] for criterion in criteria] for row in rows]
+    return np.array(cells, dtype=float).reshape(len(rows), len(criteria))

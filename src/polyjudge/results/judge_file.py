@@ -1,0 +1,230 @@
+"""judge.yaml: a fitted judge as one readable file, with its lineage."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from polyjudge.datasets.cells import rating_of, text_of
+from polyjudge.datasets.criteria import rubric_from, rubric_to
+from polyjudge.datasets.problems import clipped
+from polyjudge.datasets.yamlfile import dump_yaml, read_yaml
+from polyjudge.domain.dataset import Rubric
+from polyjudge.domain.example import Example
+from polyjudge.domain.layout import PACKING, is_packing, layout, packed, packing, unknown
+from polyjudge.domain.prompt import JudgePrompt
+from polyjudge.domain.scale import Categorical, Scale, show
+from polyjudge.errors import ConfigError, CriteriaError
+from polyjudge.llm.request import Sampling
+from polyjudge.settings.config import Parameters
+from polyjudge.settings.merged import told
+
+T = TypeVar("T")
+
+SCHEMA = 1
+# The judge's longest answer where a file does not say.
+LONGEST = 256
+_KINDS: Mapping[type, str] = MappingProxyType({str: "a text", bool: "true or false", dict: "a mapping"})
+# What judge.yaml adds to a criteria file.
+_OWN_KEYS = (
+    *("polyjudge", "layout", "samples", "model", "base_url", "endpoint_name", "structured", "parameters"),
+    *("demonstrations", "seed", "re_asks", "lineage"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class JudgeFile:
+    """A judge at rest.
+
+    Attributes:
+        rubric: task, inputs and criteria with the fitted instructions.
+        model: ``provider/model``.
+        layout: which criteria share a call, as ``domain.layout`` reads it.
+        scoring: how replies become numbers.
+        sampling: the judge's.
+        structured: whether replies are held to a JSON schema where the endpoint offers that.
+        demonstrations: rated examples shown to the judge.
+        base_url: of the endpoint, several for one that has several; none for the provider's own.
+        endpoint_name: "" unless several addresses serve one model.
+        lineage: where it comes from: data digest, seeds, models, agreement, version.
+        seed: of the run; it distinguishes answers where the temperature is above 0.
+        re_asks: how often an unreadable score is asked for again.
+        samples: how many answers make one score.
+    """
+
+    rubric: Rubric
+    model: str
+    layout: str
+    scoring: str
+    sampling: Sampling
+    structured: bool = True
+    demonstrations: tuple[Example, ...] = ()
+    base_url: tuple[str, ...] = ()
+    endpoint_name: str = ""
+    lineage: Mapping[str, Any] = field(default_factory=dict)
+    seed: int = 0
+    re_asks: int = 2
+    samples: int = 1
+
+    @property
+    def prompt(self) -> JudgePrompt:
+        return JudgePrompt.initial(self.rubric, self.demonstrations)
+
+
+def dump_judge(judge: JudgeFile) -> str:
+    """The file's text."""
+    content: dict[str, Any] = {"polyjudge": SCHEMA, **rubric_to(replace(judge.rubric, scoring=judge.scoring))}
+    groups = packing(judge.layout)
+    content["layout"] = {PACKING: [list(group) for group in groups]} if groups else judge.layout
+    if judge.samples > 1:
+        content["samples"] = judge.samples
+    content["model"] = judge.model
+    if judge.base_url:
+        content["base_url"] = judge.base_url[0] if len(judge.base_url) == 1 else list(judge.base_url)
+    if judge.endpoint_name:
+        content["endpoint_name"] = judge.endpoint_name
+    content["structured"] = judge.structured
+    content["parameters"] = _parameters(judge.sampling)
+    content |= {"seed": judge.seed, "re_asks": judge.re_asks}
+    if judge.demonstrations:
+        content["demonstrations"] = [_demonstration(judge.rubric, shown) for shown in judge.demonstrations]
+    content["lineage"] = dict(judge.lineage)
+    return dump_yaml(content)
+
+
+def read_judge(path: str | Path) -> JudgeFile:
+    """A judge from its file.
+
+    Raises:
+        CriteriaError: the file is missing, not YAML, or not a judge; the message names the key and the remedy.
+    """
+    source = str(path)
+    if (inside := Path(path) / "judge.yaml").is_file():
+        raise CriteriaError(f"{source!r} is the folder of a run; name its judge: {inside}")
+    content = dict(read_yaml(Path(path)))
+    if "polyjudge" not in content:
+        raise CriteriaError(
+            f"{source!r} is not a judge file (it has no key 'polyjudge'); a run of optimize writes one as judge.yaml"
+        )
+    if content["polyjudge"] != SCHEMA:
+        raise CriteriaError(
+            f"{source!r}, key 'polyjudge': version {content['polyjudge']!r} is not known; this version reads {SCHEMA}"
+        )
+    own = {key: content[key] for key in _OWN_KEYS if key in content}
+    rubric = rubric_from(content, source, also=_OWN_KEYS)
+    return JudgeFile(
+        rubric=rubric,
+        model=_member(own, "model", source, str),
+        layout=_layout(own, rubric.names, source),
+        scoring=rubric.scoring or "json",
+        samples=_count(own, "samples", source, 1, least=1),
+        sampling=_sampling(own.get("parameters", {}), source),
+        structured=_member(own, "structured", source, bool, True),
+        demonstrations=_demonstrations(own.get("demonstrations", []), rubric, source),
+        base_url=_addresses(own, source),
+        endpoint_name=_member(own, "endpoint_name", source, str, ""),
+        seed=_count(own, "seed", source, 0),
+        re_asks=_count(own, "re_asks", source, 2),
+        lineage=_member(own, "lineage", source, dict, {}),
+    )
+
+
+def _demonstration(rubric: Rubric, shown: Example) -> dict[str, Any]:
+    rated = {c: shown.human(c) for c in rubric.criteria}
+    return {
+        "id": shown.id,
+        "inputs": dict(shown.inputs),
+        "ratings": {c.name: _written(c.scale, value) for c, value in rated.items() if not math.isnan(value)},
+    }
+
+
+def _written(scale: Scale, value: float) -> float | str:
+    return show(scale, value) if isinstance(scale, Categorical) else value
+
+
+def _demonstrations(found: Any, rubric: Rubric, source: str) -> tuple[Example, ...]:
+    if not isinstance(found, list):
+        raise CriteriaError(f"{source!r}, key 'demonstrations': expected a list, found {clipped(found)}")
+    return tuple(
+        _read_demonstration(one, rubric, f"{source!r}, key 'demonstrations[{number}]'")
+        for number, one in enumerate(found)
+    )
+
+
+def _read_demonstration(found: Any, rubric: Rubric, place: str) -> Example:
+    scales = {criterion.name: criterion.scale for criterion in rubric.criteria}
+    whole = isinstance(found, Mapping) and set(found) == {"id", "inputs", "ratings"}
+    if not whole or not all(isinstance(found[key], Mapping) for key in ("inputs", "ratings")):
+        raise CriteriaError(f"{place}: expected id, inputs and ratings, found {clipped(found)}")
+    inputs, rated = found["inputs"], found["ratings"]
+    if set(inputs) != {column for column, _ in rubric.inputs} or not set(rated) <= set(scales):
+        raise CriteriaError(
+            f"{place}: expected the inputs {[column for column, _ in rubric.inputs]!r} and ratings of {[*scales]!r}, "
+            f"found {[*inputs]!r} and {[*rated]!r}"
+        )
+    try:
+        ratings = {name: (rating_of(value, scales[name]),) for name, value in rated.items()}
+        return Example(str(found["id"]), {name: text_of(value) for name, value in inputs.items()}, None, ratings)
+    except ValueError as error:
+        raise CriteriaError(f"{place}: {error}") from None
+
+
+def _parameters(sampling: Sampling) -> dict[str, Any]:
+    extra = {name: json.loads(value) for name, value in sampling.extra}
+    found: dict[str, Any] = {"temperature": sampling.temperature, "max_tokens": sampling.max_tokens}
+    return found | ({"extra": extra} if extra else {})
+
+
+def _sampling(found: Any, source: str) -> Sampling:
+    if not isinstance(found, Mapping):
+        raise CriteriaError(f"{source!r}, key 'parameters': {clipped(found)} must be a mapping of names and values")
+    try:
+        return Parameters.model_validate({"max_tokens": LONGEST} | dict(found)).sampling()
+    except ValidationError as error:
+        reasons = told(error, where=lambda name: "parameters", known=lambda path: Parameters.model_fields)
+        raise CriteriaError(f"{source!r}: {reasons}") from None
+
+
+def _member(own: Mapping[str, Any], key: str, source: str, kind: type[T], default: T | None = None) -> T:
+    """A value of a kind; a key without a value counts as left out."""
+    found = own.get(key)
+    value = default if found is None else found
+    if value is None:
+        raise CriteriaError(f"{source!r}, key {key!r}: is missing; write {_KINDS[kind]}")
+    if not isinstance(value, kind):
+        raise CriteriaError(f"{source!r}, key {key!r}: {clipped(value)} must be {_KINDS[kind]}")
+    return value
+
+
+def _addresses(own: Mapping[str, Any], source: str) -> tuple[str, ...]:
+    value = own.get("base_url", ())
+    found = (value,) if isinstance(value, str) and value else value or ()
+    if not isinstance(found, list | tuple) or not all(isinstance(one, str) for one in found):
+        raise CriteriaError(f"{source!r}, key 'base_url': {clipped(value)} must be an address, or a list of addresses")
+    return tuple(found)
+
+
+def _count(own: Mapping[str, Any], key: str, source: str, default: int, least: int = 0) -> int:
+    value = own.get(key, default)
+    if not isinstance(value, int) or isinstance(value, bool) or value < least:
+        raise CriteriaError(f"{source!r}, key {key!r}: {clipped(value)} must be a whole number from {least} on")
+    return value
+
+
+def _layout(own: Mapping[str, Any], names: Sequence[str], source: str) -> str:
+    value = own.get("layout", "joint")
+    try:
+        if isinstance(value, dict) and set(value) == {PACKING} and is_packing(value[PACKING]):
+            return str(packed(value[PACKING], names))
+        if not isinstance(value, str):
+            raise ConfigError(unknown(value))
+        return str(layout(value, names))
+    except ConfigError as error:
+        raise CriteriaError(f"{source!r}, key 'layout': {error}") from None

@@ -1,0 +1,432 @@
+"""What a run achieved: initial against fitted prompt on the test rows, paired, with one plain sentence as verdict.
+
+What an expected score leaves out: probability that fell on no label of its scale, in words.
+
+What layout ``auto`` measured and chose, as records and in words.
+
+The one place that says whether a result is simulated. What it returns stands in every artefact of a run.
+
+A backend says of itself that no model answers (``Abilities.simulated``), a data set that nobody rated
+(``Dataset.simulated``); everything else asks here.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from polyjudge.domain.criterion import Criterion
+from polyjudge.domain.dataset import Dataset
+from polyjudge.domain.example import Example
+from polyjudge.domain.records import Prediction, Step
+from polyjudge.formatting.text import figure, many_of, share, signed, span
+from polyjudge.judge.measure import rater_matrix, ratings, scores
+from polyjudge.llm.request import SIMULATED, Asker
+from polyjudge.metrics import agreement, ceilings, collapse, grouping, uncertainty
+from polyjudge.metrics.levels import Matrix
+from polyjudge.results.money import cost_text
+
+# Less of it changes no score by more than reading it as an integer does.
+WORTH_SAYING = 0.05
+
+
+def lost_lines(predictions: Sequence[Prediction]) -> list[str]:
+    """One line on the criteria that lost more than ``WORTH_SAYING`` on average; none when there is none.
+
+    Args:
+        predictions: of any scoring method; only those read from token probabilities say what was lost.
+    """
+    lost = Lost()
+    for prediction in predictions:
+        lost.add(prediction)
+    return lost.lines()
+
+
+class Lost:
+    """What was lost so far, by criterion."""
+
+    def __init__(self) -> None:
+        self._shares: dict[str, tuple[float, int]] = {}
+
+    def add(self, prediction: Prediction) -> None:
+        for name, lost in prediction.lost.items():
+            total, count = self._shares.get(name, (0.0, 0))
+            self._shares[name] = total + lost, count + 1
+
+    def lines(self) -> list[str]:
+        """As ``lost_lines``."""
+        means = {name: total / count for name, (total, count) in self._shares.items()}
+        said = [f"{name} {mean:.0%}" for name, mean in means.items() if mean > WORTH_SAYING]
+        if not said:
+            return []
+        return [f"Token probability that fell on no label of the scale, left out of the scores: {', '.join(said)}."]
+
+
+COLUMNS = ("criterion", "initial", "fitted", "difference", "95 % interval", "coverage", "ceiling")
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One criterion (or the mean over them) before and after, by the primary metric on the test rows.
+
+    Attributes:
+        name: the criterion, or "mean".
+        initial: agreement of the initial prompt on the rows that both prompts scored; nan = undefined.
+        fitted: agreement of the fitted prompt on the same rows.
+        difference: fitted minus initial on the rows that both scored.
+        low: lower end of its 95 % interval, clustered by document; nan = undecided.
+        high: upper end.
+        coverage: share of the rated test rows that the fitted prompt scored; nan = no row is rated.
+        coverage_initial: the same of the initial prompt.
+        ceiling: agreement of one rater with the others; nan = unknown (fewer than two raters).
+        collapsed: whether the fitted prompt gives (nearly) everything the same score.
+    """
+
+    name: str
+    initial: float
+    fitted: float
+    difference: float
+    low: float
+    high: float
+    coverage: float
+    coverage_initial: float
+    ceiling: float = math.nan
+    collapsed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The comparison on the test rows.
+
+    Attributes:
+        metric: the primary one.
+        rows: test rows.
+        documents: the units of the intervals among them: documents, or different texts where the data name no
+            documents and texts repeat; 0 when the rows are the units.
+        criteria: one comparison each.
+        mean: the unweighted mean over the criteria.
+        verdict: one sentence.
+        unit: "documents", "different texts" or "rows".
+        notes: what else a reader of the fitted prompt's scores should know, a sentence each.
+        simulated: what of it comes from a simulated world, by name; empty when nothing does.
+    """
+
+    metric: str
+    rows: int
+    documents: int
+    criteria: tuple[Comparison, ...]
+    mean: Comparison
+    verdict: str
+    unit: str = "documents"
+    notes: tuple[str, ...] = ()
+    simulated: tuple[str, ...] = ()
+
+    def counted(self, kind: str = "test") -> str:
+        """``14 test rows of 7 documents``."""
+        return many_of(self.rows, f"{kind} rows", self.documents, self.unit)
+
+
+def compare(
+    metric: str,
+    criteria: Sequence[Criterion],
+    examples: Sequence[Example],
+    initial: Sequence[Prediction],
+    fitted: Sequence[Prediction],
+    *,
+    changed: bool,
+) -> Outcome:
+    """Initial against fitted predictions of the same examples, in the same order."""
+    people = ratings(criteria, examples)
+    before, after = scores(criteria, initial), scores(criteria, fitted)
+    answered = [share_scored(one, people.human) for one in (before, after)]
+    # What stands side by side is measured on the same rows: those that both prompts scored.
+    before, after = np.where(np.isnan(after), np.nan, before), np.where(np.isnan(before), np.nan, after)
+    found = agreement.metric(metric)
+    own = [grouping.table(found, one, people.human, levels=people.levels) for one in (before, after)]
+    differences = uncertainty.paired_bootstrap(
+        found, after, before, people.human, levels=people.levels, documents=people.documents
+    )
+    rows = [
+        Comparison(
+            name=criterion.name,
+            initial=own[0].per_criterion[k].value,
+            fitted=own[1].per_criterion[k].value,
+            difference=differences.per_criterion[k].value,
+            low=differences.per_criterion[k].low,
+            high=differences.per_criterion[k].high,
+            coverage=answered[1][k],
+            coverage_initial=answered[0][k],
+            ceiling=ceilings.annotators_ceiling(
+                found, rater_matrix(criterion, examples), levels=people.levels[k]
+            ).value,
+            collapsed=collapse.collapsed(after[:, k]).collapsed,
+        )
+        for k, criterion in enumerate(criteria)
+    ]
+    interval = differences.mean
+    covered = [math.fsum(shares) / len(shares) for shares in answered]
+    mean = Comparison(
+        "mean",
+        own[0].mean,
+        own[1].mean,
+        interval.value,
+        interval.low,
+        interval.high,
+        covered[1],
+        covered[0],
+    )
+    return Outcome(
+        metric=metric,
+        rows=len(examples),
+        documents=differences.n_clusters if people.documents else 0,
+        criteria=tuple(rows),
+        mean=mean,
+        verdict=_verdict(found, mean, rows, changed, _doubt(found, interval, people.unit)),
+        unit=people.unit,
+        notes=tuple(lost_lines(fitted)),
+    )
+
+
+def untried(found: Outcome, steps: Sequence[Step]) -> Outcome:
+    """The same, with another verdict where every step failed: then nothing was tried that could have been refused."""
+    turns = [step for step in steps if step.index]
+    if not turns or any(step.status != "failed" for step in turns):
+        return found
+    why = f"every step failed, the last with {turns[-1].reason!r}"
+    return replace(found, verdict=f"No change was tried, because {why}: the initial prompt stands.")
+
+
+def _doubt(metric: agreement.Metric, interval: uncertainty.Interval, unit: str) -> str:
+    """Why there is no interval, where there is none."""
+    fewest = uncertainty.FEWEST_CLUSTERS
+    if interval.n_clusters < fewest:
+        return f"too few {unit} for an interval, {interval.n_clusters} with {fewest} needed"
+    share = interval.n_undefined / interval.n_resamples
+    return f"{metric.name} has no value in {share:.0%} of the resamples, because too few ratings or scores differ"
+
+
+def share_scored(answers: Matrix, human: Matrix) -> list[float]:
+    """The share of the rated rows of each criterion that have an answer (K,); nan where no row is rated."""
+    rated = ~np.isnan(human)
+    counts = zip((rated & ~np.isnan(answers)).sum(axis=0).tolist(), rated.sum(axis=0).tolist(), strict=True)
+    return [scored / of if of else math.nan for scored, of in counts]
+
+
+def _verdict(metric: agreement.Metric, mean: Comparison, rows: Sequence[Comparison], changed: bool, doubt: str) -> str:
+    if not changed:
+        return "No change was accepted: the initial prompt stands."
+    figures = f"mean {metric.name} {mean.initial:.3f} -> {mean.fitted:.3f}, difference {mean.difference:+z.3f}"
+    undefined = [row.name for row in rows if math.isnan(row.difference)]
+    if undefined:
+        return f"Undecided: {metric.name} is undefined on {', '.join(undefined)}."
+    if math.isnan(mean.low):
+        return f"Undecided: {doubt} ({figures})."
+    interval = f"95 % interval {mean.low:+.3f} to {mean.high:+.3f}"
+    better, worse = (mean.low > 0, mean.high < 0) if metric.higher_is_better else (mean.high < 0, mean.low > 0)
+    if better:
+        return f"The fitted prompt agrees better with people ({figures}, {interval})."
+    if worse:
+        return f"The fitted prompt agrees less with people ({figures}, {interval}); keep the initial one."
+    return f"No reliable improvement ({figures}, {interval} includes 0)."
+
+
+def outcome_rows(outcome: Outcome) -> list[tuple[str, ...]]:
+    """The table of an outcome, one row a criterion and the mean last; cells as ``COLUMNS`` names them."""
+    return [_cells(row) for row in (*outcome.criteria, outcome.mean)]
+
+
+def _cells(row: Comparison) -> tuple[str, ...]:
+    interval = "undefined" if math.isnan(row.difference) else span(row.low, row.high)
+    ceiling = ("" if row.name == "mean" else "unknown") if math.isnan(row.ceiling) else f"{row.ceiling:.3f}"
+    return (
+        row.name,
+        figure(row.initial),
+        figure(row.fitted),
+        signed(row.difference),
+        interval,
+        share(row.coverage),
+        ceiling,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """One layout as it did on the validation rows; calls and tokens are means a row.
+
+    Attributes:
+        layout: its name.
+        agreement: the mean over the criteria by the primary metric; nan = undefined on one of them.
+        coverage: the share of the rated rows that got a score.
+        calls: answers needed.
+        prompt: tokens of the prompts, cached ones included.
+        cached: those of them that the provider served from its prefix cache.
+        completion: tokens written.
+        estimated: whether the provider did not tell all tokens, so that characters were counted.
+        cost: USD; None where there is no price.
+    """
+
+    layout: str
+    agreement: float
+    coverage: float
+    calls: float
+    prompt: float
+    cached: float
+    completion: float
+    estimated: bool
+    cost: float | None = None
+
+    @property
+    def tokens(self) -> float:
+        """Tokens that are worked on anew, a row."""
+        return self.prompt - self.cached + self.completion
+
+    def price(self) -> str:
+        """``312 tokens (90 more cached)``."""
+        cached = f" ({self.cached:.0f} more cached)" if self.cached else ""
+        cost = "" if self.cost is None else f", {cost_text(self.cost)}"
+        return f"{self.tokens:.0f} tokens{cached}{cost}"
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """How much a layout is worse than the best: best minus it, with its 95 % interval; nan = undecided."""
+
+    value: float
+    low: float
+    high: float
+
+    @property
+    def credible(self) -> bool:
+        return self.low > 0
+
+
+@dataclass(frozen=True, slots=True)
+class Rival:
+    """A layout against the best by agreement and the best by coverage.
+
+    Attributes:
+        layout: its name.
+        agreement: how much less it agrees.
+        coverage: how much less it scores.
+        worse: whether it is credibly worse in one of them.
+    """
+
+    layout: str
+    agreement: Gap
+    coverage: Gap
+    worse: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """What ``auto`` chose, and by what.
+
+    Attributes:
+        layout: the chosen one.
+        reason: one sentence.
+        metric: the primary one.
+        rows: validation rows.
+        documents: units of the intervals among them; 0 when the rows are the units.
+        unit: what these are called.
+        weighed: every layout, cheapest first.
+        rivals: the same, against the best.
+    """
+
+    layout: str
+    reason: str
+    metric: str
+    rows: int
+    documents: int
+    unit: str
+    weighed: tuple[Weighed, ...]
+    rivals: tuple[Rival, ...]
+
+    def lineage(self) -> Choice:
+        """The same without money, which a replay may count otherwise."""
+        return replace(self, weighed=tuple(replace(one, cost=None) for one in self.weighed))
+
+    def lines(self) -> list[str]:
+        """The decision, and what each layout reached and takes."""
+        return [
+            f"layout {self.layout}, by {self.counted()}: {self.reason}",
+            *(
+                f"  {one.layout}: mean {self.metric} {_figure(one.agreement)}, {one.coverage:.0%} scored, "
+                f"{one.price()} a row"
+                for one in self.weighed
+            ),
+        ]
+
+    def counted(self) -> str:
+        """``50 validation rows of 10 documents``."""
+        return many_of(self.rows, "validation rows", self.documents, self.unit)
+
+    def cells(self) -> list[tuple[str, ...]]:
+        """A table of the layouts, as ``CHOICE_COLUMNS`` names its columns."""
+        return [
+            (
+                one.layout,
+                _figure(one.agreement),
+                _interval(rival.agreement),
+                f"{one.coverage:.0%}",
+                _interval(rival.coverage),
+                f"{one.calls:.1f}",
+                f"{one.prompt:.0f}",
+                f"{one.cached:.0f}",
+                f"{one.completion:.0f}" + (" (estimated)" if one.estimated else ""),
+                "" if one.cost is None else cost_text(one.cost),
+            )
+            for one, rival in zip(self.weighed, self.rivals, strict=True)
+        ]
+
+
+CHOICE_COLUMNS = (
+    *("layout", "agreement", "less than the best", "scored", "less than most", "calls", "prompt tokens", "cached"),
+    *("completion", "cost"),
+)
+
+
+def _figure(value: float) -> str:
+    # What rounds to 0 has no sign.
+    return "undefined" if math.isnan(value) else f"{value:z.3f}"
+
+
+def _interval(gap: Gap) -> str:
+    bounds = "undecided" if math.isnan(gap.low) else f"{gap.low:+z.3f} to {gap.high:+z.3f}"
+    return f"{_figure(gap.value)} ({bounds})"
+
+
+def simulated(models: Iterable[str], asker: Asker, dataset: Dataset | None = None) -> tuple[str, ...]:
+    """What of a run is simulated, by name, models first; empty when nothing is."""
+    found = [model for model in dict.fromkeys(models) if asker.abilities(model).simulated]
+    if dataset is not None and dataset.simulated:
+        found.append(f"data {dataset.name}")
+    return tuple(found)
+
+
+def marked(outcome: Outcome, parts: tuple[str, ...], *, unrelated: bool) -> Outcome:
+    """An outcome whose verdict and notes say what of it is simulated."""
+    if not parts:
+        return outcome
+    told = notice(parts, unrelated=unrelated)
+    verdict = f"{SIMULATED}: {outcome.verdict}"
+    return replace(outcome, verdict=verdict, notes=(told, *outcome.notes), simulated=parts)
+
+
+def notice(parts: tuple[str, ...], *, unrelated: bool = False) -> str:
+    """The sentence that stands beside every simulated result; "" when nothing is simulated.
+
+    Args:
+        parts: as ``simulated`` gives them.
+        unrelated: whether the rows are not those of a world, so that its judge knows nothing of their ratings.
+    """
+    if not parts:
+        return ""
+    text = (
+        f"{SIMULATED} ({', '.join(parts)}): this tests software; it says nothing about a real model or about people."
+    )
+    if unrelated:
+        text += " The simulated judge draws its scores from a digest of each text, unrelated to these ratings."
+    return text

@@ -1,1 +1,0 @@
-"""A run on disk: its files, its lock, and the one serializer."""

@@ -1,0 +1,258 @@
+"""The settings of a run, each checked before any call, and what of them a run's folder is known by."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+
+from polyjudge.codec import line
+from polyjudge.domain.decomposition import MODES
+from polyjudge.domain.layout import AUTO, LAYOUTS, PACKING, is_packing, packing, unknown, written
+from polyjudge.errors import ModelError
+from polyjudge.llm.backends.endpoint import read_address
+from polyjudge.llm.money import Price
+from polyjudge.llm.request import Sampling, body_extra
+from polyjudge.metrics.agreement import names as metric_names
+from polyjudge.registry import names
+
+PER_CRITERION = "per-criterion"
+STAGES = ("judge", "loss", "gradient", "optimizer")
+# Who watches a run, and changes nothing in it.
+DIAGNOSTIC = "diagnostic"
+
+# What a run may cost and how it is watched; everything else is part of its identity.
+CIRCUMSTANCES = frozenset(
+    {
+        "max_calls",
+        "max_tokens",
+        "max_cost",
+        "prices",
+        "max_concurrency",
+        "fail_on_error",
+        "no_cache",
+        "threads",
+        "attempt_timeout",
+    }
+    | {"requests_per_minute", "tokens_per_minute", "meters", "diagnostic_model"}
+    # Of an endpoint its identity counts, which a folder keeps beside the settings.
+    | {"base_url"}
+)
+
+
+class _Checked(BaseModel):
+    """Unknown names, numbers without end, and truth values in the place of numbers are refused."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
+        if isinstance(value, bool) and cls.model_fields[str(info.field_name)].annotation is not bool:
+            raise ValueError(f"{str(value).lower()} is neither a number nor a text")
+        return value
+
+
+class Parameters(_Checked):
+    """How one role's model is asked.
+
+    Attributes:
+        temperature: None leaves the provider's default.
+        max_tokens: the longest answer.
+        extra: further fields of the request body.
+    """
+
+    temperature: float | None = Field(default=0.0, ge=0, le=2)
+    max_tokens: int = Field(default=1024, ge=1)
+    extra: dict[str, Any] = Field(default_factory=dict)
+
+    @field_validator("extra")
+    @classmethod
+    def _is_json(cls, value: dict[str, Any]) -> dict[str, Any]:
+        try:
+            same: bool = json.loads(json.dumps(value, allow_nan=False)) == value
+        except (TypeError, ValueError, RecursionError):
+            same = False
+        if not same:
+            raise ValueError("holds what a JSON body cannot carry, such as a date or nan; write it as a text")
+        return value
+
+    def sampling(self) -> Sampling:
+        return Sampling(self.temperature, self.max_tokens, body_extra(self.extra))
+
+
+class ModelPrice(_Checked):
+    """The user's own price of one model, in USD for a million tokens; ``cached`` and ``written`` default to ``input``.
+
+    Attributes:
+        input: of the prompt.
+        cached: of the prompt's part that comes from the provider's prefix cache.
+        written: of the prompt's part that is written into it.
+        output: of the answer.
+    """
+
+    input: float = Field(ge=0)
+    cached: float | None = Field(default=None, ge=0)
+    written: float | None = Field(default=None, ge=0)
+    output: float = Field(ge=0)
+
+    def price(self) -> Price:
+        return Price(self.input, self.output, self.cached, self.written)
+
+
+class RunConfig(_Checked):
+    """The resolved settings of one run; see docs/configuration.md for each."""
+
+    model: str = ""
+    optimizer_model: str = ""
+    loss_model: str = ""
+    gradient_model: str = ""
+    diagnostic_model: str = ""
+    base_url: tuple[str, ...] = ()
+    endpoint_name: str = ""
+    limit_field: Literal["", "max_tokens", "max_completion_tokens"] = ""
+    recipe: str = "sound"
+    mode: str = "SSS"
+    optimizer: str = "textgrad"
+    layout: str = AUTO
+    scoring: str = "auto"
+    samples: int = Field(default=1, ge=1)
+    gate: str = ""
+    strict_gate: bool = True
+    remember_rejected: bool = True
+    protocol: Literal["sealed", "paper"] = "sealed"
+    steps: int = Field(default=12, ge=0)
+    batch: int = Field(default=3, ge=1)
+    validation: int | None = Field(default=None, ge=2)
+    candidates: int = Field(default=1, ge=1)
+    demonstrations: int = Field(default=0, ge=0)
+    re_asks: int = Field(default=2, ge=0)
+    evaluate_every: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0)
+    split_seed: int = Field(default=0, ge=0)
+    split_by: Literal["document", "row"] | None = None
+    limit: int | None = Field(default=None, ge=1)
+    definitions: bool = True
+    structured: bool = True
+    loss_shows_item: bool = True
+    meters: bool = False
+    parameters: dict[str, Parameters] = Field(default_factory=dict)
+    max_calls: int | None = Field(default=None, ge=0)
+    max_tokens: int | None = Field(default=None, ge=0)
+    max_cost: float | None = Field(default=None, ge=0)
+    prices: dict[str, ModelPrice] = Field(default_factory=dict)
+    max_concurrency: int = Field(default=64, ge=1)
+    attempt_timeout: float = Field(default=120.0, gt=0)
+    requests_per_minute: float | None = Field(default=None, gt=0)
+    tokens_per_minute: float | None = Field(default=None, gt=0)
+    threads: int = Field(default=1, ge=1)
+    no_cache: bool = False
+    fail_on_error: float | None = Field(default=None, ge=0)
+
+    @field_validator("mode")
+    @classmethod
+    def _known_mode(cls, value: str) -> str:
+        if value not in MODES:
+            separated = " (it would separate what was combined)" if value in {"CSS", "CSC", "CCS", "SCS"} else ""
+            raise ValueError(f"unknown mode {value!r}{separated}; choose one of: {', '.join(MODES)}")
+        return value
+
+    @field_validator("layout", mode="before")
+    @classmethod
+    def _packing_as_text(cls, value: Any) -> Any:
+        if isinstance(value, dict) and set(value) == {PACKING} and is_packing(value[PACKING]):
+            return written(value[PACKING])
+        if not isinstance(value, str):
+            raise ValueError(f"{unknown(value, AUTO)}, or as {{{PACKING} = [['one', 'two'], ['three']]}}")
+        return value
+
+    @field_validator("layout")
+    @classmethod
+    def _known_layout(cls, value: str) -> str:
+        if value not in ("", AUTO, *LAYOUTS) and not packing(value):
+            raise ValueError(unknown(value, AUTO))
+        return value or AUTO
+
+    @field_validator("scoring")
+    @classmethod
+    def _known_scoring(cls, value: str) -> str:
+        return _one_of("scoring", value, ("auto", *names("scoring")))
+
+    @field_validator("optimizer")
+    @classmethod
+    def _known_optimizer(cls, value: str) -> str:
+        return _one_of("optimizer", value, names("optimizers"))
+
+    @field_validator("gate")
+    @classmethod
+    def _known_gate(cls, value: str) -> str:
+        return _one_of("gate", value, ("", "none", PER_CRITERION, *metric_names()))
+
+    @field_validator("fail_on_error")
+    @classmethod
+    def _share_or_count(cls, value: float | None) -> float | None:
+        if value is not None and 1 < value != round(value):
+            raise ValueError(f"{value:g} is neither a share below 1 nor a whole count")
+        return value
+
+    @field_validator("parameters")
+    @classmethod
+    def _known_roles(cls, value: dict[str, Parameters]) -> dict[str, Parameters]:
+        for role in value:
+            _one_of("role", role, (*STAGES, DIAGNOSTIC))
+        return value
+
+    @field_validator("base_url", mode="before")
+    @classmethod
+    def _several_addresses(cls, value: Any) -> Any:
+        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+    @field_validator("base_url")
+    @classmethod
+    def _plain_addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        try:
+            found = [read_address(address).identity for address in value]
+        except ModelError as error:
+            raise ValueError(str(error)) from None
+        twice = next((one for one in found if found.count(one) > 1), None)
+        if twice:
+            raise ValueError(f"the address {twice!r} is given twice; name each server once")
+        return value
+
+    def model_of(self, stage: str) -> str:
+        """The model of a stage: its own, else the optimizer's, else the judge's."""
+        if stage == "judge":
+            return self.model
+        named = {"loss": self.loss_model, "gradient": self.gradient_model, DIAGNOSTIC: self.diagnostic_model}
+        own = named.get(stage, "")
+        return own or self.optimizer_model or self.model
+
+    def sampling_of(self, stage: str) -> Sampling:
+        return self.parameters.get(stage, Parameters()).sampling()
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """Who is asked in this invocation."""
+        return (*STAGES, DIAGNOSTIC) if self.meters else STAGES
+
+    def identity(self) -> dict[str, Any]:
+        """The settings that a run folder belongs to."""
+        found = self.model_dump(mode="json", exclude=set(CIRCUMSTANCES))
+        return found | {"parameters": {role: own for role, own in found["parameters"].items() if role != DIAGNOSTIC}}
+
+
+def identity_text(config: RunConfig, **facts: Any) -> str:
+    """config.json: the settings and what they were applied to, as canonical JSON."""
+    return line({**config.identity(), **facts}) + "\n"
+
+
+def digest8(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
+    if value not in allowed:
+        raise ValueError(f"unknown {name} {value!r}; choose one of: {', '.join(filter(None, allowed))}")
+    return value

@@ -1,0 +1,353 @@
+"""Names become objects: models, judge, optimizer, gate, batches. The only room that looks names up for a run.
+
+The judge of a run or of a judge file: its scoring, the layouts it may take, and how many items it has in hand.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from random import Random
+
+from polyjudge.datasets.leaks import LeakReport, leaks
+from polyjudge.datasets.split import paper_batch, paper_split, split
+from polyjudge.domain.dataset import Dataset, Split
+from polyjudge.domain.decomposition import decomposition
+from polyjudge.domain.example import Example
+from polyjudge.domain.layout import AUTO, Layout, layout
+from polyjudge.domain.prompt import JudgePrompt
+from polyjudge.engine import Setup
+from polyjudge.errors import ConfigError, ModelError
+from polyjudge.gates import Gate
+from polyjudge.judge.expected import ExpectedScoring
+from polyjudge.judge.measure import primary_metric
+from polyjudge.judge.predict import Judge
+from polyjudge.judge.sampled import SampledScoring
+from polyjudge.judge.scoring import Scoring
+from polyjudge.llm.request import SIMULATED, Abilities, Asker, Backend
+from polyjudge.llm.role import Role
+from polyjudge.optimizers.asking import Stage
+from polyjudge.optimizers.base import Optimizer
+from polyjudge.registry import lookup
+from polyjudge.results.outcome import simulated
+from polyjudge.settings.config import STAGES, RunConfig
+from polyjudge.workflows.gate_setup import check_ratings, gate_of
+
+
+def open_judge(
+    scoring: Scoring,
+    used: Layout,
+    prompt: JudgePrompt,
+    role: Role,
+    asker: Asker,
+    *,
+    re_asks: int,
+    max_concurrency: int,
+    remedy: str = "choose another --scoring or --layout",
+) -> Judge:
+    """A judge that asks for a prompt's criteria in a layout.
+
+    Raises:
+        ConfigError: model, criteria or layout do not allow the scoring method; the message ends with ``remedy``.
+    """
+    able = asker.abilities(role.model)
+    reason = refusal(scoring, used, prompt, able)
+    if reason:
+        raise ConfigError(f"scoring {scoring.name!r} cannot be used with {role.model!r}: {reason}; {remedy}")
+    slots = asyncio.Semaphore(min(able.slots, max_concurrency)) if able.slots else None
+    return Judge(asker, role, used, scoring, re_asks, slots)
+
+
+def refusal(scoring: Scoring, used: Layout, prompt: JudgePrompt, abilities: Abilities) -> str:
+    """Why a scoring method cannot ask in a layout; "" when it can."""
+    return next(filter(None, (scoring.refusal(prompt.only(group), abilities) for group in used.groups)), "")
+
+
+def layouts_of(config: RunConfig, prompt: JudgePrompt, scoring: Scoring, abilities: Abilities) -> tuple[Layout, ...]:
+    """The one layout that the settings name, or the two that ``auto`` measures: jointly, and apart.
+
+    Apart is ``fork`` where the backend caches prefixes, else ``solo``. There is nothing to choose under ST, which
+    judges each criterion alone, with one criterion, and where the scoring method refuses to ask for several at once.
+
+    Raises:
+        ConfigError: a layout that does not fit the mode or the criteria.
+    """
+    names = prompt.names
+    if config.mode == "ST":
+        used = layout("solo" if config.layout == AUTO else config.layout, names)
+        if len(names) > 1 and len(used.groups) < len(names):
+            raise ConfigError(f"mode 'ST' judges each criterion alone; leave out --layout {config.layout}")
+        return (used,)
+    if config.layout != AUTO:
+        return (layout(config.layout, names),)
+    jointly = layout("joint", names)
+    if len(names) == 1:
+        return (jointly,)
+    apart = layout("fork" if abilities.prefix_cache else "solo", names)
+    return (apart,) if refusal(scoring, jointly, prompt, abilities) else (jointly, apart)
+
+
+def scoring_name(config: RunConfig, prompt: JudgePrompt, wish: str | None, abilities: Abilities) -> str:
+    """The scoring method that the settings name.
+
+    ``auto`` is ``expected`` where samples are wanted, the data set's own ``wish`` for the embedded model, ``expected``
+    where the endpoint is known to give token probabilities enough, and else ``json``.
+    """
+    if config.scoring != "auto":
+        return config.scoring
+    if config.samples > 1:
+        return "expected"
+    if config.model.startswith("local/") and wish:
+        return wish
+    refused = ExpectedScoring.of(prompt, config.structured).refusal(prompt, abilities)
+    return "json" if abilities.assumed or refused else "expected"
+
+
+def open_scoring(name: str, prompt: JudgePrompt, role: Role, *, structured: bool, samples: int = 1) -> Scoring:
+    """A scoring method by its name.
+
+    Raises:
+        ConfigError: samples of what does not take them, or that would not differ.
+    """
+    if samples == 1:
+        scoring: Scoring = lookup("scoring", name).of(prompt, structured)
+        return scoring
+    if name != "expected":
+        raise ConfigError(f"--samples {samples} belongs to --scoring expected, not to scoring {name!r}")
+    if role.sampling.temperature == 0:
+        raise ConfigError(
+            f"--samples {samples} of a judge at temperature 0 are one answer {samples} times over; set a "
+            f"temperature above 0, in the settings file: [parameters.judge] temperature = 1.0"
+        )
+    return replace(SampledScoring.of(prompt, structured), samples=samples)
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """A run ready to start.
+
+    Attributes:
+        dataset: what is judged.
+        split: its three parts.
+        prompt: the initial one, over all criteria.
+        setups: one, or one a criterion under ST.
+        judge: over all criteria, for the test rows, which wait for what the next steps need.
+        metric: the primary one.
+        layouts: the judge's, or those that are to be measured for one to be chosen; the last is then the judge's.
+        simulated: what of the run comes from a simulated world, by name; empty when nothing does.
+    """
+
+    dataset: Dataset
+    split: Split
+    prompt: JudgePrompt
+    setups: tuple[Setup, ...]
+    judge: Judge
+    metric: str
+    layouts: tuple[Layout, ...]
+    simulated: tuple[str, ...] = ()
+
+    @property
+    def notice(self) -> str:
+        """What every record of the run says."""
+        return SIMULATED if self.simulated else ""
+
+    def under(self, used: Layout) -> House:
+        """The same with one layout for good."""
+        setups = tuple(replace(setup, judge=replace(setup.judge, layout=used)) for setup in self.setups)
+        return replace(self, judge=replace(self.judge, layout=used), setups=setups, layouts=(used,))
+
+    @property
+    def layout(self) -> str:
+        """The layout's name; "auto" while there is a choice."""
+        return AUTO if len(self.layouts) > 1 else str(self.judge.layout)
+
+
+@dataclass(frozen=True, slots=True)
+class SoundSampler:
+    """Batches without replacement within a turn, from the run's seed and the turn alone."""
+
+    train: tuple[Example, ...]
+    batch: int
+    seed: int
+
+    def __call__(self, turn: int) -> tuple[Example, ...]:
+        return tuple(Random(f"{self.seed}/{turn}/batch").sample(self.train, min(self.batch, len(self.train))))
+
+
+@dataclass(frozen=True, slots=True)
+class PaperSampler:
+    """The batches of the paper's protocol: the same in every run, whatever its seed."""
+
+    train: tuple[Example, ...]
+    batch: int
+
+    def __call__(self, turn: int) -> tuple[Example, ...]:
+        return tuple(self.train[row] for row in paper_batch(turn, len(self.train), self.batch))
+
+
+def assemble(config: RunConfig, dataset: Dataset, asker: Asker) -> House:
+    """All objects of a run.
+
+    Raises:
+        ConfigError: settings that do not fit each other, the data or the models' abilities.
+    """
+    parts = split_of(config, dataset)
+    prompt = initial_prompt(config, dataset, parts)
+    role, able = role_of(config, "judge"), asker.abilities(config.model)
+    name = scoring_name(config, prompt, dataset.rubric.scoring, able)
+    scoring = open_scoring(name, prompt, role, structured=config.structured, samples=config.samples)
+    layouts = layouts_of(config, prompt, scoring, able)
+    judge = open_judge(
+        scoring, layouts[-1], prompt, role, asker, re_asks=config.re_asks, max_concurrency=config.max_concurrency
+    )
+    metric = primary_metric(prompt.criteria)
+    check_ratings(config, prompt, parts)
+    gate = gate_of(config, prompt, scoring, metric)
+    groups = [(name,) for name in prompt.names] if config.mode == "ST" else [prompt.names]
+    setups = tuple(_setup(config, parts, prompt.only(group), judge, gate, asker) for group in groups)
+    made = simulated(map(config.model_of, STAGES), asker, dataset)
+    return House(dataset, parts, prompt, setups, judge.behind, metric, layouts, made)
+
+
+def split_of(config: RunConfig, dataset: Dataset) -> Split:
+    """The data's three parts under the recipe's protocol.
+
+    A published split of a registered data set serves the paper's protocol only, because SummEval's shares articles
+    between its parts; a split that the user's own file names is kept.
+    """
+    if config.protocol == "paper":
+        return paper_split(dataset, validation=config.validation)
+    own = dataset if dataset.rubric.split else replace(dataset, splits=None)
+    return split(own, seed=config.split_seed, by=config.split_by, validation=config.validation)
+
+
+def leaks_of(config: RunConfig, parts: Split) -> LeakReport:
+    """What the parts share; under the paper's protocol also which batches hit the gate's rows."""
+    if config.protocol == "paper":
+        return leaks(parts, steps=config.steps, batch=config.batch)
+    return leaks(parts)
+
+
+def initial_prompt(config: RunConfig, dataset: Dataset, parts: Split) -> JudgePrompt:
+    """The prompt before any fit; demonstrations are training rows, which batches may then not draw."""
+    prompt = JudgePrompt.initial(dataset.rubric, _demonstrations(config, parts))
+    if config.definitions:
+        return prompt
+    return replace(prompt, criteria=tuple(replace(criterion, definition="") for criterion in prompt.criteria))
+
+
+def models_of(config: RunConfig) -> tuple[str, ...]:
+    """The different models of an invocation, the judge's first.
+
+    Raises:
+        ModelError: no model was named.
+    """
+    if not config.model:
+        raise ModelError("no model named; pass --model PROVIDER/MODEL, for example --model local/smollm2-135m")
+    return tuple(dict.fromkeys(config.model_of(stage) for stage in config.stages))
+
+
+def open_backends(
+    config: RunConfig, given: Mapping[str, Backend], notify: Callable[[str], None], *, planning: bool = False
+) -> dict[str, Backend | Sequence[Backend]]:
+    """One backend a model, or one an address of its endpoint; ``given`` ones win over names.
+
+    Args:
+        config: models and the addresses of their server.
+        given: model name -> an opened backend.
+        notify: told when weights are fetched first, when something is sent otherwise than usual, and when addresses
+            are of no use.
+        planning: nothing will be asked, so no key is needed.
+
+    Raises:
+        ModelError: unknown provider, missing key, bad address.
+        ConfigError: several addresses without a name for them all.
+    """
+    from polyjudge.llm.models import open_backend, reached_by_address
+
+    models = models_of(config)
+    if len(config.base_url) > 1 and not config.endpoint_name:
+        raise ConfigError(
+            f"'base_url' names {len(config.base_url)} addresses; give them one name, under which the "
+            f"journal keeps their answers, with --endpoint-name NAME"
+        )
+    named = [model for model in models if model not in given]
+    there = reached_by_address(named) if config.base_url else models
+    if named and not there:
+        notify(f"base_url is not used: {', '.join(named)} {'is' if len(named) == 1 else 'are'} asked at no address")
+
+    def opened(model: str, base_url: str | None) -> Backend:
+        return open_backend(
+            model,
+            base_url=base_url,
+            endpoint_name=(config.endpoint_name or None) if model in there else None,
+            threads=config.threads,
+            limit_field=(config.limit_field or None) if model in there else None,
+            notify=notify,
+            planning=planning,
+        )
+
+    def all_of(model: str) -> Backend | Sequence[Backend]:
+        if model in given:
+            return given[model]
+        addresses = config.base_url if model in there else ()
+        return (
+            [opened(model, url) for url in addresses] if len(addresses) > 1 else opened(model, *(addresses or (None,)))
+        )
+
+    return {model: all_of(model) for model in models}
+
+
+def role_of(config: RunConfig, stage: str) -> Role:
+    """A stage's model, sampling and replicate."""
+    return Role(stage, config.model_of(stage), config.sampling_of(stage), config.seed)
+
+
+def _setup(
+    config: RunConfig,
+    parts: Split,
+    prompt: JudgePrompt,
+    judge: Judge,
+    gate: Gate,
+    asker: Asker,
+) -> Setup:
+    shown = {example.id for example in prompt.demonstrations}
+    train = tuple(example for example in parts.train if example.id not in shown)
+    sampler = (
+        PaperSampler(train, config.batch)
+        if config.protocol == "paper"
+        else SoundSampler(train, config.batch, config.seed)
+    )
+    return Setup(
+        prompt=prompt,
+        judge=judge,
+        optimizer=_optimizer(config, prompt.names, asker),
+        gate=gate,
+        validation=parts.validation,
+        sampler=sampler,
+        batch=min(config.batch, len(train)),
+        steps=config.steps,
+        remember_rejected=config.remember_rejected,
+    )
+
+
+def _optimizer(config: RunConfig, names: Sequence[str], asker: Asker) -> Optimizer:
+    optimizer: Optimizer = lookup("optimizers", config.optimizer)(
+        decomposition=decomposition(config.mode, names),
+        loss=Stage(asker, role_of(config, "loss"), config.re_asks),
+        gradient=Stage(asker, role_of(config, "gradient"), config.re_asks),
+        optimizer=Stage(asker, role_of(config, "optimizer"), config.re_asks),
+        candidates=config.candidates,
+        loss_shows_item=config.loss_shows_item,
+    )
+    return optimizer
+
+
+def _demonstrations(config: RunConfig, parts: Split) -> tuple[Example, ...]:
+    if config.demonstrations >= len(parts.train):
+        raise ConfigError(
+            f"--demonstrations {config.demonstrations} leaves no training rows for batches; there are "
+            f"{len(parts.train)} training rows"
+        )
+    return tuple(Random(f"{config.seed}/0/demonstrations").sample(parts.train, config.demonstrations))

@@ -1,0 +1,238 @@
+"""Diagnose a finished run: reload it, ask what is needed, measure, and say what went wrong, in words and figures."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from polyjudge import codec
+from polyjudge.datasets.load import Data
+from polyjudge.diagnosis.records import PARTS, Diagnosis, Verdict
+from polyjudge.diagnosis.texts import all_texts
+from polyjudge.domain.example import Example
+from polyjudge.errors import ConfigError, DataError
+from polyjudge.llm.accounts import RoleAccount
+from polyjudge.llm.client import Client
+from polyjudge.llm.request import SIMULATED, Backend
+from polyjudge.reporting.diagnosis import page
+from polyjudge.reporting.report import report_run
+from polyjudge.results.finished import FinishedRun, read_finished
+from polyjudge.results.money import PlannedRole
+from polyjudge.results.outcome import simulated
+from polyjudge.results.result import Run
+from polyjudge.results.store import write_whole
+from polyjudge.settings.config import RunConfig
+from polyjudge.settings.merged import Settings, resolve
+from polyjudge.workflows.assemble import assemble, models_of
+from polyjudge.workflows.client import open_client
+from polyjudge.workflows.costs import priced
+from polyjudge.workflows.diagnosis_parts import notes_on, on_company, on_gradients, on_revisions
+from polyjudge.workflows.diagnosis_plan import Options, Prepared, parts_of, planned_diagnosis
+from polyjudge.workflows.events import Noted, Observer, unwatched
+from polyjudge.workflows.probe import probed
+from polyjudge.workflows.sync import run
+
+# The settings that a diagnosis takes; all others are the run's.
+SETTINGS = frozenset(
+    {"diagnostic_model", "max_calls", "max_tokens", "max_cost", "prices", "max_concurrency", "attempt_timeout"}
+    | {"requests_per_minute", "tokens_per_minute", "threads", "base_url"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosed:
+    """A diagnosis that was made.
+
+    Attributes:
+        path: the run's folder, which now holds diagnosis.json and diagnosis.md, and a report that shows them.
+        diagnosis: what was found.
+        accounts: what was asked of whom.
+        seconds: of this invocation.
+    """
+
+    path: Path
+    diagnosis: Diagnosis
+    accounts: tuple[RoleAccount, ...]
+    seconds: float
+
+    @property
+    def verdicts(self) -> tuple[Verdict, ...]:
+        return self.diagnosis.verdicts
+
+
+def diagnose(
+    run_folder: str | Path | Run,
+    *,
+    data: Data | None = None,
+    only: str | Sequence[str] = PARTS,
+    limit: int | None = None,
+    audit: float = 1.0,
+    pick: str = "validation",
+    config: str | Path | None = None,
+    backends: Mapping[str, Backend] | None = None,
+    observer: Observer = unwatched,
+    **options: Any,
+) -> Diagnosed:
+    """Say what went wrong in a finished run, and how sure that is.
+
+    Args:
+        run_folder: the folder of a run, or the run.
+        data: the run's data, if they are not where they were.
+        only: which parts: some of dilution, adherence, interference, text; a list, or a text with commas.
+        limit: most fresh rows.
+        audit: share of the steps that the diagnostic model rates; the model-free estimate stands in for the rest.
+        pick: the rows that choose the instructions of the cherry-pick.
+        config: a TOML file with settings.
+        backends: model name -> an opened backend.
+        observer: told of calls and notes.
+        options: settings of ``SETTINGS``, such as ``diagnostic_model`` or ``max_calls``.
+
+    Raises:
+        InputError: the folder, the data or an option cannot be used.
+        Stopped: budget or provider; the same call goes on from the journal.
+    """
+    wanted = Options(parts_of(only), limit, audit, pick)
+    found = _read(run_folder)
+    settings = _settings(found, options, config, wanted)
+    return run(_diagnose(found, settings, wanted, data, backends or {}, observer))
+
+
+def plan_diagnosis(
+    run_folder: str | Path | Run,
+    *,
+    data: Data | None = None,
+    only: str | Sequence[str] = PARTS,
+    limit: int | None = None,
+    audit: float = 1.0,
+    pick: str = "validation",
+    config: str | Path | None = None,
+    backends: Mapping[str, Backend] | None = None,
+    **options: Any,
+) -> tuple[PlannedRole, ...]:
+    """What ``diagnose`` would ask, at most; nothing is asked. What the journal holds already is not taken off.
+
+    Raises:
+        InputError: as ``diagnose``.
+    """
+    wanted = Options(parts_of(only), limit, audit, pick)
+    found = _read(run_folder)
+    settings = _settings(found, options, config, wanted)
+    return run(_plan(found, settings, wanted, data, backends or {}))
+
+
+def _read(run_folder: str | Path | Run) -> FinishedRun:
+    return read_finished(run_folder.path if isinstance(run_folder, Run) else run_folder)
+
+
+def _settings(found: FinishedRun, options: Mapping[str, Any], config: str | Path | None, wanted: Options) -> RunConfig:
+    """The run's settings, with what a diagnosis may set by itself."""
+    given = {name: value for name, value in options.items() if value is not None}
+    strange = sorted(set(given) - SETTINGS)
+    if strange:
+        raise ConfigError(f"a diagnosis takes no setting {strange!r}; it takes {', '.join(sorted(SETTINGS))}")
+    own = resolve(given, config_file=config)
+    ours = {name: getattr(own.config, name) for name in SETTINGS if own.origins.get(name) not in (None, "default")}
+    diagnostic = {role: one for role, one in own.config.parameters.items() if role == "diagnostic"}
+    parameters = {**found.config.parameters, **diagnostic}
+    return found.config.model_copy(update=ours | {"parameters": parameters, "meters": wanted.asks_model})
+
+
+async def _plan(
+    found: FinishedRun, config: RunConfig, wanted: Options, data: Data | None, backends: Mapping[str, Backend]
+) -> tuple[PlannedRole, ...]:
+    async with open_client(config, backends, unwatched, journal=False) as client:
+        ready = _prepared(found, config, wanted, data, client)
+        return priced(planned_diagnosis(ready, wanted), client.tariffs)
+
+
+async def _diagnose(
+    found: FinishedRun,
+    config: RunConfig,
+    wanted: Options,
+    data: Data | None,
+    backends: Mapping[str, Backend],
+    observer: Observer,
+) -> Diagnosed:
+    started = time.monotonic()
+    async with open_client(config, backends, observer, journal=wanted.asks) as client:
+        ready = _prepared(found, config, wanted, data, client)
+        if wanted.asks:
+            ready = await _taken(found, ready, client, set(backends), observer)
+        diagnosis = await _made(ready, wanted, client)
+        accounts = client.accounts.snapshot()
+    write_whole(found.path / "diagnosis.json", codec.pretty(diagnosis) + "\n")
+    write_whole(found.path / "diagnosis.md", page(diagnosis))
+    report_run(found.path, ready.house.dataset)
+    return Diagnosed(found.path, diagnosis, accounts, time.monotonic() - started)
+
+
+async def _taken(
+    found: FinishedRun, ready: Prepared, client: Client, given: Collection[str], observer: Observer
+) -> Prepared:
+    """The run with what its models take, and a note where others answer than did."""
+    config = ready.config
+    for model, identity in found.facts.get("endpoints", {}).items():
+        if model in models_of(config) and client.identity(model) != identity:
+            now = client.identity(model)
+            observer(Noted(f"{model} answered from {identity!r} in the run and from {now!r} now; all is asked anew"))
+    taken = await probed(Settings(config, {}), ready.house, client, given, observer)
+    if taken == config:
+        return ready
+    return replace(ready, config=taken, house=assemble(taken, ready.house.dataset, client))
+
+
+def _prepared(found: FinishedRun, config: RunConfig, wanted: Options, data: Data | None, client: Client) -> Prepared:
+    """The run as it was assembled.
+
+    Raises:
+        DataError: data or criteria are no longer what they were.
+    """
+    house = assemble(config, found.dataset(data), client)
+    if "sha256:" + codec.digest(house.prompt) != found.facts.get("prompt_digest"):
+        raise DataError(
+            f"the initial prompt of {str(found.path)!r} is not the one that its config.json speaks of; "
+            f"run optimize again"
+        )
+    rows = fresh_rows(house.split.test, wanted.limit, config.seed)
+    return Prepared(config, house, found.steps, found.prompt, rows, found.path.name)
+
+
+def fresh_rows(test: Sequence[Example], limit: int | None, seed: int) -> tuple[Example, ...]:
+    """At most so many test rows, by chance and by whole documents as far as these fit, in their order."""
+    if limit is None or limit >= len(test):
+        return tuple(test)
+    units: dict[str, list[int]] = {}
+    for place, example in enumerate(test):
+        units.setdefault(example.document or example.id, []).append(place)
+    order = Random(f"{seed}/diagnosis/rows").sample(list(units), len(units))
+    places = [place for unit in order for place in units[unit]][:limit]
+    return tuple(test[place] for place in sorted(places))
+
+
+async def _made(ready: Prepared, wanted: Options, client: Client) -> Diagnosis:
+    config, house = ready.config, ready.house
+    found: dict[str, Any] = {}
+    verdicts = []
+    for part, measured in (("dilution", on_gradients), ("interference", on_company), ("adherence", on_revisions)):
+        if part in wanted.only:
+            verdict, found[part] = await measured(ready, wanted, client)
+            verdicts.append(verdict)
+    if "text" in wanted.only:
+        found["texts"] = all_texts(ready.steps, house.prompt.names)
+    stages = config.stages
+    parts = simulated([config.model_of(stage) for stage in stages], client, house.dataset)
+    return Diagnosis(
+        run=ready.name,
+        mode=config.mode,
+        gate=config.gate or house.metric,
+        models={stage: config.model_of(stage) for stage in stages},
+        criteria=house.prompt.names,
+        simulated=bool(parts),
+        verdicts=tuple(replace(one, because=f"{SIMULATED}: {one.because}") if parts else one for one in verdicts),
+        notes=tuple(notes_on(ready, wanted, parts)),
+        **found,
+    )

@@ -1,0 +1,79 @@
+"""What a run tells whoever watches it. Watching changes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from polyjudge.diagnosis.records import StepMeters
+from polyjudge.domain.records import Step
+from polyjudge.results.money import PlannedRole
+from polyjudge.results.outcome import Choice
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """The run begins: its folder, its steps and its calls by role."""
+
+    folder: str
+    steps: int
+    roles: tuple[PlannedRole, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Chosen:
+    """Layout ``auto`` has chosen; the plan of the whole run with that layout."""
+
+    choice: Choice
+    roles: tuple[PlannedRole, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Counted:
+    """Answers so far: asked of a model, and taken from the journal."""
+
+    asked: int
+    from_journal: int
+
+
+@dataclass(frozen=True, slots=True)
+class Noted:
+    """Something the user should read."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class StudyPlanned:
+    """A study begins: its folder, its runs, and its calls at most."""
+
+    folder: str
+    cells: int
+    calls: int
+
+
+@dataclass(frozen=True, slots=True)
+class InCell:
+    """A step of a study's run, of so many."""
+
+    cell: str
+    steps: int
+    event: Step
+
+
+@dataclass(frozen=True, slots=True)
+class CellEnded:
+    """A run of a study has ended, was found complete, or failed."""
+
+    cell: str
+    verdict: str
+    done: int
+    cells: int
+
+
+Event = Planned | Chosen | Counted | Noted | Step | StepMeters | StudyPlanned | InCell | CellEnded
+Observer = Callable[[Event], None]
+
+
+def unwatched(event: Event) -> None:
+    """The observer of a run that nobody watches."""

@@ -1,0 +1,86 @@
+"""Which gate a run has, and what it can decide: by the metric, the scales, the scoring method and the ratings."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from polyjudge.domain.criterion import Criterion
+from polyjudge.domain.dataset import Split
+from polyjudge.domain.example import Example
+from polyjudge.domain.layout import AUTO
+from polyjudge.domain.prompt import JudgePrompt
+from polyjudge.errors import ConfigError
+from polyjudge.formatting.text import many
+from polyjudge.gates import Gate, MeanGate, NoGate, PerCriterionGate
+from polyjudge.judge.measure import levels, own_metric, primary_metric, ratings
+from polyjudge.judge.scoring import Scoring
+from polyjudge.metrics import agreement
+from polyjudge.metrics.uncertainty import FEWEST_CLUSTERS
+from polyjudge.settings.config import PER_CRITERION, RunConfig
+
+
+def gate_of(config: RunConfig, prompt: JudgePrompt, scoring: Scoring, primary: str) -> Gate:
+    """The gate that the settings name; the recipe's default is the primary metric.
+
+    Raises:
+        ConfigError: its metric means nothing for this scoring method or these scales.
+    """
+    name = config.gate or primary
+    if name == "none":
+        return NoGate()
+    own = name == PER_CRITERION
+    metrics = {criterion.name: own_metric(criterion) if own else name for criterion in prompt.criteria}
+    if not scoring.on_scale and any(agreement.metric(one).needs_scale for one in metrics.values()):
+        raise ConfigError(
+            f"gate {name!r} compares values, and scoring {scoring.name!r} gives no values of the scale; "
+            f"choose --gate spearman, kendall or pearson"
+        )
+    senseless = [c.name for c in prompt.criteria if not agreement.metric(metrics[c.name]).applies_to(levels(c.scale))]
+    if senseless:
+        others = sensible_metrics(prompt.criteria, scoring)
+        remedy = f"choose one of: {', '.join(others)}" if others else "none has on all scales: use --gate none"
+        raise ConfigError(f"gate {name!r} has no meaning on the scale of {', '.join(senseless)}; {remedy}")
+    if own:
+        return PerCriterionGate(metrics, config.seed)
+    return MeanGate(name, agreement.metric(name).higher_is_better, config.strict_gate)
+
+
+def check_ratings(config: RunConfig, prompt: JudgePrompt, parts: Split) -> None:
+    """Refuse ratings under which no gate could ever accept anything, before any call is paid."""
+    if config.gate == "none":
+        return
+    people = ratings(prompt.criteria, parts.validation)
+    for k, criterion in enumerate(prompt.criteria):
+        name = own_metric(criterion) if config.gate in ("", PER_CRITERION) else config.gate
+        column = people.human[:, k]
+        metric = agreement.metric(name)
+        if metric.applies_to(people.levels[k]) and math.isnan(metric(column, column, people.levels[k])):
+            raise ConfigError(
+                f"on the {len(column)} validation rows the ratings of {criterion.name!r} are missing or all the same, "
+                f"so that {name} is undefined and nothing could be accepted; rate more rows, choose another "
+                f"--split-seed, leave the criterion out, or use --gate none"
+            )
+
+
+def blind_spots(config: RunConfig, criteria: Sequence[Criterion], validation: Sequence[Example]) -> list[str]:
+    """What the validation rows cannot decide, because no interval can be given on them."""
+    people = ratings(criteria, validation)
+    units = len(set(people.documents or range(len(validation))))
+    watched = ["the gate cannot see that a criterion gets credibly worse"] if config.gate == PER_CRITERION else []
+    watched += ["layout auto cannot see that a layout is"] if config.layout == AUTO else []
+    if units >= FEWEST_CLUSTERS or not watched:
+        return []
+    few = f"the validation rows are of {many(units, people.unit)}, too few for intervals"
+    return [f"{few} ({FEWEST_CLUSTERS} are needed): {', and '.join(watched)}"]
+
+
+def sensible_metrics(criteria: Sequence[Criterion], scoring: Scoring) -> tuple[str, ...]:
+    """The metrics that mean something for a scoring method on every scale."""
+    return tuple(
+        name
+        for name in agreement.names()
+        if (name != "primary" or primary_metric(criteria) == name)
+        and (scoring.on_scale or not agreement.metric(name).needs_scale)
+        and all(agreement.metric(name).applies_to(levels(criterion.scale)) for criterion in criteria)
+    )

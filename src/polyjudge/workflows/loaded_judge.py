@@ -1,0 +1,132 @@
+"""A judge in memory, to be called on one item at a time."""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import threading
+from collections.abc import Coroutine, Mapping
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from polyjudge.datasets.cells import text_of
+from polyjudge.datasets.problems import clipped
+from polyjudge.domain.example import Example
+from polyjudge.errors import ConfigError
+from polyjudge.formatting.notebook import snippet
+from polyjudge.llm.client import Client
+from polyjudge.llm.request import Backend
+from polyjudge.results.judge_file import JudgeFile, read_judge
+from polyjudge.results.scores import value
+from polyjudge.settings.config import RunConfig
+from polyjudge.workflows.client import open_client
+from polyjudge.workflows.events import unwatched
+from polyjudge.workflows.score import judge_of, settings_of
+
+T = TypeVar("T")
+
+
+class LoadedJudge:
+    """A judge in memory: ``judge(note=..., summary=...)`` gives its scores, ``await judge.acall(...)`` the same.
+
+    The model stays open between calls; ``close()`` it, or use it in a ``with`` block.
+    """
+
+    def __init__(self, file: JudgeFile, config: RunConfig, backends: Mapping[str, Backend] | None = None) -> None:
+        self.file = file
+        self._config = config
+        self._backends = backends or {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: threading.Thread | None = None
+        self._client: Client | None = None
+        self._entered: AbstractAsyncContextManager[Client] | None = None
+        self._asking: set[asyncio.Task[Any]] = set()
+        self._starting = threading.Lock()
+
+    def __call__(self, **inputs: str) -> dict[str, float | str | None]:
+        """Criterion -> score (a label on a categorical scale), None where no score could be read."""
+        return self._submit(self._ask(self._example(inputs))).result()
+
+    async def acall(self, **inputs: str) -> dict[str, float | str | None]:
+        """The same, without blocking the caller's event loop."""
+        return await asyncio.wrap_future(self._submit(self._ask(self._example(inputs))))
+
+    def _repr_html_(self) -> str:
+        tested = self.file.lineage.get("test")
+        verdict = tested.get("verdict") if isinstance(tested, Mapping) else None
+        told = f"{self.file.model}, layout {self.file.layout}, scoring {self.file.scoring}"
+        rows = [(one.name, one.scale.describe(), one.instruction) for one in self.file.rubric.criteria]
+        said = [told, *([str(verdict)] if verdict else [])]
+        return snippet("Judge", said, ("criterion", "scale", "instruction"), rows, words=True)
+
+    def close(self) -> None:
+        """Wait for calls under way, and close the model and the journal; a later call opens them again."""
+        if self._loop is not None and self._thread is not None:
+            self._submit(self._leave()).result()
+            self._loop.call_soon_threadsafe(self._loop.stop)
+            self._thread.join()
+            self._loop = self._thread = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"<judge of {', '.join(self.file.rubric.names)} on {self.file.model}>"
+
+    def _example(self, inputs: Mapping[str, str]) -> Example:
+        wanted = [column for column, _ in self.file.rubric.inputs]
+        if sorted(inputs) != sorted(wanted):
+            raise ConfigError(f"this judge takes the inputs {wanted!r}, not {sorted(inputs)!r}")
+        for column, text in inputs.items():
+            if not isinstance(text, str):
+                raise ConfigError(f"the input {column!r} must be a text, not {clipped(text)}")
+            try:
+                text_of(text)
+            except ValueError as error:
+                raise ConfigError(f"the input {column!r} {error}") from None
+        return Example("call", dict(inputs))
+
+    def _submit(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
+        with self._starting:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                self._thread = threading.Thread(target=self._loop.run_forever, name="polyjudge-judge", daemon=True)
+                self._thread.start()
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    async def _ask(self, example: Example) -> dict[str, float | str | None]:
+        task = asyncio.current_task()
+        if task is not None:
+            self._asking.add(task)
+            task.add_done_callback(self._asking.discard)
+        if self._client is None:
+            self._entered = open_client(self._config, self._backends, unwatched)
+            self._client = await self._entered.__aenter__()
+        prompt = self.file.prompt
+        prediction = await judge_of(self.file, self._config, self._client).predict(prompt, example)
+        return {c.name: value(c.scale, prediction.score(c.name)) for c in prompt.criteria}
+
+    async def _leave(self) -> None:
+        await asyncio.gather(*self._asking, return_exceptions=True)
+        if self._entered is not None:
+            await self._entered.__aexit__(None, None, None)
+            self._client = self._entered = None
+
+
+def load_judge(
+    path: str | Path,
+    *,
+    backends: Mapping[str, Backend] | None = None,
+    config: str | Path | None = None,
+    **options: Any,
+) -> LoadedJudge:
+    """A judge from its file, ready to be called; options as for ``score``."""
+    file = read_judge(path)
+    return LoadedJudge(file, settings_of(file, options, config), backends)

@@ -1,0 +1,44 @@
+"""The verbs that ask no model: fetching data, and keeping the journal in order."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from polyjudge.datasets.pull import Pulled
+from polyjudge.datasets.pull import pull as fetch
+from polyjudge.llm import upkeep
+from polyjudge.llm.contents import Contents, contents
+from polyjudge.llm.upkeep import Merged, Pruned
+from polyjudge.workflows.client import journal_folder
+from polyjudge.workflows.sync import run
+
+
+def _untold(line: str) -> None:
+    """Nobody listens."""
+
+
+def pull(name: str, *, source: str | None = None, notify: Callable[[str], None] = _untold) -> tuple[Pulled, ...]:
+    """Fetch a published data set into ``POLYJUDGE_DATA``; ``source`` is a mirror, ``notify`` hears the licence first.
+
+    Raises:
+        ConfigError: an unknown name, no folder, or another file in a file's place.
+        PullFailed: a file cannot be fetched, is cut off, or is another one than was published.
+    """
+    return run(fetch(name, source, os.environ, notify))
+
+
+def cache_show() -> Contents:
+    """What the journal holds."""
+    return contents(journal_folder())
+
+
+def cache_merge(folders: Sequence[str | Path] = ()) -> Merged:
+    """Bring other journals into this one; without folders, this one's many shards into one."""
+    return upkeep.merge(journal_folder(), [Path(folder) for folder in folders])
+
+
+def cache_prune(*, older_than: float | None = None, model: str | None = None, dry_run: bool = False) -> Pruned:
+    """Remove answers by age in days, by model, or by both, for good."""
+    return upkeep.prune(journal_folder(), older_than=older_than, model=model, dry_run=dry_run)

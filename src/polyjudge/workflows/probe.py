@@ -1,0 +1,159 @@
+"""One small call a role, before the run: does the model take the parameters it will be asked with?
+
+A value that the user set and the model refuses is an error, before the run. A value that came from a recipe or a
+default is dropped with a notice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+
+from polyjudge import registry
+from polyjudge.concurrency import together
+from polyjudge.domain.example import Example
+from polyjudge.domain.prompt import JudgePrompt
+from polyjudge.errors import CallFailed, ModelError
+from polyjudge.judge.predict import Judge
+from polyjudge.llm.client import Client
+from polyjudge.llm.request import Message, Reply, Request, Sampling
+from polyjudge.llm.role import Role
+from polyjudge.settings.config import Parameters, RunConfig
+from polyjudge.settings.merged import Settings
+from polyjudge.workflows.assemble import House, assemble
+from polyjudge.workflows.events import Noted, Observer
+
+QUESTION = "Answer with the one word: ready"
+# The names under which providers refuse what belongs to a setting of ours.
+_SCHEMA = frozenset({"response_format", "json_schema", "output_config"})
+_LENGTH = frozenset({"max_tokens", "max_completion_tokens"})
+_LOGPROBS = frozenset({"logprobs", "top_logprobs"})
+# OpenRouter's words for a model that none of its hosts serves with what is asked for.
+_NOBODY_TAKES_THEM = "requested parameters"
+# So many rows are tried before the run begins without an answer.
+_ROWS = 5
+
+
+async def probed(
+    settings: Settings, house: House, client: Client, given: Collection[str], observer: Observer
+) -> RunConfig:
+    """The settings that the models take.
+
+    Models behind registered backends (embedded, scripted) and ``given`` ones take what they are sent; they are not
+    asked.
+
+    Raises:
+        ModelError: a model refuses a value that the user set, or one that cannot be left out.
+    """
+    config = settings.config
+    ours = set(registry.names("backends")) - {"any"}
+    pending = [
+        stage
+        for stage in config.stages
+        if (model := config.model_of(stage)) not in given and model.partition("/")[0] not in ours
+    ]
+    while pending:
+        groups = _alike(config, pending)
+        failures = await together(_refused(config, group[0], house, client) for group in groups)
+        pending = []
+        for group, failure in zip(groups, failures, strict=True):
+            if failure is None:
+                continue
+            for stage in group:
+                # Each round leaves out one more setting of ours or ends the run, so there are few.
+                scoring = config.scoring
+                config = _without(config, stage, failure, settings, observer)
+                house = house if config.scoring == scoring else assemble(config, house.dataset, client)
+                pending.append(stage)
+    return config
+
+
+def _alike(config: RunConfig, stages: Sequence[str]) -> list[list[str]]:
+    """The stages that one question speaks for: the same model, asked in the same way."""
+    groups: dict[tuple[bool, str, Sampling], list[str]] = {}
+    for stage in stages:
+        groups.setdefault((stage == "judge", config.model_of(stage), config.sampling_of(stage)), []).append(stage)
+    return list(groups.values())
+
+
+async def _refused(config: RunConfig, stage: str, house: House, client: Client) -> CallFailed | None:
+    """The refusal of a parameter, key or model; None when there is none.
+
+    A text that is filtered or too long says nothing of these: others are tried, and the run counts it as unscored.
+    """
+    for request in _requests(config, stage, house):
+        answer = await client.probe(request)
+        untold = _untold(request, answer)
+        if untold is not None:
+            return untold
+        if isinstance(answer, Reply):
+            return None
+        if answer.scope == "endpoint":
+            return answer
+    return None
+
+
+def _requests(config: RunConfig, stage: str, house: House) -> Iterator[Request]:
+    """Real questions of the judge, which the run would ask anyway; a tiny one of the other roles."""
+    if stage == "judge":
+        rows = house.split.validation
+        for row in rows[:: max(1, len(rows) // _ROWS)][:_ROWS]:
+            yield _question(config, house.judge, house.prompt, row)
+        return
+    role = Role(stage, config.model_of(stage), config.sampling_of(stage), config.seed)
+    yield role.request((Message("user", QUESTION),))
+
+
+def _question(config: RunConfig, judge: Judge, prompt: JudgePrompt, row: Example) -> Request:
+    question = judge.question(prompt.only(judge.groups(prompt)[0]), row)
+    role = Role("judge", config.model, config.sampling_of("judge"), config.seed)
+    sampling = role.sampling if question.sampling.max_tokens == judge.role.sampling.max_tokens else question.sampling
+    schema = question.schema if config.structured else ""
+    return role.request(question.messages, sampling=sampling, schema=schema, top_logprobs=question.top_logprobs)
+
+
+def _untold(request: Request, answer: Reply | CallFailed) -> CallFailed | None:
+    """The refusal behind token probabilities that were asked for and do not come; None where there is none."""
+    if not request.top_logprobs:
+        return None
+    if isinstance(answer, CallFailed):
+        refused = answer.parameter in _LOGPROBS or _NOBODY_TAKES_THEM in str(answer)
+        return CallFailed(str(answer), retryable=False, parameter="logprobs") if refused else None
+    silent = answer.text and not any(token.top for token in answer.tokens)
+    return CallFailed("its answer came without any", retryable=False, parameter="logprobs") if silent else None
+
+
+def _without_probabilities(config: RunConfig, failure: CallFailed, observer: Observer) -> RunConfig:
+    """The settings with scores read as integers, where nobody named another scoring method."""
+    if config.scoring != "auto":
+        raise ModelError(
+            f"{config.model!r} gives no token probabilities ({failure}), which scoring {config.scoring!r} needs; use "
+            f"--scoring json, or --scoring expected with --samples K"
+        )
+    observer(Noted(f"{config.model} gives no token probabilities ({failure}); its scores are read as integers"))
+    return config.model_copy(update={"scoring": "json"})
+
+
+def _without(config: RunConfig, stage: str, failure: CallFailed, settings: Settings, observer: Observer) -> RunConfig:
+    """The settings without the refused one."""
+    refused = failure.parameter
+    model = config.model_of(stage)
+    if refused in _LOGPROBS:
+        return _without_probabilities(config, failure, observer)
+    if refused == "temperature":
+        name, dropped = f"parameters.{stage}.temperature", _without_temperature(config, stage)
+    elif refused in _SCHEMA and stage == "judge":
+        name, dropped = "structured", config.model_copy(update={"structured": False})
+    else:
+        advice = "; set limit_field in --config to the other name" if refused in _LENGTH else ""
+        raise ModelError(f"{model!r}, asked as the {stage}, refused the first call: {failure}{advice}")
+    origin = settings.origins.get(name, "default")
+    if origin not in ("recipe", "default") or dropped == config:
+        raise ModelError(f"{model!r}, asked as the {stage}, does not take {name} ({origin}): {failure}; leave it out")
+    observer(Noted(f"{model} does not take {name}, which came from the {origin}; it is left out"))
+    return dropped
+
+
+def _without_temperature(config: RunConfig, stage: str) -> RunConfig:
+    old = config.parameters.get(stage, Parameters())
+    parameters = {**config.parameters, stage: old.model_copy(update={"temperature": None})}
+    return config.model_copy(update={"parameters": parameters})

@@ -1,0 +1,154 @@
+"""Parameters that a model refuses are found out before the run: the user's are an error, a recipe's are left out."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.llm.serving import Canned, FakeServer, Received, chat, serving
+
+import polyjudge
+from polyjudge.errors import BudgetSpent, ModelError
+from polyjudge.workflows.events import Event, Noted
+from polyjudge.workflows.probe import QUESTION
+
+SCORES = '{"fluency": 5, "coherence": 4, "consistency": 3, "relevance": 2}'
+
+
+def refusing(*names: str) -> Callable[[Received], Canned]:
+    """A server that takes every parameter but these."""
+
+    def answer(received: Received) -> Canned:
+        for name in names:
+            if name in received.body:
+                error = {"message": f"Unsupported parameter: {name!r} is not supported", "param": name}
+                return Canned({"error": error}, status=400)
+        return Canned(chat(SCORES))
+
+    return answer
+
+
+def run(
+    folder: Path, names: tuple[str, ...], answer: Callable[[Received], Canned] | None = None, **options: Any
+) -> tuple[FakeServer, list[Event]]:
+    events: list[Event] = []
+
+    async def work() -> FakeServer:
+        async with serving(answer or refusing(*names)) as server:
+            await asyncio.to_thread(
+                polyjudge.optimize,
+                "briefs",
+                model="vllm/m",
+                base_url=server.url,
+                output=folder / "run",
+                observer=events.append,
+                **{"mode": "CCC", "steps": 1, "recipe": "sound"} | options,
+            )
+            return server
+
+    return asyncio.run(work()), events
+
+
+@pytest.fixture(autouse=True)
+def journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POLYJUDGE_JOURNAL", str(tmp_path / "journal"))
+
+
+def test_what_a_recipe_sets_is_left_out_with_a_notice(tmp_path: Path) -> None:
+    server, events = run(tmp_path, ("temperature", "response_format"))
+    notes = [event.text for event in events if isinstance(event, Noted)]
+    temperatures = [f"parameters.{role}.temperature" for role in ("judge", "loss", "gradient", "optimizer")]
+    for name in ("structured", *temperatures):
+        assert sum(f"does not take {name}," in note for note in notes) == 1
+    refused = [one for one in server.received if {"temperature", "response_format"} & set(one.body)]
+    assert len(refused) <= 5
+    assert (tmp_path / "run" / "judge.yaml").is_file()
+
+
+def test_what_the_user_sets_is_an_error_before_the_run(tmp_path: Path) -> None:
+    parameters = {"judge": {"temperature": 0.3}}
+    with pytest.raises(ModelError, match=r"parameters\.judge\.temperature \(command line\).*leave it out"):
+        run(tmp_path, ("temperature",), parameters=parameters)
+    assert not (tmp_path / "run" / "steps.jsonl").exists()
+
+
+def questions(server: FakeServer) -> list[Received]:
+    return [one for one in server.received if QUESTION in json.dumps(one.body["messages"])]
+
+
+def test_roles_that_are_asked_alike_are_probed_by_one_call(tmp_path: Path) -> None:
+    alike = {role: {"temperature": 0.0, "max_tokens": 99} for role in ("loss", "gradient", "optimizer")}
+    assert len(questions(run(tmp_path / "alike", (), parameters=alike)[0])) == 1
+    apart = alike | {"loss": {"temperature": 0.0, "max_tokens": 77}}
+    assert len(questions(run(tmp_path / "apart", (), parameters=apart)[0])) == 2
+
+
+def test_a_limit_refused_by_its_name_goes_by_the_other(tmp_path: Path) -> None:
+    _, events = run(tmp_path, ("max_tokens",))
+    notes = [event.text for event in events if isinstance(event, Noted)]
+    assert sum("does not take max_tokens; the longest answer is sent as" in note for note in notes) == 1
+    assert (tmp_path / "run" / "judge.yaml").is_file()
+
+
+def test_a_limit_that_the_user_named_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match=r"refused the first call.*limit_field"):
+        run(tmp_path, ("max_tokens",), limit_field="max_tokens")
+
+
+def test_a_row_that_is_filtered_says_nothing_of_the_parameters(tmp_path: Path) -> None:
+    refused: list[str] = []
+
+    def answer(received: Received) -> Canned:
+        asked = json.dumps(received.body["messages"])
+        if QUESTION not in asked and (not refused or asked in refused):
+            refused.append(asked)
+            return Canned({"error": {"message": "filtered", "code": "content_filter"}}, status=400)
+        return refusing("temperature")(received)
+
+    run(tmp_path, (), answer=answer)
+    assert (tmp_path / "run" / "judge.yaml").is_file()
+
+
+def test_the_limit_can_go_by_its_other_name(tmp_path: Path) -> None:
+    server, _ = run(tmp_path, ("max_tokens",), limit_field="max_completion_tokens")
+    assert all("max_completion_tokens" in one.body for one in server.received)
+
+
+def test_a_spent_budget_stops_the_probe_too(tmp_path: Path) -> None:
+    with pytest.raises(BudgetSpent):
+        run(tmp_path, (), max_calls=0)
+
+
+_UNTOLD = (((), "came without any"), (("logprobs",), "'logprobs' is refused"))
+
+
+def test_probabilities_that_do_not_come_make_auto_read_integers(tmp_path: Path) -> None:
+    for number, (refused, words) in enumerate(_UNTOLD):
+        server, events = run(tmp_path / str(number), refused)
+        notes = [event.text for event in events if isinstance(event, Noted)]
+        assert sum(words in note and "read as integers" in note for note in notes) == 1
+        asked = [one for one in server.received if "logprobs" in one.body]
+        assert len(asked) == 1
+        assert "scoring: json" in (tmp_path / str(number) / "run" / "judge.yaml").read_text("utf-8")
+
+
+def test_a_model_that_none_of_its_hosts_serves_so_is_read_as_integers(tmp_path: Path) -> None:
+    def answer(received: Received) -> Canned:
+        if "logprobs" in received.body:
+            error = {"message": "No endpoints found that can handle the requested parameters."}
+            return Canned({"error": error}, status=404)
+        return Canned(chat(SCORES))
+
+    _, events = run(tmp_path, (), answer=answer)
+    assert any("read as integers" in event.text for event in events if isinstance(event, Noted))
+
+
+@pytest.mark.parametrize("refused", [(), ("top_logprobs",)])
+def test_probabilities_that_a_named_scoring_needs_are_an_error(tmp_path: Path, refused: tuple[str, ...]) -> None:
+    with pytest.raises(ModelError, match=r"scoring 'expected' needs; use --scoring json, or .*--samples K"):
+        run(tmp_path, refused, scoring="expected")
+    assert not (tmp_path / "run" / "steps.jsonl").exists()

@@ -1,0 +1,185 @@
+"""Which scoring a run takes, what it refuses, and what the files say of it."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.asking import NAMES, prompt_of
+from tests.commands import criteria_yaml, rated_csv
+from tests.tokens import rated
+
+import polyjudge
+from polyjudge.domain.prompt import JudgePrompt
+from polyjudge.domain.records import Prediction
+from polyjudge.domain.scale import Continuous, Ordinal
+from polyjudge.errors import ConfigError, CriteriaError
+from polyjudge.llm.backends.scripted import Scripted
+from polyjudge.llm.request import Abilities, Reply, Request
+from polyjudge.results.judge_file import dump_judge, read_judge
+from polyjudge.results.outcome import lost_lines
+from polyjudge.settings.config import RunConfig
+from polyjudge.settings.merged import resolve
+from polyjudge.workflows.assemble import scoring_name
+from polyjudge.workflows.events import Event, Noted
+
+KNOWN = Abilities(logprobs=20, schema=True)
+HOT = {"judge": {"temperature": 1.0}}
+TEXT = '{"clarity": 4, "warmth": 2}'
+MASSES = {12: {"4": 0.4, "5": 0.4, "so": 0.2}, 25: {"2": 1.0}}
+
+
+@pytest.fixture(autouse=True)
+def journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POLYJUDGE_JOURNAL", str(tmp_path / "journal"))
+
+
+class TestAuto:
+    @pytest.mark.parametrize(
+        ("abilities", "prompt", "options", "name"),
+        [
+            (KNOWN, prompt_of(), {}, "expected"),
+            (Abilities(logprobs=20, assumed=True), prompt_of(), {}, "json"),
+            (Abilities(), prompt_of(), {}, "json"),
+            (KNOWN, prompt_of(NAMES, Ordinal(0, 100)), {}, "json"),
+            (KNOWN, prompt_of(NAMES, Continuous(0, 1)), {}, "json"),
+            (Abilities(), prompt_of(), {"samples": 5}, "expected"),
+            (Abilities(logprobs=20, assumed=True), prompt_of(), {"scoring": "expected"}, "expected"),
+            (KNOWN, prompt_of(), {"scoring": "json"}, "json"),
+        ],
+    )
+    def test_it_is_expected_where_that_is_known_to_work(
+        self, abilities: Abilities, prompt: JudgePrompt, options: dict[str, Any], name: str
+    ) -> None:
+        assert scoring_name(RunConfig(model="vllm/m", **options), prompt, None, abilities) == name
+
+    def test_the_papers_protocol_reads_integers(self) -> None:
+        config = resolve({"model": "vllm/m", "recipe": "paper"}, environment={}).config
+        assert scoring_name(config, prompt_of(), None, KNOWN) == "json"
+
+    def test_the_embedded_model_follows_the_datas_wish(self) -> None:
+        embedded = RunConfig(model="local/smollm2-135m")
+        assert scoring_name(embedded, prompt_of(), "cloze", KNOWN) == "cloze"
+        assert scoring_name(embedded, prompt_of(), None, KNOWN) == "expected"
+        assert scoring_name(RunConfig(model="vllm/m"), prompt_of(), "cloze", KNOWN) == "expected"
+
+
+def files(folder: Path) -> dict[str, Any]:
+    (folder / "letters.csv").write_text(rated_csv(), "utf-8")
+    (folder / "criteria.yaml").write_text(criteria_yaml(), "utf-8")
+    return {"data": folder / "letters.csv", "criteria": folder / "criteria.yaml"}
+
+
+def answer(request: Request) -> Reply:
+    if request.role != "judge":
+        return Reply("Rate from 1 to 5; be fair.", "stop")
+    return rated(TEXT, MASSES) if request.top_logprobs else Reply(TEXT, "stop")
+
+
+def fitted(folder: Path, abilities: Abilities = KNOWN, **options: Any) -> Any:
+    given = {"mode": "CCC", "steps": 1, "batch": 2, "gate": "mae"} | options
+    backend = Scripted(answer, abilities=abilities)
+    return polyjudge.optimize(
+        **files(folder), output=folder / "run", model="script/m", backends={"script/m": backend}, **given
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"samples": 3}, r"temperature above 0.*\[parameters\.judge\]"),
+        ({"samples": 3, "scoring": "json", "parameters": HOT}, "belongs to --scoring expected"),
+        ({"scoring": "yes-no", "layout": "joint"}, "--layout fork or solo"),
+        ({"scoring": "yes-no", "layout": "solo", "gate": "mae"}, "gives no values of the scale"),
+        ({"scoring": "expected", "abilities": Abilities()}, "0 token probabilities, and a scale has 5.*--samples K"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_any_call(tmp_path: Path, options: dict[str, Any], words: str) -> None:
+    with pytest.raises(ConfigError, match=words):
+        fitted(tmp_path, **options)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_run_keeps_the_distributions_of_its_predictions_and_says_what_was_lost(tmp_path: Path) -> None:
+    done = fitted(tmp_path)
+    assert done.judge.scoring == "expected"
+    prediction = done.steps[1].predictions[0]
+    assert prediction.scores == {"clarity": pytest.approx(4.5), "warmth": 2.0}
+    assert prediction.distributions["clarity"]["5"] == pytest.approx(0.5)
+    assert prediction.lost["clarity"] == pytest.approx(0.2)
+    critique_asked = (tmp_path / "run" / "steps.jsonl").read_text("utf-8")
+    assert '"distributions":{"clarity":{"1":0.0' in critique_asked
+    note = "Token probability that fell on no label of the scale, left out of the scores: clarity 20%."
+    assert done.outcome.notes[0] == note
+    assert note in (tmp_path / "run" / "summary.md").read_text("utf-8")
+
+
+def test_samples_are_asked_for_planned_and_written_into_the_judge(tmp_path: Path) -> None:
+    options = {"samples": 3, "parameters": HOT, "mode": "CCC", "steps": 1, "batch": 2, "model": "script/m"}
+    backends = {"script/m": Scripted(answer, abilities=Abilities())}
+    planned = {
+        count: polyjudge.check(**files(tmp_path), backends=backends, **options | {"samples": count}).roles[0].calls
+        for count in (2, 3)
+    }
+    assert planned[3] * 2 == planned[2] * 3
+    done = fitted(tmp_path, Abilities(), samples=3, parameters=HOT)
+    assert (done.judge.scoring, done.judge.samples) == ("expected", 3)
+    assert done.steps[1].predictions[0].samples == {"clarity": 3, "warmth": 3}
+    assert "scoring expected of 3 samples" in (tmp_path / "run" / "summary.md").read_text("utf-8")
+    assert read_judge(tmp_path / "run" / "judge.yaml") == read_judge(copied(tmp_path, dump_judge(done.judge)))
+    assert read_judge(tmp_path / "run" / "judge.yaml").samples == 3
+
+
+def copied(folder: Path, text: str) -> Path:
+    (folder / "copy.yaml").write_text(text, "utf-8")
+    return folder / "copy.yaml"
+
+
+@pytest.mark.parametrize("value", ["0", "-1", "two", "1.5", "true"])
+def test_a_judge_file_with_impossible_samples_is_refused(tmp_path: Path, value: str) -> None:
+    judge = fitted(tmp_path, steps=0).judge
+    path = copied(tmp_path, dump_judge(judge) + f"samples: {value}\n")
+    with pytest.raises(CriteriaError, match="key 'samples'"):
+        read_judge(path)
+
+
+class TestScores:
+    def table(self, folder: Path, **options: Any) -> list[dict[str, str]]:
+        judge, events = fitted(folder, **options).judge, list[Event]()
+        polyjudge.score(
+            judge,
+            folder / "letters.csv",
+            output=folder / "scores.csv",
+            distribution=True,
+            backends={"script/m": Scripted(answer, abilities=KNOWN)},
+            observer=events.append,
+        )
+        assert any("clarity 20%" in event.text for event in events if isinstance(event, Noted))
+        with (folder / "scores.csv").open(encoding="utf-8", newline="") as file:
+            return list(csv.DictReader(file))
+
+    def test_each_label_has_a_column(self, tmp_path: Path) -> None:
+        rows = self.table(tmp_path)
+        told = [f"{name}.p_{label}" for name in ("clarity", "warmth") for label in range(1, 6)]
+        rating_columns = ["clarity.rating", "warmth.rating"]
+        assert list(rows[0]) == ["id", "document", "clarity", "warmth", *told, "error", *rating_columns]
+        assert {(row["clarity"], row["clarity.p_4"], row["warmth.p_2"]) for row in rows} == {("4.5", "0.5", "1")}
+
+    def test_a_scoring_without_distributions_says_so_before_any_call(self, tmp_path: Path) -> None:
+        judge = fitted(tmp_path, scoring="json").judge
+        backend = Scripted(answer, abilities=KNOWN)
+        with pytest.raises(ConfigError, match="'json' gives no probabilities"):
+            polyjudge.score(judge, tmp_path / "letters.csv", distribution=True, backends={"script/m": backend})
+        assert backend.calls == 0
+
+
+def test_lost_mass_is_spoken_of_where_it_matters() -> None:
+    def losing(**lost: float) -> Prediction:
+        return Prediction("x", {}, (), lost=lost)
+
+    assert lost_lines([losing(a=0.2, b=0.01), losing(a=0.0), losing()]) == [
+        "Token probability that fell on no label of the scale, left out of the scores: a 10%."
+    ]
+    assert lost_lines([losing(a=0.04)]) == lost_lines([losing()]) == lost_lines([]) == []
