@@ -27,7 +27,7 @@ from polyjudge.workflows.study import StudyResult
 from polyjudge.llm.backends import OpenOptions
 from polyjudge.llm.journal import Journal
 from polyjudge.llm.request import Reply, Request
-from polyjudge.simulation.backend import open_simulated
+from polyjudge.testing.simulation.backend import open_simulated
 
 KEY = 65  # bytes of a line of the log
 

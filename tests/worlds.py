@@ -16,10 +16,10 @@ from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.judge.render import rating_prompt
 from polyjudge.llm.request import Message, Reply, Request, Sampling
 from polyjudge.metrics import agreement
-from polyjudge.simulation.backend import Simulated
-from polyjudge.simulation.data import dataset_of
-from polyjudge.simulation.world import World, read_world
 from polyjudge.templates.replies import read_scores
+from polyjudge.testing.simulation.backend import Simulated
+from polyjudge.testing.simulation.data import dataset_of
+from polyjudge.testing.simulation.world import World, read_world
 
 COLD = Sampling(0.0, 256)
 

@@ -21,13 +21,13 @@ TABLES: Mapping[str, Mapping[str, str]] = MappingProxyType(
                 "summeval": "polyjudge.datasets.summeval:summeval",
                 "brighter": "polyjudge.datasets.brighter:brighter",
                 "wildguard": "polyjudge.datasets.wildguard:wildguard",
-                "simulated/default": "polyjudge.simulation.data:default",
-                "simulated/null": "polyjudge.simulation.data:null",
-                "simulated/joint-helps": "polyjudge.simulation.data:joint_helps",
+                "simulated/default": "polyjudge.testing.simulation.data:default",
+                "simulated/null": "polyjudge.testing.simulation.data:null",
+                "simulated/joint-helps": "polyjudge.testing.simulation.data:joint_helps",
             }
         ),
         # Data named FAMILY/REST; a function of the rest.
-        "families": MappingProxyType({"simulated": "polyjudge.simulation.data:simulated"}),
+        "families": MappingProxyType({"simulated": "polyjudge.testing.simulation.data:simulated"}),
         "scoring": MappingProxyType(
             {
                 "json": "polyjudge.judge.json_scoring:JsonScoring",
@@ -42,7 +42,7 @@ TABLES: Mapping[str, Mapping[str, str]] = MappingProxyType(
                 "local": "polyjudge.llm.backends.local:open_local",
                 "scripted": "polyjudge.llm.backends.scripted:open_scripted",
                 "any": "polyjudge.llm.backends.any_llm:open_any",
-                "simulated": "polyjudge.simulation.backend:open_simulated",
+                "simulated": "polyjudge.testing.simulation.backend:open_simulated",
             }
         ),
     }

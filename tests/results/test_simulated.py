@@ -14,8 +14,8 @@ from tests.rated import FIVE, JUDGE, Recorder, by_chance, rated
 
 import polyjudge
 from polyjudge.results.store import read_steps
-from polyjudge.simulation.backend import Simulated
-from polyjudge.simulation.world import read_world
+from polyjudge.testing.simulation.backend import Simulated
+from polyjudge.testing.simulation.world import read_world
 from polyjudge.workflows.events import Event, Noted
 
 WORLD = """

@@ -17,11 +17,9 @@ from itertools import pairwise
 
 from polyjudge.errors import CallFailed
 from polyjudge.llm.request import Request, TokenChoice
-from polyjudge.simulation.chance import Stream, normal, seeded
-from polyjudge.simulation.latent import Item, Latents, edges
-from polyjudge.simulation.reading import answer_format, instruction_of, item_and_frame
-from polyjudge.simulation.rules import Rules
-from polyjudge.simulation.world import World
+from polyjudge.testing.simulation.reading import answer_format, instruction_of, item_and_frame
+from polyjudge.testing.simulation.rules import Item, Latents, Rules, edges
+from polyjudge.testing.simulation.world import Stream, World, normal, seeded
 
 _ASKED_YES_OR_NO = re.compile(r"^On the scale .* belong in the upper half for (.+)\? Answer yes or no", re.M)
 _ROOT = math.sqrt(2)

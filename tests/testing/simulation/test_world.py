@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from polyjudge.errors import ConfigError
-from polyjudge.simulation.world import NAMES, read_world, world_of
+from polyjudge.testing.simulation.world import NAMES, read_world, world_of
 
 
 @pytest.mark.parametrize("name", NAMES)

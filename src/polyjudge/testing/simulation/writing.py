@@ -12,11 +12,10 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from polyjudge.errors import CallFailed
-from polyjudge.simulation.chance import Stream
-from polyjudge.simulation.reading import Described, Prompt, described, instruction_of, sentences
-from polyjudge.simulation.rules import Rule, Rules
-from polyjudge.simulation.words import FILLERS
-from polyjudge.simulation.world import World
+from polyjudge.testing.simulation.reading import Described, Prompt, described, instruction_of, sentences
+from polyjudge.testing.simulation.rules import Rule, Rules
+from polyjudge.testing.simulation.words import FILLERS
+from polyjudge.testing.simulation.world import Stream, World
 
 T = TypeVar("T")
 

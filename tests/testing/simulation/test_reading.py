@@ -12,8 +12,8 @@ from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.scale import Categorical, Continuous, Ordinal
 from polyjudge.judge.render import described as shown
 from polyjudge.judge.render import rating_prompt
-from polyjudge.simulation.reading import answer_format, described, instruction_of, item_and_frame, take_apart
 from polyjudge.templates.load import labelled
+from polyjudge.testing.simulation.reading import answer_format, described, instruction_of, item_and_frame, take_apart
 
 TEXTS = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\x0b\x0c\x1c\x1d\x1e\x85\u2028\u2029"))
 HOSTILE = TEXTS | st.sampled_from(

@@ -6,15 +6,15 @@ import json
 from collections.abc import Sequence
 
 from tests.asking import prompt_of
-from tests.simulation.test_writing import NAMES, gradients
+from tests.testing.simulation.test_writing import NAMES, gradients
 from tests.worlds import answer, asked, world
 
 from polyjudge.diagnosis import prompts as wording
 from polyjudge.domain.criterion import Criterion
-from polyjudge.simulation.backend import Simulated
-from polyjudge.simulation.reading import sentences
-from polyjudge.simulation.rules import Rules
-from polyjudge.simulation.world import World
+from polyjudge.testing.simulation.backend import Simulated
+from polyjudge.testing.simulation.reading import sentences
+from polyjudge.testing.simulation.rules import Rules
+from polyjudge.testing.simulation.world import World
 
 CLEAR = world(diagnostic={"noise": 0.0, "error": 0.0})
 PROMPT = prompt_of()

@@ -1,6 +1,7 @@
 """A world as data: every parameter of every mechanism, read from a TOML file that is written down before it is used.
 
-A world's file may begin with ``base = "NAME"`` and then holds only what differs.
+A world's file may begin with ``base = "NAME"`` and then holds only what differs. Chance has no state: what is drawn
+depends on what it is drawn for, and on nothing else.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ import json
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from hashlib import blake2b
 from importlib.resources import files
 from pathlib import Path
+from statistics import NormalDist
 from typing import Any
 
 from polyjudge.errors import ConfigError
-from polyjudge.simulation.mechanisms import (
+from polyjudge.testing.simulation.mechanisms import (
     Data,
     Diagnostic,
     Dilution,
@@ -27,6 +30,9 @@ from polyjudge.simulation.mechanisms import (
     Writers,
 )
 
+_STANDARD = NormalDist()
+# 52 bits and a half: never 0, never 1.
+_UNIT = 2.0**-52
 NAMES = ("default", "null", "joint-helps")
 
 
@@ -120,7 +126,7 @@ def _over(content: Mapping[str, Any], source: str) -> dict[str, Any]:
 
 
 def _shipped(name: str) -> dict[str, Any]:
-    return tomllib.loads(files("polyjudge.simulation").joinpath("worlds", f"{name}.toml").read_text("utf-8"))
+    return tomllib.loads(files("polyjudge.testing.simulation").joinpath("worlds", f"{name}.toml").read_text("utf-8"))
 
 
 def _section(kind: type[Any], found: Any, place: str, source: str) -> Any:
@@ -167,3 +173,46 @@ def _whole(value: Any, key: str, source: str) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
         raise ConfigError(f"{source}: {key} is {value!r}; it must be a whole number")
     return value
+
+
+def seeded(*parts: str | bytes | int) -> bytes:
+    """Sixteen bytes that stand for these parts, in this order."""
+    state = blake2b(digest_size=16)
+    for part in parts:
+        piece = part if isinstance(part, bytes) else str(part).encode("utf-8", "surrogatepass")
+        state.update(len(piece).to_bytes(8, "little"))
+        state.update(piece)
+    return state.digest()
+
+
+def uniform(seed: bytes) -> float:
+    """A number between 0 and 1, neither included."""
+    drawn = int.from_bytes(blake2b(seed, digest_size=8).digest(), "little")
+    return ((drawn >> 12) + 0.5) * _UNIT
+
+
+def normal(seed: bytes) -> float:
+    """A standard normal number."""
+    return _STANDARD.inv_cdf(uniform(seed))
+
+
+class Stream:
+    """Numbers one after the other, for whoever needs several and does not count them."""
+
+    def __init__(self, *parts: str | bytes | int) -> None:
+        self._seed = seeded(*parts)
+        self._drawn = 0
+
+    def uniform(self) -> float:
+        self._drawn += 1
+        return uniform(self._seed + self._drawn.to_bytes(4, "little"))
+
+    def normal(self) -> float:
+        return _STANDARD.inv_cdf(self.uniform())
+
+    def happens(self, probability: float) -> bool:
+        return self.uniform() < probability
+
+    def below(self, count: int) -> int:
+        """A whole number from 0 to ``count - 1``."""
+        return int(self.uniform() * count)

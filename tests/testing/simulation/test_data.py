@@ -11,8 +11,8 @@ from tests.worlds import large, people, world
 from polyjudge.datasets.load import load
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.errors import ConfigError, CriteriaError, DataError
-from polyjudge.simulation.data import dataset_of
-from polyjudge.simulation.world import NAMES
+from polyjudge.testing.simulation.data import dataset_of
+from polyjudge.testing.simulation.world import NAMES
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -10,13 +10,12 @@ import json
 from polyjudge.errors import ModelError
 from polyjudge.llm.backends import OpenOptions
 from polyjudge.llm.request import Abilities, Reply, Request, TokenChoice, Usage
-from polyjudge.simulation.chance import Stream
-from polyjudge.simulation.diagnosing import Reader
-from polyjudge.simulation.judging import SimulatedJudge
-from polyjudge.simulation.reading import take_apart
-from polyjudge.simulation.rules import Rules
-from polyjudge.simulation.world import World, read_world
-from polyjudge.simulation.writing import Writer
+from polyjudge.testing.simulation.diagnosing import Reader
+from polyjudge.testing.simulation.judging import SimulatedJudge
+from polyjudge.testing.simulation.reading import take_apart
+from polyjudge.testing.simulation.rules import Rules
+from polyjudge.testing.simulation.world import Stream, World, read_world
+from polyjudge.testing.simulation.writing import Writer
 
 ABILITIES = Abilities(logprobs=20, prefix_cache=True, simulated=True)
 # Counts changes of ours that change answers.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from polyjudge.simulation.chance import Stream
+from polyjudge.testing.simulation.world import Stream
 
 _HEADS = ("br", "d", "fl", "g", "k", "l", "m", "pl", "r", "skr", "t", "v", "z", "dr", "gl", "n")
 _VOWELS = ("a", "e", "i", "o", "u", "au", "ei")

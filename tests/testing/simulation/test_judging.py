@@ -27,9 +27,9 @@ from polyjudge.judge.expected import ExpectedScoring
 from polyjudge.judge.json_scoring import JsonScoring
 from polyjudge.judge.yes_no import YesNoScoring
 from polyjudge.llm.request import Request, Sampling
-from polyjudge.simulation.backend import ABILITIES, Simulated
-from polyjudge.simulation.rules import Rules
-from polyjudge.simulation.world import World
+from polyjudge.testing.simulation.backend import ABILITIES, Simulated
+from polyjudge.testing.simulation.rules import Rules
+from polyjudge.testing.simulation.world import World
 
 OFF = {"gamma": 0.0, "crowding": 0.0, "halo": 0.0, "contrast": 0.0}
 WARM = Sampling(1.0, 256)

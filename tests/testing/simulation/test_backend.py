@@ -17,9 +17,9 @@ from polyjudge.errors import ConfigError, ModelError
 from polyjudge.judge.render import rating_prompt
 from polyjudge.llm.models import open_backend
 from polyjudge.llm.request import Backend, Request
-from polyjudge.simulation.backend import Simulated
-from polyjudge.simulation.world import NAMES, read_world
 from polyjudge.testing.backend import BackendContract
+from polyjudge.testing.simulation.backend import Simulated
+from polyjudge.testing.simulation.world import NAMES, read_world
 
 TEXT = rating_prompt(prompt_of(), rows(1)[0])
 
@@ -47,13 +47,13 @@ def test_another_process_gives_the_same_answer() -> None:
     code = (
         "import asyncio, json, sys\n"
         "from polyjudge.llm.request import Message, Request, Sampling\n"
-        "from polyjudge.simulation.backend import Simulated\n"
-        "from polyjudge.simulation.world import read_world\n"
+        "from polyjudge.testing.simulation.backend import Simulated\n"
+        "from polyjudge.testing.simulation.world import read_world\n"
         "text = json.load(sys.stdin)\n"
         "request = Request('simulated/default', (Message('user', text),), 'judge', Sampling(0.7, 99))\n"
         "print(asyncio.run(Simulated(read_world('default')).complete(request)).text)\n"
     )
-    source = str(Path(__file__).parents[2] / "src")
+    source = str(Path(__file__).parents[3] / "src")
     found = {
         subprocess.run(
             [sys.executable, "-c", code],

@@ -11,10 +11,9 @@ from polyjudge.domain.criterion import Criterion, default_instruction
 from polyjudge.domain.dataset import Dataset, Rubric
 from polyjudge.domain.example import Example
 from polyjudge.domain.scale import Ordinal
-from polyjudge.simulation.chance import Stream, normal, seeded
-from polyjudge.simulation.latent import Latents, edges, level
-from polyjudge.simulation.words import sentence
-from polyjudge.simulation.world import World, read_world
+from polyjudge.testing.simulation.rules import Latents, edges, level
+from polyjudge.testing.simulation.words import sentence
+from polyjudge.testing.simulation.world import Stream, World, normal, read_world, seeded
 
 _SCALE = Ordinal(1, 5)
 _NOTE = "SIMULATED: texts are invented words and ratings come from a world's parameters; nobody rated anything"
@@ -33,7 +32,7 @@ def default() -> Dataset:
 
     Criteria: fluency, relevance, coherence, consistency, each a whole number 1 - 5.
 
-    Files: worlds/default.toml in the installed package, under polyjudge/simulation; docs/simulation.md explains it.
+    Files: worlds/default.toml in the installed package (polyjudge/testing/simulation); see docs/simulation.md.
     """
     return simulated("default")
 
@@ -51,7 +50,7 @@ def null() -> Dataset:
 
     Criteria: fluency, relevance, coherence, consistency, each a whole number 1 - 5.
 
-    Files: worlds/null.toml in the installed package, under polyjudge/simulation; docs/simulation.md explains it.
+    Files: worlds/null.toml in the installed package (polyjudge/testing/simulation); see docs/simulation.md.
     Items and ratings are those of simulated/default.
     """
     return simulated("null")
@@ -70,7 +69,7 @@ def joint_helps() -> Dataset:
 
     Criteria: fluency, relevance, coherence, consistency, each a whole number 1 - 5.
 
-    Files: worlds/joint-helps.toml in the installed package, under polyjudge/simulation; docs/simulation.md explains.
+    Files: worlds/joint-helps.toml in the installed package (polyjudge/testing/simulation); see docs/simulation.md.
     Items and ratings are those of simulated/default.
     """
     return simulated("joint-helps")

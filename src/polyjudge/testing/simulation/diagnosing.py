@@ -7,11 +7,10 @@ import re
 from collections.abc import Sequence
 
 from polyjudge.errors import CallFailed
-from polyjudge.simulation.chance import Stream
-from polyjudge.simulation.reading import CUT, Block, Described, Prompt, described, sentences
-from polyjudge.simulation.rules import Rules
-from polyjudge.simulation.world import World
-from polyjudge.simulation.writing import MARK, asked_for
+from polyjudge.testing.simulation.reading import CUT, Block, Described, Prompt, described, sentences
+from polyjudge.testing.simulation.rules import Rules
+from polyjudge.testing.simulation.world import Stream, World
+from polyjudge.testing.simulation.writing import MARK, asked_for
 
 _NUMBERED = re.compile(r"^\s*\[?(\d+)[\].):]\s*(.+)$", re.M)
 

@@ -15,12 +15,12 @@ from polyjudge.errors import CallFailed
 from polyjudge.judge.json_scoring import JsonScoring
 from polyjudge.llm.request import Sampling
 from polyjudge.optimizers import wording
-from polyjudge.simulation.backend import Simulated
-from polyjudge.simulation.reading import sentences
-from polyjudge.simulation.rules import Rules
-from polyjudge.simulation.world import World
-from polyjudge.simulation.writing import MARK, asked_for
 from polyjudge.templates.replies import read_instruction, read_instructions, read_text
+from polyjudge.testing.simulation.backend import Simulated
+from polyjudge.testing.simulation.reading import sentences
+from polyjudge.testing.simulation.rules import Rules
+from polyjudge.testing.simulation.world import World
+from polyjudge.testing.simulation.writing import MARK, asked_for
 
 NAMES = ("fluency", "coherence", "relevance", "consistency")
 WARM = Sampling(0.7, 1024)
