@@ -7,8 +7,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from polyjudge.datasets.criteria import rubric_from, rubric_to
-from polyjudge.datasets.scales import scale_from, scale_to
+from polyjudge.datasets.criteria import rubric_from, rubric_to, scale_from, scale_to
 from polyjudge.datasets.yamlfile import dump_yaml, parse_yaml, read_yaml
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.dataset import Rubric

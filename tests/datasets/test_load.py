@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from polyjudge.datasets.load import load
-from polyjudge.domain.dataset import Rubric
+from polyjudge.domain.dataset import Dataset, Rubric
 from polyjudge.errors import ConfigError, CriteriaError, DataError, InputError
 
 calm = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -236,8 +236,8 @@ def test_without_criteria_a_file_is_answered_with_a_starter_that_works(tmp_path:
 )
 def test_a_starter_is_always_a_criteria_file(rows: list[tuple[str, int | None]], column: str) -> None:
     from polyjudge.datasets.criteria import rubric_from
+    from polyjudge.datasets.readers import table_of
     from polyjudge.datasets.starter import starter
-    from polyjudge.datasets.tables import table_of
     from polyjudge.datasets.yamlfile import parse_yaml
 
     table = table_of([{name: value, column: name, "error": value, "split": "x"} for name, value in rows])
@@ -377,3 +377,28 @@ def test_registered_data_take_other_words_but_no_other_columns() -> None:
     ):
         with pytest.raises(CriteriaError, match=told):
             load("briefs", {**own, **change})
+
+
+def guests_data() -> Dataset:
+    rows = [{"note": f"n{at}", "summary": "s", "f1": 1 + at % 5, "f2": 2, "tone": "kind"} for at in range(20)]
+    return load(rows, CRITERIA)
+
+
+def test_a_data_set_is_taken_as_an_object_as_a_function_and_under_other_criteria() -> None:
+    dataset = guests_data()
+    assert load(dataset) == load(guests_data) == dataset
+    assert len(load(guests_data, limit=3).examples) == 3
+    fewer = {**CRITERIA, "task": "Judge.", "criteria": [{"name": "tone", "scale": {"labels": ["kind", "none"]}}]}
+    narrowed = load(dataset, fewer)
+    assert (narrowed.rubric.task, narrowed.rubric.names) == ("Judge.", ("tone",))
+    assert [dict(example.ratings) for example in narrowed.examples] == [{"tone": (0.0,)}] * 20
+    with pytest.raises(CriteriaError, match="has no ratings of 'depth'"):
+        load(dataset, {**CRITERIA, "criteria": [{"name": "depth", "scale": [1, 5]}]})
+
+
+def test_a_function_that_gives_something_else_is_named() -> None:
+    def wrong() -> list[int]:
+        return [1]
+
+    with pytest.raises(DataError, match=r"wrong: gives a 'list'; it must return a polyjudge Dataset"):
+        load(wrong)  # type: ignore[arg-type]  # wrong on purpose

@@ -10,7 +10,7 @@ from datetime import datetime
 import numpy as np
 
 from polyjudge.audits.table import Judgement, ScoreTable
-from polyjudge.datasets.cells import is_number
+from polyjudge.datasets.table import is_number
 from polyjudge.metrics import collapse, uncertainty
 from polyjudge.metrics.agreement import SPEARMAN
 from polyjudge.metrics.bias import LEVEL, SPREAD, Halo, halo

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from polyjudge.audits.table import Judgement, ScoreTable
-from polyjudge.datasets.problems import Problems
+from polyjudge.datasets.problems import ErrorCollector
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.scale import NAN, Scale
 from polyjudge.errors import DataError
@@ -34,7 +34,7 @@ class Gathering:
         Raises:
             DataError: there is no rating, or no score, of a criterion.
         """
-        problems = Problems(source, DataError)
+        problems = ErrorCollector(source, DataError)
         for name in self.scales:
             if not any(self.ratings[name].values()):
                 problems.add(f"no row has a human rating of {name!r}; name the raters' columns in a criteria file")

@@ -5,10 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-from polyjudge.datasets.cells import is_missing, is_number
 from polyjudge.datasets.criteria import RESERVED
 from polyjudge.datasets.problems import listed
-from polyjudge.datasets.table import Table
+from polyjudge.datasets.table import Table, is_missing, is_number
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.scale import Categorical, Continuous, Ordinal, Scale
 from polyjudge.errors import DataError

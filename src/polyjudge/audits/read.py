@@ -15,11 +15,9 @@ from pathlib import Path
 from polyjudge.audits.gathering import Gathering
 from polyjudge.audits.guess import guess_long, guess_wide
 from polyjudge.audits.table import ScoreTable
-from polyjudge.datasets.cells import is_missing, rating_of, score_of, text_of
-from polyjudge.datasets.columns import rating_columns
-from polyjudge.datasets.problems import Problems, clipped, listed, nearest
-from polyjudge.datasets.table import Table
-from polyjudge.datasets.tables import PandasLike, PolarsLike, read_table, table_of
+from polyjudge.datasets.problems import ErrorCollector, clipped, listed, nearest
+from polyjudge.datasets.readers import PandasLike, PolarsLike, read_table, table_of
+from polyjudge.datasets.table import Table, is_missing, rating_columns, rating_of, score_of, text_of
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.dataset import Rubric
 from polyjudge.domain.scale import NAN
@@ -113,7 +111,7 @@ class _Reader:
         self._judge = named.judge
         self._several = several
         self._table = named.table
-        self._problems = Problems(self._table.source, DataError)
+        self._problems = ErrorCollector(self._table.source, DataError)
         self._id = self._column(rubric.id if rubric else None, "id")
         self._document = self._column(rubric.document if rubric else None, "document")
         if gathering.along and gathering.along not in self._table.columns:

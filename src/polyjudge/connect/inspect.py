@@ -14,10 +14,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from polyjudge.datasets.cells import is_missing
-from polyjudge.datasets.columns import rating_columns
 from polyjudge.datasets.problems import clipped
-from polyjudge.datasets.table import Row, Table
+from polyjudge.datasets.table import Row, Table, is_missing, rating_columns
 from polyjudge.domain.dataset import Rubric
 from polyjudge.domain.scale import Categorical
 from polyjudge.errors import DataError, MissingExtra
@@ -64,10 +62,10 @@ def inspect_table(path: Path, rubric: Rubric | None, judge: str = "") -> Table:
 def _samples(path: Path) -> Iterator[Mapping[str, Any]]:
     if path.suffix.casefold() == ".json":
         log = json.loads(path.read_text(encoding="utf-8"))
-        found = log.get("samples") if isinstance(log, dict) else None
-        if not isinstance(found, list):
+        samples = log.get("samples") if isinstance(log, dict) else None
+        if not isinstance(samples, list):
             raise ValueError("it holds no samples")
-        yield from (sample for sample in found if isinstance(sample, dict))
+        yield from (sample for sample in samples if isinstance(sample, dict))
         return
     unpack = _unpacker(path)
     with unpack.ZipFile(path) as archive:
@@ -89,8 +87,8 @@ def _unpacker(path: Path) -> ModuleType:
         from backports.zstd import zipfile as unpacker
     except ImportError:
         raise MissingExtra("backports.zstd", "inspect", f"reading {str(path)!r}") from None
-    found: ModuleType = unpacker
-    return found
+    reader: ModuleType = unpacker
+    return reader
 
 
 def _rows(sample: Mapping[str, Any], rubric: Rubric | None, *, repeated: bool, judge: str) -> Iterator[Row]:
@@ -107,14 +105,14 @@ def _rows(sample: Mapping[str, Any], rubric: Rubric | None, *, repeated: bool, j
     }
     for scorer, score in _mapping(sample, "scores").items():
         value = score.get("value") if isinstance(score, dict) else score
-        for criterion, one in (value if isinstance(value, dict) else {scorer: value}).items():
+        for criterion, cell in (value if isinstance(value, dict) else {scorer: value}).items():
             ratings = _ratings(cells, str(criterion), rubric)
             for rater, rating in ratings.items():
                 yield {
                     **frame,
                     "judge": f"{judge}: {scorer}" if judge else str(scorer),
                     "criterion": str(criterion),
-                    "score": _score(one, str(criterion), rubric),
+                    "score": _score(cell, str(criterion), rubric),
                     "rating": rating,
                     "rater": rater,
                 }
@@ -122,10 +120,10 @@ def _rows(sample: Mapping[str, Any], rubric: Rubric | None, *, repeated: bool, j
 
 def _mapping(sample: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     """A part of a sample, empty where there is none; ``ValueError`` where it has another form."""
-    found = sample.get(key) or {}
-    if not isinstance(found, dict):
+    part = sample.get(key) or {}
+    if not isinstance(part, dict):
         raise ValueError(f"the {key} of sample {sample.get('id')!r} are no mapping")
-    return found
+    return part
 
 
 def _ratings(cells: Mapping[str, Any], criterion: str, rubric: Rubric | None) -> dict[str, object]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from polyjudge.datasets.folder import part_tables, parts_dataset
+from polyjudge.datasets.load import part_tables, parts_dataset
 from polyjudge.datasets.shipped import moods_rubric
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.dataset import Dataset, Rubric

@@ -6,15 +6,16 @@ what to write instead, and all of a file's mistakes come at once.
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from polyjudge import registry
-from polyjudge.datasets.problems import Problems, clipped, nearest
-from polyjudge.datasets.scales import scale_from, scale_to
+from polyjudge.datasets.problems import ErrorCollector, clipped, nearest
 from polyjudge.domain.criterion import Criterion, default_instruction
 from polyjudge.domain.dataset import Rubric
+from polyjudge.domain.scale import Categorical, Continuous, Ordinal, Scale, show
 from polyjudge.errors import CriteriaError
 
 KEYS = ("task", "inputs", "document", "id", "split", "reply_begins", "scoring", "criteria")
@@ -46,19 +47,19 @@ def rubric_from(mapping: object, source: str, *, also: Collection[str] = ()) -> 
         )
     reader = _Reader(source)
     reader.known("", mapping, (*KEYS, *also))
-    own = {key: value for key, value in mapping.items() if key not in also or key in KEYS}
-    inputs = reader.inputs(own.get("inputs"))
+    content = {key: value for key, value in mapping.items() if key not in also or key in KEYS}
+    inputs = reader.inputs(content.get("inputs"))
     rubric = Rubric(
-        task=reader.text("task", own.get("task"), required=True),
+        task=reader.text("task", content.get("task"), required=True),
         inputs=inputs,
-        criteria=reader.criteria(own.get("criteria"), {column for column, _ in inputs}),
-        document=reader.column("document", own.get("document")),
-        id=reader.column("id", own.get("id")),
-        split=reader.column("split", own.get("split")),
-        reply_begins=reader.text("reply_begins", own.get("reply_begins")),
-        scoring=reader.scoring(own.get("scoring")) if "scoring" not in also else None,
+        criteria=reader.criteria(content.get("criteria"), {column for column, _ in inputs}),
+        document=reader.column("document", content.get("document")),
+        id=reader.column("id", content.get("id")),
+        split=reader.column("split", content.get("split")),
+        reply_begins=reader.text("reply_begins", content.get("reply_begins")),
+        scoring=reader.scoring(content.get("scoring")) if "scoring" not in also else None,
     )
-    reader.problems.check()
+    reader.errors.check()
     return rubric
 
 
@@ -93,12 +94,12 @@ class _Reader:
     """Reads one mapping, collecting what is wrong; a value it refuses is replaced by a harmless one."""
 
     def __init__(self, source: str) -> None:
-        self.problems = Problems(source, CriteriaError)
+        self.errors = ErrorCollector(source, CriteriaError)
 
     def known(self, path: str, mapping: Mapping[object, object], keys: Collection[str]) -> None:
         for key in mapping:
             if key not in keys:
-                self.problems.add(
+                self.errors.add(
                     f"{path}unknown key {clipped(key)}{nearest(key, keys) or '; known are ' + ', '.join(keys)}"
                 )
 
@@ -106,13 +107,13 @@ class _Reader:
         if value is None and not required:
             return ""
         if value is None:
-            self.problems.add(f"{path}: is missing; write a text")
+            self.errors.add(f"{path}: is missing; write a text")
         elif not isinstance(value, str):
-            self.problems.add(f"{path}: {clipped(value)} is not text; put it in quotes")
+            self.errors.add(f"{path}: {clipped(value)} is not text; put it in quotes")
         elif required and not value.strip():
-            self.problems.add(f"{path}: is empty; write a text")
+            self.errors.add(f"{path}: is empty; write a text")
         elif "\0" in value or not _encodes(value):
-            self.problems.add(f"{path}: holds a character that cannot be sent to a model; remove it")
+            self.errors.add(f"{path}: holds a character that cannot be sent to a model; remove it")
         else:
             return value
         return ""
@@ -127,52 +128,52 @@ class _Reader:
         if value is None or value == "auto":
             return None
         if not isinstance(value, str) or value not in options:
-            self.problems.add(f"scoring: {clipped(value)} is unknown; choose one of: {', '.join(options)}")
+            self.errors.add(f"scoring: {clipped(value)} is unknown; choose one of: {', '.join(options)}")
             return None
         return value
 
     def inputs(self, value: object) -> tuple[tuple[str, str], ...]:
         form = "write the columns shown to the judge as {column: Label, ...}"
         if not isinstance(value, Mapping) or not value:
-            self.problems.add("inputs: is missing; " + form if value is None else f"inputs: {clipped(value)}; {form}")
+            self.errors.add("inputs: is missing; " + form if value is None else f"inputs: {clipped(value)}; {form}")
             return ()
-        found: list[tuple[str, str]] = []
+        columns: list[tuple[str, str]] = []
         for key, label in value.items():
             column = self.text(f"inputs: the column {clipped(key)}", key, required=True).strip()
             shown = self.text(f"inputs.{column}", label, required=True).strip()
             if len(shown.splitlines()) > 1:
-                self.problems.add(f"inputs.{column}: the label {clipped(shown)} has several lines; write one")
-            if shown.casefold() in {other.casefold() for _, other in found if other}:
-                self.problems.add(f"inputs.{column}: the label {shown!r} stands twice; labels must differ")
-            found.append((column, shown))
-        return tuple(found)
+                self.errors.add(f"inputs.{column}: the label {clipped(shown)} has several lines; write one")
+            if shown.casefold() in {other.casefold() for _, other in columns if other}:
+                self.errors.add(f"inputs.{column}: the label {shown!r} stands twice; labels must differ")
+            columns.append((column, shown))
+        return tuple(columns)
 
     def criteria(self, value: object, inputs: set[str]) -> tuple[Criterion, ...]:
         if not isinstance(value, (list, tuple)) or not value:
-            self.problems.add("criteria: is missing or no list; write at least one item '- name: ...'")
+            self.errors.add("criteria: is missing or no list; write at least one item '- name: ...'")
             return ()
-        found = tuple(self.criterion(f"criteria[{place}]", item, inputs) for place, item in enumerate(value))
+        criteria = tuple(self.criterion(f"criteria[{position}]", item, inputs) for position, item in enumerate(value))
         names: dict[str, int] = {}
-        for place, criterion in enumerate(found):
+        for position, criterion in enumerate(criteria):
             # A judge may write a key with other blanks, dashes and case than the name has.
-            first = names.setdefault(re.sub(r"[\s_-]+", "_", criterion.name.casefold()), place)
-            if first != place and criterion.name:
-                self.problems.add(
-                    f"criteria[{place}].name: {criterion.name!r} reads like {found[first].name!r}, the name of "
+            first = names.setdefault(re.sub(r"[\s_-]+", "_", criterion.name.casefold()), position)
+            if first != position and criterion.name:
+                self.errors.add(
+                    f"criteria[{position}].name: {criterion.name!r} reads like {criteria[first].name!r}, the name of "
                     f"criteria[{first}]; rename one"
                 )
-        return found
+        return criteria
 
     def criterion(self, path: str, value: object, inputs: set[str]) -> Criterion:
         if not isinstance(value, Mapping):
-            self.problems.add(f"{path}: {clipped(value)} is no mapping; write name, scale and, if you like, more")
+            self.errors.add(f"{path}: {clipped(value)} is no mapping; write name, scale and, if you like, more")
             return Criterion("", scale_from([1, 5]))
         self.known(f"{path}: ", value, CRITERION_KEYS)
         name = self.name(f"{path}.name", value.get("name"))
         try:
             scale = scale_from(value.get("scale"))
         except ValueError as error:
-            self.problems.add(f"{path}.scale: {error}")
+            self.errors.add(f"{path}.scale: {error}")
             scale = scale_from([1, 5])
         instruction = default_instruction(scale)
         if value.get("instruction") is not None:
@@ -180,7 +181,7 @@ class _Reader:
         ratings = value.get("ratings")
         columns = (name,) if ratings is None else self.texts(f"{path}.ratings", ratings)
         for column in sorted(set(columns) & inputs):
-            self.problems.add(
+            self.errors.add(
                 f"{path}.ratings: the judge would see the ratings: {column!r} is also an input; take it out"
             )
         words = value.get("words")
@@ -196,26 +197,26 @@ class _Reader:
     def name(self, path: str, value: object) -> str:
         name = self.text(path, value, required=True)
         if name and not NAME.fullmatch(name):
-            self.problems.add(
+            self.errors.add(
                 f"{path}: {clipped(name)} cannot be a column and a key; use at most 64 letters, digits, '_', '-' and "
                 f"inner spaces"
             )
         if name.casefold() in RESERVED:
-            self.problems.add(
-                f"{path}: {name!r} is a name of our own in scores.csv and its audit; choose another name"
-            )
+            self.errors.add(f"{path}: {name!r} is a name of our own in scores.csv and its audit; choose another name")
         return name
 
     def texts(self, path: str, value: object) -> tuple[str, ...]:
         values = [value] if isinstance(value, str) else value
         if not isinstance(values, (list, tuple)) or not values:
-            self.problems.add(f"{path}: {clipped(value)} is no list of texts; write [one, two] or leave the key out")
+            self.errors.add(f"{path}: {clipped(value)} is no list of texts; write [one, two] or leave the key out")
             return ()
-        found = tuple(self.text(f"{path}[{place}]", item, required=True).strip() for place, item in enumerate(values))
-        twice = sorted({item for item in found if item and found.count(item) > 1})
+        texts = tuple(
+            self.text(f"{path}[{position}]", item, required=True).strip() for position, item in enumerate(values)
+        )
+        twice = sorted({item for item in texts if item and texts.count(item) > 1})
         if twice:
-            self.problems.add(f"{path}: {', '.join(map(repr, twice))} stands twice; keep one")
-        return found
+            self.errors.add(f"{path}: {', '.join(map(repr, twice))} stands twice; keep one")
+        return texts
 
 
 def _encodes(text: str) -> bool:
@@ -224,3 +225,104 @@ def _encodes(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+# Scales
+
+
+FORMS = "write [1, 5], {low: 0, high: 3, step: 1}, {low: 0, high: 1, step: any} or {labels: [one, two]}"
+MOST_LEVELS = 101
+# Of fewer ratings it is no wonder that they lie close together.
+ENOUGH_TO_TELL = 20
+
+
+def scale_from(value: object) -> Scale:
+    """The scale of its written form.
+
+    Raises:
+        ValueError: what is wrong with it and what to write.
+    """
+    if value is None:
+        raise ValueError(f"is missing; {FORMS}")
+    if isinstance(value, (list, tuple)):
+        if len(value) != 2:
+            raise ValueError(f"{clipped(value)} must be [lowest, highest]; {FORMS}")
+        return _ordinal(value[0], value[1], 1)
+    if not isinstance(value, Mapping):
+        raise ValueError(f"{clipped(value)} is no scale; {FORMS}")
+    keys = ("labels",) if "labels" in value else ("low", "high", "step")
+    for key in value:
+        if key not in keys:
+            raise ValueError(f"unknown key {clipped(key)}{nearest(key, keys)}; {FORMS}")
+    if "labels" in value:
+        return _categorical(value["labels"])
+    for key in ("low", "high"):
+        if value.get(key) is None:
+            raise ValueError(f"{key!r} is missing; {FORMS}")
+    step = value.get("step", 1)
+    if step == "any":
+        return _continuous(value["low"], value["high"])
+    return _ordinal(value["low"], value["high"], step)
+
+
+def scale_to(scale: Scale) -> list[int] | dict[str, object]:
+    """The shortest written form of a scale; ``scale_from`` reads it as the same scale."""
+    if isinstance(scale, Categorical):
+        return {"labels": list(scale.names)}
+    if isinstance(scale, Continuous):
+        return {"low": scale.low, "high": scale.high, "step": "any"}
+    if scale.step == 1:
+        return [scale.low, scale.high]
+    return {"low": scale.low, "high": scale.high, "step": scale.step}
+
+
+def used_range(scale: Scale, ratings: Iterable[float]) -> str:
+    """What of a scale its ratings use, in words, where that is less than half of it; "" where it is more or unsure."""
+    given = [rating for rating in ratings if not math.isnan(rating)]
+    if isinstance(scale, Categorical) or len(given) < ENOUGH_TO_TELL:
+        return ""
+    low, high = min(given), max(given)
+    if not 0 < high - low < (scale.high - scale.low) / 2:
+        return ""
+    return f"{show(scale, low)} to {show(scale, high)} of {scale.describe()}"
+
+
+def _ordinal(low: object, high: object, step: object) -> Ordinal:
+    whole: list[int] = []
+    for bound in (low, high, step):
+        if isinstance(bound, bool) or not isinstance(bound, int):
+            raise ValueError(
+                f"{clipped(bound)} is no whole number; a scale of any numbers is {{low: 0, high: 1, step: any}}, "
+                f"one of words {{labels: [one, two]}}"
+            )
+        whole.append(bound)
+    scale = Ordinal(*whole)
+    if (scale.high - scale.low) // scale.step >= MOST_LEVELS:
+        raise ValueError(f"has more than {MOST_LEVELS} levels; use {{low: {low}, high: {high}, step: any}}")
+    return scale
+
+
+def _continuous(low: object, high: object) -> Continuous:
+    bounds: list[float] = []
+    for bound in (low, high):
+        if isinstance(bound, bool) or not isinstance(bound, (int, float)) or abs(bound) > 1e100:
+            raise ValueError(f"{clipped(bound)} is no number; {FORMS}")
+        bounds.append(float(bound))
+    if any(math.isnan(bound) for bound in bounds):
+        raise ValueError(f"nan is no bound; {FORMS}")
+    return Continuous(*bounds)
+
+
+def _categorical(value: object) -> Categorical:
+    if not isinstance(value, (list, tuple)):
+        raise ValueError(f"labels: {clipped(value)} is no list; {FORMS}")
+    labels: list[str] = []
+    for label in value:
+        if isinstance(label, int) and not isinstance(label, bool):
+            label = str(label)
+        if not isinstance(label, str):
+            raise ValueError(f"labels: {clipped(label)} is not text; put it in quotes")
+        if not label.strip().isprintable():
+            raise ValueError(f"labels: {clipped(label)} must be one line of plain characters")
+        labels.append(label.strip())
+    return Categorical(tuple(labels))

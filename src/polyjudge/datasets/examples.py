@@ -1,285 +1,424 @@
-"""Rows and a rubric become examples. Everything wrong with the rows is told at once, by row and column."""
+"""Rows become examples under a rubric, a batch at a time; a table in memory is one batch.
+
+Rows are read twice. The first pass checks them all and remembers what identifies them, some 20 bytes a row, so that
+a file may be larger than memory and every fault of it is reported at once, by row and column. The second pass gives
+the examples.
+"""
 
 from __future__ import annotations
 
+import hashlib
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+import os
+from array import array
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import chain
+from pathlib import Path
 
-from polyjudge.datasets.cells import is_missing, rating_of, text_of
-from polyjudge.datasets.columns import OWN_ID, check_columns, may_be_ids, rating_columns
-from polyjudge.datasets.content import digest, exact
-from polyjudge.datasets.problems import Problems, clipped, listed
-from polyjudge.datasets.scales import narrow
-from polyjudge.datasets.table import Table
+from polyjudge.datasets.criteria import used_range
+from polyjudge.datasets.problems import ErrorCollector, clipped, listed
+from polyjudge.datasets.readers import columns_in, read_batches
+from polyjudge.datasets.table import (
+    ID_COLUMN,
+    Row,
+    Table,
+    check_columns,
+    columns_of,
+    digest,
+    exact,
+    has_spare_id_column,
+    is_missing,
+    rating_columns,
+    rating_of,
+    text_of,
+)
 from polyjudge.domain.criterion import Criterion
-from polyjudge.domain.dataset import Rubric
+from polyjudge.domain.dataset import Dataset, Rubric
 from polyjudge.domain.example import Example
 from polyjudge.domain.scale import NAN
 from polyjudge.errors import DataError
 
 PARTS = ("train", "validation", "test")
-IDS_TAKEN = f"column {OWN_ID!r} is taken for the rows' identifiers"
-IDS_LEFT = (
-    f"column {OWN_ID!r} is not taken for the rows' identifiers, for it has gaps or repeats itself; digests of the "
-    f"rows are. To have its faults told write id: {OWN_ID} into the criteria file"
-)
+# Rows of a file that are held at a time; texts may be long.
+BATCH = 256
 _ALSO_CALLED = {"training": "train", "valid": "validation", "val": "validation", "dev": "validation"}
 
 
-@dataclass(frozen=True, slots=True)
-class Reading:
-    """What a table holds under a rubric.
-
-    Attributes:
-        examples: in file order; rows without any rating are left out where ratings are required.
-        splits: aligned with ``examples``; None when the rubric names no split column, or the table lacks it.
-        notes: what was found and left out.
-    """
-
-    examples: tuple[Example, ...]
-    splits: tuple[str, ...] | None
-    notes: tuple[str, ...]
-
-
-def read_examples(table: Table, rubric: Rubric, *, ratings_required: bool = True) -> Reading:
-    """Read a table's rows as examples.
+def read_dataset(table: Table, rubric: Rubric, name: str, *, ratings_required: bool = True) -> Dataset:
+    """Read a table in memory under a rubric.
 
     Args:
         table: the rows.
         rubric: names the columns.
-        ratings_required: False for new texts: only the inputs' columns must be there; the others are read when
-            they are.
+        name: of the data set.
+        ratings_required: False for new texts: only the inputs' columns must be there; the others are read where they
+            are. True leaves out rows without any rating.
 
     Raises:
         DataError: missing columns; else up to ten bad cells, each with its row and column.
     """
     check_columns(table, rubric, ratings_required)
-    reader = _Reader(table, Problems(table.source, DataError))
-    examples = reader.examples(rubric)
-    splits = reader.splits(rubric)
-    reader.check(rubric, examples, ratings_required)
-    notes = [*table.notes, *reader.notes, *_input_notes(rubric, examples)]
+    errors = ErrorCollector(table.source, DataError)
+    survey = _Survey(rubric, table.columns)
+    examples = survey.add(table, errors)
+    splits = _splits(table, rubric, errors)
+    ids = survey.check([table], errors)
+    examples = list(ids.assign(table, examples))
+    notes = [*survey.notes, *survey.input_notes()]
     kept = list(range(len(examples)))
     if ratings_required:
+        _check_rated(rubric, examples, errors)
         notes += _rating_notes(rubric, examples)
-        kept = [position for position in kept if any(_rated(examples[position], c) for c in rubric.criteria)]
-    return Reading(
-        examples=tuple(examples[position] for position in kept),
-        splits=tuple(splits[position] for position in kept) if splits else None,
+        kept = [at for at in kept if any(_is_rated(examples[at], criterion) for criterion in rubric.criteria)]
+    return Dataset(
+        name=name,
+        source=table.source,
+        rubric=rubric,
+        examples=tuple(examples[at] for at in kept),
+        splits=tuple(splits[at] for at in kept) if splits else None,
         notes=tuple(notes),
     )
 
 
-def part_examples(table: Table, rubric: Rubric, problems: Problems, ids: str | None) -> list[Example]:
-    """The examples of a part of a source. Identifiers are as they stand there: also twice.
+@dataclass(frozen=True, slots=True)
+class ExampleFile:
+    """A file of new texts whose rows were all checked, and which is never held in memory.
+
+    Attributes:
+        path: of the file.
+        rubric: names the columns.
+        columns: all of the file's.
+        rows: how many there are.
+        notes: what the reader noticed.
+    """
+
+    path: Path
+    rubric: Rubric
+    columns: tuple[str, ...]
+    rows: int
+    notes: tuple[str, ...]
+    _ids: _Ids
+    _state: tuple[int, int]
+    _batch: int
+
+    def examples(self) -> Iterator[Example]:
+        """The rows as examples, from the first on; equal to those of ``read_dataset``.
+
+        Raises:
+            DataError: the file has changed since it was checked.
+        """
+        ids = _Ids(self._ids.column, self._ids.repeated)
+        malformed = ErrorCollector(str(self.path), DataError)
+        for table in _batches(self.path, self.rubric, self.columns, self._batch, malformed):
+            if _file_state(self.path) != self._state:
+                raise DataError(f"{self.path}: changed while it was being scored; give the same command again")
+            errors = ErrorCollector(str(self.path), DataError)
+            examples = _examples(table, self.rubric, errors)
+            errors.check()
+            yield from ids.assign(table, examples)
+
+
+def open_examples(path: Path, rubric: Rubric, batch: int = BATCH) -> ExampleFile:
+    """Check every row of a file of new texts; rating columns are read where they are.
 
     Args:
-        table: the part.
+        path: of the file.
         rubric: names the columns.
-        problems: collects bad cells.
-        ids: the column of identifiers; None: a digest of the inputs.
+        batch: rows that are held at a time.
+
+    Raises:
+        DataError: as ``read_dataset`` would raise for the whole file.
+        MissingExtra: a package that reads this kind of file is not installed.
     """
-    return _Reader(table, problems).part(rubric, ids)
+    state = _file_state(path)
+    columns = columns_in(path)
+    check_columns(Table(str(path), columns, ()), rubric, ratings_required=False)
+    malformed, errors = ErrorCollector(str(path), DataError), ErrorCollector(str(path), DataError)
+    survey = _Survey(rubric, columns)
+    for table in _batches(path, rubric, columns, batch, malformed):
+        if not malformed:
+            survey.add(table, errors)
+    malformed.check()
+    ids = survey.check(_batches(path, rubric, columns, batch, malformed), errors)
+    notes = (*survey.notes, *survey.input_notes())
+    return ExampleFile(path, rubric, columns, survey.rows, notes, ids, state, batch)
 
 
-class _Reader:
-    """Reads the cells of one table, collecting what is wrong with them."""
+def _batches(
+    path: Path, rubric: Rubric, columns: tuple[str, ...], batch: int, malformed: ErrorCollector
+) -> Iterator[Table]:
+    for table in read_batches(path, batch, malformed, columns_of(rubric)):
+        yield replace(table, columns=columns)
 
-    def __init__(self, table: Table, problems: Problems) -> None:
-        self._table = table
-        self.notes: list[str] = []
-        self._problems = problems
 
-    def examples(self, rubric: Rubric) -> list[Example]:
-        inputs = self._inputs(rubric)
-        ids = self._ids(rubric.id) if rubric.id in self._table.columns else self._unasked(rubric) or _digests(inputs)
-        return self._made(rubric, inputs, ids)
+def _file_state(path: Path) -> tuple[int, int]:
+    """Size and time of the last change; -1 for a missing file, which its reader will report."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return -1, -1
+    return status.st_size, status.st_mtime_ns
 
-    def part(self, rubric: Rubric, ids: str | None) -> list[Example]:
-        inputs = self._inputs(rubric)
-        if ids is None:
-            return self._made(rubric, inputs, [digest(shown) for shown in inputs])
-        if ids == rubric.id:
-            return self._made(rubric, inputs, [self._name(position, ids) for position in range(len(inputs))])
-        return self._made(rubric, inputs, [text_of(row.get(ids)).strip() for row in self._table.rows])
 
-    def _inputs(self, rubric: Rubric) -> list[dict[str, str]]:
-        return [
-            {column: self._text(position, column) for column, _ in rubric.inputs}
-            for position in range(len(self._table.rows))
-        ]
+@dataclass(slots=True)
+class _Ids:
+    """Gives each row its identifier; rows must come in the order of the source.
 
-    def _made(self, rubric: Rubric, inputs: Sequence[dict[str, str]], ids: Sequence[str]) -> list[Example]:
-        document = rubric.document if rubric.document in self._table.columns else None
-        return [
-            Example(
-                id=ids[position],
-                inputs=shown,
-                document=self._name(position, document) if document else None,
-                ratings=self._ratings(position, rubric),
-                row=self._table.first + position + 1,
+    Attributes:
+        column: the column of identifiers. None: a digest of the inputs, numbered from its second row on.
+        repeated: digests that several rows have.
+    """
+
+    column: str | None
+    repeated: Collection[int]
+    _seen: dict[str, int] = field(default_factory=dict)
+
+    def assign(self, table: Table, examples: Iterable[Example]) -> Iterator[Example]:
+        for row, example in zip(table.rows, examples, strict=True):
+            name = self._name(row, example)
+            yield example if name == example.id else replace(example, id=name)
+
+    def _name(self, row: Row, example: Example) -> str:
+        if self.column is not None:
+            return _readable_text(row, self.column)
+        if int(example.id, 16) not in self.repeated:
+            return example.id
+        number = self._seen[example.id] = self._seen.get(example.id, 0) + 1
+        return example.id if number == 1 else f"{example.id}-{number}"
+
+
+class _Survey:
+    """What is known of the rows seen so far: 64 bits of a digest for each text that must not recur, or may.
+
+    Attributes:
+        rows: how many were seen.
+        notes: of the table's reader, and on its column of identifiers.
+    """
+
+    def __init__(self, rubric: Rubric, columns: Sequence[str]) -> None:
+        self.rows = 0
+        self.notes: tuple[str, ...] = ()
+        self._rubric = rubric
+        self._empty: dict[str, array[int]] = {column: array("Q") for column, _ in rubric.inputs}
+        self._named = rubric.id if rubric.id in columns else None
+        self._spare = self._named is None and has_spare_id_column(columns, rubric)
+        self._spare_is_full = True
+        self._ids, self._digests, self._inputs = array("Q"), array("Q"), array("Q")
+
+    def add(self, table: Table, errors: ErrorCollector) -> list[Example]:
+        """Read a batch; its examples bear a digest of their inputs unless the rubric names their identifiers."""
+        examples = _examples(table, self._rubric, errors)
+        self.rows += len(examples)
+        self.notes = table.notes
+        for row, example in zip(table.rows, examples, strict=True):
+            for column, text in example.inputs.items():
+                if not text.strip():
+                    self._empty[column].append(example.row)
+            self._inputs.append(_hash("\0".join(exact(example.inputs))))
+            if self._named is not None:
+                self._ids.append(_hash(example.id))
+                continue
+            self._digests.append(int(example.id, 16))
+            if self._spare:
+                name = _readable_text(row, ID_COLUMN)
+                self._spare_is_full &= not is_missing(name)
+                self._ids.append(_hash(name))
+        return examples
+
+    def check(self, tables: Iterable[Table], errors: ErrorCollector) -> _Ids:
+        """What identifies the rows, once they are all in order.
+
+        Args:
+            tables: the rows again, from the first on.
+            errors: the faults of single cells.
+
+        Raises:
+            DataError: bad cells, identifiers that stand twice, or an input column that is empty in every row.
+        """
+        repeated = frozenset(_repeated(self._ids))
+        if self._named is not None and repeated:
+            _name_repeated(tables, self._named, repeated, errors)
+        errors.check()
+        for column, rows in self._empty.items():
+            if len(rows) == self.rows:
+                errors.add(f"column {column!r} (named under inputs) is empty in every row; fill it")
+        errors.check()
+        if self._named is not None:
+            return _Ids(self._named, ())
+        if self._spare and self._spare_is_full and not repeated:
+            self.notes += (f"column {ID_COLUMN!r} is taken for the rows' identifiers",)
+            return _Ids(ID_COLUMN, ())
+        if self._spare:
+            self.notes += (
+                f"column {ID_COLUMN!r} is not taken for the rows' identifiers, because it has gaps or repeats "
+                f"itself; digests of the rows are. To see its faults write id: {ID_COLUMN} into the criteria file",
             )
-            for position, shown in enumerate(inputs)
-        ]
+        return _Ids(None, frozenset(_repeated(self._digests)))
 
-    def splits(self, rubric: Rubric) -> list[str] | None:
-        if rubric.split is None or rubric.split not in self._table.columns:
-            return None
-        return [self._split(position, rubric.split) for position in range(len(self._table.rows))]
+    def input_notes(self) -> list[str]:
+        """Rows with an empty input, by column, and rows that repeat the inputs of an earlier one."""
+        notes = [f"column {column!r} is empty in {_rows(rows)}; kept" for column, rows in self._empty.items() if rows]
+        if repeats := self._repeating_rows():
+            notes.append(f"the inputs of {_rows(repeats)} repeat those of an earlier row")
+        return notes
 
-    def check(self, rubric: Rubric, examples: Sequence[Example], ratings_required: bool) -> None:
-        """What the cells hide is told once they are all readable."""
-        self._problems.check()
-        for column, _ in rubric.inputs:
-            if not any(example.inputs[column].strip() for example in examples):
-                self._problems.add(all_empty(column))
-        for criterion in rubric.criteria if ratings_required else ():
-            if not any(_rated(example, criterion) for example in examples):
-                columns = listed(map(repr, rating_columns(criterion)))
-                self._problems.add(f"no row has a rating of {criterion.name!r} (column {columns}); add ratings")
-        self._problems.check()
+    def _repeating_rows(self) -> list[int]:
+        import numpy as np
 
-    def _cell(self, position: int, column: str, read: Callable[[object], str | float]) -> str | float | None:
+        hashes = np.frombuffer(self._inputs, dtype=np.uint64)
+        order = np.argsort(hashes, kind="stable")
+        again = hashes[order][1:] == hashes[order][:-1]
+        return [int(position) + 1 for position in np.sort(order[1:][again])]
+
+
+def _name_repeated(tables: Iterable[Table], column: str, repeated: Collection[int], errors: ErrorCollector) -> None:
+    """Report the rows that share an identifier."""
+    places: dict[str, list[str]] = {}
+    for table in tables:
+        for position, row in enumerate(table.rows):
+            name = _readable_text(row, column)
+            if not is_missing(name) and _hash(name) in repeated:
+                places.setdefault(name, []).append(table.where(position))
+    for name, rows in places.items():
+        if len(rows) > 1:
+            errors.add(f"{listed(rows)}: the id {clipped(name)} (column {column!r}) stands twice; ids must differ")
+
+
+def _readable_text(row: Row, column: str) -> str:
+    """A cell as text; an unreadable one is empty."""
+    try:
+        return text_of(row.get(column)).strip()
+    except ValueError:
+        return ""
+
+
+def _repeated(hashes: array[int]) -> list[int]:
+    """The values that stand several times."""
+    import numpy as np
+
+    values, counts = np.unique(np.frombuffer(hashes, dtype=np.uint64), return_counts=True)
+    repeated: list[int] = values[counts > 1].tolist()
+    return repeated
+
+
+def _hash(text: str) -> int:
+    return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
+
+
+def _examples(table: Table, rubric: Rubric, errors: ErrorCollector) -> list[Example]:
+    cells = _Cells(table, errors)
+    return [cells.example(position, rubric) for position in range(len(table.rows))]
+
+
+def _splits(table: Table, rubric: Rubric, errors: ErrorCollector) -> list[str] | None:
+    if rubric.split is None or rubric.split not in table.columns:
+        return None
+    cells = _Cells(table, errors)
+    return [cells.split(position, rubric.split) for position in range(len(table.rows))]
+
+
+@dataclass(frozen=True, slots=True)
+class _Cells:
+    """Reads the cells of a table; faults are collected."""
+
+    table: Table
+    errors: ErrorCollector
+
+    def example(self, position: int, rubric: Rubric) -> Example:
+        inputs = {column: self._text(position, column) for column, _ in rubric.inputs}
+        has_ids = rubric.id is not None and rubric.id in self.table.columns
+        has_documents = rubric.document is not None and rubric.document in self.table.columns
+        return Example(
+            id=self._name(position, str(rubric.id)) if has_ids else digest(inputs),
+            inputs=inputs,
+            document=self._name(position, str(rubric.document)) if has_documents else None,
+            ratings=self._ratings(position, rubric),
+            row=self.table.first + position + 1,
+        )
+
+    def split(self, position: int, column: str) -> str:
+        written = self._text(position, column)
+        name = written.strip().casefold()
+        name = _ALSO_CALLED.get(name, name)
+        if name not in PARTS:
+            self._report(position, column, f"{clipped(written)} is no split; write one of {', '.join(PARTS)}")
+        return name
+
+    def _report(self, position: int, column: str, fault: object) -> None:
+        self.errors.add(f"{self.table.where(position)}, column {column!r}: {fault}")
+
+    def _read(self, position: int, column: str, read: Callable[[object], str | float]) -> str | float | None:
         try:
-            return read(self._table.rows[position].get(column))
+            return read(self.table.rows[position].get(column))
         except ValueError as error:
-            self._problems.add(f"{self._table.where(position)}, column {column!r}: {error}")
+            self._report(position, column, error)
             return None
 
     def _text(self, position: int, column: str) -> str:
-        if column not in self._table.rows[position]:
-            self._problems.add(f"{self._table.where(position)}: has no {column!r}; write it")
-        # An unreadable cell is already a problem; the blank keeps it from being reported as empty as well.
-        text = self._cell(position, column, text_of)
+        if column not in self.table.rows[position]:
+            self.errors.add(f"{self.table.where(position)}: has no {column!r}; write it")
+        # An unreadable cell is already a fault; the question mark keeps it from being reported as empty as well.
+        text = self._read(position, column, text_of)
         return "?" if text is None else str(text)
 
     def _name(self, position: int, column: str) -> str:
         name = self._text(position, column).strip()
         if is_missing(name):
-            self._problems.add(f"{self._table.where(position)}, column {column!r}: is empty; every row needs one")
+            self._report(position, column, "is empty; every row needs one")
         return name
-
-    def _ids(self, column: str | None) -> list[str]:
-        places: dict[str, list[int]] = {}
-        ids = [self._name(position, column or "") for position in range(len(self._table.rows))]
-        for position, name in enumerate(ids):
-            places.setdefault(name, []).append(position)
-        for name, at in places.items():
-            if len(at) > 1 and not is_missing(name):
-                rows = listed(self._table.where(position) for position in at)
-                self._problems.add(id_twice(rows, name, column))
-        return ids
-
-    def _unasked(self, rubric: Rubric) -> list[str] | None:
-        """The cells of a column called ``id`` that nobody named, where they identify."""
-        if not may_be_ids(self._table.columns, rubric):
-            return None
-        try:
-            ids = [text_of(row.get(OWN_ID)).strip() for row in self._table.rows]
-        except ValueError:
-            ids = [""]
-        if any(is_missing(name) for name in ids) or len(set(ids)) < len(ids):
-            self.notes.append(IDS_LEFT)
-            return None
-        self.notes.append(IDS_TAKEN)
-        return ids
 
     def _ratings(self, position: int, rubric: Rubric) -> dict[str, tuple[float, ...]]:
         ratings: dict[str, tuple[float, ...]] = {}
         for criterion in rubric.criteria:
             columns = rating_columns(criterion)
-            reads = partial(rating_of, scale=criterion.scale)
-            # An absent column keeps its place, or the next rater's ratings would pass for this one's.
-            read = [
-                self._cell(position, column, reads) if column in self._table.columns else NAN for column in columns
-            ]
-            if any(column in self._table.columns for column in columns):
-                ratings[criterion.name] = tuple(NAN if value is None else float(value) for value in read)
+            if not any(column in self.table.columns for column in columns):
+                continue
+            read = partial(rating_of, scale=criterion.scale)
+            # An absent column keeps its position, or the next rater's ratings would pass for this one's.
+            values = [self._read(position, name, read) if name in self.table.columns else NAN for name in columns]
+            ratings[criterion.name] = tuple(NAN if value is None else float(value) for value in values)
         return ratings
 
-    def _split(self, position: int, column: str) -> str:
-        written = self._text(position, column)
-        name = written.strip().casefold()
-        name = _ALSO_CALLED.get(name, name)
-        if name not in PARTS:
-            self._problems.add(
-                f"{self._table.where(position)}, column {column!r}: {clipped(written)} is no split; "
-                f"write one of {', '.join(PARTS)}"
-            )
-        return name
 
-
-def all_empty(column: str) -> str:
-    """A problem, in words."""
-    return f"column {column!r} (named under inputs) is empty in every row; fill it"
-
-
-def id_twice(rows: str, name: str, column: str | None) -> str:
-    """A problem, in words."""
-    return f"{rows}: the id {clipped(name)} (column {column!r}) stands twice; ids must differ"
-
-
-def _digests(inputs: Iterable[dict[str, str]]) -> list[str]:
-    seen: dict[str, int] = {}
-    ids: list[str] = []
-    for shown in inputs:
-        name = digest(shown)
-        seen[name] = seen.get(name, 0) + 1
-        ids.append(name if seen[name] == 1 else f"{name}-{seen[name]}")
-    return ids
-
-
-def _rated(example: Example, criterion: Criterion) -> bool:
+def _is_rated(example: Example, criterion: Criterion) -> bool:
     return any(not math.isnan(value) for value in example.ratings.get(criterion.name, ()))
 
 
-def _input_notes(rubric: Rubric, examples: Sequence[Example]) -> list[str]:
-    empty = {
-        column: [example.row for example in examples if not example.inputs[column].strip()]
-        for column, _ in rubric.inputs
-    }
-    first: set[tuple[str, ...]] = set()
-    repeated: list[int] = []
-    for example in examples:
-        key = exact(example.inputs)
-        if key in first:
-            repeated.append(example.row)
-        first.add(key)
-    return input_notes(empty, repeated)
-
-
-def input_notes(empty: Mapping[str, Sequence[int]], repeated: Sequence[int]) -> list[str]:
-    """Rows with an empty input, by column, and rows that repeat the inputs of an earlier one, in words."""
-    notes = [f"column {column!r} is empty in {_rows(rows)}; kept" for column, rows in empty.items() if rows]
-    if repeated:
-        notes.append(f"the inputs of {_rows(repeated)} repeat those of an earlier row")
-    return notes
+def _check_rated(rubric: Rubric, examples: Sequence[Example], errors: ErrorCollector) -> None:
+    for criterion in rubric.criteria:
+        if not any(_is_rated(example, criterion) for example in examples):
+            columns = listed(map(repr, rating_columns(criterion)))
+            errors.add(f"no row has a rating of {criterion.name!r} (column {columns}); add ratings")
+    errors.check()
 
 
 def _rating_notes(rubric: Rubric, examples: Sequence[Example]) -> list[str]:
     notes: list[str] = []
-    unrated = [e.row for e in examples if not any(_rated(e, criterion) for criterion in rubric.criteria)]
+    unrated = [e.row for e in examples if not any(_is_rated(e, criterion) for criterion in rubric.criteria)]
     if unrated:
         notes.append(f"{_rows(unrated)} without any rating left out")
     rated = len(examples) - len(unrated)
     partly = [
         f"{criterion.name} {missing}"
         for criterion in rubric.criteria
-        if (missing := rated - sum(_rated(example, criterion) for example in examples))
+        if (missing := rated - sum(_is_rated(example, criterion) for example in examples))
     ]
     if partly:
         notes.append(f"rated rows that lack a rating: {', '.join(partly)}")
     notes += [
-        f"the ratings of {one.name!r} lie within {used}; is that their scale?"
-        for one in rubric.criteria
-        if (used := narrow(one.scale, chain.from_iterable(e.ratings.get(one.name, ()) for e in examples)))
+        f"the ratings of {criterion.name!r} lie within {used}; is that their scale?"
+        for criterion in rubric.criteria
+        if (used := used_range(criterion.scale, _all_ratings(criterion, examples)))
     ]
     return notes
 
 
+def _all_ratings(criterion: Criterion, examples: Sequence[Example]) -> Iterator[float]:
+    return chain.from_iterable(example.ratings.get(criterion.name, ()) for example in examples)
+
+
 def _rows(numbers: Sequence[int]) -> str:
-    many = "row" if len(numbers) == 1 else f"{len(numbers)} rows:"
-    return f"{many} {listed(numbers)}"
+    count = "row" if len(numbers) == 1 else f"{len(numbers)} rows:"
+    return f"{count} {listed(numbers)}"

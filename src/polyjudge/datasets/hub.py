@@ -31,10 +31,10 @@ def hub_name(data: str) -> HubName:
     Raises:
         DataError: it has another form.
     """
-    found = _NAME.fullmatch(data)
-    if found is None:
+    match = _NAME.fullmatch(data)
+    if match is None:
         raise DataError(f"{clipped(data)} names no data set of the hub; write {FORM}")
-    return HubName(found["path"], found["config"], found["split"])
+    return HubName(match["path"], match["config"], match["split"])
 
 
 def hub_tables(data: str, columns: frozenset[str] | None) -> dict[str, Table]:

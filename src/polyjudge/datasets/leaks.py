@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from polyjudge.datasets.content import Key, exact, loose
 from polyjudge.datasets.problems import clipped, listed
 from polyjudge.datasets.split import paper_batch
+from polyjudge.datasets.table import Key, exact, loose
 from polyjudge.domain.dataset import Split
 from polyjudge.domain.example import Example
 from polyjudge.formatting.text import many
@@ -54,7 +54,7 @@ class Overlap:
         same: rows that are in both parts.
         repeats: rows of the second part, not in the first, whose inputs equal some of the first but for white space.
         alike: the same, where case and punctuation differ too.
-        columns: of several input columns each that has texts in both parts, asked where no row names a document. A
+        columns: of several input columns each that has texts in both parts, only where no row names a document. A
             column that holds the same text throughout groups nothing and is passed over.
     """
 
@@ -73,18 +73,18 @@ class Overlap:
         return not (self.documents or self.same or self.repeats or self.columns)
 
     def lines(self) -> list[str]:
-        """For people; rows that are only alike are told too."""
+        """For people; rows that are only alike are listed too."""
         pair = f"{self.first} / {self.second}"
-        told: list[str] = []
+        lines: list[str] = []
         if self.same:
-            told.append(f"{pair}: {many(len(self.same), 'rows')} in both: {listed(self.same, MOST_ROWS)}")
+            lines.append(f"{pair}: {many(len(self.same), 'rows')} in both: {listed(self.same, MOST_ROWS)}")
         if self.documents:
             names = listed((clipped(name, 40) for name in self.documents), 8)
-            told.append(
+            lines.append(
                 f"{pair}: {len(self.documents)} of {self.documents_of_first} documents of {self.first} recur in "
                 f"{self.second}: {names}"
             )
-        told += [
+        lines += [
             f"{pair}: column {shared.column!r}: {many(shared.texts, 'texts')} of {self.first} "
             f"{'recurs' if shared.texts == 1 else 'recur'} in {self.second}; name the column that groups rows with "
             f"'document'"
@@ -96,8 +96,8 @@ class Overlap:
         ):
             if repeats:
                 pairs = (f"{self.second} {r.row} = {self.first} {listed(r.repeats, 3)}" for r in repeats)
-                told.append(f"{pair}: {many(len(repeats), 'rows')} {how} (by row): {listed(pairs, MOST_ROWS)}")
-        return told
+                lines.append(f"{pair}: {many(len(repeats), 'rows')} {how} (by row): {listed(pairs, MOST_ROWS)}")
+        return lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +142,10 @@ class LeakReport:
 
     def lines(self) -> list[str]:
         """Plain lines for people that name documents and rows; one line when there is nothing."""
-        told = [line for overlap in self.overlaps for line in overlap.lines()]
+        lines = [line for overlap in self.overlaps for line in overlap.lines()]
         if self.draws and self.draws.inside:
-            told.append(self.draws.line())
-        return told or ["no document, row or text stands in two parts"]
+            lines.append(self.draws.line())
+        return lines or ["no document, row or text stands in two parts"]
 
 
 def leaks(split: Split, *, steps: int = 0, batch: int = 0) -> LeakReport:
@@ -167,7 +167,9 @@ def draws_in_validation(split: Split, steps: int, batch: int) -> Draws:
     """The draws of steps 1..``steps`` of the paper's recipe that fall on validation rows."""
     held = {example.id for example in split.validation}
     drawn = [
-        split.train[place] for step in range(1, steps + 1) for place in paper_batch(step, len(split.train), batch)
+        split.train[position]
+        for step in range(1, steps + 1)
+        for position in paper_batch(step, len(split.train), batch)
     ]
     inside = [example for example in drawn if example.id in held]
     return Draws(
@@ -192,7 +194,7 @@ def _overlap(first: _Part, second: _Part) -> Overlap:
     documents = dict.fromkeys(e.document for e in first.examples if e.document is not None)
     recurring = {example.document for example in second.examples}
     repeats = _repeats(first, second, first.exact, second.exact, ids)
-    told = {repeat.row for repeat in repeats}
+    same_inputs = {repeat.row for repeat in repeats}
     return Overlap(
         first=first.name,
         second=second.name,
@@ -200,7 +202,7 @@ def _overlap(first: _Part, second: _Part) -> Overlap:
         documents_of_first=len(documents),
         same=tuple(example.row for example in second.examples if example.id in ids),
         repeats=repeats,
-        alike=tuple(r for r in _repeats(first, second, first.loose, second.loose, ids) if r.row not in told),
+        alike=tuple(r for r in _repeats(first, second, first.loose, second.loose, ids) if r.row not in same_inputs),
         columns=_shared_columns(first.examples, second.examples),
     )
 
@@ -224,9 +226,9 @@ def _shared_columns(first: Sequence[Example], second: Sequence[Example]) -> tupl
     rows = [*first, *second]
     if not (first and second) or len(first[0].inputs) < 2 or any(e.document is not None for e in rows):
         return ()
-    found: list[SharedColumn] = []
-    for place, column in enumerate(first[0].inputs):
-        before, after = ({exact(e.inputs)[place] for e in part} - {""} for part in (first, second))
+    shared: list[SharedColumn] = []
+    for position, column in enumerate(first[0].inputs):
+        before, after = ({exact(e.inputs)[position] for e in part} - {""} for part in (first, second))
         if before & after and len(before | after) > 1:
-            found.append(SharedColumn(column, len(before & after)))
-    return tuple(found)
+            shared.append(SharedColumn(column, len(before & after)))
+    return tuple(shared)

@@ -1,28 +1,30 @@
-"""One function that makes a data set of whatever the user names."""
+"""One function that makes a data set of whatever the user names or passes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+import os
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from polyjudge import registry
-from polyjudge.datasets.columns import columns_of
 from polyjudge.datasets.criteria import rubric_from
-from polyjudge.datasets.examples import read_examples
-from polyjudge.datasets.folder import parts_dataset
+from polyjudge.datasets.examples import read_dataset
 from polyjudge.datasets.hub import FORM, PREFIX, hub_name, hub_tables
 from polyjudge.datasets.problems import clipped, listed, nearest
+from polyjudge.datasets.readers import ENDINGS, PandasLike, PolarsLike, is_there, read_table, table_of
 from polyjudge.datasets.starter import starter
-from polyjudge.datasets.table import Row, Table
-from polyjudge.datasets.tables import ENDINGS, PandasLike, PolarsLike, is_there, read_table, table_of
+from polyjudge.datasets.table import ID_COLUMN, Row, Table, columns_of
 from polyjudge.datasets.yamlfile import read_yaml
 from polyjudge.domain.dataset import Dataset, Rubric
 from polyjudge.domain.example import Example
 from polyjudge.errors import ConfigError, CriteriaError, DataError
 
-Data = str | Path | Sequence[Row] | PandasLike | PolarsLike
+Data = str | Path | Dataset | Callable[[], Dataset] | Sequence[Row] | PandasLike | PolarsLike
 Criteria = str | Path | Mapping[str, object] | Rubric
+
+VARIABLE = "POLYJUDGE_DATA"
 
 
 def load(
@@ -32,9 +34,9 @@ def load(
 
     Args:
         data: a registered name; a CSV, JSONL or Parquet file; ``hf:OWNER/NAME@CONFIG:SPLIT``; a list of mappings; a
-            pandas or polars data frame.
-        criteria: a criteria file, its mapping, or a rubric. A registered name brings its own; one given with it must
-            fit it, and replaces its words.
+            pandas or polars data frame; a data set, or a function that returns one.
+        criteria: a criteria file, its mapping, or a rubric. A registered name or a data set brings its own; one given
+            with it must fit it, and replaces its words.
         limit: keep that many rows, the first ones; where the data names splits the first of each, in proportion and
             at least one.
         ratings_required: False for new texts, where only the inputs' columns must be there.
@@ -47,35 +49,54 @@ def load(
     """
     if limit is not None and limit < 1:
         raise ConfigError(f"limit={limit!r}: at least one row is needed")
-    found = _limited(_load(data, criteria, ratings_required), limit)
-    return replace(found, given=_again(data)) if isinstance(data, (str, Path)) else found
+    dataset = _limited(_load(data, criteria, ratings_required), limit)
+    return replace(dataset, given=_from_anywhere(data)) if isinstance(data, (str, Path)) else dataset
 
 
 def _load(data: Data, criteria: Criteria | None, ratings_required: bool) -> Dataset:
-    if isinstance(data, str) and data in registry.names("datasets"):
-        dataset: Dataset = registry.lookup("datasets", data)()
-        if criteria is not None:
-            dataset = _under(dataset, load_rubric(criteria))
-        return dataset
+    prepared = _prepared(data)
+    if prepared is not None:
+        return prepared if criteria is None else _under(prepared, load_rubric(criteria))
     if isinstance(data, str) and data.startswith(PREFIX):
-        return _of_hub(data, criteria, ratings_required)
-    family, slash, rest = data.partition("/") if isinstance(data, str) else ("", "", "")
-    if slash and family in registry.names("families") and Path(rest).suffix not in ENDINGS:
-        made: Dataset = registry.lookup("families", family)(rest)
-        return made if criteria is None else _under(made, load_rubric(criteria))
-    name = "rows"
+        return _from_hub(data, criteria, ratings_required)
     if isinstance(data, (str, Path)):
         path = _path(data)
         name, table = path.stem, read_table(path)
     else:
-        table = table_of(data)
+        name, table = "rows", table_of(data)  # type: ignore[arg-type]  # the other kinds were dealt with
     if criteria is None:
         raise _no_criteria(table)
-    return dataset_of(table, load_rubric(criteria), name, ratings_required)
+    return read_dataset(table, load_rubric(criteria), name, ratings_required=ratings_required)
 
 
-def _again(data: str | Path) -> str:
-    """A name as it is, and a path from wherever it is asked for again."""
+def _prepared(data: Data) -> Dataset | None:
+    """The data set that an object or a registered name stands for; None for data that is still to be read.
+
+    Raises:
+        DataError: a function returned something else than a data set.
+    """
+    if isinstance(data, Dataset):
+        return data
+    if isinstance(data, str):
+        family, slash, rest = data.partition("/")
+        if data in registry.names("datasets"):
+            return _made(registry.lookup("datasets", data), data)
+        if slash and family in registry.names("families") and Path(rest).suffix not in ENDINGS:
+            return _made(lambda: registry.lookup("families", family)(rest), data)
+        return None
+    is_function = callable(data) and not isinstance(data, (PandasLike, PolarsLike))
+    return _made(data, getattr(data, "__name__", "the given function")) if is_function else None  # type: ignore[arg-type]
+
+
+def _made(make: Callable[[], object], name: str) -> Dataset:
+    dataset = make()
+    if not isinstance(dataset, Dataset):
+        raise DataError(f"{name}: gives a {type(dataset).__name__!r}; it must return a polyjudge Dataset")
+    return dataset
+
+
+def _from_anywhere(data: str | Path) -> str:
+    """A name as it is; a path so that it holds from any folder."""
     path = Path(data)
     return str(path.absolute()) if is_there(path) else str(data)
 
@@ -94,17 +115,7 @@ def load_rubric(criteria: Criteria) -> Rubric:
     return rubric_from(criteria, "the given criteria")
 
 
-def dataset_of(table: Table, rubric: Rubric, name: str, ratings_required: bool = True) -> Dataset:
-    """The data set of a table under a rubric.
-
-    Raises:
-        DataError: as ``read_examples``.
-    """
-    reading = read_examples(table, rubric, ratings_required=ratings_required)
-    return Dataset(name, table.source, rubric, reading.examples, reading.splits, reading.notes)
-
-
-def _of_hub(data: str, criteria: Criteria | None, ratings_required: bool) -> Dataset:
+def _from_hub(data: str, criteria: Criteria | None, ratings_required: bool) -> Dataset:
     """A data set of the hub; several splits called train, validation and test stay what they are."""
     rubric = load_rubric(criteria) if criteria is not None else None
     tables = hub_tables(data, columns_of(rubric) if rubric else None)
@@ -113,7 +124,7 @@ def _of_hub(data: str, criteria: Criteria | None, ratings_required: bool) -> Dat
         raise _no_criteria(first)
     name = hub_name(data).path.rpartition("/")[2]
     if len(tables) == 1:
-        return dataset_of(first, rubric, name, ratings_required)
+        return read_dataset(first, rubric, name, ratings_required=ratings_required)
     return parts_dataset(name, tables, replace(rubric, split=None), (), ratings_required, source=data)
 
 
@@ -139,7 +150,7 @@ def _path(data: str | Path) -> Path:
 
 
 def _under(dataset: Dataset, rubric: Rubric) -> Dataset:
-    """A registered data set under the user's rubric: other words, fewer criteria or inputs, the same columns."""
+    """A prepared data set under the user's rubric: other words, fewer criteria or inputs, the same columns."""
     shown = [column for column, _ in dataset.rubric.inputs]
     for column, _ in rubric.inputs:
         if column not in shown:
@@ -187,3 +198,71 @@ def _limited(dataset: Dataset, limit: int | None) -> Dataset:
         splits=tuple(dataset.splits[position] for position in kept) if dataset.splits else None,
         notes=(*dataset.notes, f"limited to {len(kept)} of {total} rows"),
     )
+
+
+# Data sets of several tables, and those in the folder that POLYJUDGE_DATA names
+
+
+def part_tables(name: str, digests: Mapping[str, str]) -> dict[str, Table]:
+    """The tables of a data set that the user keeps as NAME/train.parquet and NAME/test.parquet.
+
+    Args:
+        name: the folder under ``POLYJUDGE_DATA``.
+        digests: part -> sha256 of the published file; another file is noted, not refused.
+
+    Raises:
+        DataError: the variable is unset, or a file is missing or damaged.
+        MissingExtra: pyarrow is not installed.
+    """
+    folder = os.environ.get(VARIABLE, "").strip()
+    layout = f"{name}/train.parquet and {name}/test.parquet"
+    if not folder:
+        raise DataError(
+            f"{name!r} is read from your own copy: set {VARIABLE} in the environment to the folder that "
+            f"holds {layout}, or to one where 'polyjudge data pull {name}' may put them"
+        )
+    tables: dict[str, Table] = {}
+    for part in ("train", "test"):
+        path = Path(folder).expanduser() / name / f"{part}.parquet"
+        if not path.is_file():
+            raise DataError(
+                f"{path}: no such file; {VARIABLE} must name the folder that holds {layout}, which "
+                f"'polyjudge data pull {name}' puts there"
+            )
+        table = read_table(path)
+        if part in digests and hashlib.sha256(path.read_bytes()).hexdigest() != digests[part]:
+            note = f"{part}.parquet differs from the published file (another sha256)"
+            table = replace(table, notes=(*table.notes, note))
+        tables[part] = table
+    return tables
+
+
+def parts_dataset(
+    name: str,
+    tables: Mapping[str, Table],
+    rubric: Rubric,
+    notes: tuple[str, ...],
+    ratings_required: bool = True,
+    *,
+    source: str = "",
+) -> Dataset:
+    """One data set of several tables, each a split of that name; ids are PART-ROW, or PART-ID of a named column.
+
+    Raises:
+        DataError: as ``read_dataset``.
+    """
+    examples: list[Example] = []
+    splits: list[str] = []
+    all_notes = list(notes)
+    for part, table in tables.items():
+        # A column of identifiers counts in its own file only; over all parts PART-ROW identifies.
+        columns = tuple(column for column in table.columns if column != ID_COLUMN or rubric.id == ID_COLUMN)
+        read = read_dataset(replace(table, columns=columns), rubric, name, ratings_required=ratings_required)
+        examples += [
+            replace(example, id=f"{part}-{example.id if rubric.id in columns else example.row}")
+            for example in read.examples
+        ]
+        splits += [part] * len(read.examples)
+        all_notes += [f"{part}: {note}" for note in read.notes]
+    folder = str(Path(next(iter(tables.values())).source).parent)
+    return Dataset(name, source or folder, rubric, tuple(examples), tuple(splits), tuple(all_notes))

@@ -11,7 +11,7 @@ from polyjudge.errors import InputError
 MOST = 10
 
 
-class Problems:
+class ErrorCollector:
     """Collects what is wrong with one source.
 
     Args:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Sequence
 from random import Random
 
-from polyjudge.datasets.content import exact
+from polyjudge.datasets.table import exact
 from polyjudge.domain.dataset import Dataset, Split
 from polyjudge.domain.example import Example
 from polyjudge.errors import ConfigError
@@ -86,13 +86,13 @@ def paper_split(dataset: Dataset, *, validation: int | None = None) -> Split:
     if dataset.splits is None:
         order = np.random.RandomState(42).permutation(len(dataset.examples)).tolist()
         quarter = len(order) // 4
-        train, own, test = sorted(order[:quarter]), list[int](), sorted(order[quarter:])
+        train, given, test = sorted(order[:quarter]), list[int](), sorted(order[quarter:])
     else:
-        train, own, test = (_marked(dataset.splits, name) for name in _PARTS)
+        train, given, test = (_marked(dataset.splits, name) for name in _PARTS)
     if not train or not test:
         raise ConfigError(f"{dataset.source}: no rows are left for {'test' if train else 'train'}; give more rows")
     last = np.random.RandomState(42).permutation(len(train)).tolist()[-(validation or 100) :]
-    held = _capped(own, validation, 42) if own else [train[place] for place in sorted(last)]
+    held = _capped(given, validation, 42) if given else [train[position] for position in sorted(last)]
     return _split(dataset, train, held, test, "paper")
 
 
@@ -137,31 +137,31 @@ def _drawn(dataset: Dataset, seed: int, by: str | None, fractions: Sequence[floa
             f"split by row"
         )
     how = by or ("document" if documents else "content")
-    found = groups(dataset.examples, by_document=how == "document")
-    if how != "row" and len(found) < FEWEST_DOCUMENTS:
-        by_text = many(len(found), "different texts")
-        there = f"{many(len(found), 'documents')} (duplicates joined)" if how == "document" else by_text
+    together = groups(dataset.examples, by_document=how == "document")
+    if how != "row" and len(together) < FEWEST_DOCUMENTS:
+        by_text = many(len(together), "different texts")
+        there = f"{many(len(together), 'documents')} (duplicates joined)" if how == "document" else by_text
         raise ConfigError(
             f"{dataset.source}: {there}, but at least {FEWEST_DOCUMENTS} are needed for three parts; "
             f"give more, or split by row (--split-by row) and read the result with care"
         )
-    return _laid_out(found, fractions, Random(f"{seed}/split")), how
+    return _laid_out(together, fractions, Random(f"{seed}/split")), how
 
 
-def _laid_out(found: Sequence[Group], fractions: Sequence[float], random: Random) -> list[list[int]]:
+def _laid_out(together: Sequence[Group], fractions: Sequence[float], random: Random) -> list[list[int]]:
     """Each group to the part that lacks most rows."""
-    total = sum(len(group) for group in found)
+    total = sum(len(group) for group in together)
     lacking = [fraction * total for fraction in fractions]
     smallest = min(lacking)
     # Only random() is promised to stay the same in later Pythons; shuffle() is not. A group larger than a part must
     # come first, or it would find every part half full.
-    keys = [random.random() for _ in found]
-    order = sorted(range(len(found)), key=lambda place: (-max(len(found[place]), smallest), keys[place]))
+    keys = [random.random() for _ in together]
+    order = sorted(range(len(together)), key=lambda index: (-max(len(together[index]), smallest), keys[index]))
     parts: list[list[int]] = [[] for _ in fractions]
-    for place in order:
+    for index in order:
         part = max(range(len(parts)), key=lambda index: lacking[index])
-        parts[part] += found[place]
-        lacking[part] -= len(found[place])
+        parts[part] += together[index]
+        lacking[part] -= len(together[index])
     return [sorted(part) for part in parts]
 
 
@@ -171,10 +171,10 @@ def _given(dataset: Dataset, seed: int, fractions: Sequence[float]) -> list[list
     train, validation, test = (_marked(splits, name) for name in _PARTS)
     if validation or not train:
         return [train, validation, test]
-    found = groups([dataset.examples[position] for position in train], by_document=True)
+    together = groups([dataset.examples[position] for position in train], by_document=True)
     share = fractions[1] / (fractions[0] + fractions[1])
-    kept, carved = _laid_out(found, (1 - share, share), Random(f"{seed}/split"))
-    return [[train[place] for place in kept], [train[place] for place in carved], test]
+    kept, carved = _laid_out(together, (1 - share, share), Random(f"{seed}/split"))
+    return [[train[index] for index in kept], [train[index] for index in carved], test]
 
 
 def _marked(splits: Sequence[str], name: str) -> list[int]:

@@ -6,9 +6,8 @@ import math
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from polyjudge.datasets.cells import is_missing, is_number
 from polyjudge.datasets.criteria import NAME, RESERVED
-from polyjudge.datasets.table import Table
+from polyjudge.datasets.table import Table, is_missing, is_number
 from polyjudge.datasets.yamlfile import dump_yaml
 
 
@@ -66,13 +65,13 @@ def _raters(columns: Sequence[str]) -> dict[str, tuple[str, list[str]]]:
     by_name: dict[str, list[str]] = {}
     for column in columns:
         by_name.setdefault(column.rpartition("_")[0], []).append(column)
-    ends = {name: {column[len(name) + 1 :] for column in own} for name, own in by_name.items()}
-    found: dict[str, tuple[str, list[str]]] = {}
-    for name, own in by_name.items():
+    ends = {name: {column[len(name) + 1 :] for column in members} for name, members in by_name.items()}
+    raters: dict[str, tuple[str, list[str]]] = {}
+    for name, members in by_name.items():
         alike = sum(other == ends[name] for other in ends.values()) > 1
-        if len(own) > 1 and _may_be_named(name) and (alike or all(len(end) <= 2 for end in ends[name])):
-            found |= {column: (name, own) for column in own if name not in columns}
-    return found
+        if len(members) > 1 and _may_be_named(name) and (alike or all(len(end) <= 2 for end in ends[name])):
+            raters |= {column: (name, members) for column in members if name not in columns}
+    return raters
 
 
 def _free(name: str, taken: Collection[str]) -> str:

@@ -8,9 +8,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
-from polyjudge.datasets.content import exact
-from polyjudge.datasets.folder import part_tables, parts_dataset
-from polyjudge.datasets.table import Row, Table
+from polyjudge.datasets.load import part_tables, parts_dataset
+from polyjudge.datasets.table import Row, Table, exact
 from polyjudge.domain.criterion import Criterion, default_instruction
 from polyjudge.domain.dataset import Dataset, Rubric
 from polyjudge.domain.scale import Ordinal

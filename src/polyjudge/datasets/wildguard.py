@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from polyjudge.datasets.folder import part_tables, parts_dataset
+from polyjudge.datasets.load import part_tables, parts_dataset
 from polyjudge.domain.criterion import Criterion, default_instruction
 from polyjudge.domain.dataset import Dataset, Rubric
 from polyjudge.domain.scale import Categorical

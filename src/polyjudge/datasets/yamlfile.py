@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import re
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from polyjudge.errors import CriteriaError
 
 # What may stand without quotes: words that no reader, also of YAML 1.1, takes for anything but text.
 _PLAIN = re.compile(r"(?!(?:y|n|yes|no|on|off|true|false|null)$)[^\W\d_][\w .,;!?()/'%+-]*", re.IGNORECASE)
+_WIDTH = 110
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -53,10 +55,10 @@ def parse_yaml(text: str, source: str) -> dict[str, Any]:
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"line {mark.line + 1}: " if mark else ""
-        begun = error.context_mark
+        start = error.context_mark
         since = ""
-        if begun and mark and begun.line != mark.line:
-            since = f" ({error.context}, begun in line {begun.line + 1})"
+        if start and mark and start.line != mark.line:
+            since = f" ({error.context}, begun in line {start.line + 1})"
         raise CriteriaError(f"{source}: {where}{error.problem}{since}; correct the YAML there") from None
     except (YAMLError, ValueError, TypeError, OverflowError, RecursionError) as error:
         reason = str(error).splitlines()[0]
@@ -79,9 +81,10 @@ def dump_yaml(mapping: Mapping[str, Any]) -> str:
     """
     from ruamel.yaml.error import YAMLError
 
-    for style in (_style, _quoted):
+    # A folded text may gain a blank beside an escape, and some texts survive in double quotes only.
+    for style, width in ((_style, _WIDTH), (_style, sys.maxsize), (lambda _: '"', sys.maxsize)):
         try:
-            text = _written(mapping, style)
+            text = _written(mapping, style, width)
             if _canonical(parse_yaml(text, "the written YAML")) == _canonical(mapping):
                 return text
         except (CriteriaError, YAMLError, UnicodeError):
@@ -94,32 +97,22 @@ def _canonical(mapping: Mapping[str, Any]) -> str:
     return json.dumps(dict(mapping), default=repr)
 
 
-def _written(mapping: Mapping[str, Any], style: Callable[[str], str | None]) -> str:
+def _written(mapping: Mapping[str, Any], style: Callable[[str], str | None], width: int) -> str:
     from ruamel.yaml import YAML
-    from ruamel.yaml.emitter import Emitter
     from ruamel.yaml.representer import SafeRepresenter
 
     class Representer(SafeRepresenter):
         def ignore_aliases(self, data: Any) -> bool:
             return True
 
-    class Unfolded(Emitter):
-        def write_double_quoted(self, text: Any, split: Any = True) -> None:
-            # Folded beside an escape, a double-quoted text gains a blank.
-            super().write_double_quoted(text, split=False)
+        def represent_str(self, data: Any) -> Any:
+            return self.represent_scalar("tag:yaml.org,2002:str", data, style=style(data))
 
-    def text(representer: SafeRepresenter, value: str) -> Any:
-        return representer.represent_scalar("tag:yaml.org,2002:str", value, style=style(value))
-
-    def unsorted(representer: SafeRepresenter, value: dict[str, Any]) -> Any:
-        return representer.represent_mapping("tag:yaml.org,2002:map", list(value.items()))
-
-    Representer.add_representer(str, text)
-    Representer.add_representer(dict, unsorted)
+    Representer.add_representer(str, Representer.represent_str)
     writer = YAML(typ="safe", pure=True)
     writer.Representer = Representer
-    writer.Emitter = Unfolded
-    writer.width = 110
+    writer.sort_base_mapping_type_on_output = False  # type: ignore[assignment]  # declared as None
+    writer.width = width
     stream = io.StringIO()
     writer.dump(dict(mapping), stream)
     return stream.getvalue()
@@ -131,10 +124,6 @@ def _style(text: str) -> str | None:
     if not text.isprintable():
         return '"'
     return None if _PLAIN.fullmatch(text) else "'"
-
-
-def _quoted(text: str) -> str:
-    return '"'
 
 
 def _is_block(text: str) -> bool:

@@ -12,9 +12,9 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from polyjudge.datasets.cells import rating_of, text_of
 from polyjudge.datasets.criteria import rubric_from, rubric_to
 from polyjudge.datasets.problems import clipped
+from polyjudge.datasets.table import rating_of, text_of
 from polyjudge.datasets.yamlfile import dump_yaml, read_yaml
 from polyjudge.domain.dataset import Rubric
 from polyjudge.domain.example import Example

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from polyjudge.datasets.columns import rating_columns
+from polyjudge.datasets.table import rating_columns
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.dataset import Dataset, Rubric
 from polyjudge.domain.example import Example

@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from polyjudge.datasets.tables import is_there
+from polyjudge.datasets.readers import is_there
 from polyjudge.errors import ConfigError
 from polyjudge.llm.accounts import Accounts
 from polyjudge.llm.budget import Budget

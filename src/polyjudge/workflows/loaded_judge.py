@@ -11,8 +11,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from polyjudge.datasets.cells import text_of
 from polyjudge.datasets.problems import clipped
+from polyjudge.datasets.table import text_of
 from polyjudge.domain.example import Example
 from polyjudge.errors import ConfigError
 from polyjudge.formatting.notebook import snippet

@@ -6,8 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from polyjudge.datasets.pull import Pulled
-from polyjudge.datasets.pull import pull as fetch
+from polyjudge.datasets.download import Downloaded, download
 from polyjudge.llm import upkeep
 from polyjudge.llm.contents import Contents, contents
 from polyjudge.llm.upkeep import Merged, Pruned
@@ -19,14 +18,14 @@ def _untold(line: str) -> None:
     """Nobody listens."""
 
 
-def pull(name: str, *, source: str | None = None, notify: Callable[[str], None] = _untold) -> tuple[Pulled, ...]:
+def pull(name: str, *, source: str | None = None, notify: Callable[[str], None] = _untold) -> tuple[Downloaded, ...]:
     """Fetch a published data set into ``POLYJUDGE_DATA``; ``source`` is a mirror, ``notify`` hears the licence first.
 
     Raises:
         ConfigError: an unknown name, no folder, or another file in a file's place.
-        PullFailed: a file cannot be fetched, is cut off, or is another one than was published.
+        DownloadFailed: a file cannot be fetched, is cut off, or is another one than was published.
     """
-    return run(fetch(name, source, os.environ, notify))
+    return run(download(name, source, os.environ, notify))
 
 
 def cache_show() -> Contents:

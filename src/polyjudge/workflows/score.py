@@ -11,9 +11,9 @@ from typing import Any
 
 from polyjudge import registry
 from polyjudge.concurrency import in_turn
+from polyjudge.datasets.examples import open_examples
 from polyjudge.datasets.load import Data, load
-from polyjudge.datasets.stream import open_stream
-from polyjudge.datasets.tables import is_there
+from polyjudge.datasets.readers import is_there
 from polyjudge.domain.dataset import Dataset, Rubric
 from polyjudge.domain.example import Example
 from polyjudge.domain.layout import layout
@@ -137,7 +137,7 @@ def _rows(data: Data, rubric: Rubric, limit: int | None, *, stream: bool) -> _Ro
         return _Rows(len(dataset.examples), dataset.notes, dataset, lambda: iter(dataset.examples))
     if limit is not None and limit < 1:
         raise ConfigError(f"limit={limit!r}: at least one row is needed")
-    found = open_stream(path, rubric)
+    found = open_examples(path, rubric)
     count = found.rows if limit is None else min(limit, found.rows)
     limited = (f"limited to {count} of {found.rows} rows",) if count < found.rows else ()
     return _Rows(count, (*found.notes, *limited), None, lambda: islice(found.examples(), count))

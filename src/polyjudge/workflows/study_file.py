@@ -8,7 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from polyjudge.datasets.problems import Problems, clipped, nearest
+from polyjudge.datasets.problems import ErrorCollector, clipped, nearest
 from polyjudge.errors import ConfigError
 from polyjudge.settings.config import CIRCUMSTANCES
 from polyjudge.settings.merged import from_file, merge, resolve
@@ -74,7 +74,7 @@ def read_study(study: str | Path | Mapping[str, Any], **overrides: Any) -> Study
         ConfigError: everything that is wrong with it, each by its key.
     """
     content, name, source = _content(study)
-    problems = Problems(source, ConfigError)
+    problems = ErrorCollector(source, ConfigError)
     chosen = {key: value for key, value in overrides.items() if value is not None}
     head, axes, options = _sections(content, problems)
     for key, given in (("data", chosen.pop("data", None)), ("models", chosen.pop("model", None))):
@@ -129,7 +129,9 @@ def _content(study: str | Path | Mapping[str, Any]) -> tuple[Mapping[str, Any], 
     return from_file(path), path.stem, f"the study {str(study)!r}"
 
 
-def _sections(content: Mapping[str, Any], problems: Problems) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
+def _sections(
+    content: Mapping[str, Any], problems: ErrorCollector
+) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
     for section in content:
         if section not in SECTIONS:
             problems.add(
@@ -155,7 +157,7 @@ def _own(values: Any, one: Any) -> Any:
     return next((value for value in named if value.get("name") == one), one)
 
 
-def _values(key: str, given: Any, problems: Problems, option: str, place: str) -> tuple[Value, ...]:
+def _values(key: str, given: Any, problems: ErrorCollector, option: str, place: str) -> tuple[Value, ...]:
     if not isinstance(given, list) or not given:
         remedy = {"models": "name one, or pass --model", "data": "name one, or pass --data"}.get(key, "leave it out")
         problems.add(f"{place}{key}: {clipped(given)} must be a list of at least one value; {remedy}")
@@ -167,7 +169,7 @@ def _values(key: str, given: Any, problems: Problems, option: str, place: str) -
     return tuple(found)
 
 
-def _value(place: str, one: Any, option: str, problems: Problems) -> Value:
+def _value(place: str, one: Any, option: str, problems: ErrorCollector) -> Value:
     if not isinstance(one, Mapping):
         return Value(str(one).lower() if isinstance(one, bool) else str(one), {option: one})
     held = dict(one)
@@ -179,7 +181,7 @@ def _value(place: str, one: Any, option: str, problems: Problems) -> Value:
     return Value(str(name), held)
 
 
-def _seeds(given: Any, problems: Problems) -> tuple[int, ...]:
+def _seeds(given: Any, problems: ErrorCollector) -> tuple[int, ...]:
     """A list of seeds; a number alone is so many, from 0 on."""
     if isinstance(given, str):
         parts = several(given)
@@ -196,14 +198,14 @@ def _seeds(given: Any, problems: Problems) -> tuple[int, ...]:
     return tuple(given)
 
 
-def _retests(given: Any, problems: Problems) -> int | None:
+def _retests(given: Any, problems: ErrorCollector) -> int | None:
     if given is None or (type(given) is int and given >= 0):
         return given
     problems.add(f"[study] retests: {clipped(given)} must be a whole number from 0 on")
     return None
 
 
-def _check_options(study: Study, problems: Problems) -> None:
+def _check_options(study: Study, problems: ErrorCollector) -> None:
     """Every value of every axis by itself, so that each fault is told once and by its place."""
     for axis in study.axes:
         if axis in _NO_AXIS:
@@ -227,7 +229,7 @@ def _by_place(study: Study) -> dict[str, tuple[Value, ...]]:
     return {"[study] data": study.data, "[study] models": study.models, **axes}
 
 
-def _refused(options: Mapping[str, Any], base: Mapping[str, Any], place: str, problems: Problems) -> bool:
+def _refused(options: Mapping[str, Any], base: Mapping[str, Any], place: str, problems: ErrorCollector) -> bool:
     """Whether some settings cannot be used; the faults are collected."""
     try:
         resolve(options, held=base, config_file="[options]", origin=place)

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from polyjudge.datasets.readers import read_table, table_of
 from polyjudge.datasets.table import Table
-from polyjudge.datasets.tables import read_table, table_of
 from polyjudge.errors import DataError
 
 calm = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])

@@ -7,27 +7,26 @@ import hashlib
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 
 import pytest
 from tests.llm.serving import Canned, Received, raw_serving, serving
 
-from polyjudge.datasets import pull as pulling
-from polyjudge.datasets.published import HUB, PUBLISHED, Published
-from polyjudge.datasets.pull import Pulled, PullFailed, pull
+from polyjudge.datasets.download import HUB, PUBLISHED, Downloaded, DownloadFailed, Published, download
 from polyjudge.errors import ConfigError
 
 TRAIN, TEST = b"PAR1 train, invented PAR1", b"PAR1 test, invented PAR1"
 FILES = {"/brighter/train.parquet": TRAIN, "/brighter/test.parquet": TEST}
 
 
-@pytest.fixture
-def invented(monkeypatch: pytest.MonkeyPatch) -> None:
-    """BRIGHTER with other files, as nobody's data may be copied here; its addresses stay."""
-    digests = {part: hashlib.sha256(data).hexdigest() for part, data in (("train", TRAIN), ("test", TEST))}
-    real = PUBLISHED["brighter"]
-    table = {**PUBLISHED, "brighter": Published(real.licence, real.addresses, digests)}
-    monkeypatch.setattr(pulling, "PUBLISHED", MappingProxyType(table))
+# BRIGHTER with other files, as nobody's data may be copied here; its addresses stay.
+INVENTED = {
+    **PUBLISHED,
+    "brighter": Published(
+        PUBLISHED["brighter"].licence,
+        PUBLISHED["brighter"].addresses,
+        {part: hashlib.sha256(data).hexdigest() for part, data in (("train", TRAIN), ("test", TEST))},
+    ),
+}
 
 
 def served(files: Mapping[str, bytes]) -> object:
@@ -38,55 +37,51 @@ def served(files: Mapping[str, bytes]) -> object:
     return answer
 
 
-def pulled(
+def downloaded(
     folder: Path, files: Mapping[str, bytes], name: str = "brighter", **more: str
-) -> tuple[tuple[Pulled, ...], list[str], list[Received]]:
+) -> tuple[tuple[Downloaded, ...], list[str], list[Received]]:
     lines: list[str] = []
 
-    async def fetch() -> tuple[tuple[Pulled, ...], list[Received]]:
+    async def fetch() -> tuple[tuple[Downloaded, ...], list[Received]]:
         async with serving(served(files)) as server:  # type: ignore[arg-type]
             environment = {"POLYJUDGE_DATA": str(folder), "POLYJUDGE_DATA_FROM": server.url, **more}
-            return await pull(name, None, environment, lines.append), server.received
+            return await download(name, None, environment, lines.append, INVENTED), server.received
 
-    found, received = asyncio.run(fetch())
-    return found, lines, received
+    files, received = asyncio.run(fetch())
+    return files, lines, received
 
 
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.rglob("*") if path.is_file())
 
 
-@pytest.mark.usefixtures("invented")
 def test_files_get_their_place_and_the_licence_is_said_first(tmp_path: Path) -> None:
-    found, lines, received = pulled(tmp_path / "data", FILES)
-    assert [one.path.read_bytes() for one in found] == [TRAIN, TEST]
-    assert [(one.known, one.fetched) for one in found] == [(True, True)] * 2
+    files, lines, received = downloaded(tmp_path / "data", FILES)
+    assert [file.path.read_bytes() for file in files] == [TRAIN, TEST]
+    assert [(file.known, file.fetched) for file in files] == [(True, True)] * 2
     assert "CC BY 4.0" in lines[0]
     assert names(tmp_path / "data" / "brighter") == ["test.parquet", "train.parquet"]
-    again, _, second = pulled(tmp_path / "data", {})
-    assert [one.fetched for one in again] == [False, False]
+    again, _, second = downloaded(tmp_path / "data", {})
+    assert [file.fetched for file in again] == [False, False]
     assert (len(received), second) == (2, [])
 
 
-@pytest.mark.usefixtures("invented")
 @pytest.mark.parametrize("wrong", [b"PAR1 another file PAR1", TEST[:-5], b"", b"<html>sign in</html>"])
 def test_another_file_gets_no_place_and_what_was_right_stays(wrong: bytes, tmp_path: Path) -> None:
-    with pytest.raises(PullFailed, match=r"not the published file \(its sha256 is .*--from"):
-        pulled(tmp_path, {**FILES, "/brighter/test.parquet": wrong})
+    with pytest.raises(DownloadFailed, match=r"not the published file \(its sha256 is .*--from"):
+        downloaded(tmp_path, {**FILES, "/brighter/test.parquet": wrong})
     assert names(tmp_path) == ["train.parquet"]
-    found, _, received = pulled(tmp_path, FILES)
-    assert [one.fetched for one in found] == [False, True]
+    files, _, received = downloaded(tmp_path, FILES)
+    assert [file.fetched for file in files] == [False, True]
     assert [request.path for request in received] == ["/v1/brighter/test.parquet"]
 
 
-@pytest.mark.usefixtures("invented")
 def test_a_missing_file_names_its_address_and_status(tmp_path: Path) -> None:
-    with pytest.raises(PullFailed, match=r"http://127\.0\.0\.1:\d+/v1/brighter/train\.parquet: .* status 404"):
-        pulled(tmp_path, {})
+    with pytest.raises(DownloadFailed, match=r"http://127\.0\.0\.1:\d+/v1/brighter/train\.parquet: .* status 404"):
+        downloaded(tmp_path, {})
     assert names(tmp_path) == []
 
 
-@pytest.mark.usefixtures("invented")
 @pytest.mark.parametrize("promise", [b"Content-Length: 9999\r\n\r\n", b"Transfer-Encoding: chunked\r\n\r\n9\r\n", b""])
 def test_a_connection_that_drops_leaves_nothing(promise: bytes, tmp_path: Path) -> None:
     async def drop(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -95,29 +90,28 @@ def test_a_connection_that_drops_leaves_nothing(promise: bytes, tmp_path: Path) 
 
     async def fetch() -> None:
         async with raw_serving(drop) as address:
-            await pull("brighter", address, {"POLYJUDGE_DATA": str(tmp_path)}, lambda line: None)
+            await download("brighter", address, {"POLYJUDGE_DATA": str(tmp_path)}, lambda line: None, INVENTED)
 
-    with pytest.raises(PullFailed, match="did not arrive whole"):
+    with pytest.raises(DownloadFailed, match="did not arrive whole"):
         asyncio.run(fetch())
     assert names(tmp_path) == []
 
 
-@pytest.mark.usefixtures("invented")
 def test_a_file_of_one_s_own_is_not_overwritten(tmp_path: Path) -> None:
     (tmp_path / "brighter").mkdir()
     (tmp_path / "brighter" / "train.parquet").write_bytes(b"mine")
     with pytest.raises(ConfigError, match="move it away"):
-        pulled(tmp_path, FILES)
+        downloaded(tmp_path, FILES)
     assert (tmp_path / "brighter" / "train.parquet").read_bytes() == b"mine"
 
 
 def test_without_a_known_digest_it_must_be_a_whole_parquet_file_and_the_digest_is_told(tmp_path: Path) -> None:
-    files = {f"/wildguard/{part}.parquet": TRAIN for part in ("train", "test")}
-    found, lines, _ = pulled(tmp_path, files, "wildguard")
-    assert [one.known for one in found] == [False, False]
+    served = {f"/wildguard/{part}.parquet": TRAIN for part in ("train", "test")}
+    files, lines, _ = downloaded(tmp_path, served, "wildguard")
+    assert [file.known for file in files] == [False, False]
     assert f"sha256 {hashlib.sha256(TRAIN).hexdigest()} (polyjudge knows no digest" in lines[1]
-    with pytest.raises(PullFailed, match="not a whole Parquet file"):
-        pulled(tmp_path / "other", {**files, "/wildguard/train.parquet": TRAIN[:-1]}, "wildguard")
+    with pytest.raises(DownloadFailed, match="not a whole Parquet file"):
+        downloaded(tmp_path / "other", {**served, "/wildguard/train.parquet": TRAIN[:-1]}, "wildguard")
 
 
 def test_a_gate_is_explained_and_a_token_goes_to_the_hub_alone(tmp_path: Path) -> None:
@@ -130,9 +124,9 @@ def test_a_gate_is_explained_and_a_token_goes_to_the_hub_alone(tmp_path: Path) -
     async def fetch() -> None:
         async with serving(refuse) as server:
             environment = {"POLYJUDGE_DATA": str(tmp_path), "HF_TOKEN": "hf_secret"}
-            await pull("wildguard", server.url, environment, lambda line: None)
+            await download("wildguard", server.url, environment, lambda line: None)
 
-    with pytest.raises(PullFailed, match=r"accept the agreement at .*wildguardmix") as told:
+    with pytest.raises(DownloadFailed, match=r"accept the agreement at .*wildguardmix") as told:
         asyncio.run(fetch())
     assert "hf_secret" not in str(told.value)
     assert [name for name in seen[0].headers if name.lower() == "authorization"] == []
@@ -152,7 +146,7 @@ def test_wrong_use_is_told_before_anything_is_fetched(
     name: str, source: str | None, environment: dict[str, str], told: str
 ) -> None:
     with pytest.raises(ConfigError, match=told):
-        asyncio.run(pull(name, source, environment, lambda line: None))
+        asyncio.run(download(name, source, environment, lambda line: None))
 
 
 @pytest.mark.parametrize("name", ["summeval", "brighter"])
