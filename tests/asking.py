@@ -18,7 +18,7 @@ from polyjudge.judge.scoring import Scoring
 from polyjudge.llm.request import Request, Sampling
 from polyjudge.llm.role import Role
 from polyjudge.optimizers.asking import Stage
-from polyjudge.optimizers.textgrad import TextGrad
+from polyjudge.optimizers.textgrad import TextGradOptimizer
 from polyjudge.testing.asking import ScriptedAsker, said
 
 NAMES = ("fluency", "coherence", "relevance", "consistency")
@@ -99,10 +99,10 @@ def judge_of(
 
 def textgrad_of(
     asker: ScriptedAsker, mode: str = "SSS", names: Sequence[str] = NAMES, *, candidates: int = 1, shows: bool = True
-) -> TextGrad:
+) -> TextGradOptimizer:
     def stage(name: str) -> Stage:
         return Stage(asker, Role(name, "script/writer", Sampling(0.7, 1024), 3))
 
-    return TextGrad(
+    return TextGradOptimizer(
         decomposition(mode, names), stage("loss"), stage("gradient"), stage("optimizer"), candidates, shows
     )

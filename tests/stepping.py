@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tests.asking import NAMES, judge_of, prompt_of, rows, textgrad_of, wanted
 
 from polyjudge.domain.example import Example
-from polyjudge.domain.prompt import JudgePrompt
-from polyjudge.domain.records import Step
+from polyjudge.domain.records import Candidate, Step
 from polyjudge.engine import Setup, optimize
 from polyjudge.gates import Gate, MeanGate, PerCriterionGate
 from polyjudge.llm.request import Request
-from polyjudge.optimizers.base import Draft, Optimizer, Proposal, Turn
+from polyjudge.optimizers.base import Optimizer, Proposal, Turn, TurnPlan
 from polyjudge.testing.asking import Answer, ScriptedAsker, said
 
 TRAIN, VALIDATION = rows(9, prefix="train"), rows(8, prefix="validation")
@@ -44,21 +42,18 @@ def run(asker: ScriptedAsker, mode: str = "SSS", gate: Gate = SPEARMAN, steps: i
 
 @dataclass(frozen=True)
 class Proposer:
-    """An optimizer that proposes given drafts, turn by turn."""
+    """An optimizer that proposes given candidates, turn by turn."""
 
-    turns: tuple[tuple[Draft, ...], ...]
+    turns: tuple[tuple[Candidate, ...], ...]
     candidates: int = 1
     seen: list[Turn] = field(default_factory=list)
 
-    def role(self, name: str):
-        raise KeyError(name)
-
     async def propose(self, turn: Turn) -> Proposal:
         self.seen.append(turn)
-        return Proposal((), (), (), self.turns[turn.index - 1])
+        return Proposal(self.turns[turn.index - 1])
 
-    def calls_per_turn(self, prompt: JudgePrompt, batch: int) -> Mapping[str, int]:
-        return {}
+    def plan(self, turn: Turn) -> TurnPlan:
+        return TurnPlan()
 
 
 def reader(request: Request) -> Answer:
@@ -77,9 +72,9 @@ def reader(request: Request) -> Answer:
     return json.dumps(scores)
 
 
-def all_of(text: str) -> Draft:
-    return Draft(dict.fromkeys(NAMES, text))
+def all_of(text: str) -> Candidate:
+    return Candidate(dict.fromkeys(NAMES, text))
 
 
-def proposed(*turns: tuple[Draft, ...], gate: Gate = SPEARMAN) -> list[Step]:
+def proposed(*turns: tuple[Candidate, ...], gate: Gate = SPEARMAN) -> list[Step]:
     return collected(setup_of(ScriptedAsker(reader), Proposer(turns), gate, len(turns)))

@@ -26,12 +26,11 @@ from tests.stepping import (
 )
 
 from polyjudge import codec
-from polyjudge.domain.records import Step
+from polyjudge.domain.records import Candidate, Step
 from polyjudge.engine import optimize
 from polyjudge.errors import BudgetSpent
 from polyjudge.gates import Gate, NoGate
 from polyjudge.llm.request import ROLES, Request
-from polyjudge.optimizers.base import Draft
 from polyjudge.testing.asking import Answer, ScriptedAsker, said
 
 GATES = pytest.mark.parametrize("gate", [SPEARMAN, OWN], ids=["mean", "per-criterion"])
@@ -58,7 +57,7 @@ def test_a_better_candidate_is_accepted() -> None:
 
 
 def test_a_worse_or_equal_candidate_is_rejected_and_leaves_everything_as_it_was() -> None:
-    first, worse, equal = proposed((all_of("Rate badly."),), (Draft({"fluency": "Rate it from 1 to 5."}),))
+    first, worse, equal = proposed((all_of("Rate badly."),), (Candidate({"fluency": "Rate it from 1 to 5."}),))
     for step in (worse, equal):
         assert step.status == "rejected"
         assert step.chosen is None
@@ -66,16 +65,16 @@ def test_a_worse_or_equal_candidate_is_rejected_and_leaves_everything_as_it_was(
         assert step.measured == first.measured
         assert "not better" in step.reason
     assert worse.candidates[0].measured.mean < first.measured.mean
-    assert worse.candidates[0].texts == dict.fromkeys(NAMES, "Rate badly.")
+    assert worse.candidates[0].instructions == dict.fromkeys(NAMES, "Rate badly.")
 
 
 def test_an_equal_candidate_is_accepted_by_a_gate_that_is_not_strict() -> None:
-    _, equal = proposed((Draft({"fluency": "Rate it from 1 to 5."}),), gate=replace(SPEARMAN, strict=False))
+    _, equal = proposed((Candidate({"fluency": "Rate it from 1 to 5."}),), gate=replace(SPEARMAN, strict=False))
     assert equal.status == "accepted"
 
 
 def test_no_readable_candidate_is_a_failed_step() -> None:
-    first, step, none = proposed((Draft({}, "it was cut off"), Draft({}, "it was empty")), ())
+    first, step, none = proposed((Candidate({}, "it was cut off"), Candidate({}, "it was empty")), ())
     assert step.status == none.status == "failed"
     assert step.chosen is None
     assert step.instructions == none.instructions == first.instructions
@@ -87,7 +86,7 @@ def test_no_readable_candidate_is_a_failed_step() -> None:
 
 def test_a_candidate_that_silences_the_judge_is_rejected() -> None:
     first, wholly, partly = proposed(
-        (all_of("be silent"),), (Draft({"fluency": "Rate well.", "coherence": "Rate well, skip."}),)
+        (all_of("be silent"),), (Candidate({"fluency": "Rate well.", "coherence": "Rate well, skip."}),)
     )
     for step in (wholly, partly):
         assert step.status == "rejected"
@@ -98,8 +97,8 @@ def test_a_candidate_that_silences_the_judge_is_rejected() -> None:
 
 
 def test_the_best_of_several_candidates_is_taken() -> None:
-    half = Draft({"fluency": "Rate well."})
-    _, step = proposed((all_of("Rate badly."), half, Draft({}, "it was empty"), all_of("Rate well.")))
+    half = Candidate({"fluency": "Rate well."})
+    _, step = proposed((all_of("Rate badly."), half, Candidate({}, "it was empty"), all_of("Rate well.")))
     assert step.status == "accepted"
     assert step.chosen == 3
     assert [bool(candidate.reason) for candidate in step.candidates] == [True, True, False, True]
@@ -107,14 +106,14 @@ def test_the_best_of_several_candidates_is_taken() -> None:
 
 
 def test_a_partial_draft_keeps_the_other_instructions_and_says_so() -> None:
-    first, step = proposed((Draft({"fluency": "Rate well."}, "coherence: the reply is empty"),))
+    first, step = proposed((Candidate({"fluency": "Rate well."}, "coherence: the reply is empty"),))
     assert step.status == "accepted"
     assert step.instructions == {**first.instructions, "fluency": "Rate well."}
     assert "coherence: the reply is empty" in step.reason
 
 
 def test_without_a_gate_the_first_readable_candidate_is_accepted_unmeasured() -> None:
-    first, step = proposed((Draft({}, "it was empty"), all_of("Rate badly."), all_of("Rate well.")), gate=NoGate())
+    first, step = proposed((Candidate({}, "it was empty"), all_of("Rate badly."), all_of("Rate well.")), gate=NoGate())
     assert first.measured is None
     assert step.measured is None
     assert step.status == "accepted"
@@ -124,7 +123,7 @@ def test_without_a_gate_the_first_readable_candidate_is_accepted_unmeasured() ->
 
 def test_steps_build_on_what_was_accepted() -> None:
     steps = proposed(
-        (Draft({"fluency": "Rate well."}),), (all_of("Rate badly."),), (Draft({"coherence": "Well: well."}),)
+        (Candidate({"fluency": "Rate well."}),), (all_of("Rate badly."),), (Candidate({"coherence": "Well: well."}),)
     )
     assert [step.status for step in steps] == ["initial", "accepted", "rejected", "accepted"]
     assert steps[3].instructions == {
@@ -135,7 +134,7 @@ def test_steps_build_on_what_was_accepted() -> None:
 
 
 def test_an_optimizer_sees_the_current_prompt_and_the_turns_batch() -> None:
-    proposer = Proposer(((Draft({"fluency": "Rate well."}),), (all_of("Rate badly."),), ()))
+    proposer = Proposer(((Candidate({"fluency": "Rate well."}),), (all_of("Rate badly."),), ()))
     steps = collected(setup_of(ScriptedAsker(reader), proposer, steps=3))
     for turn, before, step in zip(proposer.seen, steps, steps[1:], strict=False):
         assert turn.index == step.index

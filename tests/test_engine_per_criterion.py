@@ -23,11 +23,10 @@ from tests.stepping import (
 )
 
 from polyjudge import codec
-from polyjudge.domain.records import Step
+from polyjudge.domain.records import Candidate, Step
 from polyjudge.engine import Setup
 from polyjudge.gates import Gate, NoGate, PerCriterionGate
 from polyjudge.llm.request import Request
-from polyjudge.optimizers.base import Draft
 from polyjudge.testing.asking import Answer, ScriptedAsker, said
 
 GATES = pytest.mark.parametrize("gate", [SPEARMAN, OWN], ids=["mean", "per-criterion"])
@@ -35,13 +34,13 @@ GATES = pytest.mark.parametrize("gate", [SPEARMAN, OWN], ids=["mean", "per-crite
 
 def test_per_criterion_keeps_what_helped_and_measures_it_again() -> None:
     asker = ScriptedAsker(reader)
-    mixed = Draft({"fluency": "Rate well.", "coherence": "Rate badly.", "relevance": "Rate well."})
+    mixed = Candidate({"fluency": "Rate well.", "coherence": "Rate badly.", "relevance": "Rate well."})
     first, step = collected(setup_of(asker, Proposer(((mixed,),)), OWN, 1))
     assert step.status == "accepted"
     assert step.chosen is None
     assert step.kept == ("fluency", "relevance")
     assert step.instructions == {**first.instructions, "fluency": "Rate well.", "relevance": "Rate well."}
-    assert step.merged.texts == {"fluency": "Rate well.", "relevance": "Rate well."}
+    assert step.merged.instructions == {"fluency": "Rate well.", "relevance": "Rate well."}
     assert step.merged.passed == step.kept
     assert step.measured == step.merged.measured
     assert step.measured.values["coherence"] == first.measured.values["coherence"]
@@ -61,9 +60,9 @@ def test_per_criterion_takes_a_candidate_that_passes_whole_without_asking_again(
 
 
 def test_per_criterion_merges_the_best_texts_of_several_candidates() -> None:
-    some = Draft({"fluency": "Rate well.", "coherence": "Rate badly."})
-    others = Draft({"fluency": "Rate badly.", "relevance": "Rate well, too."})
-    first, step = proposed((some, Draft({}, "it was empty"), others), gate=OWN)
+    some = Candidate({"fluency": "Rate well.", "coherence": "Rate badly."})
+    others = Candidate({"fluency": "Rate badly.", "relevance": "Rate well, too."})
+    first, step = proposed((some, Candidate({}, "it was empty"), others), gate=OWN)
     assert step.kept == ("fluency", "relevance")
     assert step.instructions == {**first.instructions, "fluency": "Rate well.", "relevance": "Rate well, too."}
     assert [candidate.passed for candidate in step.candidates] == [("fluency",), (), ("relevance",)]
@@ -83,7 +82,7 @@ def jealous(request: Request) -> Answer:
 
 
 def test_what_helped_apart_and_harms_together_is_refused_and_remembered_so() -> None:
-    one, other = Draft({"fluency": "Rate fluency well."}), Draft({"coherence": "Rate coherence well."})
+    one, other = Candidate({"fluency": "Rate fluency well."}), Candidate({"coherence": "Rate coherence well."})
     proposer = Proposer(((one, other), ()))
     first, step, _ = collected(setup_of(ScriptedAsker(jealous), proposer, OWN, 2))
     assert [candidate.passed for candidate in step.candidates] == [("fluency",), ("coherence",)]
@@ -101,7 +100,7 @@ def test_what_helped_apart_and_harms_together_is_refused_and_remembered_so() -> 
 
 def test_under_the_layout_solo_a_merged_prompt_asks_nothing_new() -> None:
     asker = ScriptedAsker(reader)
-    mixed = Draft({"fluency": "Rate well.", "coherence": "Rate badly.", "relevance": "Rate well."})
+    mixed = Candidate({"fluency": "Rate well.", "coherence": "Rate badly.", "relevance": "Rate well."})
     setup = setup_of(asker, Proposer(((mixed,),)), OWN, 1)
     _, step = collected(replace(setup, judge=judge_of(asker, layout_name="solo")))
     assert step.kept == ("fluency", "relevance")
@@ -135,8 +134,7 @@ def test_no_gate_and_no_memory_changes_what_a_mode_asks_for(mode: str) -> None:
     for gate in (OWN, SPEARMAN, NoGate()):
         for remembered in (True, False):
             asker = ScriptedAsker(speaker())
-            setup = setup_of(asker, textgrad_of(asker, mode), gate, 4)
-            collected(replace(setup, remember_rejected=remembered))
+            collected(setup_of(asker, replace(textgrad_of(asker, mode), show_rejected=remembered), gate, 4))
             asked = {role: len(asker.of_role(role)) for role in CALLS[mode]}
             assert asked == {role: count * 4 for role, count in CALLS[mode].items()}
 
@@ -168,7 +166,7 @@ def test_a_rejected_instruction_is_told_once_to_the_next_optimizer_and_to_nobody
         following = "\n".join(told[step.index * calls : (step.index + 1) * calls])
         earlier = "\n".join(told[: step.index * calls])
         for candidate in (*step.candidates, *([step.merged] if step.merged else [])):
-            for name, text in candidate.texts.items():
+            for name, text in candidate.instructions.items():
                 assert text not in earlier
                 if name not in candidate.passed:
                     assert following.count(text) == 1
@@ -182,13 +180,13 @@ def test_a_rejected_instruction_is_told_once_to_the_next_optimizer_and_to_nobody
 
 def test_memory_can_be_left_out() -> None:
     asker = ScriptedAsker(speaker())
-    steps = collected(replace(setup_of(asker, textgrad_of(asker), OWN, 5), remember_rejected=False))
+    steps = collected(setup_of(asker, replace(textgrad_of(asker), show_rejected=False), OWN, 5))
     assert any(step.status == "rejected" for step in steps)
     assert not any("Earlier rewritings" in said(request) for request in asker.asked)
 
 
 def test_an_optimizer_is_given_at_most_five_rejected_instructions_a_criterion_the_newest_last() -> None:
-    turns = tuple((Draft({"fluency": f"Rate badly, way {turn}."}),) for turn in range(8))
+    turns = tuple((Candidate({"fluency": f"Rate badly, way {turn}."}),) for turn in range(8))
     proposer = Proposer((*turns, ()))
     collected(setup_of(ScriptedAsker(reader), proposer, steps=9))
     assert [edit.text for edit in proposer.seen[-1].rejected] == [f"Rate badly, way {turn}." for turn in range(3, 8)]

@@ -72,7 +72,7 @@ def test_only_instruction_lines_change_from_step_to_step(mode: str) -> None:
 def test_every_prompt_that_the_judge_was_really_asked_has_the_frame(mode: str) -> None:
     asker = ScriptedAsker(tricky)
     steps = run(asker, mode, gate=SPEARMAN)
-    proposals = [candidate.texts for step in steps for candidate in step.candidates if candidate.texts]
+    proposals = [candidate.instructions for step in steps for candidate in step.candidates if candidate.instructions]
     assert proposals
     known = [prompt_of().revise({**step.instructions, **texts}) for step in steps for texts in ({}, *proposals)]
     allowed = {rating_prompt(prompt, example) for prompt in known for example in (*TRAIN, *VALIDATION)}

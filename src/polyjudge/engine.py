@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from polyjudge.concurrency import together
 from polyjudge.domain.example import Example
 from polyjudge.domain.prompt import JudgePrompt
-from polyjudge.domain.records import Candidate, Measured, Rejected, Step
+from polyjudge.domain.records import Candidate, Measured, Rejected, ScoredPrompt, Step
 from polyjudge.gates.base import Decision, Evidence, Gate, Scored, Selection
 from polyjudge.judge.predict import Judge
-from polyjudge.optimizers.base import Draft, Optimizer, Proposal, Turn
+from polyjudge.optimizers.base import Optimizer, Proposal, Turn
 from polyjudge.optimizers.memory import remember
 
 
@@ -35,7 +35,6 @@ class Setup:
         sampler: draws the batches.
         batch: how many examples a batch has.
         steps: how many turns.
-        remember_rejected: whether the optimizer is told which instructions were tried and not kept.
     """
 
     prompt: JudgePrompt
@@ -46,14 +45,13 @@ class Setup:
     sampler: Sampler
     batch: int
     steps: int
-    remember_rejected: bool = True
 
 
 @dataclass(frozen=True, slots=True)
 class _Ruling:
     """What a turn's candidates came to.
 
-    ``chosen`` is the place among the readable candidates of the prompt that was decided on, None when it was made of
+    ``chosen`` is the index among the readable candidates of the prompt that was decided on, None when it was made of
     parts or there was none; ``merged`` is that prompt.
     """
 
@@ -71,23 +69,40 @@ async def optimize(setup: Setup) -> AsyncGenerator[Step, None]:
     """
     current = initial = await _scored(setup, setup.prompt)
     names, instructions = setup.prompt.names, setup.prompt.instructions
-    told = _initially(current.measured)
-    step = Step(0, names, "initial", told, (), (), (), (), (), None, instructions, current.measured)
+    reason = _initially(current.measured)
+    step = Step(0, names, "initial", reason, (), (), (), (), (), None, instructions, current.measured)
     yield step
     rejected: tuple[Rejected, ...] = ()
+    measured = _recorded((), 0, [initial], setup.gate)
     for index in range(1, setup.steps + 1):
         batch = setup.sampler(index)
-        proposal = await setup.optimizer.propose(Turn(index, current.prompt, batch, setup.judge, rejected))
-        readable = [draft for draft in proposal.drafts if draft.texts]
-        scored = await together(_scored(setup, current.prompt.revise(draft.texts)) for draft in readable)
+        turn = Turn(index, current.prompt, batch, setup.judge, rejected, measured)
+        proposal = await setup.optimizer.propose(turn)
+        readable = [candidate for candidate in proposal.candidates if candidate.instructions]
+        scored = await together(_scored(setup, current.prompt.revise(one.instructions)) for one in readable)
         evidence = Evidence(index, setup.validation, current, tuple(scored), initial)
         ruling = await _rule(setup, evidence) if readable else None
         before, step = step, _step(evidence, batch, proposal, ruling)
         if ruling is not None and ruling.merged is not None and ruling.decision.accepted:
             current = ruling.merged
-        if setup.remember_rejected:
-            rejected = remember(rejected, before, step)
+        merged = [ruling.merged] if ruling is not None and ruling.merged is not None else []
+        measured = _recorded(measured, index, [*scored, *merged], setup.gate)
+        rejected = remember(rejected, before, step)
         yield step
+
+
+def _recorded(
+    known: tuple[ScoredPrompt, ...], turn: int, scored: Sequence[Scored], gate: Gate
+) -> tuple[ScoredPrompt, ...]:
+    """The prompts that were measured so far, each once."""
+    for one in scored:
+        instructions, measured = one.prompt.instructions, one.measured
+        if measured is not None and all(instructions != other.instructions for other in known):
+            new = ScoredPrompt(
+                turn, instructions, measured.metric, measured.values, measured.mean, gate.higher_is_better
+            )
+            known = (*known, new)
+    return known
 
 
 def _initially(measured: Measured | None) -> str:
@@ -113,7 +128,7 @@ async def _rule(setup: Setup, evidence: Evidence) -> _Ruling:
 
 
 def _step(evidence: Evidence, batch: Sequence[Example], proposal: Proposal, ruling: _Ruling | None) -> Step:
-    candidates, chosen = _candidates(evidence, proposal.drafts, ruling)
+    candidates, chosen = _candidates(evidence, proposal.candidates, ruling)
     accepted = ruling is not None and ruling.decision.accepted
     now = ruling.merged if ruling and ruling.merged and accepted else evidence.current
     return Step(
@@ -135,23 +150,25 @@ def _step(evidence: Evidence, batch: Sequence[Example], proposal: Proposal, ruli
 
 
 def _candidates(
-    evidence: Evidence, drafts: Sequence[Draft], ruling: _Ruling | None
+    evidence: Evidence, proposed: Sequence[Candidate], ruling: _Ruling | None
 ) -> tuple[tuple[Candidate, ...], int | None]:
-    """All drafts with the gate's words, and the place of the one that was decided on as a whole."""
+    """All candidates with the gate's words, and the index of the one that was decided on as a whole."""
     if ruling is None:
-        return tuple(Candidate({}, draft.failure) for draft in drafts), None
-    found: list[Candidate] = []
+        return tuple(proposed), None
+    candidates: list[Candidate] = []
     chosen: int | None = None
     heard = enumerate(zip(evidence.candidates, ruling.selection.verdicts, strict=True))
-    for place, draft in enumerate(drafts):
-        if not draft.texts:
-            found.append(Candidate({}, draft.failure))
+    for index, candidate in enumerate(proposed):
+        if not candidate.instructions:
+            candidates.append(candidate)
             continue
         at, (scored, verdict) = next(heard)
-        chosen = place if at == ruling.chosen else chosen
-        words = verdict.reason or ruling.decision.reason
-        found.append(Candidate(draft.texts, draft.failure, scored.measured, words, verdict.passed, verdict.effects))
-    return tuple(found), chosen
+        chosen = index if at == ruling.chosen else chosen
+        reason = verdict.reason or ruling.decision.reason
+        candidates.append(
+            replace(candidate, measured=scored.measured, reason=reason, passed=verdict.passed, effects=verdict.effects)
+        )
+    return tuple(candidates), chosen
 
 
 def _merged(evidence: Evidence, ruling: _Ruling) -> Candidate | None:

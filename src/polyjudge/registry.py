@@ -36,7 +36,9 @@ TABLES: Mapping[str, Mapping[str, str]] = MappingProxyType(
                 "cloze": "polyjudge.judge.cloze:ClozeScoring",
             }
         ),
-        "optimizers": MappingProxyType({"textgrad": "polyjudge.optimizers.textgrad:TextGrad"}),
+        "optimizers": MappingProxyType(
+            {"textgrad": "polyjudge.optimizers.textgrad:TextGrad", "opro": "polyjudge.optimizers.opro:OPRO"}
+        ),
         "backends": MappingProxyType(
             {
                 "local": "polyjudge.llm.backends.local:open_local",
@@ -69,6 +71,13 @@ def lookup(kind: str, name: str) -> Any:
         if entry.name == name:
             return entry.load()
     raise ConfigError(f"unknown name {name!r} among {kind}; choose one of: {', '.join(names(kind))}")
+
+
+def name_of(kind: str, made: object) -> str:
+    """The name under which an object's type is registered, else where the type is defined, as ``module:Type``."""
+    path = f"{type(made).__module__}:{type(made).__qualname__}"
+    rows = {**{entry.name: entry.value for entry in _entry_points(kind)}, **TABLES[kind]}
+    return next((name for name, registered in rows.items() if registered == path), path)
 
 
 def _entry_points(kind: str) -> tuple[Any, ...]:

@@ -79,7 +79,7 @@ def fitted(table: tuple[Path, Path], mode: str, recorder: Recorder, **options: A
 
 def whole(step: Step) -> list[Mapping[str, str]]:
     """What the step's candidates proposed."""
-    return [candidate.texts for candidate in step.candidates]
+    return [candidate.instructions for candidate in step.candidates]
 
 
 def ended(account: RoleAccount) -> int:
@@ -136,7 +136,7 @@ def test_the_plan_is_what_is_asked(mode: str, table: tuple[Path, Path]) -> None:
         role: made[role] for role in merged if not merged[role]
     }
     rows = plan.parts["validation"][0]
-    needed = sum(step.merged is not None and step.merged.texts not in whole(step) for step in run.steps)
+    needed = sum(step.merged is not None and step.merged.instructions not in whole(step) for step in run.steps)
     assert merged["judge"] == (0 if mode == "ST" else STEPS * rows)
     assert made["judge"] == planned["judge"] - merged["judge"] + needed * rows
 

@@ -1,23 +1,23 @@
-"""TextGrad keeps the contract of an optimizer in every mode."""
+"""TextGrad and OPRO keep the contract of an optimizer in every mode."""
 
 from __future__ import annotations
 
-from tests.asking import speaker, textgrad_of
+from tests.asking import speaker
 
-from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.llm.request import Request
-from polyjudge.testing.asking import ScriptedAsker
-from polyjudge.testing.optimizer import OptimizerContract
+from polyjudge.optimizers.opro import OPRO
+from polyjudge.optimizers.textgrad import TextGrad
+from polyjudge.testing.optimizer import NAMES, OptimizerContract
 
 
 class TestSeparate(OptimizerContract):
     mode = "SSS"
 
-    def make(self, asker: ScriptedAsker, prompt: JudgePrompt, candidates: int):
-        return textgrad_of(asker, self.mode, prompt.names, candidates=candidates)
+    def make(self, candidates: int) -> TextGrad:
+        return TextGrad(mode=self.mode, candidates=candidates)
 
     def answer(self, request: Request) -> str:
-        return speaker()(request)
+        return speaker(NAMES)(request)
 
 
 class TestSeparateToCombinedOptimizer(TestSeparate):
@@ -29,4 +29,15 @@ class TestSeparateLoss(TestSeparate):
 
 
 class TestCombined(TestSeparate):
+    mode = "CCC"
+
+
+class TestOPROSeparate(TestSeparate):
+    """With the instructions of each criterion written apart."""
+
+    def make(self, candidates: int) -> OPRO:
+        return OPRO(mode=self.mode, candidates=candidates)
+
+
+class TestOPROCombined(TestOPROSeparate):
     mode = "CCC"

@@ -36,19 +36,19 @@ def unreadable(role: str, condition: Callable[[Request], bool] = lambda request:
 @pytest.mark.parametrize("mode", ["SSS", "SSC", "SCC", "CCC"])
 def test_an_unreadable_revision_is_a_failed_draft_and_never_the_old_text(mode: str) -> None:
     asker = ScriptedAsker(unreadable("optimizer"))
-    (draft,) = propose(asker, mode).drafts
-    assert draft.texts == {}
-    assert all(name in draft.failure for name in NAMES)
+    (candidate,) = propose(asker, mode).candidates
+    assert candidate.instructions == {}
+    assert all(name in candidate.failure for name in NAMES)
     assert len(asker.of_role("optimizer")) == 3 * CALLS[mode]["optimizer"]
     assert sorted({request.attempt for request in asker.of_role("optimizer")}) == [0, 1, 2]
 
 
 def test_one_unreadable_revision_is_named_and_the_others_stand() -> None:
     asker = ScriptedAsker(unreadable("optimizer", lambda request: "Criterion: relevance" in said(request)))
-    (draft,) = propose(asker).drafts
-    assert set(draft.texts) == {"fluency", "coherence", "consistency"}
-    assert "relevance" in draft.failure
-    assert "fluency" not in draft.failure
+    (candidate,) = propose(asker).candidates
+    assert set(candidate.instructions) == {"fluency", "coherence", "consistency"}
+    assert "relevance" in candidate.failure
+    assert "fluency" not in candidate.failure
 
 
 @pytest.mark.parametrize(
@@ -56,9 +56,9 @@ def test_one_unreadable_revision_is_named_and_the_others_stand() -> None:
 )
 def test_a_combined_revision_that_lacks_a_criterion_is_unreadable(reply: str) -> None:
     asker = ScriptedAsker(lambda request: reply if request.role == "optimizer" else speaker()(request))
-    (draft,) = propose(asker, "CCC").drafts
-    assert draft.texts == {}
-    assert draft.failure
+    (candidate,) = propose(asker, "CCC").candidates
+    assert candidate.instructions == {}
+    assert candidate.failure
 
 
 def test_what_failed_and_what_was_asked_do_not_hang_on_which_reply_came_first() -> None:
@@ -87,7 +87,7 @@ def test_a_cut_instruction_is_unreadable_but_cut_criticism_is_criticism() -> Non
 
     found = propose(ScriptedAsker(answer))
     assert len(found.gradients) == 12
-    assert found.drafts[0].texts == {}
+    assert found.candidates[0].instructions == {}
 
 
 def test_an_unreadable_critique_or_gradient_leaves_its_criterion_without_one() -> None:
@@ -95,8 +95,8 @@ def test_an_unreadable_critique_or_gradient_leaves_its_criterion_without_one() -
         asker = ScriptedAsker(unreadable(role, lambda request: "Criterion: relevance" in said(request)))
         found = propose(asker)
         assert {gradient.group for gradient in found.gradients} == {(n,) for n in NAMES if n != "relevance"}
-        assert set(found.drafts[0].texts) == {"fluency", "coherence", "consistency"}
-        assert "relevance" in found.drafts[0].failure
+        assert set(found.candidates[0].instructions) == {"fluency", "coherence", "consistency"}
+        assert "relevance" in found.candidates[0].failure
         assert len([r for r in asker.of_role(role) if "Criterion: relevance" in said(r)]) == 9
 
 
@@ -109,7 +109,7 @@ def test_what_hindered_every_gradient_is_told(mode: str, role: str) -> None:
         return Reply("", "length") if request.role == role else speaker()(request)
 
     found = propose(ScriptedAsker(answer), mode)
-    assert f"no gradient was written ({role}: the reply was cut off at its token limit)" in found.drafts[0].failure
+    assert f"no gradient was written ({role}: the reply was cut off at its token limit)" in found.candidates[0].failure
 
 
 @pytest.mark.parametrize("mode", ["SSS", "SSC", "SCC", "CCC"])
@@ -118,8 +118,8 @@ def test_without_any_gradient_nothing_is_revised(mode: str, role: str) -> None:
     asker = ScriptedAsker(unreadable(role))
     found = propose(asker, mode)
     assert found.gradients == ()
-    assert found.drafts[0].texts == {}
-    assert "no gradient" in found.drafts[0].failure
+    assert found.candidates[0].instructions == {}
+    assert "no gradient" in found.candidates[0].failure
     assert asker.of_role("optimizer") == []
 
 
@@ -131,7 +131,7 @@ def test_a_refused_request_counts_as_unreadable() -> None:
 
     found = propose(ScriptedAsker(answer))
     assert len(found.critiques) == 12
-    assert found.drafts[0].texts == {}
+    assert found.candidates[0].instructions == {}
 
 
 def without(example: Example, *names: str) -> Example:
@@ -146,7 +146,7 @@ def test_a_criterion_that_nobody_rated_is_left_out_of_the_loss() -> None:
         assert len(asker.of_role("loss")) == losses
         first = [said(r) for r in asker.of_role("loss") if batch[0].inputs["text"] in said(r)]
         assert all("relevance" not in text for text in first)
-        assert set(found.drafts[0].texts) == set(NAMES)
+        assert set(found.candidates[0].instructions) == set(NAMES)
 
 
 def test_an_unscored_criterion_is_reported_as_such() -> None:
@@ -165,7 +165,7 @@ def test_an_example_without_any_rating_gives_no_gradient() -> None:
     found = propose(asker, "SCC", batch=(without(row(0), *NAMES), row(1)))
     assert {gradient.example for gradient in found.gradients} == {"row-1"}
     assert len(asker.of_role("loss")) == 4
-    assert not found.drafts[0].failure
+    assert not found.candidates[0].failure
 
 
 @pytest.mark.parametrize("stop", [BudgetSpent("no calls are left"), ProviderGone("gone")])

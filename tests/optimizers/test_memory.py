@@ -47,13 +47,13 @@ turns = st.lists(
 def test_it_holds_the_newest_texts_of_each_criterion_once_and_not_the_one_that_stands(turns) -> None:
     memory: tuple[Rejected, ...] = ()
     before, tried = FIRST, []
-    for index, (drafts, taken) in enumerate(turns, 1):
-        candidates = [Candidate(t, "", measured(0.1, 0.2), "", tuple(sorted(passed))) for t, passed in drafts]
+    for index, (candidates, taken) in enumerate(turns, 1):
+        candidates = [Candidate(t, "", measured(0.1, 0.2), "", tuple(sorted(passed))) for t, passed in candidates]
         now = step(index, {**before.instructions, **taken}, *candidates)
         for candidate in candidates:
             tried += [
                 (name, text)
-                for name, text in candidate.texts.items()
+                for name, text in candidate.instructions.items()
                 if name not in candidate.passed and text != before.instructions[name]
             ]
         # What stands now was kept, whatever was said of it before.

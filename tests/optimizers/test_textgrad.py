@@ -76,7 +76,8 @@ def test_the_calls_of_a_step_are_those_of_the_mode(mode: str, candidates: int) -
     expected = {**CALLS[mode], "optimizer": CALLS[mode]["optimizer"] * candidates}
     assert asked.pop("judge") == 3
     assert asked == expected
-    assert textgrad_of(asker, mode, candidates=candidates).calls_per_turn(prompt_of(), 3) == expected
+    plan = textgrad_of(asker, mode, candidates=candidates).plan(Turn(1, prompt_of(), BATCH, judge_of(asker)))
+    assert {one.role: one.calls for one in plan.calls} == expected
 
 
 def test_each_role_is_asked_by_its_own_name_and_model() -> None:
@@ -84,8 +85,9 @@ def test_each_role_is_asked_by_its_own_name_and_model() -> None:
     propose(asker)
     optimizer = textgrad_of(asker)
     for name in ("loss", "gradient", "optimizer"):
-        assert optimizer.role(name).name == name
-        assert {request.model for request in asker.of_role(name)} == {optimizer.role(name).model}
+        role = getattr(optimizer, name).role
+        assert role.name == name
+        assert {request.model for request in asker.of_role(name)} == {role.model}
     assert {request.model for request in asker.of_role("judge")} == {"script/judge"}
 
 
@@ -132,8 +134,8 @@ def test_any_coarser_partition_works(groups: tuple[Group, ...]) -> None:
     asked = Counter(request.role for request in asker.asked if request.role != "judge")
     assert asked == {"loss": 12, "gradient": 6, "optimizer": 2}
     assert [gradient.group for gradient in found.gradients] == list(groups) * 3
-    assert set(found.drafts[0].texts) == set(NAMES)
-    assert not found.drafts[0].failure
+    assert set(found.candidates[0].instructions) == set(NAMES)
+    assert not found.candidates[0].failure
 
 
 def test_results_come_in_the_order_of_the_batch_and_the_groups() -> None:
@@ -156,16 +158,16 @@ def test_the_candidates_are_different_draws_of_one_question() -> None:
     requests = asker.of_role("optimizer")
     assert [request.sample for request in requests] == [0, 1, 2]
     assert len({said(request) for request in requests}) == 1
-    assert len(found.drafts) == 3
-    assert len({draft.texts["fluency"] for draft in found.drafts}) == 3
+    assert len(found.candidates) == 3
+    assert len({candidate.instructions["fluency"] for candidate in found.candidates}) == 3
 
 
 def test_a_batch_drawn_again_in_a_later_turn_is_asked_anew() -> None:
     asker = ScriptedAsker(speaker())
     judge = judge_of(asker)
     optimizer = textgrad_of(asker)
-    drafts = [asyncio.run(optimizer.propose(Turn(at, prompt_of(), BATCH, judge))).drafts for at in (1, 2)]
-    assert drafts[0] != drafts[1]
+    candidates = [asyncio.run(optimizer.propose(Turn(at, prompt_of(), BATCH, judge))).candidates for at in (1, 2)]
+    assert candidates[0] != candidates[1]
 
 
 def test_an_examples_chain_does_not_wait_for_the_other_examples() -> None:

@@ -12,9 +12,8 @@ from tests.rated import FIVE, JUDGE, Recorder, knowing, rated
 from tests.stepping import OWN, SPEARMAN, all_of, proposed, run
 
 import polyjudge
-from polyjudge.domain.records import Measured
+from polyjudge.domain.records import Candidate, Measured
 from polyjudge.gates import NoGate
-from polyjudge.optimizers.base import Draft
 from polyjudge.results.archive import archive
 from polyjudge.testing.asking import ScriptedAsker
 
@@ -33,14 +32,14 @@ def test_every_measured_prompt_is_kept_once_and_the_front_is_what_nothing_beats(
 
 
 def test_a_prompt_that_gives_one_criterion_for_another_stands_beside_the_rest():
-    half = Draft({**dict.fromkeys(NAMES, "Rate badly."), "fluency": "Rate well."})
+    half = Candidate({**dict.fromkeys(NAMES, "Rate badly."), "fluency": "Rate well."})
     found = archive(proposed((half,)), CRITERIA, SPEARMAN)
     assert found.front == (0, 1)
     assert found.picks["weighted"] == found.picks["feasible"] == found.picks["worst criterion"] == 0
 
 
 def test_a_merged_prompt_is_an_entry_of_its_own_with_all_its_instructions():
-    mixed = Draft({**dict.fromkeys(NAMES, "Rate badly."), "fluency": "Rate well."})
+    mixed = Candidate({**dict.fromkeys(NAMES, "Rate badly."), "fluency": "Rate well."})
     found = archive(proposed((mixed,), gate=OWN), CRITERIA, OWN)
     merged = next(one for one in found.prompts if one.origin == "merged")
     assert set(merged.instructions) == set(NAMES)

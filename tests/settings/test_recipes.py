@@ -33,7 +33,7 @@ def test_the_paper_s_protocol() -> None:
     assert (config.protocol, config.strict_gate, config.evaluate_every) == ("paper", False, 1)
     heat = {stage: config.sampling_of(stage).temperature for stage in STAGES}
     assert heat == {"judge": 0.1, "loss": 0.7, "gradient": 0.7, "optimizer": 0.7}
-    assert (config.definitions, config.structured, config.loss_shows_item) == (False, False, False)
+    assert (config.definitions, config.structured, config.loss_sees_input) == (False, False, False)
 
 
 def test_the_manual_s_table_is_the_recipes_own() -> None:

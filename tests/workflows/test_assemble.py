@@ -101,7 +101,7 @@ def test_each_role_has_its_own_model_and_parameters() -> None:
         optimizer_model="test/writer", loss_model="test/critic", seed=7, parameters={"loss": {"temperature": 0.2}}
     )
     optimizer = found.setups[0].optimizer
-    roles = {name: optimizer.role(name) for name in ("loss", "gradient", "optimizer")}
+    roles = {name: getattr(optimizer, name).role for name in ("loss", "gradient", "optimizer")}
     assert {name: role.model for name, role in roles.items()} == {
         "loss": "test/critic",
         "gradient": "test/writer",

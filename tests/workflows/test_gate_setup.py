@@ -41,13 +41,13 @@ def test_each_criterion_is_gated_by_its_own_metric_unless_the_user_names_a_gate(
     assert gate == PerCriterionGate(dict.fromkeys(names, "spearman"), 4)
     assert gate_of(recipe=recipe, gate="mae") == MeanGate("mae", higher_is_better=False)
     assert gate_of(recipe=recipe, gate="none") == NoGate()
-    assert setups(recipe=recipe)[0].remember_rejected
+    assert getattr(setups(recipe=recipe)[0].optimizer, "show_rejected", False)
 
 
 def test_the_papers_protocol_keeps_its_gate_and_its_prompts() -> None:
     config = resolve({"recipe": "paper"}, environment={}).config
-    assert (config.gate, config.strict_gate, config.remember_rejected) == ("mae", False, False)
-    assert resolve({"recipe": "paper", "remember_rejected": True}, environment={}).config.remember_rejected
+    assert (config.gate, config.strict_gate, config.show_rejected) == ("mae", False, False)
+    assert resolve({"recipe": "paper", "show_rejected": True}, environment={}).config.show_rejected
 
 
 def test_labels_are_gated_by_kappa_and_numbers_by_spearman() -> None:

@@ -120,9 +120,9 @@ async def adherence_of(diagnostician: Diagnostician, before: Mapping[str, str], 
         return Rating("adherence", name, gradients[0].group, score, place)
 
     rated = await together(
-        one(place, name, candidate.texts[name])
+        one(place, name, candidate.instructions[name])
         for place, candidate in enumerate(step.candidates)
         for name in step.criteria
-        if name in candidate.texts
+        if name in candidate.instructions
     )
     return [rating for rating in rated if rating is not None]

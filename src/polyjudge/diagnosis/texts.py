@@ -16,8 +16,8 @@ from polyjudge.diagnosis.prompts import joined, naming
 from polyjudge.diagnosis.records import MEAN, Estimate, Figure, InstructionFacts, Similarity, Texts
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.records import Gradient, Step
+from polyjudge.formatting.text import CHARACTERS_A_TOKEN
 
-CHARACTERS_A_TOKEN = 4
 GRAMS = (3, 4, 5)
 
 _END = re.compile(r"(?<=[.!?])[\"'”’)\]]*\s+(?=[\"'“‘(\[]*[A-Z0-9\[])|\n+")

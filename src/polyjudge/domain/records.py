@@ -66,15 +66,6 @@ class Gradient:
 
 
 @dataclass(frozen=True, slots=True)
-class Revision:
-    """The optimizer LLM's new instructions for its group, or the reason why there are none."""
-
-    group: Group
-    texts: Mapping[str, str]
-    failure: str = ""
-
-
-@dataclass(frozen=True, slots=True)
 class Measured:
     """Agreement of one prompt on some rows.
 
@@ -119,15 +110,16 @@ class Candidate:
     """One proposed set of instructions, and what became of it.
 
     Attributes:
-        texts: criterion -> new instruction; empty when the proposal failed. A criterion without one keeps its own.
-        failure: why some or all criteria got no text; "" when all did.
+        instructions: criterion -> new instruction; empty when the proposal failed. A criterion without one keeps its
+            own.
+        failure: why some or all criteria got no instruction; "" when all did.
         measured: on the validation rows; None when nothing was measured.
         reason: the gate's words; "" when the gate was not asked.
         passed: the criteria whose new instruction the gate let through, though another's may have been taken.
         effects: on each criterion; empty under a gate that looks at the mean alone.
     """
 
-    texts: Mapping[str, str]
+    instructions: Mapping[str, str]
     failure: str = ""
     measured: Measured | None = None
     reason: str = ""
@@ -159,6 +151,27 @@ class Rejected:
 
 
 @dataclass(frozen=True, slots=True)
+class ScoredPrompt:
+    """A prompt's instructions and their agreement on the validation rows, as an aggregate; no row is shown.
+
+    Attributes:
+        turn: when it was proposed; 0 for the initial one.
+        instructions: criterion -> instruction, of all criteria.
+        metric: its name.
+        values: criterion -> agreement; nan = undefined.
+        mean: over the criteria; nan when any of them is undefined.
+        higher_is_better: the metric's direction.
+    """
+
+    turn: int
+    instructions: Mapping[str, str]
+    metric: str
+    values: Mapping[str, float]
+    mean: float
+    higher_is_better: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class Step:
     """One turn of the loop, as it stays.
 
@@ -177,7 +190,8 @@ class Step:
         measured: the current prompt's agreement on the validation rows after the turn; None without a gate.
         kept: the criteria whose instruction the turn changed.
         merged: the prompt that the passed instructions make together, unless it is a candidate that was accepted
-            whole; ``texts`` are its new ones, and none is ``passed`` when it was refused. None when nothing passed.
+            whole; its ``instructions`` are the new ones, and none is ``passed`` when it was refused. None when nothing
+            passed.
         notice: what whoever reads this record must know, such as "SIMULATED".
     """
 

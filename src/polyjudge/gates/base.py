@@ -118,6 +118,11 @@ class Gate(Protocol):
         ...
 
     @property
+    def higher_is_better(self) -> bool:
+        """The direction of what it measures."""
+        ...
+
+    @property
     def merges(self) -> bool:
         """Whether it may take a part of a candidate, which then has to be judged once more."""
         ...

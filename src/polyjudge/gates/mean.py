@@ -20,6 +20,7 @@ class NoGate:
     """Accept the first readable candidate, unmeasured."""
 
     measures: ClassVar[bool] = False
+    higher_is_better: ClassVar[bool] = True
     merges: ClassVar[bool] = False
 
     def measure(self, prompt: JudgePrompt, predictions: Sequence[Prediction], examples: Sequence[Example]) -> Measured:

@@ -46,6 +46,7 @@ class PerCriterionGate:
     seed: int
     level: float = LEVEL
     measures: ClassVar[bool] = True
+    higher_is_better: ClassVar[bool] = True
     merges: ClassVar[bool] = True
 
     def __post_init__(self) -> None:

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
+from polyjudge.domain.decomposition import Group
 from polyjudge.errors import ReplyError
 from polyjudge.llm.request import Asker, Message
 from polyjudge.llm.role import Role
+from polyjudge.templates.replies import read_instruction, read_instructions
 
 T = TypeVar("T")
 
@@ -45,3 +47,14 @@ class Stage:
             except ReplyError as error:
                 failure = error
         raise failure
+
+
+def reader(group: Group) -> Callable[[str, bool], dict[str, str]]:
+    """Reads new instructions for a group: plain text for one criterion, a JSON object for several."""
+
+    def read(reply: str, cut: bool) -> dict[str, str]:
+        if len(group) == 1:
+            return {group[0]: read_instruction(reply, cut=cut)}
+        return read_instructions(reply, group, cut=cut)
+
+    return read

@@ -1,28 +1,40 @@
-"""The seam of the optimizers: a turn goes in, a proposal comes out. An optimizer neither measures nor decides."""
+"""The seam of the optimizers: a turn goes in, a proposal comes out. An optimizer neither measures nor decides.
+
+An optimizer has two halves. Its settings are a small frozen object, such as ``TextGrad(mode="SSC")``, which names what
+it reads and whom it asks. A run builds the optimizer from them, once it knows the criteria and the models.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from polyjudge.domain.example import Example
 from polyjudge.domain.prompt import JudgePrompt
-from polyjudge.domain.records import Critique, Gradient, Prediction, Rejected
+from polyjudge.domain.records import Candidate, Critique, Gradient, Prediction, Rejected, ScoredPrompt
+from polyjudge.errors import ConfigError
 from polyjudge.judge.predict import Judge
+from polyjudge.llm.request import Asker
 from polyjudge.llm.role import Role
+from polyjudge.optimizers.asking import Stage
+
+WRITERS = ("loss", "gradient", "optimizer")
+"""The roles that an optimizer may ask."""
 
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What an optimizer may see: never a validation or test row, though ``rejected`` holds figures of the former.
+    """What an optimizer may see. It never sees a validation or test row, only aggregates over the validation rows.
 
     Attributes:
         index: 1, 2, ...
         prompt: the current one.
         batch: rated training examples.
-        judge: to predict with.
+        judge: predicts.
         rejected: instructions that were tried and not kept, the newest last.
+        scored: the initial prompt and every other one that was measured, each once, in the order of their measuring;
+            empty under a gate that measures nothing.
     """
 
     index: int
@@ -30,24 +42,49 @@ class Turn:
     batch: tuple[Example, ...]
     judge: Judge
     rejected: tuple[Rejected, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class Draft:
-    """New instructions by criterion, and why some criteria, or all, got none."""
-
-    texts: Mapping[str, str]
-    failure: str = ""
+    scored: tuple[ScoredPrompt, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What a turn brought, in the order of the batch."""
+    """What a turn brought.
 
-    predictions: tuple[Prediction, ...]
-    critiques: tuple[Critique, ...]
-    gradients: tuple[Gradient, ...]
-    drafts: tuple[Draft, ...]
+    Attributes:
+        candidates: new instructions by criterion, or the reason why there are none; the engine fills in the rest.
+        predictions: of the batch, in its order; empty when the optimizer did not need them.
+        critiques: in the order of the batch.
+        gradients: in the order of the batch.
+    """
+
+    candidates: tuple[Candidate, ...]
+    predictions: tuple[Prediction, ...] = ()
+    critiques: tuple[Critique, ...] = ()
+    gradients: tuple[Gradient, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedCalls:
+    """The calls of one role in a turn, without parse retries, and the expected tokens of all of them."""
+
+    role: str
+    calls: int
+    prompt_tokens: int
+    completion_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class TurnPlan:
+    """What an optimizer expects of a turn.
+
+    Attributes:
+        calls: at most one entry a role; the judge's are not among them.
+        judged: examples of the batch that it asks the judge about.
+        instruction_tokens: expected length of an instruction that it writes for one criterion; prompts grow by it.
+    """
+
+    calls: tuple[PlannedCalls, ...] = ()
+    judged: int = 0
+    instruction_tokens: int = 0
 
 
 class Optimizer(Protocol):
@@ -55,15 +92,114 @@ class Optimizer(Protocol):
 
     @property
     def candidates(self) -> int:
-        """How many drafts a turn makes."""
+        """How many candidates a turn brings, at most."""
         ...
 
-    def role(self, name: str) -> Role:
-        """The model and sampling behind one of its roles."""
+    async def propose(self, turn: Turn) -> Proposal:
+        """New instructions. The same turn and the same replies bring the same proposal.
+
+        Raises:
+            Stopped: budget or provider; never caught here.
+        """
         ...
 
-    async def propose(self, turn: Turn) -> Proposal: ...
-
-    def calls_per_turn(self, prompt: JudgePrompt, batch: int) -> Mapping[str, int]:
-        """Planned calls by role, without the judge's and without re-asks."""
+    def plan(self, turn: Turn) -> TurnPlan:
+        """What ``propose`` will ask in a turn like this one, whose texts stand for those that are not written yet."""
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a run lends the optimizer that it builds.
+
+    Attributes:
+        prompt: the initial one, over the criteria to fit.
+        asker: the client.
+        roles: the models that the settings name in ``roles``.
+        parse_retries: how often an unreadable reply is asked for again.
+        measures: whether the gate measures prompts; else ``Turn.scored`` stays empty.
+        seed: of the run.
+    """
+
+    prompt: JudgePrompt
+    asker: Asker
+    roles: Mapping[str, Role]
+    parse_retries: int = 2
+    measures: bool = True
+    seed: int = 0
+
+    def stage(self, role: str) -> Stage:
+        """A role's model with its sampling, ready to be asked.
+
+        Raises:
+            ConfigError: the optimizer's settings do not name the role.
+        """
+        if role not in self.roles:
+            raise ConfigError(
+                f"the optimizer asks as {role!r}, which its 'roles' do not name; they are {[*self.roles]}"
+            )
+        return Stage(self.asker, self.roles[role], self.parse_retries)
+
+
+class OptimizerSettings(Protocol):
+    """What ``optimizer=`` takes beside a name: a frozen dataclass that a run builds an optimizer from.
+
+    Its fields are its settings. A field that is named like a setting of a run (``mode``, ``candidates``,
+    ``loss_sees_input``, ``show_rejected``) takes that setting where the field is None; any other field can be set by
+    name through ``optimizer_options``. An object with ``propose`` alone counts as a built optimizer without models.
+    """
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        """Whom it asks, of ``WRITERS``."""
+        ...
+
+    @property
+    def defaults(self) -> Mapping[str, Any]:
+        """Settings of a run that it brings; they win over a preset's and lose to the user's."""
+        ...
+
+    def build(self, context: Context) -> Optimizer:
+        """The optimizer of a run.
+
+        Raises:
+            ConfigError: settings that do not fit each other or the run.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Idle:
+    """An optimizer that proposes nothing, for a run that is only looked at."""
+
+    roles: tuple[str, ...] = ()
+    candidates: int = 0
+
+    async def propose(self, turn: Turn) -> Proposal:
+        return Proposal(())
+
+    def plan(self, turn: Turn) -> TurnPlan:
+        return TurnPlan()
+
+
+@dataclass(frozen=True, slots=True)
+class _Plain:
+    """An object that has ``propose`` alone, with what else an optimizer says of itself."""
+
+    inner: Any
+    candidates: int = 1
+
+    async def propose(self, turn: Turn) -> Proposal:
+        proposal: Proposal = await self.inner.propose(turn)
+        return proposal
+
+    def plan(self, turn: Turn) -> TurnPlan:
+        return TurnPlan()
+
+
+def as_optimizer(built: Any) -> Optimizer:
+    """A built optimizer; one that has ``propose`` alone is taken to bring one candidate a turn and to ask no model."""
+    if hasattr(built, "plan") and hasattr(built, "candidates"):
+        optimizer: Optimizer = built
+        return optimizer
+    return _Plain(built, getattr(built, "candidates", 1))

@@ -35,7 +35,7 @@ def remember(memory: Sequence[Rejected], before: Step, step: Step) -> tuple[Reje
 
 def _rejected(before: Step, step: Step) -> Iterator[Rejected]:
     for candidate in (*step.candidates, *([step.merged] if step.merged else [])):
-        for name, text in candidate.texts.items():
+        for name, text in candidate.instructions.items():
             if name not in candidate.passed and text != before.instructions[name]:
                 yield _edit(before, step, candidate, name)
 
@@ -46,7 +46,7 @@ def _edit(before: Step, step: Step, candidate: Candidate, name: str) -> Rejected
     return Rejected(
         turn=step.index,
         criterion=name,
-        text=candidate.texts[name],
+        text=candidate.instructions[name],
         metric=own[0] if own else new.metric if new else "",
         before=old.values[name] if old else NAN,
         after=new.values[name] if new else NAN,

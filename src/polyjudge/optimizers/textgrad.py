@@ -10,19 +10,68 @@ import asyncio
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, ClassVar
 
 from polyjudge.concurrency import together
-from polyjudge.domain.decomposition import Decomposition, Group, heard
+from polyjudge.domain.decomposition import Decomposition, Group, decomposition, heard
 from polyjudge.domain.example import Example
 from polyjudge.domain.prompt import JudgePrompt
-from polyjudge.domain.records import Critique, Gradient, Prediction, Revision
+from polyjudge.domain.records import Candidate, Critique, Gradient, Prediction
 from polyjudge.errors import ReplyError
-from polyjudge.llm.role import Role
 from polyjudge.optimizers import wording
-from polyjudge.optimizers.asking import Stage
-from polyjudge.optimizers.base import Draft, Proposal, Turn
-from polyjudge.templates.replies import read_instruction, read_instructions, read_text
+from polyjudge.optimizers.asking import Stage, reader
+from polyjudge.optimizers.base import WRITERS, Context, Proposal, Turn, TurnPlan
+from polyjudge.optimizers.estimate import bounded, filler, imagined, planned
+from polyjudge.templates.replies import read_text
 from polyjudge.templates.spoken import without_thought
+
+# Typical lengths of what the stages write, in tokens; an instruction is counted by criterion.
+CRITIQUE, GRADIENT, INSTRUCTION = 150, 350, 250
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TextGrad:
+    """Textual gradients (Yuksekgonul et al. 2024, arXiv 2406.07496), decomposed by criteria as the mode says.
+
+    Attributes:
+        mode: "SSS", "SSC", "SCC" or "CCC": whether loss, gradient and optimizer treat the criteria separately or
+            combined; "ST" fits each criterion in a run of its own. None: the run's, "SSS" where it says nothing.
+        model: asked in all three roles, PROVIDER/MODEL; "": the run's optimizer model, else the judge.
+        loss_model: asked for losses instead.
+        gradient_model: asked for gradients instead.
+        candidates: how many candidates a turn brings; None: the run's, else 1.
+        loss_sees_input: whether the loss LLM sees what was judged; None: as the preset says, else true.
+        show_rejected: whether the optimizer LLM sees the instructions that were tried and not kept, with their
+            effect; None: as the preset says, else true.
+    """
+
+    mode: str | None = None
+    model: str = ""
+    loss_model: str = ""
+    gradient_model: str = ""
+    candidates: int | None = None
+    loss_sees_input: bool | None = None
+    show_rejected: bool | None = None
+
+    roles: ClassVar[tuple[str, ...]] = WRITERS
+    defaults: ClassVar[Mapping[str, Any]] = MappingProxyType({})
+
+    def build(self, context: Context) -> TextGradOptimizer:
+        """The optimizer over the context's criteria.
+
+        Raises:
+            ConfigError: an unknown mode, or one that would separate what was combined.
+        """
+        return TextGradOptimizer(
+            decomposition(self.mode or "SSS", context.prompt.names),
+            context.stage("loss"),
+            context.stage("gradient"),
+            context.stage("optimizer"),
+            candidates=self.candidates or 1,
+            loss_sees_input=self.loss_sees_input is not False,
+            show_rejected=self.show_rejected is not False,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +97,17 @@ class _Chain:
 
 
 @dataclass(frozen=True, slots=True)
-class TextGrad:
-    """Attributes:
-    decomposition: the groups of the three stages.
-    loss: writes critiques.
-    gradient: writes gradients.
-    optimizer: writes revisions.
-    candidates: how many drafts a turn makes.
-    loss_shows_item: whether the loss LLM sees what was judged.
+class TextGradOptimizer:
+    """The loop of losses, gradients and new instructions.
+
+    Attributes:
+        decomposition: the groups of the three stages.
+        loss: writes critiques.
+        gradient: writes gradients.
+        optimizer: writes instructions.
+        candidates: how many candidates a turn brings.
+        loss_sees_input: whether the loss LLM sees what was judged.
+        show_rejected: whether the optimizer LLM sees the instructions that were tried and not kept.
     """
 
     decomposition: Decomposition
@@ -63,33 +115,71 @@ class TextGrad:
     gradient: Stage
     optimizer: Stage
     candidates: int = 1
-    loss_shows_item: bool = True
+    loss_sees_input: bool = True
+    show_rejected: bool = True
 
     async def propose(self, turn: Turn) -> Proposal:
         chains = await self._chains(turn)
         gradients = _gradients(chains)
-        drafts = await together(self._draft(turn, chains, gradients, sample) for sample in range(self.candidates))
+        candidates = await together(
+            self._candidate(turn, chains, gradients, sample) for sample in range(self.candidates)
+        )
         return Proposal(
+            tuple(candidates),
             tuple(chain.prediction for chain in chains),
             tuple(critique for chain in chains for critique in chain.critiques),
             gradients,
-            tuple(drafts),
         )
 
     async def gradients(self, turn: Turn) -> tuple[Gradient, ...]:
         """A turn's gradients alone, without new instructions: what a diagnosis compares with those of a run."""
         return _gradients(await self._chains(turn))
 
-    def role(self, name: str) -> Role:
-        return {"loss": self.loss, "gradient": self.gradient, "optimizer": self.optimizer}[name].role
+    def plan(self, turn: Turn) -> TurnPlan:
+        written = [bounded(INSTRUCTION * len(group), self.optimizer) for group in self.decomposition.optimizer]
+        shortest = min(
+            tokens // len(group) for tokens, group in zip(written, self.decomposition.optimizer, strict=True)
+        )
+        losses, criticisms, requests = self._expected(turn)
+        return TurnPlan(
+            (
+                planned("loss", losses, [bounded(CRITIQUE, self.loss)] * len(losses)),
+                planned("gradient", criticisms, [bounded(GRADIENT, self.gradient)] * len(criticisms)),
+                planned("optimizer", requests * self.candidates, written * self.candidates),
+            ),
+            judged=len(turn.batch),
+            instruction_tokens=shortest,
+        )
 
-    def calls_per_turn(self, prompt: JudgePrompt, batch: int) -> Mapping[str, int]:
-        """Planned calls by role, without the judge's and without re-asks."""
-        return {
-            "loss": batch * len(self.decomposition.loss),
-            "gradient": batch * len(self.decomposition.gradient),
-            "optimizer": self.candidates * len(self.decomposition.optimizer),
-        }
+    def _expected(self, turn: Turn) -> tuple[list[str], list[str], list[str]]:
+        """The prompts of the three stages in a turn, with texts of typical length where none is written yet."""
+        predictions = [imagined(turn.judge, turn.prompt, example) for example in turn.batch]
+        judged = list(zip(turn.batch, predictions, strict=True))
+        critique, gradient = filler(bounded(CRITIQUE, self.loss)), filler(bounded(GRADIENT, self.gradient))
+        gradients = [
+            Gradient(group, example.id, gradient) for example in turn.batch for group in self.decomposition.gradient
+        ]
+        losses = [
+            wording.loss(turn.prompt.only(group), example, prediction, turn.judge.scoring, self.loss_sees_input)
+            for example, prediction in judged
+            for group in self.decomposition.loss
+        ]
+        criticisms = [
+            self._criticism(
+                turn,
+                group,
+                example,
+                prediction,
+                [Critique(one, example.id, critique) for one in self.decomposition.loss],
+            )
+            for example, prediction in judged
+            for group in self.decomposition.gradient
+        ]
+        requests = [
+            self._rewriting(turn, group, predictions, heard(group, gradients))
+            for group in self.decomposition.optimizer
+        ]
+        return losses, criticisms, requests
 
     async def _chains(self, turn: Turn) -> list[_Chain]:
         return await together(self._chain(turn, place) for place in range(len(turn.batch)))
@@ -117,7 +207,7 @@ class TextGrad:
 
     async def _criticise(self, judged: _Judged, group: Group) -> Critique | None:
         prompt, scoring = judged.turn.prompt.only(group), judged.turn.judge.scoring
-        text = wording.loss(prompt, judged.example, judged.prediction, scoring, self.loss_shows_item)
+        text = wording.loss(prompt, judged.example, judged.prediction, scoring, self.loss_sees_input)
         try:
             return Critique(group, judged.example.id, await self.loss.ask(text, _prose, judged.draw))
         except ReplyError as error:
@@ -132,48 +222,63 @@ class TextGrad:
         critiques = heard(group, [critique for critique in awaited if critique is not None])
         if not critiques:
             return None
-        prompt = judged.turn.prompt.only(group)
-        asked = judged.turn.judge.question(prompt, judged.example).text
-        text = wording.gradient(prompt, asked, judged.prediction, critiques)
+        text = self._criticism(judged.turn, group, judged.example, judged.prediction, critiques)
         try:
             return Gradient(group, judged.example.id, await self.gradient.ask(text, _prose, judged.draw))
         except ReplyError as error:
             judged.failures.add(f"gradient: {error}")
             return None
 
-    async def _draft(self, turn: Turn, chains: Sequence[_Chain], gradients: Sequence[Gradient], sample: int) -> Draft:
-        """The new instructions, and why some criteria got none: an unreadable revision is never passed off as one.
+    def _criticism(
+        self, turn: Turn, group: Group, example: Example, prediction: Prediction, critiques: Sequence[Critique]
+    ) -> str:
+        """What the gradient LLM is asked about one example."""
+        prompt = turn.prompt.only(group)
+        asked = turn.judge.question(prompt, example).text
+        return wording.gradient(prompt, asked, prediction, heard(group, critiques))
 
-        Every revision is waited for, also when another has failed already: what is asked, and which reasons are
+    async def _candidate(
+        self, turn: Turn, chains: Sequence[_Chain], gradients: Sequence[Gradient], sample: int
+    ) -> Candidate:
+        """The new instructions, and why some criteria got none: an unreadable reply is never passed off as one.
+
+        Every group's reply is waited for, also when another has failed already: what is asked, and which reasons are
         given, must not hang on which reply came first.
         """
-        revisions = await together(
-            self._revise(turn, chains, heard(group, gradients), group, sample)
+        answers = await together(
+            self._rewrite(turn, chains, heard(group, gradients), group, sample)
             for group in self.decomposition.optimizer
         )
-        failures = [f"{', '.join(one.group)}: {one.failure}" for one in revisions if one.failure]
-        return Draft({name: text for one in revisions for name, text in one.texts.items()}, "; ".join(failures))
+        failures = [
+            f"{', '.join(group)}: {one.failure}"
+            for group, one in zip(self.decomposition.optimizer, answers, strict=True)
+            if one.failure
+        ]
+        return Candidate(
+            {name: text for one in answers for name, text in one.instructions.items()}, "; ".join(failures)
+        )
 
-    async def _revise(
+    async def _rewrite(
         self, turn: Turn, chains: Sequence[_Chain], gradients: Sequence[Gradient], group: Group, sample: int
-    ) -> Revision:
+    ) -> Candidate:
+        """The new instructions of one group, or the reason why there are none."""
         if not gradients:
             why = sorted(frozenset().union(*(chain.failures for chain in chains)))
-            return Revision(group, {}, "no gradient was written" + (f" ({', '.join(why)})" if why else ""))
+            return Candidate({}, "no gradient was written" + (f" ({', '.join(why)})" if why else ""))
+        text = self._rewriting(turn, group, [chain.prediction for chain in chains], gradients)
+        try:
+            return Candidate(await self.optimizer.ask(text, reader(group), sample))
+        except ReplyError as error:
+            return Candidate({}, str(error))
+
+    def _rewriting(
+        self, turn: Turn, group: Group, predictions: Sequence[Prediction], gradients: Sequence[Gradient]
+    ) -> str:
+        """What the optimizer LLM is asked about the step."""
         prompt = turn.prompt.only(group)
         asked = [turn.judge.question(prompt, example).text for example in turn.batch]
-        rejected = [one for one in turn.rejected if one.criterion in group]
-        text = wording.optimizer(prompt, asked, [chain.prediction for chain in chains], gradients, rejected)
-
-        def read(reply: str, cut: bool) -> dict[str, str]:
-            if len(group) == 1:
-                return {group[0]: read_instruction(reply, cut=cut)}
-            return read_instructions(reply, group, cut=cut)
-
-        try:
-            return Revision(group, await self.optimizer.ask(text, read, sample))
-        except ReplyError as error:
-            return Revision(group, {}, str(error))
+        rejected = [one for one in turn.rejected if one.criterion in group] if self.show_rejected else []
+        return wording.optimizer(prompt, asked, predictions, gradients, rejected)
 
 
 def _gradients(chains: Sequence[_Chain]) -> tuple[Gradient, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.decomposition import Group
@@ -69,8 +69,49 @@ def optimizer(
     }
     if len(prompt.criteria) == 1:
         return render("optimizer_one", **values)
-    texts = json.dumps(dict.fromkeys(prompt.names, "..."), ensure_ascii=False)
-    return render("optimizer_many", **values, format=texts)
+    return render("optimizer_many", **values, format=_format(prompt))
+
+
+def trajectory(
+    prompt: JudgePrompt, tried: Sequence[tuple[Mapping[str, str], float]], metric: str, examples: Sequence[Example]
+) -> str:
+    """Write instructions that do better than those that were tried.
+
+    Args:
+        prompt: over the criteria to write for.
+        tried: instructions by criterion and their agreement, from worst to best.
+        metric: the agreement's name and direction.
+        examples: rated training examples.
+    """
+    values = {
+        "criteria": _described(prompt),
+        "metric": metric,
+        "trajectory": "\n\n".join(
+            labelled(f"Agreement {_figure(score)}", "\n".join(_by_name(instructions))) for instructions, score in tried
+        ),
+        "examples": "\n\n".join(f"{item(prompt, one)}\n{_rated_by_people(prompt, one)}" for one in examples),
+    }
+    if len(prompt.criteria) == 1:
+        return render("opro_one", **values)
+    return render("opro_many", **values, format=_format(prompt))
+
+
+def _by_name(instructions: Mapping[str, str]) -> list[str]:
+    """The instruction of one criterion alone, those of several with their names."""
+    if len(instructions) == 1:
+        return [*instructions.values()]
+    return [f"- {name}: {text}" for name, text in instructions.items()]
+
+
+def _rated_by_people(prompt: JudgePrompt, example: Example) -> str:
+    rated = [(criterion, example.human(criterion)) for criterion in prompt.criteria]
+    known = [f"- {one.name}: {show(one.scale, human)}" for one, human in rated if not math.isnan(human)]
+    return "\n".join(["Human ratings:", *known]) if known else "Human ratings: none"
+
+
+def _format(prompt: JudgePrompt) -> str:
+    """The JSON object that new instructions of several criteria are asked for in."""
+    return json.dumps(dict.fromkeys(prompt.names, "..."), ensure_ascii=False)
 
 
 def _described(prompt: JudgePrompt) -> str:

@@ -123,7 +123,7 @@ def _together(steps: Sequence[Step]) -> Iterator[Archived]:
         for candidate in (*step.candidates, *([step.merged] if step.merged else [])):
             if candidate.measured is not None:
                 origin = "merged" if candidate is step.merged else "candidate"
-                texts = {**before.instructions, **candidate.texts}
+                texts = {**before.instructions, **candidate.instructions}
                 held = _covers(candidate, initial.coverage)
                 yield Archived(step.index, origin, texts, candidate.measured.values, held)
 

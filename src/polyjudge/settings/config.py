@@ -71,13 +71,7 @@ class Parameters(_Checked):
     @field_validator("extra")
     @classmethod
     def _is_json(cls, value: dict[str, Any]) -> dict[str, Any]:
-        try:
-            same: bool = json.loads(json.dumps(value, allow_nan=False)) == value
-        except (TypeError, ValueError, RecursionError):
-            same = False
-        if not same:
-            raise ValueError("holds what a JSON body cannot carry, such as a date or nan; write it as a text")
-        return value
+        return _json(value)
 
     def sampling(self) -> Sampling:
         return Sampling(self.temperature, self.max_tokens, body_extra(self.extra))
@@ -115,18 +109,19 @@ class RunConfig(_Checked):
     limit_field: Literal["", "max_tokens", "max_completion_tokens"] = ""
     recipe: str = "sound"
     mode: str = "SSS"
-    optimizer: str = "textgrad"
+    optimizer: str = Field(default="textgrad", min_length=1)
+    optimizer_options: dict[str, Any] = Field(default_factory=dict)
     layout: str = AUTO
     scoring: str = "auto"
     samples: int = Field(default=1, ge=1)
     gate: str = ""
     strict_gate: bool = True
-    remember_rejected: bool = True
+    show_rejected: bool = True
     protocol: Literal["sealed", "paper"] = "sealed"
     steps: int = Field(default=12, ge=0)
     batch: int = Field(default=3, ge=1)
     validation: int | None = Field(default=None, ge=2)
-    candidates: int = Field(default=1, ge=1)
+    candidates: int | None = Field(default=None, ge=1)
     demonstrations: int = Field(default=0, ge=0)
     re_asks: int = Field(default=2, ge=0)
     evaluate_every: int = Field(default=0, ge=0)
@@ -136,7 +131,7 @@ class RunConfig(_Checked):
     limit: int | None = Field(default=None, ge=1)
     definitions: bool = True
     structured: bool = True
-    loss_shows_item: bool = True
+    loss_sees_input: bool = True
     meters: bool = False
     parameters: dict[str, Parameters] = Field(default_factory=dict)
     max_calls: int | None = Field(default=None, ge=0)
@@ -180,11 +175,6 @@ class RunConfig(_Checked):
     def _known_scoring(cls, value: str) -> str:
         return _one_of("scoring", value, ("auto", *names("scoring")))
 
-    @field_validator("optimizer")
-    @classmethod
-    def _known_optimizer(cls, value: str) -> str:
-        return _one_of("optimizer", value, names("optimizers"))
-
     @field_validator("gate")
     @classmethod
     def _known_gate(cls, value: str) -> str:
@@ -203,6 +193,11 @@ class RunConfig(_Checked):
         for role in value:
             _one_of("role", role, (*STAGES, DIAGNOSTIC))
         return value
+
+    @field_validator("optimizer_options")
+    @classmethod
+    def _options_are_json(cls, value: dict[str, Any]) -> dict[str, Any]:
+        return _json(value)
 
     @field_validator("base_url", mode="before")
     @classmethod
@@ -250,6 +245,21 @@ def identity_text(config: RunConfig, **facts: Any) -> str:
 
 def digest8(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def _json(value: dict[str, Any]) -> dict[str, Any]:
+    """The value, if JSON can carry it.
+
+    Raises:
+        ValueError: it cannot.
+    """
+    try:
+        same: bool = json.loads(json.dumps(value, allow_nan=False)) == value
+    except (TypeError, ValueError, RecursionError):
+        same = False
+    if not same:
+        raise ValueError("holds what a JSON body cannot carry, such as a date or nan; write it as a text")
+    return value
 
 
 def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:

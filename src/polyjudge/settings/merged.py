@@ -1,6 +1,6 @@
 """Which setting wins, and where it was set: the sources of settings merged into one checked configuration.
 
-Precedence: command line (or keyword) > environment (POLYJUDGE_NAME) > config file > recipe > default.
+Precedence: command line (or keyword) > environment (POLYJUDGE_NAME) > config file > optimizer > recipe > default.
 
 What a validation found, in words that name the setting, where it was set, and what to write instead.
 
@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import tomllib
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ from polyjudge.datasets.problems import clipped, nearest
 from polyjudge.errors import ConfigError
 from polyjudge.llm.secrets import redact
 from polyjudge.settings.config import ModelPrice, Parameters, RunConfig
+from polyjudge.settings.optimizer import MODELS, SHARED, Chosen, as_settings, chosen
 from polyjudge.settings.recipes import recipe
 
 _MUST = {
@@ -140,7 +141,7 @@ def _paths(parameters: Any) -> list[str]:
 
 
 # Origins that are not the user's.
-_OURS = ("recipe", "default")
+OURS = ("optimizer", "recipe", "default")
 _SOUND = ("sound", "default")
 
 
@@ -150,11 +151,28 @@ class Settings:
 
     Attributes:
         config: the values.
-        origins: name -> "command line", "environment", "config file", "recipe" or "default".
+        origins: name -> "command line", "environment", "config file", "optimizer", "recipe" or "default".
+        optimizer: the object that was passed; None where the optimizer was named.
+        unused: settings of the user that the optimizer does not read -> where they were set; the values hold none.
     """
 
     config: RunConfig
     origins: Mapping[str, str]
+    optimizer: Any = None
+    unused: Mapping[str, str] = field(default_factory=dict)
+
+    def check_used(self) -> None:
+        """Refuse what nobody would read.
+
+        Raises:
+            ConfigError: settings of the user that the optimizer does not read.
+        """
+        if self.unused:
+            named = ", ".join(f"{name!r} ({where})" for name, where in self.unused.items())
+            raise ConfigError(
+                f"{named}: optimizer {self.config.optimizer!r} does not use "
+                f"{'it; leave it' if len(self.unused) == 1 else 'them; leave them'} out"
+            )
 
 
 def resolve(
@@ -168,7 +186,7 @@ def resolve(
     """Merge all sources of settings; ``explicit`` values of None count as not set.
 
     Args:
-        explicit: the strongest settings.
+        explicit: the strongest settings; ``optimizer`` is a name or an object.
         config_file: a TOML file with settings.
         held: what that file says, where it was read already.
         origin: where the explicit settings were set, for messages.
@@ -177,14 +195,18 @@ def resolve(
     Raises:
         ConfigError: an unknown name or a value that does not fit; every fault is listed.
     """
+    optimizer = explicit.get("optimizer")
+    given = None if optimizer is None or isinstance(optimizer, str) else optimizer
     layers = {
-        origin: {name: value for name, value in explicit.items() if value is not None},
+        origin: _explicit(explicit, given),
         "environment": from_environment(os.environ if environment is None else environment, RunConfig.model_fields),
         "config file": dict(held) if held is not None else from_file(config_file) if config_file else {},
     }
-    chosen, source = next(((layer["recipe"], source) for source, layer in layers.items() if "recipe" in layer), _SOUND)
+    named, source = next(((layer["recipe"], source) for source, layer in layers.items() if "recipe" in layer), _SOUND)
+    used = _optimizer(layers, given, config_file)
+    layers["optimizer"] = dict(used.defaults)
     try:
-        layers["recipe"] = {**recipe(str(chosen)), "recipe": chosen}
+        layers["recipe"] = {**recipe(str(named)), "recipe": named}
     except ConfigError as error:
         raise ConfigError(f"'recipe' ({place(source, 'recipe', config_file)}): {error}") from None
     merged, origins = merge(layers)
@@ -196,16 +218,68 @@ def resolve(
         top = path.partition(".")[0]
         return place(origins.get(path, origins.get(top, "default")), top, config_file)
 
+    unused = {name: where(name) for name in _drop_unused(merged, origins, used)}
     try:
         config = RunConfig.model_validate(merged)
     except ValidationError as error:
         raise ConfigError(told(error, where=where, known=_names_beside)) from None
-    if config.evaluate_every and config.protocol == "sealed" and origins["evaluate_every"] not in _OURS:
+    if config.evaluate_every and config.protocol == "sealed" and origins["evaluate_every"] not in OURS:
         raise ConfigError(
             f"'evaluate_every' ({where('evaluate_every')}): recipe {config.recipe!r} reads the test rows once, at the "
             f"end; leave it out, or use --recipe paper"
         )
-    return Settings(config, origins)
+    return Settings(config, origins, given, unused)
+
+
+def _explicit(explicit: Mapping[str, Any], given: Any) -> dict[str, Any]:
+    """The explicit settings, those of a passed optimizer among them.
+
+    Raises:
+        ConfigError: the optimizer is no optimizer, or says what is also said beside it.
+    """
+    beside = {name: value for name, value in explicit.items() if value is not None and name != "optimizer"}
+    if given is None:
+        return {name: value for name, value in explicit.items() if value is not None}
+    chosen(given)
+    inside = as_settings(given)
+    twice = sorted(set(beside) & set(inside))
+    if twice:
+        raise ConfigError(f"{twice[0]!r} is set by the optimizer {given!r} and beside it; set it in one place")
+    return beside | inside
+
+
+def _optimizer(layers: Mapping[str, Mapping[str, Any]], given: Any, config_file: str | Path | None) -> Chosen:
+    """The optimizer that the strongest source names.
+
+    Raises:
+        ConfigError: nobody knows it; the message says where it was set.
+    """
+    if given is not None:
+        return chosen(given)
+    name, source = next(
+        ((layer["optimizer"], source) for source, layer in layers.items() if "optimizer" in layer),
+        (RunConfig.model_fields["optimizer"].default, "default"),
+    )
+    try:
+        return chosen(str(name))
+    except ConfigError as error:
+        raise ConfigError(f"'optimizer' ({place(source, 'optimizer', config_file)}): {error}") from None
+
+
+def _drop_unused(merged: dict[str, Any], origins: Mapping[str, str], used: Chosen) -> list[str]:
+    """Take out what the optimizer does not read; those settings among it that the user made."""
+    idle = [name for name in (*SHARED, *MODELS.values(), "meters") if name in merged and not used.uses(name)]
+    # Under ST every criterion is fitted in a run of its own, whatever fits it; a switch that is off needs no reader.
+    idle = [name for name in idle if str(merged[name]).lower() != {"mode": "st", "meters": "false"}.get(name)]
+    given = merged.get("parameters")
+    parameters = given if isinstance(given, dict) else {}
+    roles = [role for role in MODELS if role not in used.roles and role in parameters]
+    if roles:
+        merged["parameters"] = {role: values for role, values in parameters.items() if role not in roles}
+    for name in idle:
+        del merged[name]
+    paths = [path for path in origins if any(path.startswith(f"parameters.{role}.") for role in roles)]
+    return [name for name in (*idle, *paths) if origins[name] not in OURS]
 
 
 def _names_beside(path: Sequence[str]) -> Iterable[str]:

@@ -1,4 +1,5 @@
-"""What every optimizer keeps: new texts or a reason, the calls it planned, equal proposals for equal replies."""
+"""What every optimizer keeps: new instructions or a reason, the calls it planned, equal proposals for equal replies,
+and a whole run from rated rows to its report."""
 
 from __future__ import annotations
 
@@ -9,18 +10,24 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from functools import partial
+from importlib import import_module
+from pathlib import Path
+from typing import Any
 
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.example import Example
 from polyjudge.domain.layout import layout
 from polyjudge.domain.prompt import JudgePrompt
+from polyjudge.domain.records import ScoredPrompt
 from polyjudge.domain.scale import Ordinal
 from polyjudge.errors import BudgetSpent
 from polyjudge.judge.json_scoring import JsonScoring
 from polyjudge.judge.predict import Judge
-from polyjudge.llm.request import ROLES, Abilities, Request, Sampling
+from polyjudge.llm.backends.scripted import Scripted
+from polyjudge.llm.request import Abilities, Request, Sampling
 from polyjudge.llm.role import Role
-from polyjudge.optimizers.base import Optimizer, Proposal, Turn
+from polyjudge.optimizers.base import WRITERS, Context, Optimizer, OptimizerSettings, Proposal, Turn
+from polyjudge.optimizers.estimate import grown
 from polyjudge.testing.asking import Answer, ScriptedAsker
 
 NAMES = ("clarity", "depth", "tone")
@@ -33,33 +40,47 @@ BATCH = tuple(
     Example(f"e{row}", {"text": f"This is text number {row}."}, ratings={name: (float(1 + row),) for name in NAMES})
     for row in range(3)
 )
+CRITERIA = {
+    "task": PROMPT.task,
+    "inputs": {"text": "Text"},
+    "document": "document",
+    "criteria": [{"name": name, "scale": [1, 5], "instruction": f"Rate {name} from 1 to 5."} for name in NAMES],
+}
+ROWS = [
+    {
+        "document": f"document {row}",
+        "text": f"This is text number {row}.",
+        **{name: 1 + (row + 2 * place) % 5 for place, name in enumerate(NAMES)},
+    }
+    for row in range(32)
+]
 Function = Callable[[Request], Answer | Awaitable[Answer]]
 
 
 class OptimizerContract(ABC):
-    """Inherit, and say how to make the optimizer and what its own models reply."""
+    """Inherit, and say how to make the optimizer's settings and what its own models reply."""
 
     @abstractmethod
-    def make(self, asker: ScriptedAsker, prompt: JudgePrompt, candidates: int) -> Optimizer:
-        """The optimizer over the prompt's criteria, all of its roles asking ``asker``."""
+    def make(self, candidates: int) -> OptimizerSettings:
+        """The settings of an optimizer that brings so many candidates a turn."""
 
     @abstractmethod
     def answer(self, request: Request) -> str:
         """A good reply to one of the optimizer's own requests; it depends on the request alone."""
 
-    def test_a_draft_has_new_texts_for_known_criteria_or_a_reason(self) -> None:
+    def test_a_candidate_has_new_instructions_for_known_criteria_or_a_reason(self) -> None:
         proposal, _ = self._propose(self._good)
-        for draft in proposal.drafts:
-            assert draft.texts or draft.failure, "a draft without texts says why"
-            assert set(draft.texts) <= set(NAMES)
-            assert set(draft.texts) == set(NAMES) or draft.failure, "a criterion without a text says why"
-        assert any(PROMPT.revise(draft.texts) != PROMPT for draft in proposal.drafts)
+        for candidate in proposal.candidates:
+            assert candidate.instructions or candidate.failure, "a candidate without instructions says why"
+            assert set(candidate.instructions) <= set(NAMES)
+            assert set(candidate.instructions) == set(NAMES) or candidate.failure, "a criterion without one says why"
+        assert any(PROMPT.revise(candidate.instructions) != PROMPT for candidate in proposal.candidates)
 
-    def test_as_many_drafts_as_candidates(self) -> None:
+    def test_as_many_candidates_as_are_wanted(self) -> None:
         for candidates in (1, 3):
-            asker = ScriptedAsker(self._good)
-            assert self.make(asker, PROMPT, candidates).candidates == candidates
-            assert len(self._propose(self._good, candidates)[0].drafts) == candidates
+            optimizer = self._build(ScriptedAsker(self._good), candidates)
+            assert optimizer.candidates == candidates
+            assert len(self._propose(self._good, candidates)[0].candidates) == candidates
 
     def test_its_records_speak_of_the_batch_and_of_known_groups(self) -> None:
         proposal, _ = self._propose(self._good)
@@ -75,13 +96,24 @@ class OptimizerContract(ABC):
     def test_the_planned_calls_are_those_it_makes(self) -> None:
         for candidates in (1, 2):
             asker = ScriptedAsker(self._good)
-            optimizer = self.make(asker, PROMPT, candidates)
-            planned = {role: n for role, n in optimizer.calls_per_turn(PROMPT, len(BATCH)).items() if n}
+            plan = self._build(asker, candidates).plan(_turn(asker))
+            planned = {one.role: one.calls for one in plan.calls if one.calls}
             _, asked = self._propose(self._good, candidates)
             made = Counter(request.role for request in asked if request.role != "judge")
-            assert set(planned) <= set(ROLES) - {"judge"}
+            judged = {request.messages for request in asked if request.role == "judge"}
             assert planned == dict(made)
-            assert all(optimizer.role(role).name == role for role in planned)
+            assert set(planned) <= set(self.make(candidates).roles) <= set(WRITERS)
+            assert plan.judged == len(judged), "so many examples of the batch are judged"
+            assert all(one.prompt_tokens > 0 and one.completion_tokens > 0 for one in plan.calls if one.calls)
+
+    def test_longer_instructions_are_planned_for(self) -> None:
+        asker = ScriptedAsker(self._good)
+        optimizer = self._build(asker, 1)
+        short, long = (
+            sum(one.prompt_tokens for one in optimizer.plan(_turn(asker, grown(PROMPT, tokens))).calls)
+            for tokens in (0, 400)
+        )
+        assert short < long or not self.make(1).roles
 
     def test_the_same_replies_bring_the_same_proposal_in_whatever_order_they_come(self) -> None:
         first, asked = self._propose(self._good)
@@ -93,13 +125,13 @@ class OptimizerContract(ABC):
     def test_an_unreadable_reply_ends_in_a_reason_and_never_in_an_old_text(self) -> None:
         proposal, asked = self._propose(lambda request: self._good(request) if request.role == "judge" else "")
         assert len(asked) < 1000
-        for draft in proposal.drafts:
-            assert draft.failure
-            assert not draft.texts
+        for candidate in proposal.candidates:
+            assert candidate.failure
+            assert not candidate.instructions
 
     def test_a_judge_without_answers_ends_no_turn(self) -> None:
         proposal, _ = self._propose(lambda request: "..." if request.role == "judge" else self.answer(request))
-        assert len(proposal.drafts) == 1
+        assert len(proposal.candidates) == 1
 
     def test_a_stop_comes_out_as_itself(self) -> None:
         def spent(request: Request) -> str:
@@ -113,12 +145,54 @@ class OptimizerContract(ABC):
             return
         raise AssertionError("the optimizer went on although the budget was spent")
 
+    def test_a_whole_run_goes_from_rows_to_its_report(self, tmp_path: Path) -> None:
+        run = self._run(tmp_path / "run")
+        assert [step.index for step in run.steps] == [0, 1, 2]
+        assert all(step.status != "failed" for step in run.steps)
+        assert any(candidate.measured for step in run.steps for candidate in step.candidates)
+        for name in ("config.json", "steps.jsonl", "judge.yaml", "result.json", "summary.md", "report.html"):
+            assert (run.path / name).stat().st_size, name
+
+    def test_a_whole_run_asks_what_check_plans_and_once_more_nothing(self, tmp_path: Path) -> None:
+        verbs = import_module("polyjudge")
+        plan = verbs.check(ROWS, optimizer=self.make(2), **self._settings())
+        run = self._run(tmp_path / "run")
+        planned = {role.role: role.calls for role in plan.roles if role.calls}
+        asked = {one.role: one.answered + one.from_journal + one.joined for one in run.accounts}
+        assert set(asked) == set(planned)
+        assert {role: calls for role, calls in asked.items() if role != "judge"} == {
+            role: calls for role, calls in planned.items() if role != "judge"
+        }
+        assert asked["judge"] <= planned["judge"]
+        again = self._run(tmp_path / "run")
+        assert not again.paid
+        assert again.steps == run.steps
+
+    def _run(self, output: Path) -> Any:
+        return import_module("polyjudge").optimize(ROWS, optimizer=self.make(2), output=output, **self._settings())
+
+    def _settings(self) -> dict[str, Any]:
+        """Of a small run by the scripted models."""
+        backend = Scripted(self._good, identity="contract", abilities=Abilities(schema=True))
+        return {
+            "criteria": CRITERIA,
+            "model": "contract/judge",
+            "backends": {"contract/judge": backend},
+            "layout": "joint",
+            "gate": "spearman",
+            "steps": 2,
+            "batch": 2,
+        }
+
+    def _build(self, asker: ScriptedAsker, candidates: int) -> Optimizer:
+        settings = self.make(candidates)
+        roles = {name: Role(name, "contract/writer", Sampling(0.7, 1024), seed=3) for name in settings.roles}
+        return settings.build(Context(PROMPT, asker, roles))
+
     def _propose(self, function: Function, candidates: int = 1) -> tuple[Proposal, list[Request]]:
         asker = ScriptedAsker(function, Abilities(schema=True))
-        optimizer = self.make(asker, PROMPT, candidates)
-        judge = Judge(asker, Role("judge", "contract/judge", Sampling()), layout("joint", NAMES), JsonScoring())
-        proposal = asyncio.run(optimizer.propose(Turn(1, PROMPT, BATCH, judge)))
-        return proposal, asker.asked
+        optimizer = self._build(asker, candidates)
+        return asyncio.run(optimizer.propose(_turn(asker))), asker.asked
 
     def _good(self, request: Request) -> str:
         if request.role != "judge":
@@ -129,6 +203,13 @@ class OptimizerContract(ABC):
         for _ in range(_number(request, salt) % 7):
             await asyncio.sleep(0)
         return self._good(request)
+
+
+def _turn(asker: ScriptedAsker, prompt: JudgePrompt = PROMPT) -> Turn:
+    """The first turn of a run whose initial prompt was measured."""
+    judge = Judge(asker, Role("judge", "contract/judge", Sampling()), layout("joint", NAMES), JsonScoring())
+    values = dict.fromkeys(NAMES, 0.25)
+    return Turn(1, prompt, BATCH, judge, (), (ScoredPrompt(0, prompt.instructions, "spearman", values, 0.25),))
 
 
 def _number(request: Request, salt: str) -> int:

@@ -9,11 +9,11 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from random import Random
+from typing import Any
 
 from polyjudge.datasets.leaks import LeakReport, leaks
 from polyjudge.datasets.split import paper_batch, paper_split, split
 from polyjudge.domain.dataset import Dataset, Split
-from polyjudge.domain.decomposition import decomposition
 from polyjudge.domain.example import Example
 from polyjudge.domain.layout import AUTO, Layout, layout
 from polyjudge.domain.prompt import JudgePrompt
@@ -27,11 +27,11 @@ from polyjudge.judge.sampled import SampledScoring
 from polyjudge.judge.scoring import Scoring
 from polyjudge.llm.request import SIMULATED, Abilities, Asker, Backend
 from polyjudge.llm.role import Role
-from polyjudge.optimizers.asking import Stage
-from polyjudge.optimizers.base import Optimizer
+from polyjudge.optimizers.base import Context, Optimizer, as_optimizer
 from polyjudge.registry import lookup
 from polyjudge.results.outcome import simulated
-from polyjudge.settings.config import STAGES, RunConfig
+from polyjudge.settings.config import DIAGNOSTIC, STAGES, RunConfig
+from polyjudge.settings.optimizer import Chosen, chosen
 from polyjudge.workflows.gate_setup import check_ratings, gate_of
 
 
@@ -135,6 +135,7 @@ class House:
         judge: over all criteria, for the test rows, which wait for what the next steps need.
         metric: the primary one.
         layouts: the judge's, or those that are to be measured for one to be chosen; the last is then the judge's.
+        writers: the roles that the optimizer asks.
         simulated: what of the run comes from a simulated world, by name; empty when nothing does.
     """
 
@@ -145,12 +146,17 @@ class House:
     judge: Judge
     metric: str
     layouts: tuple[Layout, ...]
+    writers: tuple[str, ...] = ()
     simulated: tuple[str, ...] = ()
 
     @property
     def notice(self) -> str:
         """What every record of the run says."""
         return SIMULATED if self.simulated else ""
+
+    def asked(self, config: RunConfig) -> tuple[str, ...]:
+        """The roles that are asked in this invocation."""
+        return ("judge", *self.writers, *((DIAGNOSTIC,) if config.meters else ()))
 
     def under(self, used: Layout) -> House:
         """The same with one layout for good."""
@@ -186,8 +192,14 @@ class PaperSampler:
         return tuple(self.train[row] for row in paper_batch(turn, len(self.train), self.batch))
 
 
-def assemble(config: RunConfig, dataset: Dataset, asker: Asker) -> House:
+def assemble(config: RunConfig, dataset: Dataset, asker: Asker, optimizer: Any = None) -> House:
     """All objects of a run.
+
+    Args:
+        config: the settings.
+        dataset: the rows.
+        asker: the client.
+        optimizer: an object, ``OptimizerSettings`` or an ``Optimizer``; None: the one that the settings name.
 
     Raises:
         ConfigError: settings that do not fit each other, the data or the models' abilities.
@@ -205,9 +217,10 @@ def assemble(config: RunConfig, dataset: Dataset, asker: Asker) -> House:
     check_ratings(config, prompt, parts)
     gate = gate_of(config, prompt, scoring, metric)
     groups = [(name,) for name in prompt.names] if config.mode == "ST" else [prompt.names]
-    setups = tuple(_setup(config, parts, prompt.only(group), judge, gate, asker) for group in groups)
+    proposer = chosen(config.optimizer if optimizer is None else optimizer)
+    setups = tuple(_setup(config, parts, prompt.only(group), judge, gate, asker, proposer) for group in groups)
     made = simulated(map(config.model_of, STAGES), asker, dataset)
-    return House(dataset, parts, prompt, setups, judge.behind, metric, layouts, made)
+    return House(dataset, parts, prompt, setups, judge.behind, metric, layouts, proposer.roles, made)
 
 
 def split_of(config: RunConfig, dataset: Dataset) -> Split:
@@ -311,6 +324,7 @@ def _setup(
     judge: Judge,
     gate: Gate,
     asker: Asker,
+    proposer: Chosen,
 ) -> Setup:
     shown = {example.id for example in prompt.demonstrations}
     train = tuple(example for example in parts.train if example.id not in shown)
@@ -322,26 +336,22 @@ def _setup(
     return Setup(
         prompt=prompt,
         judge=judge,
-        optimizer=_optimizer(config, prompt.names, asker),
+        optimizer=_optimizer(config, prompt, asker, gate, proposer),
         gate=gate,
         validation=parts.validation,
         sampler=sampler,
         batch=min(config.batch, len(train)),
         steps=config.steps,
-        remember_rejected=config.remember_rejected,
     )
 
 
-def _optimizer(config: RunConfig, names: Sequence[str], asker: Asker) -> Optimizer:
-    optimizer: Optimizer = lookup("optimizers", config.optimizer)(
-        decomposition=decomposition(config.mode, names),
-        loss=Stage(asker, role_of(config, "loss"), config.re_asks),
-        gradient=Stage(asker, role_of(config, "gradient"), config.re_asks),
-        optimizer=Stage(asker, role_of(config, "optimizer"), config.re_asks),
-        candidates=config.candidates,
-        loss_shows_item=config.loss_shows_item,
-    )
-    return optimizer
+def _optimizer(config: RunConfig, prompt: JudgePrompt, asker: Asker, gate: Gate, proposer: Chosen) -> Optimizer:
+    """The run's optimizer over a prompt's criteria, built from its settings unless it came built."""
+    settings = proposer.settings(dict(config), config.optimizer_options)
+    if not hasattr(settings, "build"):
+        return as_optimizer(settings)
+    roles = {role: role_of(config, role) for role in proposer.roles}
+    return as_optimizer(settings.build(Context(prompt, asker, roles, config.re_asks, gate.measures, config.seed)))
 
 
 def _demonstrations(config: RunConfig, parts: Split) -> tuple[Example, ...]:

@@ -19,7 +19,7 @@ from polyjudge.metrics import agreement, ceilings, power
 from polyjudge.results.money import PlannedRole
 from polyjudge.results.outcome import notice
 from polyjudge.settings.config import RunConfig
-from polyjudge.settings.merged import resolve
+from polyjudge.settings.merged import Settings, resolve
 from polyjudge.workflows.assemble import assemble, leaks_of, split_of
 from polyjudge.workflows.client import open_client
 from polyjudge.workflows.costs import priced
@@ -122,20 +122,23 @@ def check(
     Raises:
         InputError: what ``optimize`` would refuse too.
     """
-    settings = resolve(options, config_file=config).config
+    resolved = resolve(options, config_file=config)
+    resolved.check_used()
+    settings = resolved.config
     dataset = load(data, criteria, limit=settings.limit)
     parts = split_of(settings, dataset)
-    roles, told = run(_plan(settings, dataset, backends or {})) if settings.model else ((), "")
+    roles, told = run(_plan(resolved, dataset, backends or {})) if settings.model else ((), "")
     found = _check(settings, dataset, parts, roles)
     return replace(found, notes=(told, *found.notes)) if told else found
 
 
 async def _plan(
-    config: RunConfig, dataset: Dataset, backends: Mapping[str, Backend]
+    settings: Settings, dataset: Dataset, backends: Mapping[str, Backend]
 ) -> tuple[tuple[PlannedRole, ...], str]:
     """The planned calls, and the notice of what is simulated."""
+    config = settings.config
     async with open_client(config, backends, unwatched, journal=False) as client:
-        house = assemble(config, dataset, client)
+        house = assemble(config, dataset, client, settings.optimizer)
         roles = priced(plan_of(config, house.setups, house.split, house.layouts), client.tariffs)
         return roles, notice(house.simulated, unrelated=not dataset.simulated)
 

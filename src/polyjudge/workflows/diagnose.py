@@ -18,6 +18,7 @@ from polyjudge.errors import ConfigError, DataError
 from polyjudge.llm.accounts import RoleAccount
 from polyjudge.llm.client import Client
 from polyjudge.llm.request import SIMULATED, Backend
+from polyjudge.optimizers.base import Idle
 from polyjudge.reporting.diagnosis import page
 from polyjudge.reporting.report import report_run
 from polyjudge.results.finished import FinishedRun, read_finished
@@ -179,10 +180,10 @@ async def _taken(
         if model in models_of(config) and client.identity(model) != identity:
             now = client.identity(model)
             observer(Noted(f"{model} answered from {identity!r} in the run and from {now!r} now; all is asked anew"))
-    taken = await probed(Settings(config, {}), ready.house, client, given, observer)
+    taken = await probed(Settings(config, {}, _writers(found)), ready.house, client, given, observer)
     if taken == config:
         return ready
-    return replace(ready, config=taken, house=assemble(taken, ready.house.dataset, client))
+    return replace(ready, config=taken, house=assemble(taken, ready.house.dataset, client, _writers(found)))
 
 
 def _prepared(found: FinishedRun, config: RunConfig, wanted: Options, data: Data | None, client: Client) -> Prepared:
@@ -191,7 +192,7 @@ def _prepared(found: FinishedRun, config: RunConfig, wanted: Options, data: Data
     Raises:
         DataError: data or criteria are no longer what they were.
     """
-    house = assemble(config, found.dataset(data), client)
+    house = assemble(config, found.dataset(data), client, _writers(found))
     if "sha256:" + codec.digest(house.prompt) != found.facts.get("prompt_digest"):
         raise DataError(
             f"the initial prompt of {str(found.path)!r} is not the one that its config.json speaks of; "
@@ -199,6 +200,11 @@ def _prepared(found: FinishedRun, config: RunConfig, wanted: Options, data: Data
         )
     rows = fresh_rows(house.split.test, wanted.limit, config.seed)
     return Prepared(config, house, found.steps, found.prompt, rows, found.path.name)
+
+
+def _writers(found: FinishedRun) -> Idle:
+    """What stands in for the run's optimizer: nothing is proposed; gradients are asked for where the run has some."""
+    return Idle(("loss", "gradient") if any(step.gradients for step in found.steps) else ())
 
 
 def fresh_rows(test: Sequence[Example], limit: int | None, seed: int) -> tuple[Example, ...]:

@@ -31,7 +31,7 @@ from polyjudge.llm.client import Client
 from polyjudge.llm.request import Asker
 from polyjudge.metrics import agreement
 from polyjudge.optimizers.asking import Stage
-from polyjudge.optimizers.textgrad import TextGrad
+from polyjudge.optimizers.textgrad import TextGradOptimizer
 from polyjudge.reporting.summary import FEW_DOCUMENTS
 from polyjudge.results.archive import metrics_of
 from polyjudge.results.outcome import notice
@@ -59,12 +59,12 @@ def joint_mode(mode: str) -> str:
     return "CCC" if mode[0] == "C" else "SCC"
 
 
-def _critic(mode: str, config: RunConfig, prompt: JudgePrompt, asker: Asker) -> TextGrad:
+def _critic(mode: str, config: RunConfig, prompt: JudgePrompt, asker: Asker) -> TextGradOptimizer:
     loss, gradient, optimizer = (
         Stage(asker, role_of(config, stage), config.re_asks) for stage in ("loss", "gradient", "optimizer")
     )
     parts = decomposition(mode, prompt.names)
-    return TextGrad(parts, loss, gradient, optimizer, loss_shows_item=config.loss_shows_item)
+    return TextGradOptimizer(parts, loss, gradient, optimizer, loss_sees_input=config.loss_sees_input)
 
 
 NO_GRADIENTS = "the run wrote no gradients, so that there is nothing to rate"

@@ -15,12 +15,12 @@ from polyjudge.domain.layout import layout
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.records import Step
 from polyjudge.errors import ConfigError
-from polyjudge.formatting.text import CHARACTERS_A_TOKEN
 from polyjudge.optimizers.base import Turn
+from polyjudge.optimizers.estimate import answer, tokens_of
+from polyjudge.optimizers.textgrad import CRITIQUE, GRADIENT
 from polyjudge.results.money import PlannedRole
 from polyjudge.settings.config import RunConfig
 from polyjudge.workflows.assemble import House, refusal
-from polyjudge.workflows.plan import ANSWERS
 
 PICKS = ("validation", "test")
 # Words of ours around the texts that the diagnostic model rates, in tokens.
@@ -139,10 +139,15 @@ def planned_diagnosis(ready: Prepared, wanted: Options) -> tuple[PlannedRole, ..
     prompts = {
         "judge": question,
         "loss": question + 120,
-        "gradient": question + ANSWERS["loss"] + 250,
-        "diagnostic": ready.house.setups[0].batch * ANSWERS["gradient"] + FRAME,
+        "gradient": question + CRITIQUE + 250,
+        "diagnostic": ready.house.setups[0].batch * GRADIENT + FRAME,
     }
-    answers = ANSWERS | {"diagnostic": 20}
+    answers = {
+        "judge": tokens_of(answer(ready.house.prompt.criteria)),
+        "loss": CRITIQUE,
+        "gradient": GRADIENT,
+        "diagnostic": 20,
+    }
     return tuple(
         PlannedRole(role, ready.config.model_of(role), count, count * prompts[role], count * answers[role])
         for role, count in calls.items()
@@ -170,7 +175,7 @@ def _calls(ready: Prepared, wanted: Options, part: str) -> Mapping[str, int]:
         return {**judged, **own}
     if part == "adherence":
         share = max(1, round(wanted.audit * len(criticised)))
-        return {"diagnostic": share * names * ready.config.candidates if criticised else 0}
+        return {"diagnostic": share * names * max(len(step.candidates) for step in ready.steps) if criticised else 0}
     if part == "interference" and not ready.alone:
         choosing = len(ready.rows if wanted.pick == "test" else ready.house.split.validation)
         picking = planned_cherry_pick(names, groups, len(ready.trajectory), choosing, len(ready.rows), samples)
@@ -181,4 +186,4 @@ def _calls(ready: Prepared, wanted: Options, part: str) -> Mapping[str, int]:
 def _question(ready: Prepared) -> int:
     """Estimated tokens of one judge call."""
     asked = [ready.house.judge.question(ready.house.prompt, example).text for example in ready.rows[:20]]
-    return round(sum(map(len, asked)) / max(1, len(asked)) / CHARACTERS_A_TOKEN)
+    return round(sum(map(tokens_of, asked)) / max(1, len(asked)))

@@ -106,8 +106,9 @@ def fitted_judge(
         "recipe": config.recipe,
         "protocol": config.protocol,
         "mode": config.mode,
+        "optimizer": config.optimizer,
         **({"layout": codec.plain(choice.lineage())} if choice else {}),
-        "models": {stage: config.model_of(stage) for stage in STAGES},
+        "models": {role: config.model_of(role) for role in ("judge", *house.writers)},
         "validation": codec.plain(validation),
         "test": codec.plain(outcome),
         "templates": VERSION,
@@ -163,6 +164,7 @@ def optimize(
         Stopped: budget or provider; the same call goes on from the journal.
     """
     settings = resolve(options, config_file=config)
+    settings.check_used()
     if options.get("diagnostic_model") and not settings.config.meters:
         raise ConfigError("--diagnostic-model: nobody would ask it; add --meters, or name it to polyjudge diagnose")
     models_of(settings.config)
@@ -204,7 +206,7 @@ async def carry_out(
     """
     config = settings.config
     started = time.monotonic()
-    house = assemble(config, dataset, client)
+    house = assemble(config, dataset, client, settings.optimizer)
     identity = identity_of(config, house, client)
     with RunFolder(Path(output) if output else default_folder(config, dataset, identity), identity) as folder:
         if config.no_cache and (folder.path / "steps.jsonl").exists():
@@ -216,7 +218,7 @@ async def carry_out(
         report = _announce(folder, config, house, client, observer)
         config = await probed(settings, house, client, given, observer)
         if config != settings.config:
-            house = assemble(config, dataset, client)
+            house = assemble(config, dataset, client, settings.optimizer)
         house, choice = await _settled(house, config, client, observer)
         meters = diagnostician_of(config, house.prompt, client) if config.meters else None
         readings = Readings(house)

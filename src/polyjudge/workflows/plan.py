@@ -3,64 +3,156 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from polyjudge.domain.dataset import Split
+from polyjudge.domain.example import Example
 from polyjudge.domain.layout import Layout
+from polyjudge.domain.prompt import JudgePrompt
+from polyjudge.domain.records import Rejected, ScoredPrompt
+from polyjudge.domain.scale import NAN
 from polyjudge.engine import Setup
 from polyjudge.formatting.text import CHARACTERS_A_TOKEN
+from polyjudge.optimizers.base import Turn, TurnPlan
+from polyjudge.optimizers.estimate import answer, filler, grown, tokens_of
+from polyjudge.optimizers.memory import REMEMBERED
 from polyjudge.results.money import PlannedRole
 from polyjudge.settings.config import DIAGNOSTIC, RunConfig
 
-# How many rejected instructions an optimizer's prompt shows, taken over a run.
-REJECTED = 3
-# Typical lengths of answers in tokens, bounded by the role's longest.
-ANSWERS = {"judge": 40, "loss": 150, "gradient": 350, "optimizer": 250}
+# The chance that a turn's proposal passes a gate; instructions grow by it.
+TAKEN = 0.3
+# Words of ours around the gradients that the diagnostic model rates, in tokens.
+FRAME = 250
+# Rows whose questions are counted for the mean length of all.
+ROWS = 20
 
 
 def plan_of(
-    config: RunConfig, setups: Sequence[Setup], split: Split, layouts: Sequence[Layout]
+    config: RunConfig, setups: Sequence[Setup], split: Split, layouts: Sequence[Layout] = ()
 ) -> tuple[PlannedRole, ...]:
-    """The plan of a run, by role; with the meters, where they are wanted."""
-    protocol, every = config.protocol, config.evaluate_every
-    roles = planned(setups, split, protocol=protocol, evaluate_every=every, layouts=layouts)
-    return (*roles, _meters(setups, config.model_of(DIAGNOSTIC))) if config.meters else roles
-
-
-def planned(
-    setups: Sequence[Setup], split: Split, *, protocol: str, evaluate_every: int, layouts: Sequence[Layout] = ()
-) -> tuple[PlannedRole, ...]:
-    """The plan of a run, by role.
+    """The plan of a run, by role; with the meters, where they are wanted.
 
     Args:
+        config: the settings.
         setups: one, or one a criterion under ST.
         split: the rows.
-        protocol: "sealed" reads the test rows for the initial and the chosen prompt, "paper" after every step too.
-        evaluate_every: under "paper", at every how many steps the test rows are read.
         layouts: those that are measured before one is chosen; while it is not, the setups' is the one of most calls.
     """
-    calls: dict[str, int] = {}
-    merged = sum(_merged(setup) for setup in setups)
-    tokens: dict[str, tuple[int, int]] = {}
-    models: dict[str, str] = {}
+    read = test_readings(config.protocol, config.steps, config.evaluate_every)
+    tallies: dict[str, _Tally] = {}
+    merged = choosing = 0
     for setup in setups:
-        for role, count in _calls(setup, split, protocol, evaluate_every).items():
-            calls[role] = calls.get(role, 0) + count
-            prompt, completion = _tokens(setup, role)
-            before = tokens.get(role, (0, 0))
-            tokens[role] = (before[0] + count * prompt, before[1] + count * completion)
-            models[role] = _model(setup, role)
-    choosing = 0
+        turns = list(_turns(setup))
+        plans = [setup.optimizer.plan(turn) for turn in turns]
+        _judged(setup, split.test, read, turns, plans, tallies.setdefault("judge", _Tally()))
+        merged += _merged(setup)
+        for plan in plans:
+            for asked in plan.calls:
+                tallies.setdefault(asked.role, _Tally()).add(asked.calls, asked.prompt_tokens, asked.completion_tokens)
     for setup in _measured(setups, layouts):
-        count = len(setup.validation) * len(setup.judge.groups(setup.prompt)) * setup.judge.scoring.samples
-        prompt, completion = _tokens(setup, "judge")
-        choosing += count
-        calls["judge"] += count
-        tokens["judge"] = (tokens["judge"][0] + count * prompt, tokens["judge"][1] + count * completion)
-    return tuple(
-        PlannedRole(role, models[role], calls[role], *tokens[role], *((merged, choosing) if role == "judge" else ()))
-        for role in calls
+        before = tallies["judge"].calls
+        _Questions(setup).add(setup.prompt, len(setup.validation), tallies["judge"])
+        choosing += tallies["judge"].calls - before
+    roles = tuple(
+        PlannedRole(
+            role,
+            config.model_of(role),
+            tally.calls,
+            tally.prompt_tokens,
+            tally.completion_tokens,
+            *((merged, choosing) if role == "judge" else ()),
+        )
+        for role, tally in tallies.items()
     )
+    return (*roles, *_meters(config, setups, tallies)) if config.meters else roles
+
+
+@dataclass(slots=True)
+class _Tally:
+    """Calls and tokens of a role so far."""
+
+    calls: int = 0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+
+    def add(self, calls: int, prompt_tokens: int, completion_tokens: int) -> None:
+        self.calls += calls
+        self.prompt_tokens += prompt_tokens
+        self.completion_tokens += completion_tokens
+
+
+class _Questions:
+    """What the judge's calls about a prompt cost, from the questions about some rows."""
+
+    def __init__(self, setup: Setup) -> None:
+        self._judge = setup.judge
+        self._rows = setup.validation[:: max(1, len(setup.validation) // ROWS)][:ROWS]
+
+    def add(self, prompt: JudgePrompt, rows: int, tally: _Tally) -> None:
+        """Count so many rows, judged with a prompt."""
+        for group in self._judge.groups(prompt):
+            part = prompt.only(group)
+            questions = [self._judge.question(part, example) for example in self._rows]
+            asked = sum(len(question.text) for question in questions) / len(questions) / CHARACTERS_A_TOKEN
+            longest = min(question.sampling.max_tokens for question in questions)
+            calls = rows * self._judge.scoring.samples
+            tally.add(calls, round(calls * asked), calls * min(longest, tokens_of(answer(part.criteria))))
+
+
+def _turns(setup: Setup) -> Iterator[Turn]:
+    """The turns to come, with texts of the expected length where none is written yet."""
+    written = 0
+    for index in range(1, setup.steps + 1):
+        prompt = grown(setup.prompt, written, _grown_by(setup, index)) if written else setup.prompt
+        rejected, scored = _remembered(setup, index, written)
+        turn = Turn(index, prompt, setup.sampler(index), setup.judge, rejected, scored)
+        yield turn
+        written = written or setup.optimizer.plan(turn).instruction_tokens
+
+
+def _grown_by(setup: Setup, turn: int) -> float:
+    """How far the instructions have grown to the length of new ones before a turn, 0..1: the chance that any of the
+    turns before it was accepted."""
+    return 1 - (1 - TAKEN) ** (turn - 1) if setup.gate.measures else float(turn > 1)
+
+
+def _remembered(setup: Setup, index: int, written: int) -> tuple[tuple[Rejected, ...], tuple[ScoredPrompt, ...]]:
+    """What a turn will be told of the turns before it."""
+    if not setup.gate.measures:
+        return (), ()
+    before = (index - 1) * setup.optimizer.candidates
+    names, new = setup.prompt.names, filler(written)
+    refused = min(REMEMBERED, round(before * (1 - TAKEN)))
+    rejected = [Rejected(index, name, new, "metric", NAN, NAN) for name in names for _ in range(refused)]
+    values = dict.fromkeys(names, 0.5)
+    initial = ScoredPrompt(0, setup.prompt.instructions, "metric", values, 0.5)
+    later = [
+        ScoredPrompt(index, dict.fromkeys(names, f"{new} {number}"), "metric", values, 0.5) for number in range(before)
+    ]
+    return tuple(rejected), (initial, *later)
+
+
+def _judged(
+    setup: Setup,
+    test: Sequence[Example],
+    read: Sequence[int],
+    turns: Sequence[Turn],
+    plans: Sequence[TurnPlan],
+    tally: _Tally,
+) -> None:
+    """Count the judge's calls: the validation rows, the batches, and the test rows."""
+    questions, rows = _Questions(setup), len(setup.validation) if setup.gate.measures else 0
+    written = max((plan.instruction_tokens for plan in plans), default=0)
+    new, fitted = grown(setup.prompt, written), grown(setup.prompt, written, _grown_by(setup, setup.steps + 1))
+    questions.add(setup.prompt, rows, tally)
+    questions.add(new, rows * setup.steps * setup.optimizer.candidates, tally)
+    for turn, plan in zip(turns, plans, strict=True):
+        questions.add(turn.prompt, plan.judged, tally)
+    questions.add(setup.prompt, len(test), tally)
+    questions.add(fitted, len(test) * (max(2, len(read)) - 1), tally)
+    shared = [group for group in setup.judge.groups(new) if len(group) > 1]
+    if setup.gate.merges and shared:
+        questions.add(new.only(tuple(name for group in shared for name in group)), rows * setup.steps, tally)
 
 
 def _measured(setups: Sequence[Setup], layouts: Sequence[Layout]) -> Iterator[Setup]:
@@ -69,34 +161,6 @@ def _measured(setups: Sequence[Setup], layouts: Sequence[Layout]) -> Iterator[Se
         for used in layouts:
             if used != setup.judge.layout or not setup.gate.measures:
                 yield replace(setup, judge=replace(setup.judge, layout=used))
-
-
-def _meters(setups: Sequence[Setup], model: str) -> PlannedRole:
-    """What ``--meters`` asks of the diagnostic model while a run goes on, at most: a call a criterion and step for
-    specificity, and one more a candidate for adherence."""
-    calls = sum(setup.steps * len(setup.prompt.names) * (1 + setup.optimizer.candidates) for setup in setups)
-    read = setups[0].batch * min(ANSWERS["gradient"], _longest(setups[0], "gradient")) + 250
-    return PlannedRole("diagnostic", model, calls, calls * read, calls * 2)
-
-
-def test_readings(protocol: str, steps: int, evaluate_every: int) -> tuple[int, ...]:
-    """After which steps the test rows are read while the run goes; empty when sealed. Always the first and last."""
-    if protocol == "sealed" or not evaluate_every:
-        return ()
-    return tuple(sorted({0, steps, *range(0, steps + 1, evaluate_every)}))
-
-
-def _calls(setup: Setup, split: Split, protocol: str, evaluate_every: int) -> Mapping[str, int]:
-    each = len(setup.judge.groups(setup.prompt)) * setup.judge.scoring.samples
-    stages = setup.optimizer.calls_per_turn(setup.prompt, setup.batch)
-    gate_rows = len(setup.validation) if setup.gate.measures else 0
-    readings = len(test_readings(protocol, setup.steps, evaluate_every)) or 2
-    judged = gate_rows * (1 + setup.steps * setup.optimizer.candidates)
-    judged += setup.steps * setup.batch + readings * len(split.test)
-    return {
-        "judge": each * judged + _merged(setup),
-        **{role: setup.steps * count for role, count in stages.items()},
-    }
 
 
 def _merged(setup: Setup) -> int:
@@ -111,28 +175,19 @@ def _merged(setup: Setup) -> int:
     return setup.steps * len(setup.validation) * shared * setup.judge.scoring.samples
 
 
-def _tokens(setup: Setup, role: str) -> tuple[int, int]:
-    """Estimated (prompt, completion) tokens of one call."""
-    sampled, groups = setup.validation[:20], setup.judge.groups(setup.prompt)
-    questions = [setup.judge.question(setup.prompt.only(group), example) for example in sampled for group in groups]
-    judged = round(sum(len(one.text) for one in questions) / max(1, len(questions)) / CHARACTERS_A_TOKEN)
-    longest = {name: _longest(setup, name) for name in ANSWERS} | {"judge": questions[0].sampling.max_tokens}
-    answers = {name: min(length, longest[name]) for name, length in ANSWERS.items()}
-    remembered = REJECTED if setup.remember_rejected and setup.gate.measures else 0
-    prompts = {
-        "judge": judged,
-        "loss": judged + 120,
-        "gradient": judged + answers["loss"] + 250,
-        "optimizer": setup.batch * (judged + answers["gradient"]) + 250 + remembered * answers["optimizer"],
-    }
-    return prompts[role], answers[role]
+def _meters(config: RunConfig, setups: Sequence[Setup], tallies: Mapping[str, _Tally]) -> tuple[PlannedRole, ...]:
+    """What ``--meters`` asks of the diagnostic model while a run goes on, at most: a call a criterion and step for
+    specificity, and one more a candidate for adherence; nothing where no gradients are written."""
+    gradients = tallies.get("gradient", _Tally())
+    if not gradients.calls:
+        return ()
+    calls = sum(setup.steps * len(setup.prompt.names) * (1 + setup.optimizer.candidates) for setup in setups)
+    read = setups[0].batch * gradients.completion_tokens // gradients.calls + FRAME
+    return (PlannedRole(DIAGNOSTIC, config.model_of(DIAGNOSTIC), calls, calls * read, calls * 2),)
 
 
-def _longest(setup: Setup, role: str) -> int:
-    if role == "judge":
-        return setup.judge.role.sampling.max_tokens
-    return setup.optimizer.role(role).sampling.max_tokens
-
-
-def _model(setup: Setup, role: str) -> str:
-    return setup.judge.role.model if role == "judge" else setup.optimizer.role(role).model
+def test_readings(protocol: str, steps: int, evaluate_every: int) -> tuple[int, ...]:
+    """After which steps the test rows are read while the run goes; empty when sealed. Always the first and last."""
+    if protocol == "sealed" or not evaluate_every:
+        return ()
+    return tuple(sorted({0, steps, *range(0, steps + 1, evaluate_every)}))

@@ -18,7 +18,7 @@ from polyjudge.llm.client import Client
 from polyjudge.llm.request import Message, Reply, Request, Sampling
 from polyjudge.llm.role import Role
 from polyjudge.settings.config import Parameters, RunConfig
-from polyjudge.settings.merged import Settings
+from polyjudge.settings.merged import OURS, Settings
 from polyjudge.workflows.assemble import House, assemble
 from polyjudge.workflows.events import Noted, Observer
 
@@ -48,7 +48,7 @@ async def probed(
     ours = set(registry.names("backends")) - {"any"}
     pending = [
         stage
-        for stage in config.stages
+        for stage in house.asked(config)
         if (model := config.model_of(stage)) not in given and model.partition("/")[0] not in ours
     ]
     while pending:
@@ -62,7 +62,9 @@ async def probed(
                 # Each round leaves out one more setting of ours or ends the run, so there are few.
                 scoring = config.scoring
                 config = _without(config, stage, failure, settings, observer)
-                house = house if config.scoring == scoring else assemble(config, house.dataset, client)
+                house = (
+                    house if config.scoring == scoring else assemble(config, house.dataset, client, settings.optimizer)
+                )
                 pending.append(stage)
     return config
 
@@ -147,7 +149,7 @@ def _without(config: RunConfig, stage: str, failure: CallFailed, settings: Setti
         advice = "; set limit_field in --config to the other name" if refused in _LENGTH else ""
         raise ModelError(f"{model!r}, asked as the {stage}, refused the first call: {failure}{advice}")
     origin = settings.origins.get(name, "default")
-    if origin not in ("recipe", "default") or dropped == config:
+    if origin not in OURS or dropped == config:
         raise ModelError(f"{model!r}, asked as the {stage}, does not take {name} ({origin}): {failure}; leave it out")
     observer(Noted(f"{model} does not take {name}, which came from the {origin}; it is left out"))
     return dropped

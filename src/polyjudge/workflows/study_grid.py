@@ -77,9 +77,17 @@ def cells(study: Study) -> tuple[Cell, ...]:
                 settings,
             )
         )
+    for name, where in _unused(found).items():
+        faults.setdefault(f"{name!r} ({where}): no optimizer of the study uses it; leave it out")
     if faults:
         raise ConfigError("\n".join(faults))
     return _distinct(found)
+
+
+def _unused(found: Sequence[Cell]) -> dict[str, str]:
+    """The settings that no cell's optimizer reads; one of a cell's that another cell reads is for that one."""
+    given = [cell.settings.unused for cell in found]
+    return {name: where for name, where in given[0].items() if all(name in other for other in given)} if given else {}
 
 
 def _grid(study: Study) -> Iterator[tuple[Value, Value, tuple[Value, ...], int]]:
@@ -193,7 +201,7 @@ def assemble_all(grid: Sequence[Cell], datasets: Mapping[str, Dataset], client: 
 
 def _ready(cell: Cell, dataset: Dataset, client: Client) -> Ready:
     config = cell.settings.config
-    house = assemble(config, dataset, client)
+    house = assemble(config, dataset, client, cell.settings.optimizer)
     role, scoring = house.judge.role, house.judge.scoring
     rows = codec.digest([house.dataset.digest, [example.id for example in house.split.test], house.prompt.names])
     # As Role.request tells answers apart: by the seed only where they vary by chance.

@@ -30,7 +30,7 @@ class Lengths:
     @classmethod
     def of(cls, run: Material) -> Lengths:
         criticisms = sum(len(step.gradients) + len(step.critiques) for step in run.steps)
-        instructions = sum(len(one.texts) for step in run.steps for one in step.candidates) + len(run.names)
+        instructions = sum(len(one.instructions) for step in run.steps for one in step.candidates) + len(run.names)
         return cls(_each(criticisms), _each(2 * instructions))
 
 
@@ -205,8 +205,8 @@ def _candidate(step: Step, place: int, one: Candidate, before: Mapping[str, str]
     if one.reason:
         parts.append(tag("p", f"The gate: {one.reason}", class_="soft"))
     parts.append(_effects(step, one))
-    for name in filter(one.texts.__contains__, step.criteria):
-        text = one.texts[name]
+    for name in filter(one.instructions.__contains__, step.criteria):
+        text = one.instructions[name]
         tags = [tag("span", counted(before[name], text), class_="tag neutral")]
         if name in one.passed or (step.chosen == place and name in step.kept):
             stands = name in step.kept

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 
 from polyjudge.errors import ModelError
+from polyjudge.formatting.text import CHARACTERS_A_TOKEN
 from polyjudge.llm.backends import OpenOptions
 from polyjudge.llm.request import Abilities, Reply, Request, TokenChoice, Usage
 from polyjudge.testing.simulation.diagnosing import Reader
@@ -20,7 +21,6 @@ from polyjudge.testing.simulation.writing import Writer
 ABILITIES = Abilities(logprobs=20, prefix_cache=True, simulated=True)
 # Counts changes of ours that change answers.
 _FORM = 1
-_CHARACTERS_A_TOKEN = 4
 
 
 def open_simulated(name: str, options: OpenOptions) -> Simulated:
@@ -89,5 +89,5 @@ class Simulated:
         return None
 
     def _reply(self, request: Request, asked: str, text: str, tokens: tuple[TokenChoice, ...] = ()) -> Reply:
-        usage = Usage(len(asked) // _CHARACTERS_A_TOKEN + 1, len(text) // _CHARACTERS_A_TOKEN + 1)
+        usage = Usage(len(asked) // CHARACTERS_A_TOKEN + 1, len(text) // CHARACTERS_A_TOKEN + 1)
         return Reply(text, "stop", f"SIMULATED {self._world.name}", usage, tokens)
