@@ -182,7 +182,7 @@ def _merged(evidence: Evidence, ruling: _Ruling) -> Candidate | None:
 def _reason(candidates: Sequence[Candidate], chosen: int | None, ruling: _Ruling | None) -> str:
     """The gate's reason, and which criteria keep their instruction because no new one could be read."""
     if ruling is None:
-        return "; ".join(one.failure for one in candidates) or "the optimizer proposed nothing"
+        return "; ".join(dict.fromkeys(one.failure for one in candidates)) or "the optimizer proposed nothing"
     about = candidates[0] if len(candidates) == 1 else candidates[chosen] if chosen is not None else None
     reason = ruling.decision.reason
     if about is None or not about.failure:

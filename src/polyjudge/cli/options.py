@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from typing import Any, TypeVar
 
@@ -23,7 +24,7 @@ _WRITERS = (
 _METHOD = (
     ("--recipe", str, "NAME", "sound (default), thrifty, tiny or paper"),
     ("--mode", str, "MODE", "ST, SSS (default), SSC, SCC or CCC"),
-    ("--optimizer", str, "NAME", "textgrad (default)"),
+    ("--optimizer", str, "NAME", "textgrad (default), opro, or an installed one"),
     ("--layout", str, "NAME", "auto (default), joint, solo, fork, or groups: one+two,three"),
     ("--scoring", str, "NAME", "auto (default), json, expected, yes-no or cloze"),
     ("--samples", int, "K", "scoring expected without token probabilities: the mean of K answers"),
@@ -31,7 +32,7 @@ _METHOD = (
     ("--steps", int, "N", "turns of the loop"),
     ("--batch", int, "N", "training examples a turn"),
     ("--validation", int, "N", "most validation rows"),
-    ("--candidates", int, "N", "drafts a turn"),
+    ("--candidates", int, "N", "candidates a turn; default: the optimizer's, textgrad 1, opro 8"),
     ("--demonstrations", int, "N", "rated training examples shown to the judge"),
     ("--evaluate-every", int, "N", "recipe paper: read the test rows after every N steps"),
     ("--seed", int, "N", "of the run"),
@@ -58,6 +59,15 @@ def model_options(command: F) -> F:
 def method_options(command: F) -> F:
     """The other roles' models and how the judge is fitted."""
     command = click.option("--meters", is_flag=True, default=None, help="rate every step's gradients")(command)
+    own = click.option(
+        "--optimizer-option",
+        "optimizer_options",
+        metavar="NAME=VALUE",
+        multiple=True,
+        callback=_options,
+        help="a setting that only this optimizer has, such as trajectory=20",
+    )
+    command = own(command)
     return _added(command, [*((flag, str, metavar, text) for flag, metavar, text in _WRITERS), *_METHOD])
 
 
@@ -72,6 +82,20 @@ def output_options(command: F) -> F:
     """How the result is printed."""
     command = click.option("--json", "as_json", is_flag=True, help="print the result as JSON")(command)
     return click.option("--quiet", is_flag=True, help="print no progress")(command)
+
+
+def _options(_context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]) -> dict[str, Any] | None:
+    """NAME=VALUE pairs; a value is read as JSON where it is JSON, else as a text."""
+    options = {}
+    for pair in given:
+        name, sign, value = pair.partition("=")
+        if not sign or not name.strip():
+            raise click.BadParameter(f"{pair!r} is no NAME=VALUE")
+        try:
+            options[name.strip()] = json.loads(value)
+        except ValueError:
+            options[name.strip()] = value
+    return options or None
 
 
 def _unless_empty(_context: click.Context, _parameter: click.Parameter, value: tuple[str, ...]) -> Any:

@@ -2,7 +2,8 @@
 
 The loss may name a rule that the judge overlooked. A gradient call writes a fixed number of sentences, which the
 criteria it speaks for share; the more they are, the more sentences are general and serve none. The optimizer does
-what the gradients ask for, or something of its own. Nothing passes from one to the next but text.
+what the gradients ask for, or something of its own; where it is shown earlier instructions with their scores instead,
+it adds a rule to the best. Nothing passes from one to the next but text.
 """
 
 from __future__ import annotations
@@ -21,6 +22,8 @@ T = TypeVar("T")
 
 # Textual replies begin with it, so that it stands wherever they are kept. No sentence of its own.
 MARK = "[SIMULATED]"
+# How the label of an earlier instruction and its score begins.
+TRIED = "Agreement "
 _RESULT = re.compile(r"^- (.+?): the judge (?:says|gave) .*?, people say .*?(?:: (right|wrong.*))?$", re.M)
 _ADD = re.compile(r"\badd a rule on the ([a-z]+)")
 _DROP = re.compile(r"\bthe rule on the ([a-z]+) misleads\b")
@@ -77,6 +80,9 @@ class Writer:
     def optimizer(self, prompt: Prompt, stream: Stream) -> dict[str, str]:
         """New instructions for every criterion."""
         criteria = _some(described(prompt.frame), "criteria")
+        tried = [block.text for block in prompt.blocks if block.label.startswith(TRIED)]
+        if tried:
+            return {one.name: self._extended(one.name, tried[-1], len(criteria), stream) for one in criteria}
         heard = " ".join(block.text for block in prompt.blocks if block.label.startswith("On "))
         general = sum(one in _GENERAL for one in sentences(heard.replace(MARK, "")))
         return {
@@ -109,6 +115,11 @@ class Writer:
         wanted = [rule for rule in rules if rule not in held and rule.good == helpful]
         wanted = wanted or [rule for rule in rules if rule not in held] or list(rules)
         return wanted[stream.below(len(wanted))]
+
+    def _extended(self, name: str, best: str, criteria: int, stream: Stream) -> str:
+        """The best instruction of those that were tried, with a rule that it does not hold yet."""
+        text = (best if criteria == 1 else instruction_of(best, name)).strip()
+        return _with(text, self._named(name, self._rules.within(name, text), stream).text)
 
     def _rewritten(self, name: str, instruction: str, heard: str, general: int, stream: Stream) -> str:
         text = instruction.strip()
