@@ -145,7 +145,8 @@ class OptimizerContract(ABC):
             return
         raise AssertionError("the optimizer went on although the budget was spent")
 
-    def test_a_whole_run_goes_from_rows_to_its_report(self, tmp_path: Path) -> None:
+    def test_a_whole_run_goes_from_rows_to_its_report(self, tmp_path: Path, monkeypatch: Any) -> None:
+        monkeypatch.chdir(tmp_path)
         run = self._run(tmp_path / "run")
         assert [step.index for step in run.steps] == [0, 1, 2]
         assert all(step.status != "failed" for step in run.steps)
@@ -153,7 +154,8 @@ class OptimizerContract(ABC):
         for name in ("config.json", "steps.jsonl", "judge.yaml", "result.json", "summary.md", "report.html"):
             assert (run.path / name).stat().st_size, name
 
-    def test_a_whole_run_asks_what_check_plans_and_once_more_nothing(self, tmp_path: Path) -> None:
+    def test_a_whole_run_asks_what_check_plans_and_once_more_nothing(self, tmp_path: Path, monkeypatch: Any) -> None:
+        monkeypatch.chdir(tmp_path)
         verbs = import_module("polyjudge")
         plan = verbs.check(ROWS, optimizer=self.make(2), **self._settings())
         run = self._run(tmp_path / "run")
