@@ -31,6 +31,7 @@ from polyjudge.domain.scale import Ordinal
 from polyjudge.engine import Setup, optimize
 from polyjudge.gates import Evidence, Gate, MeanGate, PerCriterionGate, Scored
 from polyjudge.optimizers.base import Draft, Proposal, Turn
+from polyjudge.judge.measure import rated_rows
 
 NAMES = ("one", "two", "three", "four")
 PROMPT = JudgePrompt(
@@ -40,8 +41,8 @@ STEPS, EACH = 12, 5
 # Latent correlations: of the judge with people, of two prompts' scores, and of two rows of a document.
 AGREEMENT, LIKENESS, SAME_DOCUMENT = 0.42, 0.85, 0.3
 GATES: Mapping[str, Gate] = {
-    "mean of spearman, strict": MeanGate("spearman", higher_is_better=True),
-    "mean of mae, no worse (paper)": MeanGate("mae", higher_is_better=False, strict=False),
+    "mean of spearman, strict": MeanGate("spearman"),
+    "mean of mae, no worse (paper)": MeanGate("mae", strict=False),
     "per-criterion": PerCriterionGate(dict.fromkeys(NAMES, "spearman"), seed=0),
 }
 
@@ -70,7 +71,7 @@ def judged(opinions: np.ndarray, agreement: float, own: np.ndarray, told: np.nda
 
 def examples_of(human: Mapping[str, Sequence[float]], rows: int) -> tuple[Example, ...]:
     return tuple(
-        Example(f"e{row}", {"text": ""}, f"d{row // EACH}", {name: (human[name][row],) for name in human})
+        Example(f"e{row}", {"text": f"Text {row}."}, f"d{row // EACH}", {name: (human[name][row],) for name in human})
         for row in range(rows)
     )
 
@@ -105,7 +106,17 @@ class Proposer:
 
 def steps_of(world: int, rows: int, gate: Gate, joint: bool) -> list[Step]:
     examples = examples_of({name: rated(people(rows, world, name)) for name in NAMES}, rows)
-    setup = Setup(PROMPT, DeafJudge(world, joint), Proposer(), gate, examples, lambda turn: (), 0, STEPS)
+    setup = Setup(
+        PROMPT,
+        DeafJudge(world, joint),
+        Proposer(),
+        gate,
+        examples,
+        rated_rows(PROMPT.criteria, examples),
+        lambda turn: (),
+        0,
+        STEPS,
+    )
 
     async def collect() -> list[Step]:
         return [step async for step in optimize(setup)]
@@ -139,7 +150,7 @@ def _spearman(step: Step, world: int, rows: int, joint: bool) -> float:
     examples = examples_of({name: rated(people(rows, world, name)) for name in NAMES}, rows)
     prompt = PROMPT.revise(step.instructions)
     predictions = asyncio.run(DeafJudge(world, joint).evaluate(prompt, examples))
-    return GATES["mean of spearman, strict"].measure(prompt, predictions, examples).mean
+    return GATES["mean of spearman, strict"].measure(prompt, predictions, rated_rows(PROMPT.criteria, examples)).mean
 
 
 def on_a_loss(draws: int) -> Iterator[tuple[str, ...]]:

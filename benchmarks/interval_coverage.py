@@ -16,8 +16,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from polyjudge.metrics import bootstrap, metric
+from polyjudge.metrics import bootstrap, metric_of
 from polyjudge.metrics.ppi import Sample, mean
+from polyjudge.metrics.rated import RatedRows
 
 EACH = 4
 CLUSTERS = (5, 6, 8, 10, 15, 20, 30, 40, 60, 100)
@@ -39,12 +40,12 @@ def five_point(generator: np.random.Generator, documents: int) -> tuple[np.ndarr
 
 
 def of_bootstrap(documents: int, draws: int) -> float:
-    generator, spearman = np.random.default_rng(documents), metric("spearman")
+    generator, spearman = np.random.default_rng(documents), metric_of("spearman")
     judge, people, _ = five_point(np.random.default_rng(0), 250_000)
     truth, held = spearman(judge, people), []
     for seed in range(draws):
         judge, people, names = five_point(generator, documents)
-        found = bootstrap(spearman, judge, people, documents=names, n_resamples=1000, seed=seed).mean
+        found = bootstrap(spearman, judge, RatedRows.of(people, documents=names), n_resamples=1000, seed=seed).mean
         held.append(found.low <= truth <= found.high)
     return float(np.mean(held))
 

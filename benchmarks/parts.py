@@ -24,9 +24,10 @@ from polyjudge.llm.entry import compress, reply_text
 from polyjudge.llm.journal import Journal
 from polyjudge.llm.request import Reply, Usage
 from polyjudge.llm.shard import Row, Shard
-from polyjudge.metrics.agreement import metric
+from polyjudge.metrics.agreement import metric_of
 from polyjudge.metrics.levels import Levels
 from polyjudge.metrics.uncertainty import bootstrap
+from polyjudge.metrics.rated import RatedRows
 
 
 def key(number: int) -> bytes:
@@ -71,7 +72,12 @@ def resample(resamples: int) -> dict[str, float]:
     took = {}
     for name in ("spearman", "kendall", "qwk", "mae"):
         began = time.process_time()
-        bootstrap(metric(name), judged, human, levels=Levels(1, 5, 1), documents=documents, n_resamples=resamples)
+        bootstrap(
+            metric_of(name),
+            judged,
+            RatedRows.of(human, levels=Levels(1, 5, 1), documents=documents),
+            n_resamples=resamples,
+        )
         took[name] = time.process_time() - began
     return took
 

@@ -29,14 +29,15 @@ from polyjudge.workflows.client import open_client
 from polyjudge.settings.config import RunConfig
 from polyjudge.workflows.assemble import open_judge, open_scoring, refusal
 from polyjudge.judge.expected import ALTERNATIVES
-from polyjudge.judge.measure import Ratings, ratings, scores
+from polyjudge.judge.measure import rated_rows, scores
 from polyjudge.llm.request import Abilities, Asker, Reply, Request, Sampling, Usage
 from polyjudge.llm.role import Role
 from polyjudge.metrics import agreement, uncertainty
+from polyjudge.metrics.rated import RatedRows
 
 METHODS = ("json", "expected", "yes-no", "cloze")
 LAYOUTS = ("joint", "solo", "fork")
-SPEARMAN = agreement.metric("spearman")
+SPEARMAN = agreement.metric_of("spearman")
 
 
 @dataclass
@@ -78,8 +79,8 @@ def drawn(dataset: Dataset, count: int, seed: int = 0) -> tuple[Example, ...]:
 async def cells(name: str, count: int, model: str) -> None:
     dataset = load(name)
     rows, prompt = drawn(dataset, count), JudgePrompt.initial(dataset.rubric)
-    people = ratings(prompt.criteria, rows)
-    units = len(set(people.documents)) if people.documents else len(rows)
+    people = rated_rows(prompt.criteria, rows)
+    units = people.n_units
     print(f"\n{name}: {len(rows)} rows of {units} {people.unit}, {model}\n", flush=True)
     show(("layout", "scoring", "calls a row", "evaluated", "written", "coverage", "mean", *prompt.names))
     show(("---",) * (7 + len(prompt.names)))
@@ -96,22 +97,25 @@ async def cells(name: str, count: int, model: str) -> None:
                 counting = Counting(client)
                 judge = open_judge(scoring, used, prompt, role, counting, re_asks=0, max_concurrency=1)
                 predictions = await judge.evaluate(prompt, rows)
-                found[one, scoring_name] = given = scores(prompt.criteria, predictions)
+                found[one, scoring_name] = given = scores(prompt.names, predictions)
                 figures = [len(counting.usages), counting.evaluated(), counting.written()]
                 told = (f"{figure / len(rows):.1f}" for figure in figures)
                 show((one, scoring_name, *told, *agreements(given, people)))
     print("\nPaired differences of the mean, on the rows that both scored:\n")
     for first, second in pairs(found):
         paired = uncertainty.paired_bootstrap(
-            SPEARMAN, found[first], found[second], people.human, levels=people.levels, documents=people.documents
+            SPEARMAN,
+            found[first],
+            found[second],
+            people,
         )
         print(f"- {' '.join(first)} - {' '.join(second)}: {interval(paired.mean)}", flush=True)
 
 
-def agreements(given: np.ndarray, people: Ratings) -> Iterator[str]:
+def agreements(given: np.ndarray, people: RatedRows) -> Iterator[str]:
     rated = ~np.isnan(people.human)
     yield f"{(rated & ~np.isnan(given)).sum() / rated.sum():.0%}"
-    found = uncertainty.bootstrap(SPEARMAN, given, people.human, levels=people.levels, documents=people.documents)
+    found = uncertainty.bootstrap(SPEARMAN, given, people)
     yield interval(found.mean)
     yield from (interval(one) for one in found.per_criterion)
 

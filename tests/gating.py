@@ -12,6 +12,7 @@ from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.records import Prediction
 from polyjudge.domain.scale import Continuous
 from polyjudge.gates import Evidence, MeanGate, PerCriterionGate, Scored
+from polyjudge.judge.measure import rated_rows
 from polyjudge.metrics import spearman
 
 NAMES = ("a", "b", "c")
@@ -43,7 +44,7 @@ def scored(
     """A prompt that gave these scores."""
     prompt = prompt_of(tuple(scores)).revise(texts)
     predictions = tuple(Prediction(e.id, {n: scores[n][row] for n in scores}, ()) for row, e in enumerate(examples))
-    return Scored(prompt, predictions, gate.measure(prompt, predictions, examples))
+    return Scored(prompt, predictions, gate.measure(prompt, predictions, rated_rows(prompt.criteria, examples)))
 
 
 def evidence_of(
@@ -51,7 +52,8 @@ def evidence_of(
 ) -> Evidence:
     examples = examples_of(human)
     candidates = tuple(scored(gate, examples, scores, texts) for scores, texts in new)
-    return Evidence(turn, examples, scored(gate, examples, current), candidates)
+    rated = rated_rows(prompt_of(tuple(human)).criteria, examples)
+    return Evidence(turn, rated, scored(gate, examples, current), candidates)
 
 
 def all_new(names: Sequence[str] = NAMES, text: str = "Look closely, then rate.") -> dict[str, str]:

@@ -12,12 +12,14 @@ from polyjudge.domain.example import Example
 from polyjudge.domain.records import Candidate, Step
 from polyjudge.engine import Setup, optimize
 from polyjudge.gates import Gate, MeanGate, PerCriterionGate
+from polyjudge.judge.measure import rated_rows
 from polyjudge.llm.request import Request
 from polyjudge.optimizers.base import Optimizer, Proposal, Turn, TurnPlan
 from polyjudge.testing.asking import Answer, ScriptedAsker, said
 
 TRAIN, VALIDATION = rows(9, prefix="train"), rows(8, prefix="validation")
-SPEARMAN = MeanGate("spearman", higher_is_better=True)
+RATED = rated_rows(prompt_of().criteria, VALIDATION)
+SPEARMAN = MeanGate("spearman")
 OWN = PerCriterionGate(dict.fromkeys(NAMES, "spearman"), seed=7)
 
 
@@ -26,7 +28,7 @@ def sampler(turn: int) -> tuple[Example, ...]:
 
 
 def setup_of(asker: ScriptedAsker, optimizer: Optimizer, gate: Gate = SPEARMAN, steps: int = 4) -> Setup:
-    return Setup(prompt_of(), judge_of(asker), optimizer, gate, VALIDATION, sampler, 3, steps)
+    return Setup(prompt_of(), judge_of(asker), optimizer, gate, VALIDATION, RATED, sampler, 3, steps)
 
 
 def collected(setup: Setup) -> list[Step]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
@@ -9,59 +10,59 @@ import pytest
 from polyjudge.errors import CallFailed
 from polyjudge.llm.backends.scripted import Scripted
 from polyjudge.llm.request import Backend, Message, Reply, Request, TokenChoice, Usage
-from polyjudge.metrics import agreement
-from polyjudge.metrics.agreement import Metric
+from polyjudge.metrics import metric, names, scalar_metric, statistics
+from polyjudge.metrics.metric import Metric
 from polyjudge.testing.backend import BackendContract
 from polyjudge.testing.metric import MetricContract
 
 
 class TestSpearman(MetricContract):
-    metric = agreement.SPEARMAN
+    metric = statistics.spearman
 
 
 class TestKendall(MetricContract):
-    metric = agreement.KENDALL
+    metric = statistics.kendall
 
 
 class TestPearson(MetricContract):
-    metric = agreement.PEARSON
+    metric = statistics.pearson
 
 
 class TestQuadraticKappa(MetricContract):
-    metric = agreement.QWK
+    metric = statistics.qwk
 
 
 class TestKappa(MetricContract):
-    metric = agreement.KAPPA
+    metric = statistics.kappa
 
 
 class TestMeanAbsoluteError(MetricContract):
-    metric = agreement.MAE
+    metric = statistics.mae
 
 
 class TestRootMeanSquaredError(MetricContract):
-    metric = agreement.RMSE
+    metric = statistics.rmse
 
 
 class TestOffByOne(MetricContract):
-    metric = agreement.OFF_BY_ONE
+    metric = statistics.off_by_one
 
 
 class TestAccuracy(MetricContract):
-    metric = agreement.ACCURACY
+    metric = statistics.accuracy
 
 
 class TestMacroF1(MetricContract):
-    metric = agreement.MACRO_F1
+    metric = statistics.macro_f1
 
 
 class TestPrimary(MetricContract):
-    metric = agreement.PRIMARY
+    metric = statistics.primary
 
 
 def test_every_metric_keeps_the_contract() -> None:
     kept = {contract.metric.name for contract in MetricContract.__subclasses__() if contract.__module__ == __name__}
-    assert kept == set(agreement.names())
+    assert kept == set(names())
 
 
 def answer(request: Request) -> Reply | Exception:
@@ -79,26 +80,25 @@ class TestScripted(BackendContract):
         return replace(self.request(), messages=(Message("user", "Refuse."),))
 
 
-LENIENT = replace(agreement.MAE, function=lambda predicted, human, levels: -1.0)
-REVERSED = replace(agreement.MAE, higher_is_better=True)
-ORDERED = replace(
-    agreement.SPEARMAN, function=lambda predicted, human, levels: float(predicted[0] > human[0]), weighted=None
-)
+LENIENT = scalar_metric("lenient", range=(math.inf, 0.0), kinds=("ordinal", "float"))(lambda predicted, human: -1.0)
+REVERSED = replace(statistics.mae, higher_is_better=True)
+ORDERED = scalar_metric("ordered", range=(0.0, 1.0))(lambda predicted, human: float(predicted[0] > human[0]))
+COUNTING = metric("counting", range=(0.0, math.inf))(lambda pairs, weights, levels: (weights > 0).sum(axis=1) / 1.0)
 
 
 @pytest.mark.parametrize(
-    ("metric", "test"),
+    ("broken", "test"),
     [
         (LENIENT, "test_a_value_lies_in_the_range_or_is_nan"),
         (LENIENT, "test_perfect_agreement_has_the_best_value"),
-        (LENIENT, "test_counted_rows_equal_repeated_rows"),
+        (COUNTING, "test_counted_rows_equal_repeated_rows"),
         (REVERSED, "test_its_range_has_the_better_end_where_its_direction_says"),
         (ORDERED, "test_the_order_of_the_rows_means_nothing"),
     ],
 )
-def test_a_broken_metric_fails_its_contract(metric: Metric, test: str) -> None:
+def test_a_broken_metric_fails_its_contract(broken: Metric, test: str) -> None:
     contract = MetricContract()
-    contract.metric = metric
+    contract.metric = broken
     with pytest.raises(AssertionError):
         getattr(contract, test)()
 

@@ -10,6 +10,7 @@ import pytest
 from tests.asking import CALLS, NAMES, judge_of, prompt_of, speaker, textgrad_of
 from tests.stepping import (
     OWN,
+    RATED,
     SPEARMAN,
     TRAIN,
     VALIDATION,
@@ -145,7 +146,9 @@ def test_over_one_criterion_per_criterion_is_the_strict_mean_gate() -> None:
         asker = ScriptedAsker(speaker(("fluency",)))
         optimizer = textgrad_of(asker, "SSS", ("fluency",), candidates=2)
         judge = judge_of(asker, ("fluency",))
-        setup = Setup(prompt_of(("fluency",)), judge, optimizer, gate, VALIDATION, sampler, 3, 8)
+        setup = Setup(
+            prompt_of(("fluency",)), judge, optimizer, gate, VALIDATION, RATED.select(("fluency",)), sampler, 3, 8
+        )
         steps = collected(setup)
         asked.append(asker.asked)
         lines.append([(step.status, step.chosen, step.instructions, step.measured) for step in steps])

@@ -13,19 +13,28 @@ from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.records import Step
 from polyjudge.engine import Setup, optimize
 from polyjudge.gates import Gate, MeanGate, NoGate
+from polyjudge.judge.measure import rated_rows
 from polyjudge.judge.render import instruction_line, output_format, rating_prompt
 from polyjudge.llm.request import Request
 from polyjudge.testing.asking import Answer, ScriptedAsker, said
 
 TRAIN, VALIDATION = rows(9, prefix="train"), rows(8, prefix="validation")
-SPEARMAN = MeanGate("spearman", higher_is_better=True)
+SPEARMAN = MeanGate("spearman")
 
 
 def run(asker: ScriptedAsker, mode: str, gate: Gate, steps: int = 4) -> list[Step]:
     async def collect() -> list[Step]:
         optimizer = textgrad_of(asker, mode)
         setup = Setup(
-            prompt_of(), judge_of(asker), optimizer, gate, VALIDATION, lambda turn: TRAIN[turn : turn + 3], 3, steps
+            prompt_of(),
+            judge_of(asker),
+            optimizer,
+            gate,
+            VALIDATION,
+            rated_rows(prompt_of().criteria, VALIDATION),
+            lambda turn: TRAIN[turn : turn + 3],
+            3,
+            steps,
         )
         return [step async for step in optimize(setup)]
 

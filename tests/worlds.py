@@ -15,7 +15,7 @@ from polyjudge.domain.example import Example
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.judge.render import rating_prompt
 from polyjudge.llm.request import Message, Reply, Request, Sampling
-from polyjudge.metrics import agreement
+from polyjudge.metrics import statistics
 from polyjudge.templates.replies import read_scores
 from polyjudge.testing.simulation.backend import Simulated
 from polyjudge.testing.simulation.data import dataset_of
@@ -75,4 +75,4 @@ def people(prompt: JudgePrompt, examples: Sequence[Example]) -> npt.NDArray[np.f
 def agreements(scores: npt.NDArray[np.float64], human: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     """Spearman of each column (K,)."""
     columns = range(scores.shape[1])
-    return np.array([agreement.SPEARMAN(scores[:, k], human[:, k]) for k in columns])
+    return np.array([statistics.spearman(scores[:, k], human[:, k]) for k in columns])

@@ -12,6 +12,7 @@ from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.records import Candidate, Measured, Rejected, ScoredPrompt, Step
 from polyjudge.gates.base import Decision, Evidence, Gate, Scored, Selection
 from polyjudge.judge.predict import Judge
+from polyjudge.metrics.rated import RatedRows
 from polyjudge.optimizers.base import Optimizer, Proposal, Turn
 from polyjudge.optimizers.memory import remember
 
@@ -32,6 +33,7 @@ class Setup:
         optimizer: proposes.
         gate: decides.
         validation: the gate's rows; disjoint from the sampler's unless a recipe says otherwise.
+        rated: the same rows as people rated them, on the prompt's criteria.
         sampler: draws the batches.
         batch: how many examples a batch has.
         steps: how many turns.
@@ -42,6 +44,7 @@ class Setup:
     optimizer: Optimizer
     gate: Gate
     validation: tuple[Example, ...]
+    rated: RatedRows
     sampler: Sampler
     batch: int
     steps: int
@@ -80,7 +83,7 @@ async def optimize(setup: Setup) -> AsyncGenerator[Step, None]:
         proposal = await setup.optimizer.propose(turn)
         readable = [candidate for candidate in proposal.candidates if candidate.instructions]
         scored = await together(_scored(setup, current.prompt.revise(one.instructions)) for one in readable)
-        evidence = Evidence(index, setup.validation, current, tuple(scored), initial)
+        evidence = Evidence(index, setup.rated, current, tuple(scored), initial)
         ruling = await _rule(setup, evidence) if readable else None
         before, step = step, _step(evidence, batch, proposal, ruling)
         if ruling is not None and ruling.merged is not None and ruling.decision.accepted:
@@ -113,7 +116,7 @@ async def _scored(setup: Setup, prompt: JudgePrompt) -> Scored:
     if not setup.gate.measures:
         return Scored(prompt)
     predictions = await setup.judge.evaluate(prompt, setup.validation)
-    return Scored(prompt, predictions, setup.gate.measure(prompt, predictions, setup.validation))
+    return Scored(prompt, predictions, setup.gate.measure(prompt, predictions, setup.rated))
 
 
 async def _rule(setup: Setup, evidence: Evidence) -> _Ruling:

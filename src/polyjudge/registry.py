@@ -36,6 +36,30 @@ TABLES: Mapping[str, Mapping[str, str]] = MappingProxyType(
                 "cloze": "polyjudge.judge.cloze:ClozeScoring",
             }
         ),
+        "metrics": MappingProxyType(
+            {
+                name: f"polyjudge.metrics.statistics:{name}"
+                for name in (
+                    "spearman",
+                    "kendall",
+                    "pearson",
+                    "qwk",
+                    "kappa",
+                    "mae",
+                    "rmse",
+                    "off_by_one",
+                    "accuracy",
+                    "macro_f1",
+                    "primary",
+                )
+            }
+        ),
+        "gates": MappingProxyType(
+            {
+                "none": "polyjudge.gates.mean:no_gate",
+                "per-criterion": "polyjudge.gates.per_criterion:per_criterion_gate",
+            }
+        ),
         "optimizers": MappingProxyType(
             {"textgrad": "polyjudge.optimizers.textgrad:TextGrad", "opro": "polyjudge.optimizers.opro:OPRO"}
         ),

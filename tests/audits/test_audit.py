@@ -128,8 +128,12 @@ def test_contests_are_paired_differences_with_an_interval_over_documents(data, f
                 return stats.spearmanr(ours[rows], human[rows])[0] - stats.spearmanr(theirs[rows], human[rows])[0]
 
             assert row.difference == pytest.approx(difference(np.arange(len(human))))
-            low, high = np.quantile([difference(rows) for rows in resamples], [0.025, 0.975])
-            assert (row.low, row.high) == pytest.approx((low, high), abs=0.03)
+            drawn = [difference(rows) for rows in resamples]
+            assert row.estimate.standard_error == pytest.approx(np.std(drawn), rel=0.2)
+            # Corrected for nine comparisons, the interval is wider than that of one.
+            low, high = np.quantile(drawn, [0.025, 0.975])
+            assert row.low < low + 0.03
+            assert row.high > high - 0.03
             assert row.rows == both.sum()
 
 

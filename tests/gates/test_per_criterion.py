@@ -18,11 +18,12 @@ from polyjudge.domain.records import Prediction
 from polyjudge.domain.scale import NAN, Categorical, Ordinal
 from polyjudge.gates import COVERAGE_SLACK, Evidence, MeanGate, PerCriterionGate, Scored
 from polyjudge.gates.base import on_common_rows
+from polyjudge.judge.measure import rated_rows
 from polyjudge.metrics import spearman
 
 law = settings(deadline=None, max_examples=60)
 
-MEAN = MeanGate("spearman", higher_is_better=True)
+MEAN = MeanGate("spearman")
 
 figures = st.integers(1, 5).map(float)
 holes = figures | st.just(NAN)
@@ -75,7 +76,7 @@ def test_acceptance_never_lowers_the_measured_mean_nor_a_coverage(human, current
     if gate.confirm(evidence, merged).accepted:
         before, after = evidence.current.measured, merged.measured
         ours, theirs = on_common_rows(merged, evidence.current), on_common_rows(evidence.current, merged)
-        on_both = [gate.measure(merged.prompt, one, evidence.examples).mean for one in (ours, theirs)]
+        on_both = [gate.measure(merged.prompt, one, evidence.rows).mean for one in (ours, theirs)]
         assert math.isnan(before.mean) or on_both[0] > on_both[1]
         assert all(after.coverage[name] >= before.coverage[name] - COVERAGE_SLACK for name in NAMES)
         assert MEAN.decide(evidence, merged).accepted
@@ -234,7 +235,7 @@ def test_rows_of_one_document_have_no_interval_and_prove_no_harm() -> None:
     gate = gate_of(("a", "b"))
     human, current = dict.fromkeys("ab", ranked(0)), dict.fromkeys("ab", ranked(3))
     evidence = evidence_of(gate, human, current, ({"a": ranked(0), "b": ranked(4)}, all_new(("a",))))
-    one = replace(evidence, examples=tuple(replace(example, document="d") for example in evidence.examples))
+    one = replace(evidence, rows=replace(evidence.rows, documents=("d",) * len(evidence.rows)))
     assert all(math.isnan(effect.low) for effect in gate.effects(one, one.candidates[0]))
     assert gate.confirm(one, one.candidates[0]).accepted
 
@@ -245,6 +246,7 @@ def test_each_criterion_is_measured_by_its_own_metric() -> None:
     chance = Random(2)
     human = {name: [float(chance.randrange(3)) for _ in range(30)] for name in "ab"}
     examples = examples_of(human)
+    rated = rated_rows(criteria, examples)
     gate = PerCriterionGate({"a": "spearman", "b": "kappa"}, 0)
 
     def answers(share: float, revised: JudgePrompt) -> Scored:
@@ -253,11 +255,9 @@ def test_each_criterion_is_measured_by_its_own_metric() -> None:
             Prediction(e.id, {n: human[n][row] if right[row] else 2 - human[n][row] for n in "ab"}, ())
             for row, e in enumerate(examples)
         )
-        return Scored(revised, predictions, gate.measure(revised, predictions, examples))
+        return Scored(revised, predictions, gate.measure(revised, predictions, rated))
 
-    evidence = Evidence(
-        1, examples, answers(0.4, prompt), (answers(0.9, prompt.revise({"a": "New a.", "b": "New b."})),)
-    )
+    evidence = Evidence(1, rated, answers(0.4, prompt), (answers(0.9, prompt.revise({"a": "New a.", "b": "New b."})),))
     effects = gate.effects(evidence, evidence.candidates[0])
     assert [effect.metric for effect in effects] == ["spearman", "kappa"]
     assert evidence.current.measured.metric == "spearman and kappa"

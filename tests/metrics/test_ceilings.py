@@ -7,12 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from polyjudge.metrics import METRICS, Levels, annotators_ceiling, constant_floor, metric
+from polyjudge.metrics import Levels, annotators_ceiling, constant_floor, metric_of, names
 
 NAN = float("nan")
 FIVE = Levels(1, 5)
-SPEARMAN = metric("spearman")
-each_metric = pytest.mark.parametrize("one", METRICS.values(), ids=lambda one: one.name)
+SPEARMAN = metric_of("spearman")
+each_metric = pytest.mark.parametrize("one", [*map(metric_of, names())], ids=lambda one: one.name)
 rating = st.integers(1, 5).map(float)
 rating_or_none = st.one_of(rating, st.just(NAN))
 
@@ -60,7 +60,7 @@ def test_visitors_of_two_rows_hardly_move_the_ceiling_of_the_regulars():
 
 def test_raters_of_one_mind_reach_the_best():
     ratings = np.repeat([[1], [2], [4], [5]], 3, axis=1)
-    for one in METRICS.values():
+    for one in [*map(metric_of, names())]:
         if one.applies_to(FIVE):
             assert annotators_ceiling(one, ratings, levels=FIVE).value == one.range.best
 
@@ -71,7 +71,7 @@ def test_raters_of_one_mind_reach_the_best():
 )
 def test_without_two_raters_of_two_rows_the_ceiling_is_unknown(ratings):
     assert math.isnan(annotators_ceiling(SPEARMAN, ratings).value)
-    assert math.isnan(annotators_ceiling(metric("mae"), ratings).value)
+    assert math.isnan(annotators_ceiling(metric_of("mae"), ratings).value)
 
 
 def test_a_constant_rater_is_undefined_and_the_others_still_count():
@@ -83,7 +83,7 @@ def test_a_constant_rater_is_undefined_and_the_others_still_count():
 
 def test_labels_are_compared_with_the_majority_and_ties_have_none():
     ratings = [[0, 0, 0, 2], [1, 1, 1, 2], [2, 2, 2, 2], [0, 1, 2, NAN], [1, 1, NAN, 1]]
-    found = annotators_ceiling(metric("accuracy"), ratings, levels=Levels.categorical(3))
+    found = annotators_ceiling(metric_of("accuracy"), ratings, levels=Levels.categorical(3))
     # The fourth row ties for every rater; the last rater misses the majority in two of four rows.
     assert found.per_rater == (1, 1, 1, 0.5)
     assert found.n_rows == 5
@@ -109,32 +109,32 @@ def test_no_constant_answer_beats_the_floor(one, human, constant):
 
 @pytest.mark.parametrize("name", ["spearman", "kendall", "pearson"])
 def test_a_constant_has_no_correlation_to_be_a_floor(name):
-    floor = constant_floor(metric(name), [1, 2, 3, 4, 5], levels=FIVE)
+    floor = constant_floor(metric_of(name), [1, 2, 3, 4, 5], levels=FIVE)
     assert math.isnan(floor.value)
     assert math.isnan(floor.constant)
 
 
 def test_the_floor_is_named():
     human = [4, 5, 5, 5, 3, 5, NAN]
-    assert constant_floor(metric("off_by_one"), human, levels=FIVE) == type(constant_floor(SPEARMAN, []))(1, 4)
-    assert constant_floor(metric("accuracy"), human, levels=FIVE).constant == 5
-    assert constant_floor(metric("mae"), human, levels=FIVE).constant == 5
-    assert constant_floor(metric("kappa"), [1, 2, 2], levels=FIVE).value == 0
+    assert constant_floor(metric_of("off_by_one"), human, levels=FIVE) == type(constant_floor(SPEARMAN, []))(1, 4)
+    assert constant_floor(metric_of("accuracy"), human, levels=FIVE).constant == 5
+    assert constant_floor(metric_of("mae"), human, levels=FIVE).constant == 5
+    assert constant_floor(metric_of("kappa"), [1, 2, 2], levels=FIVE).value == 0
 
 
 def test_on_a_continuous_scale_the_median_is_best_for_mae_and_the_mean_for_rmse():
     human = np.random.default_rng(1).gamma(1.0, size=101)
     scale = Levels(0, 100, None)
-    assert constant_floor(metric("mae"), human, levels=scale).constant == np.median(human)
-    assert constant_floor(metric("rmse"), human, levels=scale).constant == pytest.approx(human.mean())
-    assert constant_floor(metric("rmse"), human, levels=scale).value == pytest.approx(human.std())
+    assert constant_floor(metric_of("mae"), human, levels=scale).constant == np.median(human)
+    assert constant_floor(metric_of("rmse"), human, levels=scale).constant == pytest.approx(human.mean())
+    assert constant_floor(metric_of("rmse"), human, levels=scale).value == pytest.approx(human.std())
 
 
 def test_a_long_scale_is_searched_by_its_percentiles():
     human = np.arange(2001.0)
-    assert constant_floor(metric("mae"), human, levels=Levels(0, 5000)).constant == 1000
+    assert constant_floor(metric_of("mae"), human, levels=Levels(0, 5000)).constant == 1000
 
 
 def test_no_ratings_have_no_floor():
-    assert math.isnan(constant_floor(metric("mae"), [NAN, NAN], levels=FIVE).value)
-    assert math.isnan(constant_floor(metric("mae"), [], levels=Levels(0, 1, None)).value)
+    assert math.isnan(constant_floor(metric_of("mae"), [NAN, NAN], levels=FIVE).value)
+    assert math.isnan(constant_floor(metric_of("mae"), [], levels=Levels(0, 1, None)).value)

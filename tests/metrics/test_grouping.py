@@ -7,11 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from polyjudge.metrics import METRICS, Levels, grouped, metric, table
+from polyjudge.metrics import Levels, grouped, metric_of, names, table
+from polyjudge.metrics.rated import RatedRows
 
 NAN = float("nan")
 FIVE = Levels(1, 5)
-SPEARMAN = metric("spearman")
+SPEARMAN = metric_of("spearman")
 cell = st.one_of(st.integers(1, 5).map(float), st.just(NAN))
 rated_rows = st.lists(st.tuples(cell, cell, st.sampled_from("abcd")), min_size=1, max_size=30)
 
@@ -26,7 +27,7 @@ def by_hand(one, rows):
     return values
 
 
-@pytest.mark.parametrize("one", METRICS.values(), ids=lambda one: one.name)
+@pytest.mark.parametrize("one", [*map(metric_of, names())], ids=lambda one: one.name)
 @settings(deadline=None, max_examples=40)
 @given(rows=rated_rows)
 def test_documents_count_alike_and_undefined_ones_are_counted(one, rows):
@@ -82,10 +83,10 @@ def test_an_unscored_criterion_makes_the_mean_missing_instead_of_better():
 
 def test_a_table_has_one_scale_for_all_or_one_for_each():
     human = np.array([[1, 0], [2, 1], [3, 2]], dtype=float)
-    found = table(metric("kappa"), human, human, levels=[Levels(1, 3), Levels.categorical(3)])
+    found = table(metric_of("kappa"), human, RatedRows.of(human, levels=[Levels(1, 3), Levels.categorical(3)]))
     assert [each.value for each in found.per_criterion] == [1, 1]
-    assert table(metric("off_by_one"), human, human, levels=FIVE).mean == 1
-    ranks = table(SPEARMAN, human, human, levels=[Levels(1, 3), Levels.categorical(3)])
+    assert table(metric_of("off_by_one"), human, RatedRows.of(human, levels=FIVE)).mean == 1
+    ranks = table(SPEARMAN, human, RatedRows.of(human, levels=[Levels(1, 3), Levels.categorical(3)]))
     assert ranks.per_criterion[0].value == 1
     assert math.isnan(ranks.per_criterion[1].value)
 
@@ -99,7 +100,7 @@ def test_no_rows_give_no_value_and_no_coverage():
 @pytest.mark.parametrize("name", ["mae", "rmse"])
 def test_zero_for_undefined_is_refused_where_zero_is_perfect(name):
     with pytest.raises(ValueError, match="perfect"):
-        grouped(metric(name), [NAN, 1], [1, 1], documents=["a", "b"], grouping="document-zero")
+        grouped(metric_of(name), [NAN, 1], [1, 1], documents=["a", "b"], grouping="document-zero")
 
 
 @pytest.mark.parametrize(
@@ -120,6 +121,6 @@ def test_misshapen_tables_are_told_plainly():
     with pytest.raises(ValueError, match=r"\(3, 2\) and human \(2, 3\)|must be equal"):
         table(SPEARMAN, np.zeros((3, 2)), np.zeros((2, 3)))
     with pytest.raises(ValueError, match="2 scales for 3 criteria"):
-        table(SPEARMAN, np.zeros((2, 3)), np.zeros((2, 3)), levels=[FIVE, FIVE])
+        table(SPEARMAN, np.zeros((2, 3)), RatedRows.of(np.zeros((2, 3)), levels=[FIVE, FIVE]))
     with pytest.raises(ValueError, match="row 1, criterion 0"):
         table(SPEARMAN, np.array([[0, 0], [np.inf, 0]]), np.zeros((2, 2)))

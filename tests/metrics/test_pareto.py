@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from polyjudge.metrics import Levels, metric, pareto
+from polyjudge.metrics import Levels, metric_of, pareto
 
 NAN = float("nan")
 
@@ -94,7 +94,7 @@ def test_nothing_dominates_nothing():
 
 
 def test_an_error_counts_the_other_way_round_and_its_reference_is_the_span():
-    mae, spearman = metric("mae"), metric("spearman")
+    mae, spearman = metric_of("mae"), metric_of("spearman")
     turned = pareto.oriented([[0.5, 0.2], [1.5, 0.4]], [mae, spearman])
     assert turned.tolist() == [[-0.5, 0.2], [-1.5, 0.4]]
     corner = [pareto.worst(mae, Levels(1, 5)), pareto.worst(spearman, Levels(1, 5))]

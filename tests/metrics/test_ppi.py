@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from polyjudge.metrics import bootstrap, metric
-from polyjudge.metrics.ppi import FEWEST_LABELLED, FEWEST_TO_WEIGH, Sample, difference, mean
-from polyjudge.metrics.student import t_quantile
+from polyjudge.metrics import bootstrap, metric_of
+from polyjudge.metrics.ppi import FEWEST_LABELLED, FEWEST_TO_WEIGH, Sample, difference, mean, t_quantile
+from polyjudge.metrics.rated import RatedRows
 
 NAN = float("nan")
 
@@ -54,12 +54,14 @@ def test_bootstrap_intervals_cover_what_they_say_from_forty_documents_on(documen
         latent[:, 1] = 0.4 * latent[:, 0] + math.sqrt(1 - 0.16) * latent[:, 1]
         return np.clip(np.round(3 + 1.2 * latent), 1, 5), names.tolist()
 
-    spearman = metric("spearman")
+    spearman = metric_of("spearman")
     truth = stats.spearmanr(*five_point(100_000)[0].T).statistic
     held = []
     for seed in range(2000):
         rows, names = five_point(documents)
-        found = bootstrap(spearman, rows[:, 0], rows[:, 1], documents=names, n_resamples=400, seed=seed).mean
+        found = bootstrap(
+            spearman, rows[:, 0], RatedRows.of(rows[:, 1], documents=names), n_resamples=400, seed=seed
+        ).mean
         held.append(found.low <= truth <= found.high)
     assert 0.93 <= np.mean(held) <= 0.97
 

@@ -16,6 +16,7 @@ from polyjudge.domain.example import Example
 from polyjudge.domain.records import Step
 from polyjudge.engine import Setup, optimize
 from polyjudge.gates import MeanGate
+from polyjudge.judge.measure import rated_rows
 from polyjudge.llm.request import Request
 from polyjudge.optimizers.base import Proposal, Turn
 from polyjudge.testing.asking import ScriptedAsker, said
@@ -42,8 +43,9 @@ def run(asker: ScriptedAsker, mode: str, names: Group, steps: int = 3) -> list[S
             prompt=prompt_of(names),
             judge=judge_of(asker, names),
             optimizer=textgrad_of(asker, mode, names, candidates=2),
-            gate=MeanGate("mae", higher_is_better=False, strict=False),
+            gate=MeanGate("mae", strict=False),
             validation=rows(6, names, prefix="validation"),
+            rated=rated_rows(prompt_of(names).criteria, rows(6, names, prefix="validation")),
             sampler=lambda turn: rows(8, names)[turn : turn + 3],
             batch=3,
             steps=steps,

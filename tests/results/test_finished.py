@@ -22,7 +22,7 @@ def test_the_rows_give_the_outcome_again(place: Path) -> None:
     people = people_of(rows, criteria, run.outcome.unit)
     assert len({row.document for row in rows}) == run.outcome.documents
     for k, row in enumerate(run.outcome.criteria):
-        metric = agreement.metric("kappa" if row.name == "tone" else "spearman")
+        metric = agreement.metric_of("kappa" if row.name == "tone" else "spearman")
         for what, said in (("initial", row.initial), ("fitted", row.fitted)):
             found = metric(matrix_of(rows, criteria, what)[:, k], people.human[:, k], people.levels[k])
             assert math.isclose(found, said)

@@ -15,6 +15,7 @@ from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.example import Example
 from polyjudge.domain.records import Prediction
 from polyjudge.domain.scale import Categorical, Ordinal
+from polyjudge.judge.measure import rated_rows
 from polyjudge.results.outcome import Outcome, compare
 
 CRITERIA = (Criterion("clarity", Ordinal(1, 5)), Criterion("warmth", Ordinal(1, 5)))
@@ -55,7 +56,7 @@ def outcome(
     before: Sequence[Column], after: Sequence[Column], *, metric: str = "spearman", changed: bool = True, **rows: bool
 ) -> Outcome:
     found = examples(HUMAN, **rows)
-    return compare(metric, CRITERIA, found, predictions(before), predictions(after), changed=changed)
+    return compare(metric, rated_rows(CRITERIA, found), predictions(before), predictions(after), changed=changed)
 
 
 @pytest.mark.parametrize("metric", ["spearman", "qwk", "mae", "rmse", "accuracy"])
@@ -98,7 +99,7 @@ def test_what_is_undefined_is_named_and_decides_nothing() -> None:
 
 def test_one_document_gives_a_difference_but_no_interval() -> None:
     rows = tuple(replace(example, document="one") for example in examples(HUMAN))
-    found = compare("spearman", CRITERIA, rows, predictions(NOISE), predictions(HUMAN), changed=True)
+    found = compare("spearman", rated_rows(CRITERIA, rows), predictions(NOISE), predictions(HUMAN), changed=True)
     assert found.documents == 1
     assert found.mean.difference > 0
     assert math.isnan(found.mean.low)
@@ -108,7 +109,9 @@ def test_one_document_gives_a_difference_but_no_interval() -> None:
 def test_rare_ratings_leave_it_undecided_and_the_verdict_says_why() -> None:
     rare = [3.0] * (ROWS - 1) + [5.0]
     rows = examples([rare, rare])
-    found = compare("spearman", CRITERIA, rows, predictions(NOISE), predictions([rare, rare]), changed=True)
+    found = compare(
+        "spearman", rated_rows(CRITERIA, rows), predictions(NOISE), predictions([rare, rare]), changed=True
+    )
     assert found.mean.difference > 0
     assert math.isnan(found.mean.low)
     assert found.verdict.startswith("Undecided: spearman has no value in ")
@@ -123,8 +126,8 @@ def test_copies_of_a_text_are_one_piece_of_evidence() -> None:
         for example in rows
     )
     before, after = predictions(NOISE), predictions([noise(5), noise(6)])
-    once = compare("spearman", CRITERIA, rows, before, after, changed=True)
-    found = compare("spearman", CRITERIA, copies, before * 8, after * 8, changed=True)
+    once = compare("spearman", rated_rows(CRITERIA, rows), before, after, changed=True)
+    found = compare("spearman", rated_rows(CRITERIA, copies), before * 8, after * 8, changed=True)
     assert (once.documents, once.unit) == (0, "rows")
     assert (found.documents, found.unit) == (ROWS, "different texts")
     assert found.counted() == f"{8 * ROWS} test rows of {ROWS} different texts"
@@ -138,7 +141,7 @@ def test_equal_predictions_differ_by_exactly_nothing(data: st.DataObject) -> Non
     columns = st.lists(st.lists(score, min_size=6, max_size=6), min_size=2, max_size=2)
     human, same = data.draw(columns), data.draw(columns)
     rows = examples(human, documents=data.draw(st.booleans()))
-    found = compare("spearman", CRITERIA, rows, predictions(same), predictions(same), changed=False)
+    found = compare("spearman", rated_rows(CRITERIA, rows), predictions(same), predictions(same), changed=False)
     for row in (*found.criteria, found.mean):
         assert row.initial == row.fitted or (math.isnan(row.initial) and math.isnan(row.fitted))
         assert row.difference == 0 or math.isnan(row.difference)
@@ -169,7 +172,11 @@ def test_documents_are_counted_where_there_are_any() -> None:
 def test_the_ceiling_needs_two_raters() -> None:
     assert math.isnan(outcome(NOISE, HUMAN).criteria[0].ceiling)
     two = compare(
-        "spearman", CRITERIA, examples(HUMAN, raters=2), predictions(NOISE), predictions(HUMAN), changed=True
+        "spearman",
+        rated_rows(CRITERIA, examples(HUMAN, raters=2)),
+        predictions(NOISE),
+        predictions(HUMAN),
+        changed=True,
     )
     assert [row.ceiling for row in two.criteria] == pytest.approx([1, 1])
     assert math.isnan(two.mean.ceiling)
@@ -180,6 +187,6 @@ def test_labels_are_compared_by_kappa() -> None:
     human = [float(place % 3) for place in range(ROWS)]
     rows = examples([human])
     wrong = predictions([[(value + place) % 3 for place, value in enumerate(human)]])
-    found = compare("kappa", tone, rows, wrong, predictions([human]), changed=True)
+    found = compare("kappa", rated_rows(tone, rows), wrong, predictions([human]), changed=True)
     assert found.mean.fitted == pytest.approx(1)
     assert found.verdict.startswith("The fitted prompt agrees better")

@@ -18,7 +18,7 @@ from polyjudge.domain.dataset import Dataset
 from polyjudge.errors import ConfigError, ModelError
 from polyjudge.gates import MeanGate, NoGate, PerCriterionGate
 from polyjudge.llm.request import Abilities
-from polyjudge.metrics import agreement
+from polyjudge.metrics import agreement, metric_of
 from polyjudge.settings.config import RunConfig
 from polyjudge.settings.merged import resolve
 from polyjudge.testing.asking import ScriptedAsker
@@ -144,7 +144,7 @@ def test_the_gate_looks_at_each_criterion_by_its_own_metric_unless_told_otherwis
     labels = (REFUSAL, TONE)
     assert gate.metrics == {name: "kappa" if scale in labels else "spearman" for name, scale in scales.items()}
     assert house(dataset(scales), gate="none").setups[0].gate == NoGate()
-    assert house(dataset(scales), gate=metric).setups[0].gate == MeanGate(metric, True, True)
+    assert house(dataset(scales), gate=metric).setups[0].gate == MeanGate(metric_of(metric), True)
 
 
 def test_a_gate_without_meaning_on_a_scale_is_refused_and_others_are_named() -> None:

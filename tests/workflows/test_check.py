@@ -86,16 +86,18 @@ def test_floors_are_what_a_constant_reaches() -> None:
         row["clarity_0"] = "4" if place % 4 else "1"
     one = checked(data).criteria[0]
     assert one.constant == pytest.approx(0.75)
-    assert one.floors == pytest.approx({"mae": 0.75, "off_by_one": 0.75, "accuracy": 0.75})
+    assert one.floors == pytest.approx(
+        {"mae": 0.75, "rmse": math.sqrt(1.75), "off_by_one": 0.75, "accuracy": 0.75, "macro_f1": 3 / 7}
+    )
 
 
 @pytest.mark.parametrize(
     ("scale", "metric", "floors"),
     [
-        (FIVE, "spearman", ["mae", "off_by_one", "accuracy"]),
-        (SHARE, "spearman", ["mae"]),
-        (REFUSAL, "kappa", ["accuracy"]),
-        (TONE, "kappa", ["accuracy"]),
+        (FIVE, "spearman", ["mae", "rmse", "off_by_one", "accuracy", "macro_f1"]),
+        (SHARE, "spearman", ["mae", "rmse"]),
+        (REFUSAL, "kappa", ["accuracy", "macro_f1"]),
+        (TONE, "kappa", ["accuracy", "macro_f1"]),
     ],
 )
 def test_each_scale_has_its_metric_and_floors(scale: Any, metric: str, floors: list[str]) -> None:

@@ -10,6 +10,7 @@ from polyjudge.datasets.load import load
 from polyjudge.errors import ConfigError
 from polyjudge.gates import Gate, MeanGate, NoGate, PerCriterionGate
 from polyjudge.llm.request import Abilities
+from polyjudge.metrics import metric_of
 from polyjudge.settings.merged import resolve
 from polyjudge.testing.asking import ScriptedAsker
 from polyjudge.workflows.assemble import assemble
@@ -39,7 +40,7 @@ def test_each_criterion_is_gated_by_its_own_metric_unless_the_user_names_a_gate(
     gate = gate_of(recipe=recipe, seed=4)
     names = load("briefs").rubric.names
     assert gate == PerCriterionGate(dict.fromkeys(names, "spearman"), 4)
-    assert gate_of(recipe=recipe, gate="mae") == MeanGate("mae", higher_is_better=False)
+    assert gate_of(recipe=recipe, gate="mae") == MeanGate(metric_of("mae"))
     assert gate_of(recipe=recipe, gate="none") == NoGate()
     assert getattr(setups(recipe=recipe)[0].optimizer, "show_rejected", False)
 

@@ -1,4 +1,4 @@
-"""Agreement in context: each statistic with its interval, the annotators' ceiling, the constant's floor, and power."""
+"""Agreement in context: each statistic with its interval, what one annotator and a constant reach, and power."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import numpy as np
 from polyjudge.audits.table import Judgement, ScoreTable
 from polyjudge.judge.measure import primary_metric
 from polyjudge.metrics import agreement, ceilings, grouping, power, uncertainty
+from polyjudge.metrics.estimates import Estimate
 from polyjudge.metrics.grouping import Grouping
-from polyjudge.metrics.levels import Levels
+from polyjudge.metrics.metric import Metric
+from polyjudge.metrics.rated import RatedRows
 
-# In the order of a report.
-METRICS = ("spearman", "kendall", "pearson", "qwk", "kappa", "mae", "off_by_one", "accuracy")
 MEAN = "mean"
 
 
@@ -73,72 +73,62 @@ def agreements(table: ScoreTable, judgement: Judgement, seed: int = 0) -> tuple[
     """Every statistic that has a meaning, pooled, and the primary one by document too; criteria, then their mean."""
     primary = primary_metric(table.criteria)
     found: list[Agreement] = []
-    for name in METRICS:
-        found += _pooled(table, judgement, agreement.metric(name), "pooled", seed)
-    if table.documents is not None and primary in METRICS:
+    for name in agreement.names():
+        if name != "primary":
+            found += _pooled(table, judgement, agreement.metric_of(name), "pooled", seed)
+    if table.rows.documents is not None and primary != "primary":
         for by_document in ("document-skip", "document-zero"):
-            found += _pooled(table, judgement, agreement.metric(primary), by_document, seed)
+            found += _pooled(table, judgement, agreement.metric_of(primary), by_document, seed)
     return tuple(found)
 
 
 def detectable(table: ScoreTable) -> Detectable:
     """What a comparison on these ratings could show; it needs no judge."""
     metric = primary_metric(table.criteria)
-    shown = power.smallest_detectable_difference(
-        agreement.metric(metric), table.human, levels=table.levels, documents=table.documents
-    )
+    shown = power.smallest_detectable_difference(agreement.metric_of(metric), table.rows)
     criteria = dict(zip(table.names, shown.per_criterion, strict=True))
     return Detectable(metric, criteria, shown.mean, shown.assumptions)
 
 
-def _pooled(
-    table: ScoreTable, judgement: Judgement, metric: agreement.Metric, by: Grouping, seed: int
-) -> list[Agreement]:
-    places = [k for k, usable in enumerate(table.usable(metric, judgement)) if usable]
-    if not places:
+def _pooled(table: ScoreTable, judgement: Judgement, metric: Metric, by: Grouping, seed: int) -> list[Agreement]:
+    usable = [k for k, fits in enumerate(table.usable(metric, judgement)) if fits]
+    if not usable:
         return []
-    scales = [table.levels[k] for k in places]
-    judged, human = judgement.scores[:, places], table.human[:, places]
-    intervals = uncertainty.bootstrap(
-        metric, judged, human, levels=scales, documents=table.documents, grouping=by, seed=seed
-    )
+    judged, people = judgement.scores[:, usable], table.rows.select(usable)
+    figures = grouping.table(metric, judged, people, grouping=by).per_criterion
+    estimates = uncertainty.bootstrap(metric, judged, people, grouping=by, seed=seed)
     rows: list[Agreement] = []
-    for at, k in enumerate(places):
-        one = grouping.grouped(
-            metric, judged[:, at], human[:, at], levels=scales[at], documents=table.documents, grouping=by
-        )
-        name, interval = table.names[k], intervals.per_criterion[at]
-        context = (*_context(table, name, scales[at], metric, by), one.coverage, one.n_pairs)
-        rows.append(_row(judgement, name, metric, by, interval, context))
-    if len(places) == len(table.criteria) > 1:
+    for at, name in enumerate(people.names):
+        context = (*_context(people, at, metric, by), figures[at].coverage, figures[at].n_pairs)
+        rows.append(_row(judgement, name, metric, by, estimates.per_criterion[at], context))
+    if len(usable) == len(table.criteria) > 1:
         ceiling, floor, coverage = (
             grouping.mean([getattr(row, which) for row in rows]) for which in ("ceiling", "floor", "coverage")
         )
         context = (ceiling, floor, coverage, min(row.rows for row in rows))
-        rows.append(_row(judgement, MEAN, metric, by, intervals.mean, context))
+        rows.append(_row(judgement, MEAN, metric, by, estimates.mean, context))
     return rows
 
 
 def _row(
     judgement: Judgement,
     name: str,
-    metric: agreement.Metric,
+    metric: Metric,
     by: Grouping,
-    one: uncertainty.Interval,
+    estimate: Estimate,
     context: tuple[float, float, float, int],
 ) -> Agreement:
     key = (judgement.judge, judgement.layout, name, metric.name, by)
-    return Agreement(*key, one.value, one.low, one.high, *context)
+    return Agreement(*key, estimate.value, estimate.low, estimate.high, *context)
 
 
-def _context(
-    table: ScoreTable, name: str, scale: Levels, metric: agreement.Metric, by: Grouping
-) -> tuple[float, float]:
-    """Ceiling and floor of a statistic on one criterion."""
-    raters = table.raters[name]
-    human = table.human[:, table.names.index(name)]
-    ceiling = ceilings.annotators_ceiling(metric, raters, levels=scale, documents=table.documents, grouping=by)
+def _context(people: RatedRows, at: int, metric: Metric, by: Grouping) -> tuple[float, float]:
+    """What one annotator and a constant reach by a statistic on one criterion."""
+    human, scale = people.human[:, at], people.levels[at]
+    annotator = ceilings.annotators_ceiling(
+        metric, people.raters[at], levels=scale, documents=people.documents, grouping=by
+    )
     # A constant has no correlation, whatever it is; the search would only find that out a hundred times.
     if not metric.needs_scale or by != "pooled" or np.isnan(human).all():
-        return ceiling.value, math.nan
-    return ceiling.value, ceilings.constant_floor(metric, human, levels=scale).value
+        return annotator.value, math.nan
+    return annotator.value, ceilings.constant_floor(metric, human, levels=scale).value

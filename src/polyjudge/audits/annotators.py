@@ -15,11 +15,10 @@ several raters, and the experts of well-known judge benchmarks lie between.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from polyjudge.metrics.grouping import Documents
-from polyjudge.metrics.levels import Levels, Matrix
+from polyjudge.metrics.rated import RatedRows
 from polyjudge.metrics.reliability import krippendorff_alpha
 from polyjudge.metrics.uncertainty import FEWEST_CLUSTERS
 
@@ -47,13 +46,11 @@ class Annotators:
     agree: str
 
 
-def annotators(
-    raters: Mapping[str, Matrix], levels: Sequence[Levels], documents: Documents | None, seed: int = 0
-) -> tuple[Annotators, ...]:
-    """The agreement of the raters of each criterion, matrices (n, R) in the order of ``levels``."""
+def annotators(rows: RatedRows, seed: int = 0) -> tuple[Annotators, ...]:
+    """The agreement of the raters of each criterion."""
     found = []
-    for (name, matrix), scale in zip(raters.items(), levels, strict=True):
-        one = krippendorff_alpha(matrix, levels=scale, documents=documents, seed=seed)
+    for name, matrix, scale in zip(rows.names, rows.raters, rows.levels, strict=True):
+        one = krippendorff_alpha(matrix, levels=scale, documents=rows.documents, seed=seed)
         found.append(Annotators(name, matrix.shape[1], one.value, one.low, one.high, _agree(one.value, one.low)))
     return tuple(found)
 

@@ -11,10 +11,11 @@ import numpy as np
 
 from polyjudge.audits.table import Judgement, ScoreTable
 from polyjudge.datasets.table import is_number
-from polyjudge.metrics import collapse, uncertainty
-from polyjudge.metrics.agreement import SPEARMAN
-from polyjudge.metrics.bias import LEVEL, SPREAD, Halo, halo
+from polyjudge.metrics import collapse, statistics, uncertainty
+from polyjudge.metrics.collapse import Halo, halo
+from polyjudge.metrics.estimates import Estimate
 from polyjudge.metrics.levels import Vector
+from polyjudge.metrics.rated import RatedRows
 
 PARTS = 4
 
@@ -36,15 +37,15 @@ class Bias:
     judge: str
     layout: str
     criterion: str
-    level: uncertainty.Interval
-    spread: uncertainty.Interval
+    level: Estimate
+    spread: Estimate
     modal_share: float
     collapsed: bool
 
 
 @dataclass(frozen=True, slots=True)
 class JudgeHalo:
-    """The halo of one judgement; see ``metrics.bias.Halo``."""
+    """The halo of one judgement; see ``metrics.collapse.Halo``."""
 
     judge: str
     layout: str
@@ -68,19 +69,18 @@ class Drift:
     layout: str
     criterion: str
     column: str
-    trend: uncertainty.Interval
+    trend: Estimate
     parts: tuple[tuple[str, int, float], ...]
 
 
 def biases(table: ScoreTable, judgement: Judgement, seed: int = 0) -> tuple[Bias, ...]:
     """Level and spread of each criterion whose scores lie on its scale."""
-    places = [k for k, usable in enumerate(table.usable(LEVEL, judgement)) if usable]
+    places = [k for k, usable in enumerate(table.usable(collapse.level, judgement)) if usable]
     if not places:
         return ()
-    judged, human = judgement.scores[:, places], table.human[:, places]
+    judged, people = judgement.scores[:, places], table.rows.select(places)
     level, spread = (
-        uncertainty.bootstrap(metric, judged, human, documents=table.documents, seed=seed)
-        for metric in (LEVEL, SPREAD)
+        uncertainty.bootstrap(metric, judged, people, seed=seed) for metric in (collapse.level, collapse.spread)
     )
     found = []
     for at, k in enumerate(places):
@@ -92,10 +92,10 @@ def biases(table: ScoreTable, judgement: Judgement, seed: int = 0) -> tuple[Bias
 
 def judge_halo(table: ScoreTable, judgement: Judgement, seed: int = 0) -> JudgeHalo | None:
     """The halo over the criteria that have an order; None where there are fewer than two."""
-    places = [k for k, usable in enumerate(table.usable(SPEARMAN, judgement)) if usable]
+    places = [k for k, usable in enumerate(table.usable(statistics.spearman, judgement)) if usable]
     if len(places) < 2:
         return None
-    found = halo(judgement.scores[:, places], table.human[:, places], documents=table.documents, seed=seed)
+    found = halo(judgement.scores[:, places], table.rows.select(places), seed=seed)
     return JudgeHalo(judgement.judge, judgement.layout, found)
 
 
@@ -103,11 +103,12 @@ def drifts(table: ScoreTable, judgement: Judgement, column: str, seed: int = 0) 
     """The errors of each criterion on its scale along a column."""
     order = _order(judgement.along)
     found = []
-    for k, usable in enumerate(table.usable(LEVEL, judgement)):
+    for k, usable in enumerate(table.usable(collapse.level, judgement)):
         if usable:
-            errors = judgement.scores[:, k] - table.human[:, k]
+            errors = judgement.scores[:, k] - table.rows.human[:, k]
             along = np.full(len(errors), math.nan) if order is None else order
-            trend = uncertainty.bootstrap(SPEARMAN, errors, along, documents=table.documents, seed=seed)
+            column_rows = RatedRows.of(along, documents=table.rows.documents)
+            trend = uncertainty.bootstrap(statistics.spearman, errors, column_rows, seed=seed)
             parts = _values(judgement.along, errors) if order is None else _quarters(order, errors)
             key = (judgement.judge, judgement.layout, table.names[k], column)
             found.append(Drift(*key, trend.per_criterion[0], parts))

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
 from polyjudge.audits.agreement import MEAN
 from polyjudge.audits.table import Judgement, ScoreTable
 from polyjudge.judge.measure import own_metric
-from polyjudge.metrics import agreement, significance, uncertainty
+from polyjudge.metrics import agreement, significance
+from polyjudge.metrics.estimates import Estimate
 
 ALPHA = 0.05
 
@@ -22,85 +24,78 @@ class Contest:
         b: the second's.
         criterion: its name, or "mean".
         metric: Spearman for numbers, Cohen's kappa for labels.
-        difference: A minus B; nan = undefined.
-        low: lower end of its 95 % interval, clustered by document; nan = not given.
-        high: upper end.
-        p_value: of a paired permutation of documents.
-        p_holm: the same corrected for all comparisons of its table.
+        estimate: A minus B with its interval, clustered by document; NaN = undefined, or not given. In a table of
+            several contests the interval is widened so that all hold together at 95 %.
+        p_holm: the p-value corrected for all contests of the table; below 0.05 where the interval excludes 0, and
+            nowhere else.
         rows: rows that both scored.
-        verdict: "A is better", "B is better" or "undecided", by the corrected p-value.
+        verdict: "A is better", "B is better" or "undecided", by the interval and the corrected p-value alike.
     """
 
     a: str
     b: str
     criterion: str
     metric: str
-    difference: float
-    low: float
-    high: float
-    p_value: float
+    estimate: Estimate
     p_holm: float
     rows: int
     verdict: str
 
+    @property
+    def difference(self) -> float:
+        return self.estimate.value
 
-def contests(table: ScoreTable, seed: int = 0, permutations: int = 5000) -> tuple[Contest, ...]:
+    @property
+    def low(self) -> float:
+        return self.estimate.low
+
+    @property
+    def high(self) -> float:
+        return self.estimate.high
+
+    @property
+    def p_value(self) -> float:
+        return self.estimate.p_value
+
+
+def contests(table: ScoreTable) -> tuple[Contest, ...]:
     """Every pair of judgements on every criterion and their mean, Holm-corrected together."""
-    rows = [
-        row
-        for a, b in combinations(table.judgements, 2)
-        for row in compared(table, a, b, seed=seed, permutations=permutations)
-    ]
-    return corrected(rows)
+    return corrected([row for a, b in combinations(table.judgements, 2) for row in compared(table, a, b)])
 
 
-def compared(
-    table: ScoreTable, a: Judgement, b: Judgement, *, seed: int = 0, permutations: int = 5000
-) -> list[Contest]:
+def compared(table: ScoreTable, a: Judgement, b: Judgement) -> list[Contest]:
     """A against B on each criterion, by its own metric, and on the mean where all have the same; not yet corrected."""
     rows: list[Contest] = []
-    names = [own_metric(criterion) for criterion in table.criteria]
-    for name in dict.fromkeys(names):
-        metric = agreement.metric(name)
-        both = zip(names, table.usable(metric, a), table.usable(metric, b), strict=True)
-        places = [k for k, (own, ours, theirs) in enumerate(both) if own == name and ours and theirs]
-        if not places:
+    metrics = [own_metric(criterion) for criterion in table.criteria]
+    for name in dict.fromkeys(metrics):
+        metric = agreement.metric_of(name)
+        both = zip(metrics, table.usable(metric, a), table.usable(metric, b), strict=True)
+        usable = [k for k, (used, ours, theirs) in enumerate(both) if used == name and ours and theirs]
+        if not usable:
             continue
-        sides = (a.scores[:, places], b.scores[:, places], table.human[:, places])
-        scales, documents = [table.levels[k] for k in places], table.documents
-        intervals = uncertainty.paired_bootstrap(metric, *sides, levels=scales, documents=documents, seed=seed)
-        tests = significance.permutation_test(
-            metric, *sides, levels=scales, documents=documents, n_permutations=permutations, seed=seed
-        )
-        for at, k in enumerate(places):
-            one, test = intervals.per_criterion[at], tests.per_criterion[at]
-            rows.append(_row(a, b, table.names[k], name, one, test, intervals.n_pairs[at]))
-        if len(places) == len(names) > 1:
-            rows.append(_row(a, b, MEAN, name, intervals.mean, tests.mean, min(intervals.n_pairs)))
+        people = table.rows.select(usable)
+        tests = significance.difference_test(metric, a.scores[:, usable], b.scores[:, usable], people)
+        for criterion, test, pairs in zip(people.names, tests.per_criterion, tests.n_pairs, strict=True):
+            rows.append(_contest(a, b, criterion, name, test, pairs))
+        if len(usable) == len(metrics) > 1:
+            rows.append(_contest(a, b, MEAN, name, tests.mean, min(tests.n_pairs)))
     return rows
 
 
-def corrected(rows: list[Contest]) -> tuple[Contest, ...]:
-    """The rows with their p-values corrected for being so many, and the verdicts that follow."""
-    adjusted = significance.holm([row.p_value for row in rows]).tolist()
-    return tuple(_decided(row, p) for row, p in zip(rows, adjusted, strict=True))
+def corrected(rows: Sequence[Contest]) -> tuple[Contest, ...]:
+    """The rows with intervals and p-values corrected for being so many, and the verdicts that follow."""
+    family = significance.corrected([row.estimate for row in rows], ALPHA)
+    return tuple(
+        replace(row, estimate=estimate, p_holm=p_value, verdict=_verdict(estimate))
+        for row, estimate, p_value in zip(rows, family.estimates, family.p_values, strict=True)
+    )
 
 
-def _row(
-    a: Judgement,
-    b: Judgement,
-    criterion: str,
-    metric: str,
-    one: uncertainty.Interval,
-    test: significance.Permutation,
-    rows: int,
-) -> Contest:
-    key = (a.name, b.name, criterion, metric)
-    return Contest(*key, one.value, one.low, one.high, test.p_value, test.p_value, rows, "")
+def _contest(a: Judgement, b: Judgement, criterion: str, metric: str, test: Estimate, rows: int) -> Contest:
+    return Contest(a.name, b.name, criterion, metric, test, test.p_value, rows, _verdict(test))
 
 
-def _decided(row: Contest, p: float) -> Contest:
-    verdict = "undecided"
-    if p < ALPHA:
-        verdict = "A is better" if row.difference > 0 else "B is better"
-    return replace(row, p_holm=p, verdict=verdict)
+def _verdict(estimate: Estimate) -> str:
+    if estimate.interval.above_zero:
+        return "A is better"
+    return "B is better" if estimate.interval.below_zero else "undecided"

@@ -5,7 +5,7 @@ scores apart; ``joint``, or one that joins names by +, scores together and tells
 it. A criterion's loss is its agreement apart minus together. The rules of the recommendation:
 
 - *keep apart*: together it is credibly worse (Holm-corrected over the report).
-- *may share*: together it is credibly better, or the 95 % interval of its loss stays below the margin.
+- *may share*: together it is credibly better, or the interval of its loss stays below the margin.
 - *undecided*: neither; these data do not tell. Undecided criteria are recommended apart, for a loss may hide there.
 
 The criteria of a call that may share are recommended as one call. That was measured with the others in it, so that a
@@ -18,7 +18,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from polyjudge.audits.agreement import MEAN
-from polyjudge.audits.contests import ALPHA, Contest, compared, corrected
+from polyjudge.audits.contests import Contest, compared, corrected
 from polyjudge.audits.table import Judgement, ScoreTable
 from polyjudge.domain import layout as layouts
 from polyjudge.domain.decomposition import Partition
@@ -52,13 +52,13 @@ class Interference:
     recommendation: str
 
 
-def interferences(table: ScoreTable, margin: float = MARGIN, seed: int = 0) -> tuple[Interference, ...]:
+def interferences(table: ScoreTable, margin: float = MARGIN) -> tuple[Interference, ...]:
     """Every pair of a layout together and one apart of the same judge; empty where no judge has both."""
     found = []
     for judge in dict.fromkeys(one.judge for one in table.judgements):
         own = [one for one in table.judgements if one.judge == judge]
         together = [one for one in own if _sharing(one.layout, table.names)]
-        found += [_interference(table, a, b, margin, seed) for a in together for b in own if b.layout in APART]
+        found += [_interference(table, a, b, margin) for a in together for b in own if b.layout in APART]
     return tuple(found)
 
 
@@ -70,11 +70,11 @@ def _sharing(layout: str, names: Sequence[str]) -> Partition:
     return tuple(group for group in layouts.packing(layout) if len(group) > 1)
 
 
-def _interference(table: ScoreTable, together: Judgement, apart: Judgement, margin: float, seed: int) -> Interference:
+def _interference(table: ScoreTable, together: Judgement, apart: Judgement, margin: float) -> Interference:
     calls = _sharing(together.layout, table.names)
     sharing = {name for call in calls for name in call}
     told_of = {*sharing, MEAN} if sharing >= set(table.names) else sharing
-    rows = corrected([row for row in compared(table, together, apart, seed=seed) if row.criterion in told_of])
+    rows = corrected([row for row in compared(table, together, apart) if row.criterion in told_of])
     decisions = {row.criterion: _decision(row, margin) for row in rows if row.criterion != MEAN}
     advised = _packing(table.names, calls, decisions)
     told = _recommendation(advised, calls, decisions, margin)
@@ -82,8 +82,8 @@ def _interference(table: ScoreTable, together: Judgement, apart: Judgement, marg
 
 
 def _decision(row: Contest, margin: float) -> str:
-    if row.p_holm < ALPHA:
-        return "keep apart" if row.difference < 0 else "may share"
+    if row.estimate.interval.below_zero:
+        return "keep apart"
     return "may share" if row.low > -margin else "undecided"
 
 

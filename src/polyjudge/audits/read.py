@@ -8,25 +8,32 @@ the score, and the raters' columns. Long, one row a score and rater: ``id``, ``c
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from polyjudge.audits.gathering import Gathering
-from polyjudge.audits.guess import guess_long, guess_wide
-from polyjudge.audits.table import ScoreTable
+import numpy as np
+
+from polyjudge.audits.table import Judgement, ScoreTable
+from polyjudge.datasets.criteria import RESERVED
 from polyjudge.datasets.problems import ErrorCollector, clipped, listed, nearest
 from polyjudge.datasets.readers import PandasLike, PolarsLike, read_table, table_of
-from polyjudge.datasets.table import Table, is_missing, rating_columns, rating_of, score_of, text_of
+from polyjudge.datasets.table import Table, is_missing, is_number, rating_columns, rating_of, score_of, text_of
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.dataset import Rubric
-from polyjudge.domain.scale import NAN
+from polyjudge.domain.scale import NAN, Categorical, Continuous, Ordinal, Scale
 from polyjudge.errors import DataError
+from polyjudge.judge.measure import levels
 from polyjudge.llm.request import SIMULATED
+from polyjudge.metrics.levels import Matrix
+from polyjudge.metrics.rated import RatedRows
 
 Rows = Sequence[Mapping[str, object]] | PandasLike | PolarsLike
 LONG = ("id", "criterion", "score")
 THE_JUDGE = "judge"
+FRAME = RESERVED | {"split", "score", "rating", "rater"}
+# More different words than these are texts, not labels.
+MOST_LABELS = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -239,3 +246,159 @@ class _Reader:
 
     def _problem(self, position: int, text: str) -> None:
         self._problems.add(f"{self._table.where(position)}: {text}")
+
+
+class Gathering:
+    """Scores and ratings by item, whatever the order and form of the rows."""
+
+    def __init__(self, criteria: Sequence[Criterion], along: str) -> None:
+        self.criteria = tuple(criteria)
+        self.scales: Mapping[str, Scale] = {criterion.name: criterion.scale for criterion in criteria}
+        self.along = along
+        self.documents: dict[str, str | None] = {}
+        self.scores: dict[tuple[str, str], dict[tuple[str, str], float]] = {}
+        self.ratings: dict[str, dict[str, dict[str, float]]] = {criterion.name: {} for criterion in criteria}
+        self.cells: dict[tuple[str, str], dict[str, str]] = {}
+        self.simulated: dict[str, None] = {}
+
+    def table(self, source: str, *, guessed: bool) -> ScoreTable:
+        """What was gathered.
+
+        Raises:
+            DataError: there is no rating, or no score, of a criterion.
+        """
+        problems = ErrorCollector(source, DataError)
+        for name in self.scales:
+            if not any(self.ratings[name].values()):
+                problems.add(f"no row has a human rating of {name!r}; name the raters' columns in a criteria file")
+            if not any(item[1] == name for scores in self.scores.values() for item in scores):
+                problems.add(f"no row has a score of {name!r}; leave the criterion out, or check the column's name")
+        problems.check()
+        ids = tuple(self.documents)
+        known = [self.documents[one] for one in ids]
+        named = tuple(one for one in known if one is not None)
+        notes = [
+            f"{SIMULATED} ({source}): this tests software; it says nothing about a real judge or about people."
+            for source in self.simulated
+        ]
+        for judge, layout in self.scores:
+            if not self.scores[judge, layout]:
+                notes.append(f"{Judgement.named(judge, layout)} scored nothing")
+        if named and len(named) < len(ids):
+            notes.append(f"{len(ids) - len(named)} of {len(ids)} items have no document; intervals resample rows")
+        return ScoreTable(
+            source,
+            ids,
+            self.criteria,
+            self._rows(ids, named if len(named) == len(ids) else None),
+            tuple(self._judgement(ids, key) for key in self.scores),
+            guessed,
+            tuple(notes),
+        )
+
+    def _rows(self, ids: Sequence[str], documents: tuple[str, ...] | None) -> RatedRows:
+        raters = tuple(self._raters(ids, name) for name in self.scales)
+        human = [
+            [c.scale.combine(row) if row else NAN for row in m.tolist()]
+            for c, m in zip(self.criteria, raters, strict=True)
+        ]
+        return RatedRows(
+            np.array(human, dtype=float).reshape(len(self.criteria), len(ids)).T,
+            tuple(levels(criterion.scale) for criterion in self.criteria),
+            documents,
+            "documents" if documents else "rows",
+            tuple(self.scales),
+            raters,
+        )
+
+    def _raters(self, ids: Sequence[str], name: str) -> Matrix:
+        raters = [given for given in self.ratings[name].values() if given]
+        return np.array([[given.get(one, NAN) for given in raters] for one in ids]).reshape(len(ids), len(raters))
+
+    def _judgement(self, ids: Sequence[str], key: tuple[str, str]) -> Judgement:
+        scores, cells = self.scores[key], self.cells.get(key, {})
+        matrix = np.array([[scores.get((one, name), NAN) for name in self.scales] for one in ids])
+        along = tuple(cells.get(one, "") for one in ids) if self.along else ()
+        return Judgement(*key, matrix.reshape(len(ids), len(self.scales)), along)
+
+
+def guess_wide(table: Table) -> tuple[Criterion, ...]:
+    """The criteria whose scores stand in a column NAME and whose raters in NAME.rating, NAME_a, NAME_b, ...
+
+    Raises:
+        DataError: no column has a companion that could hold ratings of it.
+    """
+    free = [column for column in table.columns if column.casefold() not in FRAME]
+    found = []
+    for name in free:
+        raters = tuple(column for column in free if _rates(column, name, free))
+        cells = [row.get(column) for column in raters for row in table.rows]
+        scale = scale_of(cells) if raters else None
+        if scale is not None:
+            found.append(Criterion(name, scale, ratings=_as_named(raters, name)))
+    if not found:
+        raise DataError(
+            f"{table.source}: which columns hold scores, and which human ratings? Without a criteria file a score's "
+            f"column NAME needs ratings in NAME.rating or NAME_a, NAME_b, ...; the columns are "
+            f"{listed(map(repr, table.columns))}. Name them with --criteria FILE"
+        )
+    return tuple(found)
+
+
+def guess_long(table: Table) -> tuple[Criterion, ...]:
+    """The criteria of a long file, in the order of their first row, each on the scale that its ratings show.
+
+    Raises:
+        DataError: a criterion has no usable rating, or a name that this package's tables use.
+    """
+    cells: dict[str, list[object]] = {}
+    for row in table.rows:
+        if not is_missing(row.get("criterion")):
+            cells.setdefault(str(row.get("criterion")).strip(), []).append(row.get("rating"))
+    found = []
+    for name, ratings in cells.items():
+        if name.casefold() in RESERVED:
+            raise DataError(
+                f"{table.source}: column 'criterion': {name!r} is a name of our own in an audit; choose another name"
+            )
+        scale = scale_of(ratings)
+        if scale is None:
+            raise DataError(
+                f"{table.source}: column 'rating' holds no ratings of {name!r} from which a scale could be guessed; "
+                f"fill it, or name the criteria with --criteria FILE"
+            )
+        found.append(Criterion(name, scale))
+    return tuple(found)
+
+
+def scale_of(cells: Iterable[object]) -> Scale | None:
+    """The scale that ratings show: the usual one around whole numbers, any numbers, or labels; None for texts."""
+    texts = [str(cell).strip() for cell in cells if not is_missing(cell)]
+    if not texts:
+        return None
+    if all(is_number(text) for text in texts):
+        return _numbers([float(text) for text in texts])
+    labels = sorted(set(texts))
+    folded = {label.casefold() for label in labels}
+    return Categorical(tuple(labels)) if 2 <= len(labels) <= MOST_LABELS and len(folded) == len(labels) else None
+
+
+def _numbers(numbers: Sequence[float]) -> Scale | None:
+    low, high = min(numbers), max(numbers)
+    if not all(math.isfinite(number) for number in (low, high)):
+        return None
+    if any(number != int(number) for number in numbers) or high - low > 100:
+        return Continuous(low, high) if low < high else None
+    bottom = min(int(low), 1)
+    return Ordinal(bottom, max(int(high), 5 if bottom == 1 else bottom + 1))
+
+
+def _rates(column: str, name: str, columns: Sequence[str]) -> bool:
+    """Whether a column holds ratings of ``name``: the longest other column's name that it begins with, and a sign."""
+    owners = [one for one in columns if one != column and column.startswith((f"{one}.", f"{one}_"))]
+    return bool(owners) and max(owners, key=len) == name and not column.startswith(f"{name}.p_")
+
+
+def _as_named(raters: Sequence[str], name: str) -> tuple[str, ...]:
+    """As a criteria file would name them, which calls a rating column like the criterion that it rates."""
+    return tuple(name if column == f"{name}.rating" else column for column in raters)

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.scale import Categorical
-from polyjudge.judge.measure import levels
-from polyjudge.metrics.agreement import Metric
-from polyjudge.metrics.levels import Levels, Matrix
+from polyjudge.metrics.levels import Matrix
+from polyjudge.metrics.metric import Metric
+from polyjudge.metrics.rated import RatedRows
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +47,8 @@ class ScoreTable:
     Attributes:
         source: the files, for the reader.
         ids: (n,) of the items.
-        documents: (n,) the document of each item; None when the files name none.
         criteria: K, with their scales.
-        raters: criterion -> (n, R) one column a rater, nan = that rater gave none.
+        rows: the items as people rated them, with their documents and single raters.
         judgements: in the order of their first row.
         guessed: whether criteria and scales were guessed from the columns.
         notes: what reading found.
@@ -58,9 +56,8 @@ class ScoreTable:
 
     source: str
     ids: tuple[str, ...]
-    documents: tuple[str, ...] | None
     criteria: tuple[Criterion, ...]
-    raters: Mapping[str, Matrix]
+    rows: RatedRows
     judgements: tuple[Judgement, ...]
     guessed: bool = False
     notes: tuple[str, ...] = field(default=())
@@ -68,19 +65,6 @@ class ScoreTable:
     @property
     def names(self) -> tuple[str, ...]:
         return tuple(criterion.name for criterion in self.criteria)
-
-    @property
-    def levels(self) -> tuple[Levels, ...]:
-        return tuple(levels(criterion.scale) for criterion in self.criteria)
-
-    @property
-    def human(self) -> Matrix:
-        """(n, K) the raters' means (labels: majority), nan = nobody rated."""
-        columns = [
-            [criterion.scale.combine(row) if row else math.nan for row in self.raters[criterion.name].tolist()]
-            for criterion in self.criteria
-        ]
-        return np.array(columns, dtype=float).reshape(len(self.criteria), len(self.ids)).T
 
     def on_scale(self, judgement: Judgement) -> tuple[bool, ...]:
         """(K,) whether all scores of a criterion lie on its scale; strengths and z-scores do not."""
@@ -94,5 +78,5 @@ class ScoreTable:
         scored = [not np.isnan(column).all() for column in judgement.scores.T]
         return tuple(
             some and metric.applies_to(scale) and (on or not metric.needs_scale)
-            for some, scale, on in zip(scored, self.levels, self.on_scale(judgement), strict=True)
+            for some, scale, on in zip(scored, self.rows.levels, self.on_scale(judgement), strict=True)
         )

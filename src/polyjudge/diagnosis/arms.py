@@ -17,9 +17,11 @@ from polyjudge.domain.example import Example
 from polyjudge.domain.layout import layout
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.records import Prediction
-from polyjudge.judge.measure import ratings, scores
+from polyjudge.judge.measure import scores
 from polyjudge.judge.predict import Judge
-from polyjudge.metrics import agreement, grouping, uncertainty
+from polyjudge.metrics import agreement, uncertainty
+from polyjudge.metrics.estimates import Estimate as Measured
+from polyjudge.metrics.rated import RatedRows, coverage
 from polyjudge.templates.load import render
 
 
@@ -67,13 +69,15 @@ class Bench:
 
     Attributes:
         judge: the run's.
-        rows: fresh ones, rated by people.
+        rows: fresh ones.
+        rated: the same as people rated them.
         metric: the primary one; higher is better.
         seed: of the resamples.
     """
 
     judge: Judge
     rows: tuple[Example, ...]
+    rated: RatedRows
     metric: str
     seed: int
 
@@ -86,18 +90,13 @@ class Bench:
         self, prompt: JudgePrompt, predictions: Sequence[Prediction], instructions: str, company: str
     ) -> Iterator[Cell]:
         """Agreement by criterion and in the mean."""
-        people, judged = ratings(prompt.criteria, self.rows), scores(prompt.criteria, predictions)
-        found = agreement.metric(self.metric)
-        intervals = uncertainty.bootstrap(
-            found, judged, people.human, levels=people.levels, documents=people.documents, seed=self._draws
-        )
-        covered = [
-            one.coverage for one in grouping.table(found, judged, people.human, levels=people.levels).per_criterion
-        ]
+        people, judged = self.rated.select(prompt.names), scores(prompt.names, predictions)
+        intervals = uncertainty.bootstrap(agreement.metric_of(self.metric), judged, people, seed=self._draws)
+        covered = coverage(judged, people)
         lengths = [words(criterion.instruction) for criterion in prompt.criteria]
         rows = zip(prompt.names, intervals.per_criterion, intervals.n_pairs, covered, lengths, strict=True)
-        for name, one, pairs, coverage, length in rows:
-            yield Cell(instructions, company, name, _estimate(one, pairs), coverage, length)
+        for name, one, pairs, share, length in rows:
+            yield Cell(instructions, company, name, _estimate(one, pairs), share, length)
         mean = _estimate(intervals.mean, min(intervals.n_pairs))
         yield Cell(instructions, company, MEAN, mean, sum(covered) / len(covered), sum(lengths))
 
@@ -110,31 +109,26 @@ class Bench:
         level: float = 0.95,
     ) -> Iterator[Figure]:
         """A weighted sum of agreements, by criterion and in the mean, documents resampled; paired by row."""
-        criteria = prompt.criteria
-        people = ratings(criteria, self.rows)
         found = uncertainty.contrast_bootstrap(
-            agreement.metric(self.metric),
-            [(weight, scores(criteria, predictions)) for weight, predictions in terms],
-            people.human,
-            levels=people.levels,
-            documents=people.documents,
+            agreement.metric_of(self.metric),
+            [(weight, scores(prompt.names, predictions)) for weight, predictions in terms],
+            self.rated.select(prompt.names),
             level=level,
             seed=self._draws,
         )
-        for criterion, one, pairs in zip(criteria, found.per_criterion, found.n_pairs, strict=True):
-            yield Figure(name, of, criterion.name, _estimate(one, pairs))
+        for name_of, one, pairs in zip(prompt.names, found.per_criterion, found.n_pairs, strict=True):
+            yield Figure(name, of, name_of, _estimate(one, pairs))
         yield Figure(name, of, MEAN, _estimate(found.mean, min(found.n_pairs)))
 
     @property
     def unit(self) -> tuple[str, int]:
         """What the intervals resample, and how many there are."""
-        people = ratings((), self.rows)
-        return people.unit, len(set(people.documents)) if people.documents else len(self.rows)
+        return self.rated.unit, self.rated.n_units
 
     @property
     def _draws(self) -> int:
         return Random(f"{self.seed}/diagnosis/resamples").getrandbits(63)
 
 
-def _estimate(found: uncertainty.Interval, rows: int) -> Estimate:
+def _estimate(found: Measured, rows: int) -> Estimate:
     return Estimate(found.value, found.low, found.high, found.level, rows, found.n_clusters)

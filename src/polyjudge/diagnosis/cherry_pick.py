@@ -18,6 +18,7 @@ from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.records import Step
 from polyjudge.judge.measure import measure
 from polyjudge.metrics import agreement
+from polyjudge.metrics.rated import RatedRows
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ async def cherry_pick(
     initial: JudgePrompt,
     trajectory: Sequence[Standing],
     choosing: Sequence[Example],
+    rated: RatedRows,
     *,
     chosen_on: str = "validation",
     by: str = "",
@@ -62,16 +64,17 @@ async def cherry_pick(
         initial: the prompt before any step.
         trajectory: what there is to pick from, of one run or several.
         choosing: the rows that choose.
+        rated: the same as people rated them.
         chosen_on: what these are called; "test" says that they are the fresh ones.
         by: the metric that chooses; "" = the primary one.
     """
     metric = by or bench.metric
     judged = await together(bench.judge.evaluate(one.prompt, choosing) for one in trajectory)
     values = [
-        measure(metric, one.prompt.criteria, predictions, choosing).values
+        measure(metric, predictions, rated.select(one.prompt.names)).values
         for one, predictions in zip(trajectory, judged, strict=True)
     ]
-    picks = tuple(_picks(initial.names, trajectory, [dict(one) for one in values], agreement.metric(metric)))
+    picks = tuple(_picks(initial.names, trajectory, [dict(one) for one in values], agreement.metric_of(metric)))
     picked = initial.revise({pick.criterion: pick.text for pick in picks})
     before, apart, beside = await together(
         bench.judged(prompt, company) for prompt, company in ((initial, TOGETHER), (picked, APART), (picked, TOGETHER))

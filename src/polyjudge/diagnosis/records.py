@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from polyjudge.domain.decomposition import Group
 from polyjudge.domain.scale import NAN
 from polyjudge.metrics import ppi
-from polyjudge.metrics.student import t_quantile
+from polyjudge.metrics.ppi import t_quantile
 
 
 @dataclass(frozen=True, slots=True)

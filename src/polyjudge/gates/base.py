@@ -12,11 +12,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
 
+from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.decomposition import Group
-from polyjudge.domain.example import Example
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.records import Effect, Measured, Prediction
 from polyjudge.domain.scale import NAN
+from polyjudge.metrics.metric import Metric
+from polyjudge.metrics.rated import RatedRows
 
 COVERAGE_SLACK = 0.02
 
@@ -52,14 +54,14 @@ class Evidence:
 
     Attributes:
         turn: 1, 2, ...
-        examples: the validation rows, with people's ratings and their documents.
+        rows: the validation rows as people rated them, on the criteria of this run.
         current: the prompt that stands.
         candidates: the readable ones, in the order they were proposed.
         initial: the prompt that the run began with; coverage is held to its. None: to the current one's.
     """
 
     turn: int
-    examples: tuple[Example, ...]
+    rows: RatedRows
     current: Scored
     candidates: tuple[Scored, ...]
     initial: Scored | None = None
@@ -109,6 +111,21 @@ class Decision:
     effects: tuple[Effect, ...] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class GateSettings:
+    """What a gate that is called by its name is made from: a factory ``(GateSettings) -> Gate`` of the registry.
+
+    Attributes:
+        criteria: that the run fits, with their scales.
+        seed: the run's.
+        strict: whether a tie is refused.
+    """
+
+    criteria: tuple[Criterion, ...]
+    seed: int = 0
+    strict: bool = True
+
+
 class Gate(Protocol):
     """Decides which new instructions may stand. A pure function of what it is given."""
 
@@ -127,8 +144,12 @@ class Gate(Protocol):
         """Whether it may take a part of a candidate, which then has to be judged once more."""
         ...
 
-    def measure(self, prompt: JudgePrompt, predictions: Sequence[Prediction], examples: Sequence[Example]) -> Measured:
-        """The agreement that it decides by, of predictions aligned with ``examples``."""
+    def metrics_for(self, criteria: Sequence[Criterion]) -> Mapping[str, Metric]:
+        """Criterion -> the metric that it measures by; empty when it measures nothing."""
+        ...
+
+    def measure(self, prompt: JudgePrompt, predictions: Sequence[Prediction], rows: RatedRows) -> Measured:
+        """The agreement that it decides by, of predictions aligned with ``rows``, on the prompt's criteria."""
         ...
 
     def select(self, evidence: Evidence) -> Selection:
@@ -163,7 +184,7 @@ def compare(gate: Gate, evidence: Evidence, new: Scored, *, higher_is_better: bo
     # A prompt without a mean may share no rows with anything: whatever it lacks is then compared as it stands.
     if not math.isnan(theirs.mean):
         ours, theirs = (
-            gate.measure(one.prompt, on_common_rows(one, other), evidence.examples)
+            gate.measure(one.prompt, on_common_rows(one, other), evidence.rows)
             for one, other in ((new, evidence.current), (evidence.current, new))
         )
     return compare_means(ours, theirs, higher_is_better=higher_is_better, strict=strict)

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from polyjudge.domain.example import Example
+from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.records import Measured, Prediction
 from polyjudge.domain.scale import NAN
-from polyjudge.gates.base import Decision, Evidence, Scored, Selection, Verdict, compare
+from polyjudge.gates.base import Decision, Evidence, GateSettings, Scored, Selection, Verdict, compare
 from polyjudge.judge.measure import measure
+from polyjudge.metrics.agreement import metric_of
+from polyjudge.metrics.metric import Metric
+from polyjudge.metrics.rated import RatedRows
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,7 +26,10 @@ class NoGate:
     higher_is_better: ClassVar[bool] = True
     merges: ClassVar[bool] = False
 
-    def measure(self, prompt: JudgePrompt, predictions: Sequence[Prediction], examples: Sequence[Example]) -> Measured:
+    def metrics_for(self, criteria: Sequence[Criterion]) -> Mapping[str, Metric]:
+        return {}
+
+    def measure(self, prompt: JudgePrompt, predictions: Sequence[Prediction], rows: RatedRows) -> Measured:
         return Measured("none", {}, NAN, {})
 
     def select(self, evidence: Evidence) -> Selection:
@@ -39,19 +45,24 @@ class MeanGate:
     """Accept by the unweighted mean of a metric over the criteria.
 
     Attributes:
-        metric: its name.
-        higher_is_better: its direction.
+        metric: a metric, or the name of one.
         strict: whether a tie is refused or accepted (the paper's protocol).
     """
 
-    metric: str
-    higher_is_better: bool
+    metric: str | Metric
     strict: bool = True
     measures: ClassVar[bool] = True
     merges: ClassVar[bool] = False
 
-    def measure(self, prompt: JudgePrompt, predictions: Sequence[Prediction], examples: Sequence[Example]) -> Measured:
-        return measure(self.metric, prompt.criteria, predictions, examples)
+    @property
+    def higher_is_better(self) -> bool:
+        return metric_of(self.metric).higher_is_better
+
+    def metrics_for(self, criteria: Sequence[Criterion]) -> Mapping[str, Metric]:
+        return {criterion.name: metric_of(self.metric) for criterion in criteria}
+
+    def measure(self, prompt: JudgePrompt, predictions: Sequence[Prediction], rows: RatedRows) -> Measured:
+        return measure(self.metric, predictions, rows.select(prompt.names))
 
     def decide(self, evidence: Evidence, new: Scored) -> Decision:
         """Whether a prompt may replace the current one, by the rows that both scored."""
@@ -83,3 +94,8 @@ class MeanGate:
 
     def confirm(self, evidence: Evidence, merged: Scored) -> Decision:
         return self.decide(evidence, merged)
+
+
+def no_gate(settings: GateSettings) -> NoGate:
+    """The gate ``none``: every readable proposal is accepted, unmeasured."""
+    return NoGate()

@@ -12,17 +12,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from random import Random
 from typing import ClassVar
 
 from polyjudge.domain.criterion import Criterion
-from polyjudge.domain.example import Example
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.records import Effect, Measured, Prediction
-from polyjudge.gates.base import Decision, Evidence, Scored, Selection, Verdict, compare, unscored_more
-from polyjudge.judge.measure import measure_each, ratings, scores
-from polyjudge.metrics import agreement, uncertainty
+from polyjudge.gates.base import Decision, Evidence, GateSettings, Scored, Selection, Verdict, compare, unscored_more
+from polyjudge.judge.measure import measure_each, own_metric, scores
+from polyjudge.metrics.agreement import metric_of
+from polyjudge.metrics.metric import Metric
+from polyjudge.metrics.rated import RatedRows
+from polyjudge.metrics.uncertainty import paired_bootstrap
 
 # Central share of the bootstrap differences. A criterion is credibly worse when 90 % of them fall below 0: a wrong
 # refusal costs a step, a wrong acceptance costs the criterion, so that the guard leans to refusing.
@@ -34,7 +36,8 @@ class PerCriterionGate:
     """Accept each new instruction on its own measured effect, and what they make together.
 
     Attributes:
-        metrics: criterion -> its metric, for which higher is better.
+        metrics: criterion -> its metric, or the name of one, for which higher is better; Spearman on numbers and
+            Cohen's kappa on labels where a criterion is not named.
         seed: the run's; the resamples of a turn hang on it and on the turn.
         level: of the intervals, 0..1.
 
@@ -42,20 +45,24 @@ class PerCriterionGate:
         ValueError: a metric for which lower is better.
     """
 
-    metrics: Mapping[str, str]
-    seed: int
+    metrics: Mapping[str, str | Metric] = field(default_factory=dict)
+    seed: int = 0
     level: float = LEVEL
     measures: ClassVar[bool] = True
     higher_is_better: ClassVar[bool] = True
     merges: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        errors = [name for name in self.metrics.values() if not agreement.metric(name).higher_is_better]
+        used = map(metric_of, self.metrics.values())
+        errors = [metric.name for metric in used if not metric.higher_is_better]
         if errors:
             raise ValueError(f"the gate per-criterion takes metrics for which higher is better, not {errors!r}")
 
-    def measure(self, prompt: JudgePrompt, predictions: Sequence[Prediction], examples: Sequence[Example]) -> Measured:
-        return measure_each(self.metrics, prompt.criteria, predictions, examples)
+    def metrics_for(self, criteria: Sequence[Criterion]) -> Mapping[str, Metric]:
+        return {c.name: metric_of(self.metrics.get(c.name) or own_metric(c)) for c in criteria}
+
+    def measure(self, prompt: JudgePrompt, predictions: Sequence[Prediction], rows: RatedRows) -> Measured:
+        return measure_each(self.metrics_for(prompt.criteria), predictions, rows.select(prompt.names))
 
     def effects(self, evidence: Evidence, new: Scored) -> tuple[Effect, ...]:
         """What a prompt did to each criterion, paired with the current prompt on the rows that both scored.
@@ -64,30 +71,28 @@ class PerCriterionGate:
         also where ``uncertainty`` gives none, as of fewer than five documents: nothing is credibly worse then.
         """
         seed = Random(f"{self.seed}/{evidence.turn}/gate").getrandbits(63)
-        found: dict[str, Effect] = {}
-        for name in dict.fromkeys(self.metrics[criterion.name] for criterion in new.prompt.criteria):
-            criteria = [criterion for criterion in new.prompt.criteria if self.metrics[criterion.name] == name]
-            found.update(self._effects(agreement.metric(name), criteria, evidence, new, seed))
-        return tuple(found[name] for name in new.prompt.names)
+        metrics = self.metrics_for(new.prompt.criteria)
+        effects: dict[str, Effect] = {}
+        for metric in dict.fromkeys(metrics.values()):
+            names = [name for name, used in metrics.items() if used == metric]
+            effects.update(self._effects(metric, names, evidence, new, seed))
+        return tuple(effects[name] for name in new.prompt.names)
 
     def _effects(
-        self, metric: agreement.Metric, criteria: Sequence[Criterion], evidence: Evidence, new: Scored, seed: int
+        self, metric: Metric, names: Sequence[str], evidence: Evidence, new: Scored, seed: int
     ) -> dict[str, Effect]:
-        people = ratings(criteria, evidence.examples)
-        differences = uncertainty.paired_bootstrap(
+        differences = paired_bootstrap(
             metric,
-            scores(criteria, new.predictions),
-            scores(criteria, evidence.current.predictions),
-            people.human,
-            levels=people.levels,
-            documents=people.documents,
+            scores(names, new.predictions),
+            scores(names, evidence.current.predictions),
+            evidence.rows.select(names),
             level=self.level,
             seed=seed,
         )
-        rows = zip(criteria, differences.per_criterion, differences.n_pairs, strict=True)
+        rows = zip(names, differences.per_criterion, differences.n_pairs, strict=True)
         return {
-            c.name: Effect(c.name, metric.name, one.value, one.low, one.high, one.level, pairs)
-            for c, one, pairs in rows
+            name: Effect(name, metric.name, change.value, change.low, change.high, change.level, pairs)
+            for name, change, pairs in rows
         }
 
     def select(self, evidence: Evidence) -> Selection:
@@ -153,3 +158,8 @@ def _worth(evidence: Evidence, candidate: Scored, verdict: Verdict, name: str) -
     if math.isnan(evidence.current.known().values[name]):
         return candidate.known().values[name]
     return next(effect.difference for effect in verdict.effects if effect.criterion == name)
+
+
+def per_criterion_gate(settings: GateSettings) -> PerCriterionGate:
+    """The gate ``per-criterion``: each new instruction on its own criterion, by Spearman or Cohen's kappa."""
+    return PerCriterionGate({c.name: own_metric(c) for c in settings.criteria}, settings.seed)

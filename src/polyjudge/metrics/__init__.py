@@ -1,22 +1,28 @@
 """Agreement with human ratings, and how far to trust it.
 
-Statistics (`agreement`), their grouping (`grouping`), intervals and paired differences (`uncertainty`), tests
-(`significance`), what the data can show (`power`), and what a figure lies between (`ceilings`, `collapse`). All of
-it takes columns or matrices of numbers in which NaN is missing, and gives NaN, never 0, for what is undefined. It
-knows numpy and nothing else of this package but its errors.
+What is measured (`metric`, `statistics`, by name in `agreement`), on which rows (`rated`), how it is grouped
+(`grouping`), with which interval (`estimates`, `uncertainty`), by which test (`significance`), what the data can show
+(`power`), and what a figure lies between (`ceilings`, `collapse`). All of it takes columns or matrices of numbers in
+which NaN is missing, and gives NaN, never 0, for what is undefined. It knows numpy and nothing else of this package
+but its registry and its errors.
 """
 
-from polyjudge.metrics.agreement import (
-    METRICS,
-    Metric,
-    Range,
+from polyjudge.metrics.agreement import metric_of, names
+from polyjudge.metrics.ceilings import Ceiling, Floor, annotators_ceiling, constant_floor
+from polyjudge.metrics.collapse import Collapse, collapsed
+from polyjudge.metrics.estimates import Estimate, Estimates, Interval
+from polyjudge.metrics.grouping import Grouped, Grouping, Table, grouped, table
+from polyjudge.metrics.levels import Kind, Levels
+from polyjudge.metrics.metric import Metric, Range, metric, scalar_metric
+from polyjudge.metrics.power import DetectableDifference, smallest_detectable_difference
+from polyjudge.metrics.rated import RatedRows
+from polyjudge.metrics.significance import difference_test, holm
+from polyjudge.metrics.statistics import (
     accuracy,
     kappa,
     kendall,
     macro_f1,
     mae,
-    metric,
-    names,
     off_by_one,
     pearson,
     primary,
@@ -24,37 +30,30 @@ from polyjudge.metrics.agreement import (
     rmse,
     spearman,
 )
-from polyjudge.metrics.ceilings import Ceiling, Floor, annotators_ceiling, constant_floor
-from polyjudge.metrics.collapse import Collapse, Spread, collapsed, spread
-from polyjudge.metrics.grouping import Grouped, Grouping, Table, grouped, table
-from polyjudge.metrics.levels import Kind, Levels
-from polyjudge.metrics.power import DetectableDifference, smallest_detectable_difference
-from polyjudge.metrics.significance import Permutation, Permutations, holm, permutation_test
-from polyjudge.metrics.uncertainty import Interval, Intervals, bootstrap, paired_bootstrap
+from polyjudge.metrics.uncertainty import bootstrap, paired_bootstrap
 
 __all__ = [
-    "METRICS",
     "Ceiling",
     "Collapse",
     "DetectableDifference",
+    "Estimate",
+    "Estimates",
     "Floor",
     "Grouped",
     "Grouping",
     "Interval",
-    "Intervals",
     "Kind",
     "Levels",
     "Metric",
-    "Permutation",
-    "Permutations",
     "Range",
-    "Spread",
+    "RatedRows",
     "Table",
     "accuracy",
     "annotators_ceiling",
     "bootstrap",
     "collapsed",
     "constant_floor",
+    "difference_test",
     "grouped",
     "holm",
     "kappa",
@@ -62,16 +61,16 @@ __all__ = [
     "macro_f1",
     "mae",
     "metric",
+    "metric_of",
     "names",
     "off_by_one",
     "paired_bootstrap",
     "pearson",
-    "permutation_test",
     "primary",
     "qwk",
     "rmse",
+    "scalar_metric",
     "smallest_detectable_difference",
     "spearman",
-    "spread",
     "table",
 ]

@@ -13,10 +13,11 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from polyjudge.metrics.agreement import Metric
-from polyjudge.metrics.grouping import Documents, Grouping, grouped, matrix
+from polyjudge.metrics.grouping import Grouping, grouped
 from polyjudge.metrics.levels import Levels, Matrix, Vector
+from polyjudge.metrics.metric import Metric
 from polyjudge.metrics.pairs import column, ratio
+from polyjudge.metrics.rated import Documents, matrix
 
 # Beyond this many labels a scale is as good as continuous, and quantiles stand for its constants.
 MANY = 1000

@@ -1,39 +1,31 @@
-"""Whether a judge still tells rows apart.
+"""How a judge is off, beside how well it agrees: collapse, level, spread, and halo.
 
-A judge that has collapsed to one answer does well on MAE and off-by-one, so that a gate on these rewards it. The
-spread of its answers beside that of the ratings, and the share of its commonest answer, show it.
+A judge may rank well and still be too kind (level), too timid (spread), or give all criteria of an item one and the
+same impression (halo). A judge that has collapsed to one answer does well on MAE and off-by-one, so that a gate on
+these rewards it; the share of its commonest answer shows it.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
 
-from polyjudge.metrics.grouping import scored_rows
-from polyjudge.metrics.levels import Vector
-from polyjudge.metrics.pairs import column
+from polyjudge.metrics.estimates import Estimate
+from polyjudge.metrics.grouping import mean
+from polyjudge.metrics.levels import Levels, Matrix, Vector
+from polyjudge.metrics.metric import metric
+from polyjudge.metrics.pairs import Pairs, column, ratio
+from polyjudge.metrics.rated import Rated, RatedRows, matrix, scored_rows
+from polyjudge.metrics.resampling import draws, statistics
+from polyjudge.metrics.statistics import NUMBERS, spearman
+from polyjudge.metrics.uncertainty import interval
 
 # From this share of one answer on, a judge says next to nothing of the rows.
 MODAL_SHARE = 0.95
-
-
-@dataclass(frozen=True, slots=True)
-class Spread:
-    """Standard deviations of predictions and ratings on the rows that have both, and their `ratio`.
-
-    1 is a judge as spread as the raters, 0 a constant one. NaN where there are fewer than two pairs; the ratio also
-    where the ratings are constant. `modal_share` and `human_modal_share` are the shares of the commonest value.
-    """
-
-    ratio: float
-    predicted_deviation: float
-    human_deviation: float
-    modal_share: float
-    human_modal_share: float
-    n_pairs: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,22 +46,6 @@ class Collapse:
         return self.collapsed
 
 
-def spread(predicted: npt.ArrayLike, human: npt.ArrayLike) -> Spread:
-    """Compare the spread of two columns (n,), NaN = missing, on their complete pairs.
-
-    Raises:
-        ValueError: if the shapes differ or a value is infinite.
-    """
-    left, right = column(predicted, "predicted"), column(human, "human")
-    scored = scored_rows(left, right)
-    left, right = left[scored], right[scored]
-    if left.size < 2:
-        return Spread(math.nan, math.nan, math.nan, _mode(left).share, _mode(right).share, left.size)
-    ours, theirs = _deviation(left), _deviation(right)
-    ratio = ours / theirs if theirs > 0 else math.nan
-    return Spread(ratio, ours, theirs, _mode(left).share, _mode(right).share, left.size)
-
-
 def collapsed(predicted: npt.ArrayLike) -> Collapse:
     """Whether the predictions (n,), NaN = missing, are the same value almost everywhere.
 
@@ -78,25 +54,85 @@ def collapsed(predicted: npt.ArrayLike) -> Collapse:
     """
     values = column(predicted, "predicted")
     values = values[~np.isnan(values)]
-    mode = _mode(values)
-    return Collapse(values.size > 1 and mode.share >= MODAL_SHARE, mode.value, mode.share, mode.distinct, values.size)
+    if not values.size:
+        return Collapse(False, math.nan, math.nan, 0, 0)
+    distinct, counts = np.unique(values, return_counts=True)
+    commonest = int(counts.argmax())
+    share = int(counts[commonest]) / values.size
+    return Collapse(
+        values.size > 1 and share >= MODAL_SHARE, float(distinct[commonest]), share, distinct.size, values.size
+    )
+
+
+@metric(range=(-math.inf, math.inf), kinds=NUMBERS, needs_scale=True)
+def level(pairs: Pairs, weights: Matrix, levels: Levels | None) -> Vector:
+    """Mean of judge minus people in units of the scale; 0 is best, above 0 the judge is too kind."""
+    return ratio(weights @ (pairs.predicted - pairs.human), weights.sum(axis=1))
+
+
+@metric(range=(0.0, math.inf), kinds=NUMBERS, needs_scale=True)
+def spread(pairs: Pairs, weights: Matrix, levels: Levels | None) -> Vector:
+    """Standard deviation of the judge over that of the people; 1 is best, 0 a constant judge, NaN constant people."""
+    ours, theirs = (_variance(side, weights) for side in (pairs.predicted, pairs.human))
+    return np.sqrt(ratio(ours, theirs))
 
 
 @dataclass(frozen=True, slots=True)
-class _Mode:
-    value: float
-    share: float
-    distinct: int
+class Halo:
+    """How alike the criteria's scores are within the items, judge and people, on the rows that both scored wholly.
+
+    `judge` and `human` are mean Spearman correlations over all pairs of criteria, `excess` judge minus people with
+    its interval: above 0, criteria run together in the judge more than in people. NaN where a pair is undefined.
+    """
+
+    judge: float
+    human: float
+    excess: Estimate
+    n_rows: int
 
 
-def _mode(values: Vector) -> _Mode:
-    if not values.size:
-        return _Mode(math.nan, math.nan, 0)
-    distinct, counts = np.unique(values, return_counts=True)
-    commonest = int(counts.argmax())
-    return _Mode(float(distinct[commonest]), int(counts[commonest]) / values.size, distinct.size)
+def halo(
+    predicted: npt.ArrayLike,
+    rows: Rated,
+    *,
+    n_resamples: int = 2000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Halo:
+    """Inter-criterion correlation of a judge (n, K) against that of people, K >= 2, NaN = missing.
+
+    People are the raters' means. A mean of R raters correlates more between criteria than a single rater does, since
+    noise lowers correlations; so an excess of a judge over raters' means is no artefact of their number.
+
+    Raises:
+        ValueError: if the shapes differ or there are fewer than two criteria.
+    """
+    rated = RatedRows.of(rows)
+    ours, theirs = matrix(predicted, "predicted"), rated.human
+    if ours.shape[1] < 2:
+        raise ValueError("a halo needs two criteria or more")
+    whole = np.asarray(scored_rows(ours, theirs).all(axis=1))
+    ours, theirs = (np.where(whole[:, None], side, np.nan) for side in (ours, theirs))
+    pairs = list(combinations(range(ours.shape[1]), 2))
+    first, second = [c for c, _ in pairs], [d for _, d in pairs]
+    clusters = rated.clusters
+    sides = [
+        statistics(spearman, side[:, first], RatedRows.of(side[:, second], documents=rated.documents), "pooled")
+        for side in (ours, theirs)
+    ]
+    judge, people = (mean(side(np.ones((1, clusters.count)))[0].tolist()) for side in sides)
+    replicates = [
+        (sides[0](counts) - sides[1](counts)).mean(axis=1) for counts in draws(clusters.count, n_resamples, seed)
+    ]
+    used = int(np.unique(clusters.position[whole]).size)
+    excess = interval(judge - people, np.concatenate(replicates), level, used)
+    return Halo(judge, people, excess, int(whole.sum()))
 
 
-def _deviation(values: Vector) -> float:
-    """Standard deviation (n - 1); exactly 0 for a constant, whatever its digits."""
-    return float(values.std(ddof=1)) if values.min() < values.max() else 0.0
+def _variance(values: Vector, weights: Matrix) -> Vector:
+    """Weighted variance (b,), exactly 0 where only one value counts."""
+    total = weights.sum(axis=1)
+    centred = values - values.mean()
+    means = ratio(weights @ centred, total)
+    variance = ratio(weights @ (centred * centred), total) - means * means
+    return np.where(variance > 1e-12 * max(1.0, float(np.square(centred).max())), variance, 0.0)

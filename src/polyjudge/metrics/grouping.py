@@ -8,20 +8,19 @@ the documents that were left out, or counted as zero, come back with the value.
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
 
-from polyjudge.metrics.agreement import Metric
-from polyjudge.metrics.levels import Indices, Levels, Matrix
+from polyjudge.metrics.levels import Indices, Levels
+from polyjudge.metrics.metric import Metric
 from polyjudge.metrics.pairs import column
+from polyjudge.metrics.rated import Clusters, Documents, Rated, RatedRows, matrix, scored_rows
 
 Grouping = Literal["pooled", "document-skip", "document-zero"]
-Documents = Sequence[Hashable]
-Scales = Levels | Sequence[Levels | None] | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,33 +48,6 @@ class Table:
 
     per_criterion: tuple[Grouped, ...]
     mean: float
-
-
-@dataclass(frozen=True, slots=True)
-class Clusters:
-    """Rows grouped by document: `position` (n,) of each row's document among `count`, by first appearance."""
-
-    position: Indices
-    count: int
-
-    @classmethod
-    def of(cls, documents: Documents | None, n_rows: int) -> Clusters:
-        """Number the documents of n rows; without documents every row is its own.
-
-        Raises:
-            ValueError: if there are not n documents, or one is None.
-        """
-        if documents is None:
-            return cls(np.arange(n_rows, dtype=np.intp), n_rows)
-        if len(documents) != n_rows:
-            raise ValueError(f"there are {len(documents)} documents for {n_rows} rows; each row needs one")
-        numbers: dict[Hashable, int] = {}
-        for row, document in enumerate(documents):
-            if document is None:
-                raise ValueError(f"row {row} has no document; name one for every row, or pass documents=None")
-            numbers.setdefault(document, len(numbers))
-        position = np.fromiter((numbers[document] for document in documents), dtype=np.intp, count=n_rows)
-        return cls(position, len(numbers))
 
 
 def grouped(
@@ -124,28 +96,17 @@ def grouped(
     )
 
 
-def table(
-    metric: Metric,
-    predicted: npt.ArrayLike,
-    human: npt.ArrayLike,
-    *,
-    levels: Scales = None,
-    documents: Documents | None = None,
-    grouping: Grouping = "pooled",
-) -> Table:
-    """Agreement of two matrices (n, K), one column a criterion, NaN = missing.
-
-    `levels` is one scale for all criteria or a sequence of K.
+def table(metric: Metric, predicted: npt.ArrayLike, rows: Rated, *, grouping: Grouping = "pooled") -> Table:
+    """Agreement of scores (n, K) or (n,), NaN = missing, with rated rows, criterion by criterion.
 
     Raises:
         ValueError: as `grouped`.
     """
-    left, right = matrix(predicted, "predicted"), matrix(human, "human")
-    if left.shape != right.shape:
-        raise ValueError(f"predicted has the shape {left.shape!r} and human {right.shape!r}; they must be equal")
+    scores, rated = matrix(predicted, "predicted"), RatedRows.of(rows)
+    scored_rows(scores, rated.human)
     per_criterion = tuple(
-        grouped(metric, left[:, k], right[:, k], levels=scale, documents=documents, grouping=grouping)
-        for k, scale in enumerate(scales(levels, left.shape[1]))
+        grouped(metric, scores[:, k], rated.human[:, k], levels=scale, documents=rated.documents, grouping=grouping)
+        for k, scale in enumerate(rated.levels)
     )
     return Table(per_criterion, mean([each.value for each in per_criterion]))
 
@@ -153,35 +114,6 @@ def table(
 def mean(values: Sequence[float]) -> float:
     """The unweighted mean; NaN if any value is, or there is none."""
     return math.fsum(values) / len(values) if values else math.nan
-
-
-def matrix(values: npt.ArrayLike, name: str) -> Matrix:
-    """Read `values` as floats of shape (n, K); a column (n,) becomes (n, 1).
-
-    Raises:
-        ValueError: if the shape is another one, or a value is infinite.
-    """
-    read = np.asarray(values, dtype=np.float64)
-    read = read[:, None] if read.ndim == 1 else read
-    if read.ndim != 2:
-        raise ValueError(f"{name} must have the shape (n, K), not {read.shape!r}")
-    if np.isinf(read).any():
-        row, criterion = (int(axis[0]) for axis in np.nonzero(np.isinf(read)))
-        raise ValueError(f"{name} holds an infinite value in row {row!r}, criterion {criterion!r}")
-    return read
-
-
-def scales(levels: Scales, n_criteria: int) -> tuple[Levels | None, ...]:
-    """One scale for each of K criteria.
-
-    Raises:
-        ValueError: if a sequence of another length is given.
-    """
-    if levels is None or isinstance(levels, Levels):
-        return (levels,) * n_criteria
-    if len(levels) != n_criteria:
-        raise ValueError(f"there are {len(levels)} scales for {n_criteria} criteria; each needs one")
-    return tuple(levels)
 
 
 def check_grouping(metric: Metric, grouping: Grouping, documents: Documents | None) -> None:
@@ -196,17 +128,6 @@ def check_grouping(metric: Metric, grouping: Grouping, documents: Documents | No
         raise ValueError(f"grouping {grouping!r} needs the document of every row; pass documents or take 'pooled'")
     if grouping == "document-zero" and not metric.higher_is_better:
         raise ValueError(f"grouping 'document-zero' would count an undefined {metric.name!r} as perfect")
-
-
-def scored_rows(predicted: Matrix, human: Matrix) -> npt.NDArray[np.bool_]:
-    """Where both sides have a value.
-
-    Raises:
-        ValueError: if the shapes differ.
-    """
-    if predicted.shape != human.shape:
-        raise ValueError(f"predicted has the shape {predicted.shape!r} and human {human.shape!r}; they must be equal")
-    return ~(np.isnan(predicted) | np.isnan(human))
 
 
 def _rows_by_document(clusters: Clusters) -> list[Indices]:

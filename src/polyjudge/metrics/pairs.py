@@ -90,14 +90,6 @@ def column(values: npt.ArrayLike, name: str) -> Vector:
     return vector
 
 
-def evaluate(statistic: Weighted, predicted: npt.ArrayLike, human: npt.ArrayLike, levels: Levels | None) -> float:
-    """The statistic of the complete pairs, each counted once; NaN when there is none."""
-    pairs = Pairs.of(predicted, human)
-    if not len(pairs):
-        return float("nan")
-    return float(statistic(pairs, np.ones((1, len(pairs))), levels)[0])
-
-
 def sum_by(weights: Matrix, group: Indices, size: int) -> Matrix:
     """Add the columns of weights (b, n) that share a group (n,) of 0..size-1, giving (b, size)."""
     if size <= 64:

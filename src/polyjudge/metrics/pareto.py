@@ -13,8 +13,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from polyjudge.metrics.agreement import Metric
 from polyjudge.metrics.levels import Indices, Levels, Matrix, Vector
+from polyjudge.metrics.metric import Metric
 
 
 def oriented(points: npt.ArrayLike, metrics: Sequence[Metric]) -> Matrix:
@@ -30,12 +30,17 @@ def oriented(points: npt.ArrayLike, metrics: Sequence[Metric]) -> Matrix:
     return turned
 
 
-def worst(metric: Metric, levels: Levels) -> float:
+def worst(metric: Metric, levels: Levels | None) -> float:
     """The reference value of a metric, oriented: the worst end of its range, for an error the span of the scale.
 
     It hangs on the metric and the scale alone, never on the points, so that volumes of different runs compare.
+
+    Raises:
+        ValueError: if the range has no worst end and the scale is unknown.
     """
     if math.isinf(metric.range.worst):
+        if levels is None:
+            raise ValueError(f"the worst value of {metric.name!r} hangs on the scale, which is unknown")
         return -(levels.high - levels.low)
     return metric.range.worst if metric.higher_is_better else -metric.range.worst
 

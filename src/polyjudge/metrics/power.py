@@ -3,32 +3,169 @@
 No judge has been run yet, so two are drawn: equally good ones, whose answers follow the ratings as closely, and
 each other as closely, as is stated. How far their agreement differs by chance, over many draws, is the standard
 error of a paired difference; a difference of 2.8 of these is found with 80 % power by a two-sided test at 5 %.
+
+The judges are drawn by a Gaussian copula. On an ordered scale a judge's latent answer is the rating's normal score
+plus noise, cut so that labels come as often as among the ratings. On a categorical one a judge repeats the rating with
+some probability and else answers by these frequencies. Noise is shared within documents, between criteria and between
+the two judges. Where scores of real judges are at hand, `observed_difference` takes their own errors instead.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from itertools import combinations
+from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
 
 from polyjudge.formatting.text import many
-from polyjudge.metrics.agreement import Metric
-from polyjudge.metrics.copula import Noise, Rated, Strength
-from polyjudge.metrics.grouping import Clusters, Documents, Scales, matrix, mean, scales
+from polyjudge.metrics.estimates import STANDARD_ERRORS
+from polyjudge.metrics.grouping import mean
 from polyjudge.metrics.levels import Indices, Levels, Matrix, Vector
+from polyjudge.metrics.metric import Metric
+from polyjudge.metrics.pairs import Pairs
+from polyjudge.metrics.rated import Clusters, Rated, RatedRows
 from polyjudge.metrics.resampling import blocks
+from polyjudge.metrics.statistics import kappa, pearson, spearman
 
-# z(.975) + z(.80)
-STANDARD_ERRORS = 2.8
 # More rows than these are not drawn: the error of a larger sample follows from its size.
 MOST_ROWS = 2000
 # Draws to tune a simulated judge by, before the draws that count.
 PILOT = 20
 ROUNDS = 5
-UNKNOWN = Strength(math.nan, math.nan)
+
+Draws = npt.NDArray[np.float64]
+"""Standard normal noise of two judges: (2, draws, n, K)."""
+
+Answers = npt.NDArray[np.intp]
+"""Answers by their position among the possible ones: (draws, m) of one judge, (2, draws, m) of two."""
+
+# Judges answer in few different values, also on a continuous scale.
+MOST_ANSWERS = 21
+STRONGEST = 0.98
+
+
+@dataclass(frozen=True, slots=True)
+class Strength:
+    """How closely a judge follows the ratings, and two judges each other; from 0 to 1."""
+
+    agreement: float
+    output_correlation: float
+
+    def towards(self, wanted: Strength, reached: Strength) -> Strength:
+        """These latent strengths, moved by how far the reached ones are from the wanted ones (in Fisher's z)."""
+        return Strength(
+            _moved(self.agreement, wanted.agreement, reached.agreement),
+            _moved(self.output_correlation, wanted.output_correlation, reached.output_correlation),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class RatedColumn:
+    """The ratings of one criterion: those present, and what judges need to be drawn around them.
+
+    `rows` (m,) are the rated rows; `human` (m,) their ratings, `order` (m,) these among the distinct ones, `scores`
+    (m,) their normal scores with unit variance. `answers` (a,) are the values a judge may give, `cuts` (a - 1,) the
+    latent bounds between them, and `own` (m,) the answer that repeats the rating.
+    """
+
+    levels: Levels | None
+    rows: Indices
+    human: Vector
+    order: Indices
+    scores: Vector
+    answers: Vector
+    cuts: Vector
+    own: Indices
+
+    @classmethod
+    def of(cls, ratings: Vector, levels: Levels | None) -> RatedColumn:
+        """Read one column of ratings (n,), NaN = missing."""
+        rows = np.flatnonzero(~np.isnan(ratings))
+        human = ratings[rows]
+        _, order, counts = np.unique(human, return_inverse=True, return_counts=True)
+        middles = (np.cumsum(counts) - counts / 2) / max(1, human.size)
+        scores = np.array([NormalDist().inv_cdf(middle) for middle in middles])[order.reshape(-1)]
+        deviation = scores.std() if counts.size > 1 else 1.0
+        answers = _answers(human, levels)
+        shares = np.cumsum(np.bincount(answers.own, minlength=answers.values.size)) / max(1, human.size)
+        cuts = np.array([NormalDist().inv_cdf(share) for share in shares[:-1]])
+        standard = (scores - scores.mean()) / deviation if human.size else scores
+        return cls(levels, rows, human, order.reshape(-1), standard, answers.values, cuts, answers.own)
+
+    @property
+    def nominal(self) -> bool:
+        """Whether the labels have no order."""
+        return self.levels is not None and self.levels.nominal
+
+    @property
+    def usable(self) -> bool:
+        """Whether there are ratings enough, and different ones, to agree with."""
+        return self.human.size > 2 and self.answers.size > 1
+
+    def judge(self, strength: Strength, noise: Draws, choices: Draws) -> Answers:
+        """The answers of two judges, (2, draws, m), from two independent noises (2, draws, n)."""
+        follow, alike = strength.agreement, strength.output_correlation
+        if self.nominal:
+            guesses = np.searchsorted(self.cuts, _correlated(noise[:, :, self.rows], alike))
+            bound = NormalDist().inv_cdf(follow) if follow > 0 else -np.inf
+            return np.where(_correlated(choices[:, :, self.rows], alike) < bound, self.own, guesses)
+        shared = max(0.0, (alike - follow**2) / (1 - follow**2))
+        errors = _correlated(noise[:, :, self.rows], shared)
+        latent = follow * self.scores + math.sqrt(1 - follow**2) * errors
+        return np.searchsorted(self.cuts, latent).astype(np.intp)
+
+    def agreement(self, metric: Metric, judged: Answers) -> Vector:
+        """The metric of each draw (draws, m) with the ratings: (draws,)."""
+        if not metric.applies_to(self.levels):
+            return np.full(len(judged), np.nan)
+        distinct = np.unique(self.human)
+        if distinct.size * self.answers.size > self.human.size:
+            return np.array([metric(self.answers[row], self.human, self.levels) for row in judged])
+        counts = _tables(judged, self.order, self.answers.size, distinct.size)
+        return metric.weighted(_grid(self.answers, distinct), counts, self.levels)
+
+    def reached(self, judged: Answers) -> Strength:
+        """What two judges (2, draws, m) come to on average: rank correlations, or kappas of labels."""
+        metric = kappa if self.nominal else spearman
+        with_people = np.concatenate([self.agreement(metric, each) for each in judged])
+        size = self.answers.size
+        counts = _tables(judged[0], judged[1], size, size)
+        together = metric.weighted(_grid(self.answers, self.answers), counts, self.levels)
+        return Strength(_mean(with_people), _mean(together))
+
+
+@dataclass(frozen=True, slots=True)
+class Noise:
+    """How the errors of a judge hang together.
+
+    `within` (K,) is their correlation inside a document, `between` that of two criteria of one row.
+    """
+
+    clusters: Clusters
+    within: tuple[float, ...]
+    between: float
+
+    @classmethod
+    def like(cls, criteria: Sequence[RatedColumn], clusters: Clusters) -> Noise:
+        """Errors that hang together as the ratings do, in documents and between criteria."""
+        return cls(clusters, tuple(_within(each, clusters) for each in criteria), _between(criteria))
+
+    def draw(self, n_draws: int, generator: np.random.Generator) -> Draws:
+        """Two independent judges' noise, (2, n_draws, n, K)."""
+        rows = self._draw(n_draws, self.clusters.position.size, generator)
+        documents = self._draw(n_draws, self.clusters.count, generator)
+        within = np.array(self.within)
+        noise: Draws = np.sqrt(1 - within) * rows + np.sqrt(within) * documents[:, :, self.clusters.position]
+        return noise
+
+    def _draw(self, n_draws: int, size: int, generator: np.random.Generator) -> Draws:
+        own = generator.standard_normal((2, n_draws, size, len(self.within)))
+        shared = generator.standard_normal((2, n_draws, size, 1))
+        return math.sqrt(1 - self.between) * own + math.sqrt(self.between) * shared
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,76 +195,67 @@ class DetectableDifference:
     reached_output_correlation: tuple[float, ...]
     n_draws: int
     seed: int
-    same_text: bool = False
 
     @property
     def assumptions(self) -> str:
         """The assumptions as one sentence for a reader."""
         errors = f"errors that cluster in {many(self.n_documents, 'documents')} as the ratings do"
-        if self.same_text:
-            errors = f"the same errors wherever one of the {self.n_documents} different texts stands"
-        elif not any(self.document_correlation):
+        if not any(self.document_correlation):
             errors = "errors that do not cluster in documents"
         return (
-            f"Assumes two equally good judges with agreement {self.agreement:g} whose outputs correlate at "
-            f"{self.output_correlation:g}, {errors}, 80 % power and a two-sided test at 5 %; simulated, "
-            f"{self.n_draws} draws, seed {self.seed}."
+            f"Assumed, because no two judges' scores are at hand: two equally good judges of agreement "
+            f"{self.agreement:.2g} whose outputs correlate at {self.output_correlation:g}, and {errors}; 80 % power, "
+            f"a two-sided test at 5 %; simulated, {self.n_draws} draws, seed {self.seed}."
         )
 
 
 def smallest_detectable_difference(
     metric: Metric,
-    human: npt.ArrayLike,
+    rows: Rated,
     *,
-    levels: Scales = None,
-    documents: Documents | None = None,
     agreement: float = 0.3,
     output_correlation: float = 0.72,
-    same_text: bool = False,
     n_draws: int = 400,
     seed: int = 0,
 ) -> DetectableDifference:
-    """What a paired comparison on these ratings (n, K) or (n,), NaN = missing, can show; pooled over rows.
+    """What a paired comparison on these ratings can show before any judge was run; pooled over rows.
 
-    Needs no judge. Each draw makes two judges by a Gaussian copula on the actual ratings and documents, answering
-    with the ratings' own frequencies, and takes the difference of their agreement. The standard error carries a
-    simulation error of about 1 / sqrt(2 n_draws), 4 % by default. `output_correlation` .72 is typical of two
-    prompts for one model; .54 and .87 are the ends that were observed. With `same_text` the rows of a document are
-    copies of one text, on which a judge errs in the same way each time.
+    Each draw makes two judges by a Gaussian copula on the actual ratings and documents, answering with the ratings'
+    own frequencies, and takes the difference of their agreement. The standard error carries a simulation error of
+    about 1 / sqrt(2 n_draws), 4 % by default. `output_correlation` .72 is typical of two prompts for one model; .54
+    and .87 are the ends that were observed, so that the true figure may be half as large or half as large again:
+    where scores are at hand, take `observed_difference`.
 
     Raises:
-        ValueError: if shapes differ, `agreement` or `output_correlation` is not between 0 and 1, `n_draws` is below
-            2, or the metric needs `levels` and has none.
+        ValueError: if `agreement` or `output_correlation` is not between 0 and 1, `n_draws` is below 2, or the metric
+            needs a scale and has none.
     """
     if not (0 <= agreement < 1 and 0 <= output_correlation < 1 and n_draws > 1):
         raise ValueError(
             "agreement and output_correlation must lie from 0 to below 1 and n_draws above 1, "
             f"not {agreement!r}, {output_correlation!r} and {n_draws!r}"
         )
-    ratings = matrix(human, "human")
-    clusters = Clusters.of(documents, len(ratings))
+    rated = RatedRows.of(rows)
     wanted = Strength(agreement, output_correlation)
-    known = scales(levels, ratings.shape[1])
-    found = _simulate(metric, ratings, known, clusters, wanted, same_text, n_draws, seed)
-    errors = [_deviation(column) for column in found.differences.T]
-    error = math.nan if math.isnan(mean(errors)) else _deviation(found.differences.mean(axis=1))
+    simulated = _simulate(metric, rated, wanted, n_draws, seed)
+    errors = [_deviation(column) for column in simulated.differences.T]
+    error = math.nan if math.isnan(mean(errors)) else _deviation(simulated.differences.mean(axis=1))
     return DetectableDifference(
         metric=metric.name,
         per_criterion=tuple(STANDARD_ERRORS * each for each in errors),
         mean=STANDARD_ERRORS * error,
         standard_errors=tuple(errors),
         standard_error=error,
-        n_rows=len(ratings),
-        n_documents=clusters.count,
+        n_rows=len(rated),
+        n_documents=rated.n_units,
         agreement=agreement,
         output_correlation=output_correlation,
-        document_correlation=found.noise.within,
-        criteria_correlation=found.noise.between,
-        reached_agreement=tuple(each.agreement for each in found.reached),
-        reached_output_correlation=tuple(each.output_correlation for each in found.reached),
+        document_correlation=simulated.noise.within,
+        criteria_correlation=simulated.noise.between,
+        reached_agreement=tuple(each.agreement for each in simulated.reached),
+        reached_output_correlation=tuple(each.output_correlation for each in simulated.reached),
         n_draws=n_draws,
         seed=seed,
-        same_text=same_text,
     )
 
 
@@ -140,26 +268,15 @@ class _Simulation:
     noise: Noise
 
 
-def _simulate(
-    metric: Metric,
-    ratings: Matrix,
-    levels: Sequence[Levels | None],
-    clusters: Clusters,
-    wanted: Strength,
-    same_text: bool,
-    n_draws: int,
-    seed: int,
-) -> _Simulation:
+def _simulate(metric: Metric, rated: RatedRows, wanted: Strength, n_draws: int, seed: int) -> _Simulation:
     generator = np.random.Generator(np.random.PCG64(seed))
-    rows = _some_documents(clusters, generator)
-    criteria = [Rated.of(ratings[rows, k], scale) for k, scale in enumerate(levels)]
-    noise = Noise.like(criteria, Clusters.of(clusters.position[rows].tolist(), rows.size))
-    if same_text:
-        noise = replace(noise, within=(1.0,) * len(criteria))
+    rows = _some_documents(rated.clusters, generator)
+    criteria = [RatedColumn.of(rated.human[rows, k], scale) for k, scale in enumerate(rated.levels)]
+    noise = Noise.like(criteria, Clusters.of(rated.clusters.position[rows].tolist(), rows.size))
     strengths = [wanted] * len(criteria)
     for _ in range(ROUNDS):
         reached = _pilot(criteria, noise, strengths, generator)
-        strengths = [one.towards(wanted, found) for one, found in zip(strengths, reached, strict=True)]
+        strengths = [latent.towards(wanted, got) for latent, got in zip(strengths, reached, strict=True)]
     reached = _pilot(criteria, noise, strengths, generator)
     differences = np.vstack(
         [
@@ -167,7 +284,7 @@ def _simulate(
             for size in blocks(rows.size * len(criteria), n_draws)
         ]
     )
-    shrink = math.sqrt(rows.size / len(ratings)) if len(ratings) else 1.0
+    shrink = math.sqrt(rows.size / len(rated)) if len(rated) else 1.0
     return _Simulation(differences * shrink, reached, noise)
 
 
@@ -182,19 +299,21 @@ def _some_documents(clusters: Clusters, generator: np.random.Generator) -> Indic
 
 
 def _pilot(
-    criteria: Sequence[Rated], noise: Noise, strengths: Sequence[Strength], generator: np.random.Generator
+    criteria: Sequence[RatedColumn], noise: Noise, strengths: Sequence[Strength], generator: np.random.Generator
 ) -> list[Strength]:
     """What judges of these latent strengths come to: ties and coarse scales weaken every correlation."""
     errors, choices = noise.draw(PILOT, generator), noise.draw(PILOT, generator)
     return [
-        each.reached(each.judge(strengths[k], errors[..., k], choices[..., k])) if each.usable else UNKNOWN
+        each.reached(each.judge(strengths[k], errors[..., k], choices[..., k]))
+        if each.usable
+        else Strength(math.nan, math.nan)
         for k, each in enumerate(criteria)
     ]
 
 
 def _differences(
     metric: Metric,
-    criteria: Sequence[Rated],
+    criteria: Sequence[RatedColumn],
     noise: Noise,
     strengths: Sequence[Strength],
     n_draws: int,
@@ -214,3 +333,84 @@ def _deviation(values: Vector) -> float:
     """Standard deviation of the defined values; NaN of fewer than two."""
     defined = values[~np.isnan(values)]
     return float(defined.std(ddof=1)) if defined.size > 1 else math.nan
+
+
+@dataclass(frozen=True, slots=True)
+class _Possible:
+    values: Vector
+    own: Indices
+
+
+def _answers(human: Vector, levels: Levels | None) -> _Possible:
+    """The values a judge may give, and which of them repeats each rating."""
+    if levels is not None and levels.step is not None:
+        labels, own = np.unique(levels.nearest(human), return_inverse=True)
+        return _Possible(levels.values()[labels], own.reshape(-1))
+    values, own = np.unique(human, return_inverse=True)
+    if values.size <= MOST_ANSWERS:
+        return _Possible(values, own.reshape(-1))
+    bounds = np.unique(np.quantile(human, np.arange(1, MOST_ANSWERS) / MOST_ANSWERS))
+    bins, own = np.unique(np.searchsorted(bounds, human), return_inverse=True)
+    own = own.reshape(-1)
+    return _Possible(np.array([float(np.median(human[own == each])) for each in range(bins.size)]), own)
+
+
+def _tables(left: Answers, right: Answers, rows: int, columns: int) -> Matrix:
+    """Count the pairs of each draw, (draws, m) and (draws, m) or (m,): (draws, rows * columns)."""
+    size = rows * columns
+    cells = left * columns + right + size * np.arange(len(left))[:, None]
+    return np.bincount(cells.reshape(-1), minlength=size * len(left)).reshape(-1, size).astype(np.float64)
+
+
+def _grid(rows: Vector, columns: Vector) -> Pairs:
+    """All pairs of two increasing lists of values, in the order of `_tables`."""
+    row, column = np.divmod(np.arange(rows.size * columns.size), columns.size)
+    return Pairs(rows[row], columns[column], row, column)
+
+
+def _correlated(noise: Draws, correlation: float) -> Draws:
+    """Two independent noises (2, ...) made to correlate."""
+    return np.stack([noise[0], correlation * noise[0] + math.sqrt(1 - correlation**2) * noise[1]])
+
+
+def _moved(latent: float, wanted: float, reached: float) -> float:
+    if math.isnan(reached):
+        return latent
+    moved = math.tanh(math.atanh(latent) + math.atanh(wanted) - math.atanh(min(STRONGEST, reached)))
+    return min(STRONGEST, max(0.0, moved))
+
+
+def _mean(values: Vector) -> float:
+    defined = values[~np.isnan(values)]
+    return float(defined.mean()) if defined.size else float("nan")
+
+
+def _within(criterion: RatedColumn, clusters: Clusters) -> float:
+    """Intraclass correlation of the ratings in documents, by one-way analysis of variance; 0 to .95."""
+    position = clusters.position[criterion.rows]
+    values = criterion.scores[:, None]
+    if criterion.nominal:
+        values = (criterion.own[:, None] == np.arange(criterion.answers.size)).astype(np.float64)
+    sizes = np.bincount(position, minlength=clusters.count).astype(np.float64)
+    n_documents, n_rows = int((sizes > 0).sum()), position.size
+    if not criterion.usable or n_documents < 2 or n_rows <= n_documents:
+        return 0.0
+    sums = np.column_stack([np.bincount(position, one, minlength=clusters.count) for one in values.T])
+    means = sums / np.maximum(sizes, 1)[:, None]
+    inside = float(np.square(values - means[position]).sum()) / (n_rows - n_documents)
+    across = float((sizes[:, None] * np.square(means - values.mean(axis=0))).sum()) / (n_documents - 1)
+    typical = (n_rows - float(np.square(sizes).sum()) / n_rows) / (n_documents - 1)
+    total = across + (typical - 1) * inside
+    return min(0.95, max(0.0, (across - inside) / total)) if total > 0 else 0.0
+
+
+def _between(criteria: Sequence[RatedColumn]) -> float:
+    """The mean correlation of the ratings of two ordered criteria; 0 to .95, 0 if there are no two."""
+    ordered = [each for each in criteria if each.usable and not each.nominal]
+    found = []
+    for one, other in combinations(ordered, 2):
+        _, left, right = np.intersect1d(one.rows, other.rows, assume_unique=True, return_indices=True)
+        correlation = pearson(one.scores[left], other.scores[right])
+        if not np.isnan(correlation):
+            found.append(correlation)
+    return min(0.95, max(0.0, float(np.mean(found)))) if found else 0.0

@@ -12,11 +12,12 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from polyjudge.metrics.grouping import Clusters, Documents, matrix
+from polyjudge.metrics.estimates import Estimate
 from polyjudge.metrics.levels import Levels, Matrix, Vector
 from polyjudge.metrics.pairs import ratio
+from polyjudge.metrics.rated import Clusters, Documents, matrix
 from polyjudge.metrics.resampling import draws
-from polyjudge.metrics.uncertainty import Interval, interval
+from polyjudge.metrics.uncertainty import interval
 
 _Alpha = Callable[[Matrix], Vector]
 
@@ -29,7 +30,7 @@ def krippendorff_alpha(
     n_resamples: int = 2000,
     level: float = 0.95,
     seed: int = 0,
-) -> Interval:
+) -> Estimate:
     """Krippendorff's alpha of ratings (n, R), one column a rater, NaN = missing, with an interval over documents.
 
     1 is perfect agreement, 0 that of chance, below 0 worse than chance. The distance is nominal on labels, ordinal

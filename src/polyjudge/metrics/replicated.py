@@ -12,109 +12,67 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
-from polyjudge.metrics.agreement import Metric
-from polyjudge.metrics.grouping import Clusters, Documents, Scales, mean
+from polyjudge.metrics.estimates import Estimate, Estimates
+from polyjudge.metrics.grouping import mean
 from polyjudge.metrics.levels import Matrix, Vector
-from polyjudge.metrics.power import STANDARD_ERRORS
-from polyjudge.metrics.resampling import Contest, draws, statistics
+from polyjudge.metrics.metric import Metric
+from polyjudge.metrics.rated import Rated, RatedRows
+from polyjudge.metrics.resampling import Contrast, draws
+from polyjudge.metrics.significance import tested
 from polyjudge.metrics.uncertainty import FEWEST_CLUSTERS, MOST_UNDEFINED
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """A mean over runs of paired differences A minus B.
-
-    Attributes:
-        value: on the data as they are; nan = undefined in a run.
-        low: lower end of the interval; nan = undecided: too few documents, or too many undefined resamples.
-        high: upper end.
-        level: of the interval.
-        standard_error: of the defined resamples.
-        p_value: two-sided, from the same resamples, never 0; nan = undecided.
-        runs: how many were compared.
-        documents: how many (or rows) were resampled.
-    """
-
-    value: float
-    low: float
-    high: float
-    level: float
-    standard_error: float
-    p_value: float
-    runs: int
-    documents: int
-
-    @property
-    def detectable(self) -> float:
-        """The smallest true difference that such an experiment finds in four cases of five."""
-        return STANDARD_ERRORS * self.standard_error
-
-
-@dataclass(frozen=True, slots=True)
-class Differences:
-    """One for each of K criteria, in their order, and one for their unweighted mean."""
-
-    per_criterion: tuple[Difference, ...]
-    mean: Difference
 
 
 def replicated_difference(
     metric: Metric,
     ours: Sequence[npt.ArrayLike],
     theirs: Sequence[npt.ArrayLike],
-    human: npt.ArrayLike,
+    rows: Rated,
     *,
-    levels: Scales = None,
-    documents: Documents | None = None,
     run_of: Sequence[int] | None = None,
     n_resamples: int = 2000,
     level: float = 0.95,
     seed: int = 0,
-) -> Differences:
+) -> Estimates:
     """Differences of two configurations, run by run: ``ours[r]`` and ``theirs[r]`` are (n, K), NaN = missing.
 
     In each pair both are measured on the rows that both scored. ``run_of`` says which run (seed) a pair belongs to,
-    where one run has several; they then come and go together. The p-value is twice the share of resamples on the
-    other side of 0, (1 + count) / (1 + resamples).
+    where one run has several; they then come and go together. Interval and p-value are Student's t of the standard
+    error over the resamples, so that they agree and the p-value has no floor.
 
     Raises:
         ValueError: if there are no runs, not as many of both, or the shapes differ.
     """
     if not ours or len(ours) != len(theirs):
         raise ValueError(f"there are {len(ours)} runs against {len(theirs)}; each needs its partner")
-    contests = [Contest.of(one, other, human) for one, other in zip(ours, theirs, strict=True)]
-    clusters = Clusters.of(documents, len(contests[0].human))
-    values = np.array([contest.differences(metric, levels, documents, "pooled") for contest in contests])
-    sides = [
-        tuple(statistics(metric, side, contest.human, clusters, levels, "pooled") for side in (contest.a, contest.b))
-        for contest in contests
-    ]
+    rated = RatedRows.of(rows)
+    pairs = [Contrast.difference(first, second, rated) for first, second in zip(ours, theirs, strict=True)]
+    by_pair = np.array([pair.values(metric, "pooled") for pair in pairs])
+    statistics = [pair.statistic(metric, "pooled") for pair in pairs]
     resampled = [
-        np.stack([ours_of(counts) - theirs_of(counts) for ours_of, theirs_of in sides])
-        for counts in draws(clusters.count, n_resamples, seed)
+        np.stack([statistic(counts) for statistic in statistics]) for counts in draws(rated.n_units, n_resamples, seed)
     ]
     runs = range(len(ours)) if run_of is None else run_of
     replicates = _over_runs(_by_run(np.concatenate(resampled, axis=1), runs), seed)
-    values = _by_run(values, runs)
-    used = min(
-        (int(np.unique(clusters.position[column]).size) for one in contests for column in (~np.isnan(one.human)).T),
-        default=0,
-    )
-    columns = [values[:, k].mean() for k in range(values.shape[1])]
-    return Differences(
-        tuple(_difference(float(v), replicates[:, k], level, len(values), used) for k, v in enumerate(columns)),
-        _difference(mean([float(v) for v in columns]), replicates.mean(axis=1), level, len(values), used),
+    values = _by_run(by_pair, runs)
+    used = min((count for pair in pairs for count in pair.used()), default=0)
+    columns = [float(values[:, k].mean()) for k in range(values.shape[1])]
+    n_pairs = np.min([pair.pairs() for pair in pairs], axis=0).tolist()
+    return Estimates(
+        tuple(_difference(value, replicates[:, k], level, len(values), used) for k, value in enumerate(columns)),
+        _difference(mean(columns), replicates.mean(axis=1), level, len(values), used),
+        tuple(n_pairs),
+        rated.n_units,
     )
 
 
 def crossed_difference(
     ours: npt.ArrayLike, theirs: npt.ArrayLike, *, n_resamples: int = 2000, level: float = 0.95, seed: int = 0
-) -> tuple[Difference, Difference]:
+) -> tuple[Estimate, Estimate]:
     """The difference of two means of ratings (runs, steps), NaN = missing, and the same as a share of ``theirs``.
 
     The steps are the same on both sides, the runs need not be: steps are resampled together, runs by side.
@@ -163,13 +121,10 @@ def _over_runs(by_run: npt.NDArray[np.float64], seed: int) -> Matrix:
     return np.asarray(by_run[drawn, np.arange(resamples)[:, None]].mean(axis=1))
 
 
-def _difference(value: float, replicates: Vector, level: float, runs: int, documents: int) -> Difference:
+def _difference(value: float, replicates: Vector, level: float, runs: int, documents: int) -> Estimate:
     defined = replicates[~np.isnan(replicates)]
     undefined = replicates.size - defined.size
+    estimate = replace(Estimate.undecided(value, level, documents, replicates.size, undefined), n_runs=runs)
     if math.isnan(value) or documents < FEWEST_CLUSTERS or undefined > MOST_UNDEFINED * replicates.size:
-        return Difference(value, math.nan, math.nan, level, math.nan, math.nan, runs, documents)
-    low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
-    against = min(int((defined <= 0).sum()), int((defined >= 0).sum()))
-    p_value = min(1.0, 2 * (1 + against) / (1 + defined.size))
-    error = float(defined.std(ddof=1))
-    return Difference(value, float(low), float(high), level, error, p_value, runs, documents)
+        return estimate
+    return tested(estimate, float(defined.std(ddof=1)), documents - 1.0)

@@ -1,22 +1,22 @@
 """Resampling by counts: what a statistic becomes when its documents count 0, 1, 2, ... times.
 
-A metric with a weighted form gets all resamples at once: each document is a row of counts over the distinct pairs,
-and a matrix product with the documents' counts gives the pairs' counts of every resample. Another metric is called
-once for each resample with the rows spelled out. Both ways give the same number; the first is the fast one.
+A metric gets all resamples at once: each document is a row of counts over the distinct pairs, and a matrix product
+with the documents' counts gives the pairs' counts of every resample.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from polyjudge.metrics.agreement import Metric
-from polyjudge.metrics.grouping import Clusters, Documents, Grouping, Scales, matrix, scales, scored_rows, table
+from polyjudge.metrics.grouping import Grouping, table
 from polyjudge.metrics.levels import Indices, Levels, Matrix, Vector
+from polyjudge.metrics.metric import Metric
 from polyjudge.metrics.pairs import Merged, Pairs, ratio
+from polyjudge.metrics.rated import Clusters, Rated, RatedRows, matrix, scored_rows
 
 Statistic = Callable[[Matrix], Matrix]
 """A statistic as a function of how often each document counts, one resample a row."""
@@ -55,8 +55,6 @@ class Clustered:
         """The statistic of all pairs under document counts (b, n_clusters): (b,), NaN where undefined."""
         if not len(self.pairs) or not self.metric.applies_to(self.levels):
             return np.full(len(weights), np.nan)
-        if self.metric.weighted is None:
-            return np.array([self._spelled_out(row) for row in weights])
         merge = 2 * len(self.merged.distinct) <= len(self.pairs)
         pairs = self.merged.distinct if merge else self.pairs
         counts = self._counts() if merge else None
@@ -92,54 +90,68 @@ class Clustered:
         cells = np.bincount(self.cluster * size + self.merged.position, minlength=self.n_clusters * size)
         return cells.reshape(self.n_clusters, size).astype(np.float64)
 
-    def _spelled_out(self, weights: Vector) -> float:
-        rows = np.repeat(np.arange(len(self.pairs)), weights[self.cluster].astype(np.intp))
-        return self.metric(self.pairs.predicted[rows], self.pairs.human[rows], self.levels)
 
-
-def statistics(
-    metric: Metric, predicted: Matrix, human: Matrix, clusters: Clusters, levels: Scales, grouping: Grouping
-) -> Statistic:
-    """The K statistics of two matrices (n, K) as one function of document counts: (b, n_clusters) -> (b, K)."""
+def statistics(metric: Metric, predicted: Matrix, rows: RatedRows, grouping: Grouping) -> Statistic:
+    """The K statistics of scores (n, K) as one function of document counts: (b, n_clusters) -> (b, K)."""
     columns = [
-        Clustered.of(metric, predicted[:, k], human[:, k], clusters, scale).under(grouping)
-        for k, scale in enumerate(scales(levels, human.shape[1]))
+        Clustered.of(metric, predicted[:, k], rows.human[:, k], rows.clusters, scale).under(grouping)
+        for k, scale in enumerate(rows.levels)
     ]
     return lambda weights: np.column_stack([column(weights) for column in columns])
 
 
 @dataclass(frozen=True, slots=True)
-class Contest:
-    """Two judges of the same rows: `a`, `b` and `human`, (n, K) each.
+class Contrast:
+    """A weighted sum of the agreements of several judges of the same rows, such as a difference of two.
 
-    Wherever one of the three has no value, all are NaN, so that both judges are measured on the same rows.
+    Wherever one of them, or the people, has no value, all are NaN, so that all are measured on the same rows.
     """
 
-    a: Matrix
-    b: Matrix
-    human: Matrix
+    terms: tuple[tuple[float, Matrix], ...]
+    rows: RatedRows
+    scored: npt.NDArray[np.bool_]
 
     @classmethod
-    def of(cls, predicted_a: npt.ArrayLike, predicted_b: npt.ArrayLike, human: npt.ArrayLike) -> Contest:
-        """Read three matrices (n, K) or columns (n,).
+    def of(cls, terms: Sequence[tuple[float, npt.ArrayLike]], rows: Rated) -> Contrast:
+        """Read terms of (weight, scores (n, K) or (n,)), NaN = missing.
 
         Raises:
-            ValueError: if the shapes differ or a value is infinite.
+            ValueError: if there is no term, shapes differ or a value is infinite.
         """
-        first, second = matrix(predicted_a, "predicted_a"), matrix(predicted_b, "predicted_b")
-        ratings = matrix(human, "human")
-        scored = scored_rows(first, ratings) & scored_rows(second, ratings)
-        return cls(*(np.where(scored, each, np.nan) for each in (first, second, ratings)))
+        if not terms:
+            raise ValueError("a contrast needs at least one term")
+        rated = RatedRows.of(rows)
+        judges = [matrix(predicted, "predicted") for _, predicted in terms]
+        scored = np.logical_and.reduce([scored_rows(judge, rated.human) for judge in judges])
+        weights = [weight for weight, _ in terms]
+        masked = [np.where(scored, judge, np.nan) for judge in judges]
+        return cls(tuple(zip(weights, masked, strict=True)), rated.masked(scored), scored)
 
-    def differences(
-        self, metric: Metric, levels: Scales, documents: Documents | None, grouping: Grouping
-    ) -> list[float]:
-        """A minus B on the rows as they are, criterion by criterion (K,)."""
-        first, second = (
-            table(metric, side, self.human, levels=levels, documents=documents, grouping=grouping).per_criterion
-            for side in (self.a, self.b)
-        )
-        return [ours.value - theirs.value for ours, theirs in zip(first, second, strict=True)]
+    @classmethod
+    def difference(cls, predicted_a: npt.ArrayLike, predicted_b: npt.ArrayLike, rows: Rated) -> Contrast:
+        """A minus B."""
+        return cls.of([(1.0, predicted_a), (-1.0, predicted_b)], rows)
+
+    def values(self, metric: Metric, grouping: Grouping) -> list[float]:
+        """The sums on the rows as they are, criterion by criterion (K,)."""
+        tables = [table(metric, judge, self.rows, grouping=grouping).per_criterion for _, judge in self.terms]
+        return [
+            sum(weight * each[k].value for (weight, _), each in zip(self.terms, tables, strict=True))
+            for k in range(len(self.rows.levels))
+        ]
+
+    def statistic(self, metric: Metric, grouping: Grouping) -> Statistic:
+        """The sums as a function of document counts: (b, n_clusters) -> (b, K)."""
+        parts = [(weight, statistics(metric, judge, self.rows, grouping)) for weight, judge in self.terms]
+        return lambda counts: np.sum([weight * part(counts) for weight, part in parts], axis=0)
+
+    def used(self) -> list[int]:
+        """How many documents have a row of each criterion that counts, (K,)."""
+        return [self.rows.clusters.used(column) for column in self.scored.T]
+
+    def pairs(self) -> tuple[int, ...]:
+        """How many rows of each criterion count, (K,)."""
+        return tuple(int(count) for count in self.scored.sum(axis=0))
 
 
 def draws(n_clusters: int, n_resamples: int, seed: int) -> Iterator[Matrix]:
@@ -152,11 +164,16 @@ def draws(n_clusters: int, n_resamples: int, seed: int) -> Iterator[Matrix]:
         yield counts.reshape(size, n_clusters).astype(np.float64)
 
 
-def coins(n_clusters: int, n_permutations: int, seed: int) -> Iterator[Matrix]:
-    """Fair coins, 0 or 1, one a document, in blocks (b, n_clusters) of n_permutations rows in all."""
-    generator = np.random.Generator(np.random.PCG64(seed))
-    for size in blocks(n_clusters, n_permutations):
-        yield generator.integers(0, 2, (size, n_clusters)).astype(np.float64)
+def leave_out(n_clusters: int, n_groups: int) -> Iterator[Matrix]:
+    """Counts with one of `n_groups` groups of documents left out, in blocks (b, n_clusters) of n_groups rows in all.
+
+    With as many groups as documents each is left out alone; else every `n_groups`-th document stands in one group.
+    """
+    group = np.arange(n_clusters) % max(1, n_groups)
+    at = 0
+    for size in blocks(n_clusters, n_groups):
+        yield (group[None, :] != np.arange(at, at + size)[:, None]).astype(np.float64)
+        at += size
 
 
 def blocks(width: int, rows: int) -> Iterator[int]:

@@ -1,82 +1,115 @@
-"""Paired tests of two judges, and the correction for asking often."""
+"""Whether two judges differ: a test whose p-value and interval agree, and the correction for asking often.
+
+The standard error of a difference comes from leaving out one document at a time (the jackknife over documents), and
+the difference over its standard error is held against Student's t. The p-value is that of the same t, so that it is
+below 0.05 where the 95 % interval excludes 0 and nowhere else, however small it gets. A correlation ignores level and
+spread of the scores, and so does this test; a permutation of raw scores does not.
+
+The degrees of freedom follow from how unequally the documents carry the difference (a match of the first two moments
+of the jackknife variance): where two documents decide, the interval is as wide as two documents allow. Sizes and power
+are measured in benchmarks/contest_size_and_power.py.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 
-from polyjudge.metrics.agreement import Metric
-from polyjudge.metrics.grouping import Clusters, Documents, Grouping, Scales, mean
+from polyjudge.metrics.estimates import Estimate, Estimates, Interval
+from polyjudge.metrics.grouping import Grouping, mean
 from polyjudge.metrics.levels import Vector
-from polyjudge.metrics.resampling import Contest, coins, statistics
+from polyjudge.metrics.metric import Metric
+from polyjudge.metrics.ppi import t_quantile, t_test
+from polyjudge.metrics.rated import Rated
+from polyjudge.metrics.resampling import Contrast, leave_out
+from polyjudge.metrics.uncertainty import FEWEST_CLUSTERS
 
-# A permuted difference this close to the observed one is the same number, summed in another order.
-SAME = 1e-12
-
-
-@dataclass(frozen=True, slots=True)
-class Permutation:
-    """A two-sided paired permutation test of `difference`.
-
-    `p_value` is NaN where `difference` is. Undefined permutations count against significance; there are
-    `n_undefined` of them.
-    """
-
-    difference: float
-    p_value: float
-    n_permutations: int
-    n_undefined: int
+# More documents than these are left out in as many groups: the error of the standard error is then below 4 %.
+MOST_LEFT_OUT = 400
 
 
-@dataclass(frozen=True, slots=True)
-class Permutations:
-    """Tests for K criteria in their order and for their unweighted mean; correct several of them with `holm`."""
-
-    per_criterion: tuple[Permutation, ...]
-    mean: Permutation
-
-
-def permutation_test(
+def difference_test(
     metric: Metric,
     predicted_a: npt.ArrayLike,
     predicted_b: npt.ArrayLike,
-    human: npt.ArrayLike,
+    rows: Rated,
     *,
-    levels: Scales = None,
-    documents: Documents | None = None,
     grouping: Grouping = "pooled",
-    n_permutations: int = 2000,
-    seed: int = 0,
-) -> Permutations:
-    """Test whether two judges of the same rows, (n, K) or (n,), differ, by swapping them within documents.
+    level: float = 0.95,
+) -> Estimates:
+    """The difference A minus B of two judges of the same rows, (n, K) or (n,), with interval and p-value.
 
-    Each permutation swaps the scores of A and B in a random half of the documents, in all criteria together, and
-    computes A minus B anew, because a correlation has no contribution of a document whose sign could be flipped.
-    The null is that A and B are exchangeable. Rows that not both scored are left out, NaN = missing. The p-value is
-    (1 + permutations at least as large) / (1 + permutations), never 0 (Phipson and Smyth 2010).
+    Both are measured, criterion by criterion, on the rows that both scored, NaN = missing. The interval is not given,
+    and the p-value NaN, where fewer than FEWEST_CLUSTERS documents have a row, or where the difference is undefined
+    once one of them is left out. The result is exact: no random numbers are drawn.
 
     Raises:
-        ValueError: if shapes differ, the grouping cannot be meant, or `n_permutations` is not positive.
+        ValueError: if shapes differ, the grouping cannot be meant, or `level` is not between 0 and 1.
     """
-    contest = Contest.of(predicted_a, predicted_b, human)
-    observed = contest.differences(metric, levels, documents, grouping)
-    clusters = Clusters.of(documents, len(contest.human))
-    # B's rows stand below A's as documents of their own: a swap is then a matter of counting one or the other.
-    twice = Clusters(np.concatenate([clusters.position, clusters.position + clusters.count]), 2 * clusters.count)
-    judges, ratings = np.vstack([contest.a, contest.b]), np.vstack([contest.human, contest.human])
-    statistic = statistics(metric, judges, ratings, twice, levels, grouping)
-    permuted = np.vstack(
-        [
-            statistic(np.hstack([heads, 1 - heads])) - statistic(np.hstack([1 - heads, heads]))
-            for heads in coins(clusters.count, n_permutations, seed)
-        ]
+    if not 0 < level < 1:
+        raise ValueError(f"level must lie between 0 and 1, not be {level!r}")
+    contrast = Contrast.difference(predicted_a, predicted_b, rows)
+    values = contrast.values(metric, grouping)
+    statistic = contrast.statistic(metric, grouping)
+    n_units = contrast.rows.n_units
+    groups = min(n_units, MOST_LEFT_OUT)
+    without = (
+        np.vstack([statistic(counts) for counts in leave_out(n_units, groups)])
+        if n_units
+        else np.zeros((0, len(values)))
     )
-    return Permutations(
-        per_criterion=tuple(_permutation(value, permuted[:, k]) for k, value in enumerate(observed)),
-        mean=_permutation(mean(observed), permuted.mean(axis=1)),
+    used = contrast.used()
+    return Estimates(
+        per_criterion=tuple(_left_out(value, without[:, k], level, used[k]) for k, value in enumerate(values)),
+        mean=_left_out(mean(values), without.mean(axis=1), level, min(used, default=0)),
+        n_pairs=contrast.pairs(),
+        n_clusters=n_units,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Several tests that were asked at once: their p-values and intervals, corrected together by Holm's rule.
+
+    `estimates` have intervals that all hold together, and `p_values` (m,) are adjusted. An adjusted p-value lies below
+    the family's level where its interval excludes 0, and nowhere else. NaN p-values count as no test.
+    """
+
+    estimates: tuple[Estimate, ...]
+    p_values: tuple[float, ...]
+
+
+def corrected(estimates: Sequence[Estimate], alpha: float = 0.05) -> Family:
+    """Correct tests for being several, by Holm's step-down rule.
+
+    The test with the smallest of m p-values is held to alpha / m, the next one to alpha / (m - 1), until one fails,
+    to whose level all others are held; each interval is widened to the level that its test was held to.
+
+    Raises:
+        ValueError: if a p-value is not between 0 and 1.
+    """
+    adjusted = holm([each.p_value for each in estimates])
+    tested = int((~np.isnan(adjusted)).sum())
+    rejected = int((adjusted < alpha).sum())
+    order = np.argsort([each.p_value for each in estimates], kind="stable")
+    held = {int(at): alpha / (tested - min(step, rejected)) for step, at in enumerate(order[:tested])}
+    widened = tuple(
+        at_level(each, 1 - held[position]) if position in held else each for position, each in enumerate(estimates)
+    )
+    return Family(widened, tuple(adjusted.tolist()))
+
+
+def at_level(estimate: Estimate, level: float) -> Estimate:
+    """The same estimate of a test with the interval of another level."""
+    if not estimate.interval.known:
+        return replace(estimate, interval=Interval.unknown(level))
+    if math.isnan(estimate.degrees):
+        return replace(estimate, interval=_same_everywhere(estimate.value, estimate.p_value, level))
+    return replace(estimate, interval=_ends(estimate.value, estimate.standard_error, estimate.degrees, level))
 
 
 def holm(p_values: npt.ArrayLike) -> Vector:
@@ -97,10 +130,40 @@ def holm(p_values: npt.ArrayLike) -> Vector:
     return adjusted
 
 
-def _permutation(observed: float, permuted: Vector) -> Permutation:
-    undefined = np.isnan(permuted)
-    if np.isnan(observed):
-        return Permutation(observed, np.nan, permuted.size, int(undefined.sum()))
-    extreme = undefined | (np.abs(permuted) >= abs(observed) - SAME)
-    p_value = (1 + int(extreme.sum())) / (1 + permuted.size)
-    return Permutation(observed, p_value, permuted.size, int(undefined.sum()))
+def _left_out(value: float, without: Vector, level: float, n_clusters: int) -> Estimate:
+    """A value with the interval and the test of its leave-one-out values (g,), of so many documents."""
+    undefined = int(np.isnan(without).sum())
+    if math.isnan(value) or n_clusters < FEWEST_CLUSTERS or undefined:
+        return Estimate.undecided(value, level, n_clusters, without.size, undefined)
+    groups = without.size
+    influences = without - without.mean()
+    total = float(np.square(influences).sum())
+    fourth = float(np.power(influences, 4).sum())
+    # Two documents of equal weight have two degrees, many of normal influence as many as they are.
+    degrees = 2 * groups / max(groups * fourth / total**2 - 1, 1e-9) if total > 0 else math.inf
+    degrees = min(n_clusters - 1.0, max(1.0, degrees))
+    error = math.sqrt((groups - 1) / groups * total)
+    return tested(Estimate.undecided(value, level, n_clusters, groups), error, degrees)
+
+
+def tested(estimate: Estimate, error: float, degrees: float) -> Estimate:
+    """An estimate with the interval and the p-value that follow from its standard error and degrees of freedom."""
+    value, level = estimate.value, estimate.level
+    if error <= 1e-12 * max(1.0, abs(value)):
+        # Nothing hangs on any document: the judges agree alike, or differ in every document by the same.
+        p_value = 1.0 if abs(value) <= 1e-12 else 0.5 ** (estimate.n_clusters - 1)
+        ends = _same_everywhere(value, p_value, level)
+        return replace(estimate, interval=ends, standard_error=0.0, p_value=p_value)
+    ends = _ends(value, error, degrees, level)
+    p_value = t_test(value / error, degrees)
+    return replace(estimate, interval=ends, standard_error=error, p_value=p_value, degrees=degrees)
+
+
+def _same_everywhere(value: float, p_value: float, level: float) -> Interval:
+    """The interval of a difference that is the same in every document; a sign test says whether they are enough."""
+    return Interval(value, value, level) if p_value == 1.0 or p_value < 1 - level else Interval.unknown(level)
+
+
+def _ends(value: float, error: float, degrees: float, level: float) -> Interval:
+    reach = t_quantile((1 + level) / 2, degrees) * error
+    return Interval(value - reach, value + reach, level)

@@ -10,24 +10,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
-from polyjudge.metrics.agreement import Metric
-from polyjudge.metrics.grouping import (
-    Clusters,
-    Documents,
-    Grouping,
-    Scales,
-    matrix,
-    mean,
-    scored_rows,
-    table,
-)
+from polyjudge.metrics.estimates import Estimate, Estimates, Interval
+from polyjudge.metrics.grouping import Grouping, mean, table
 from polyjudge.metrics.levels import Matrix, Vector
-from polyjudge.metrics.resampling import Contest, draws, statistics
+from polyjudge.metrics.metric import Metric
+from polyjudge.metrics.rated import Rated, RatedRows, matrix, scored_rows
+from polyjudge.metrics.resampling import Contrast, draws, statistics
 
 # Of two equally good judges a 95 % interval preferred one on 48 % of simulated data sets of two documents, on 19 % of
 # three and on 7 % of four (Spearman, four rows a document; 5 % is meant).
@@ -37,54 +29,17 @@ FEWEST_CLUSTERS = 5
 MOST_UNDEFINED = 0.05
 
 
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """A statistic or a difference with its percentile bootstrap interval.
-
-    `value` is computed on the data as they are. `low` and `high` bound the central `level` of the defined
-    resamples, of which `standard_error` is the standard deviation. These three are NaN, undecided, where `value` is,
-    where `n_clusters`, the documents (or rows) with a pair, are fewer than FEWEST_CLUSTERS, and where more than a
-    share of MOST_UNDEFINED of the resamples is undefined.
-    """
-
-    value: float
-    low: float
-    high: float
-    level: float
-    n_resamples: int
-    n_undefined: int
-    standard_error: float
-    n_clusters: int
-
-
-@dataclass(frozen=True, slots=True)
-class Intervals:
-    """Intervals for K criteria in their order and for their unweighted mean.
-
-    The mean is undefined in a resample where any criterion is. `n_pairs` counts the rows of each criterion that
-    entered, `n_clusters` the documents (or rows) that were resampled; those of the mean are those of the criterion
-    that has fewest.
-    """
-
-    per_criterion: tuple[Interval, ...]
-    mean: Interval
-    n_pairs: tuple[int, ...]
-    n_clusters: int
-
-
 def bootstrap(
     metric: Metric,
     predicted: npt.ArrayLike,
-    human: npt.ArrayLike,
+    rows: Rated,
     *,
-    levels: Scales = None,
-    documents: Documents | None = None,
     grouping: Grouping = "pooled",
     n_resamples: int = 2000,
     level: float = 0.95,
     seed: int = 0,
-) -> Intervals:
-    """Percentile intervals of a metric on (n, K) or (n,) scores, NaN = missing, by resampling documents.
+) -> Estimates:
+    """Percentile intervals of a metric on scores (n, K) or (n,), NaN = missing, by resampling documents.
 
     Documents are drawn with replacement and bring all their rows, the same for every criterion; without documents
     rows are drawn (Efron and Tibshirani 1993, chapter 13; Field and Welsh 2007 for clusters).
@@ -92,28 +47,26 @@ def bootstrap(
     Raises:
         ValueError: if shapes differ, the grouping cannot be meant, or `n_resamples` or `level` is out of range.
     """
-    left, right = matrix(predicted, "predicted"), matrix(human, "human")
-    pairs = scored_rows(left, right)
-    values = table(metric, left, right, levels=levels, documents=documents, grouping=grouping).per_criterion
-    clusters = Clusters.of(documents, len(right))
-    statistic = statistics(metric, left, right, clusters, levels, grouping)
-    replicates = np.vstack([statistic(counts) for counts in draws(clusters.count, n_resamples, seed)])
-    return _intervals([each.value for each in values], replicates, level, pairs, clusters)
+    scores, rated = matrix(predicted, "predicted"), RatedRows.of(rows)
+    scored = scored_rows(scores, rated.human)
+    values = [each.value for each in table(metric, scores, rated, grouping=grouping).per_criterion]
+    statistic = statistics(metric, scores, rated, grouping)
+    replicates = np.vstack([statistic(counts) for counts in draws(rated.n_units, n_resamples, seed)])
+    used = [rated.clusters.used(column) for column in scored.T]
+    return _estimates(values, replicates, level, used, tuple(scored.sum(axis=0).tolist()), rated.n_units)
 
 
 def paired_bootstrap(
     metric: Metric,
     predicted_a: npt.ArrayLike,
     predicted_b: npt.ArrayLike,
-    human: npt.ArrayLike,
+    rows: Rated,
     *,
-    levels: Scales = None,
-    documents: Documents | None = None,
     grouping: Grouping = "pooled",
     n_resamples: int = 2000,
     level: float = 0.95,
     seed: int = 0,
-) -> Intervals:
+) -> Estimates:
     """Intervals of the difference A minus B of two judges of the same rows, (n, K) or (n,), NaN = missing.
 
     Both are evaluated on the same resampled documents and, criterion by criterion, on the rows that both scored,
@@ -122,32 +75,20 @@ def paired_bootstrap(
     Raises:
         ValueError: as `bootstrap`.
     """
-    contest = Contest.of(predicted_a, predicted_b, human)
-    return contrast_bootstrap(
-        metric,
-        [(1.0, contest.a), (-1.0, contest.b)],
-        contest.human,
-        levels=levels,
-        documents=documents,
-        grouping=grouping,
-        n_resamples=n_resamples,
-        level=level,
-        seed=seed,
-    )
+    terms = [(1.0, predicted_a), (-1.0, predicted_b)]
+    return contrast_bootstrap(metric, terms, rows, grouping=grouping, n_resamples=n_resamples, level=level, seed=seed)
 
 
 def contrast_bootstrap(
     metric: Metric,
     terms: Sequence[tuple[float, npt.ArrayLike]],
-    human: npt.ArrayLike,
+    rows: Rated,
     *,
-    levels: Scales = None,
-    documents: Documents | None = None,
     grouping: Grouping = "pooled",
     n_resamples: int = 2000,
     level: float = 0.95,
     seed: int = 0,
-) -> Intervals:
+) -> Estimates:
     """Intervals of a weighted sum of the agreements of several judges of the same rows, such as a difference of two
     differences: ``terms`` are (weight, predicted), each (n, K) or (n,), NaN = missing.
 
@@ -156,54 +97,40 @@ def contrast_bootstrap(
     Raises:
         ValueError: as `bootstrap`, or without a term.
     """
-    if not terms:
-        raise ValueError("a contrast needs at least one term")
-    people = matrix(human, "human")
-    judges = [matrix(predicted, "predicted") for _, predicted in terms]
-    scored = np.logical_and.reduce([scored_rows(judge, people) for judge in judges])
-    people = np.where(scored, people, np.nan)
-    judges = [np.where(scored, judge, np.nan) for judge in judges]
-    clusters = Clusters.of(documents, len(people))
-    weights = [weight for weight, _ in terms]
-    on_rows = [
-        table(metric, judge, people, levels=levels, documents=documents, grouping=grouping).per_criterion
-        for judge in judges
-    ]
-    values = [
-        sum(weight * own[k].value for weight, own in zip(weights, on_rows, strict=True))
-        for k in range(people.shape[1])
-    ]
-    resampled = [statistics(metric, judge, people, clusters, levels, grouping) for judge in judges]
-    replicates = np.vstack(
-        [
-            np.sum([weight * each(counts) for weight, each in zip(weights, resampled, strict=True)], axis=0)
-            for counts in draws(clusters.count, n_resamples, seed)
-        ]
-    )
-    return _intervals(values, replicates, level, scored, clusters)
+    contrast = Contrast.of(terms, rows)
+    statistic = contrast.statistic(metric, grouping)
+    counts = draws(contrast.rows.n_units, n_resamples, seed)
+    replicates = np.vstack([statistic(block) for block in counts])
+    values = contrast.values(metric, grouping)
+    return _estimates(values, replicates, level, contrast.used(), contrast.pairs(), contrast.rows.n_units)
 
 
-def _intervals(
-    values: Sequence[float], replicates: Matrix, level: float, pairs: npt.NDArray[np.bool_], clusters: Clusters
-) -> Intervals:
+def _estimates(
+    values: Sequence[float],
+    replicates: Matrix,
+    level: float,
+    used: Sequence[int],
+    n_pairs: tuple[int, ...],
+    n_clusters: int,
+) -> Estimates:
     if not 0 < level < 1:
         raise ValueError(f"level must lie between 0 and 1, not be {level!r}")
-    used = [int(np.unique(clusters.position[column]).size) for column in pairs.T]
-    return Intervals(
+    return Estimates(
         per_criterion=tuple(interval(value, replicates[:, k], level, used[k]) for k, value in enumerate(values)),
         mean=interval(mean(values), replicates.mean(axis=1), level, min(used, default=0)),
-        n_pairs=tuple(int(count) for count in pairs.sum(axis=0)),
-        n_clusters=clusters.count,
+        n_pairs=n_pairs,
+        n_clusters=n_clusters,
     )
 
 
-def interval(value: float, replicates: Vector, level: float, n_clusters: int) -> Interval:
-    """The interval of a value from its resamples (b,), NaN = undefined, of so many documents."""
+def interval(value: float, replicates: Vector, level: float, n_clusters: int) -> Estimate:
+    """A value with the percentile interval of its resamples (b,), NaN = undefined, of so many documents."""
     defined = replicates[~np.isnan(replicates)]
     n_undefined = replicates.size - defined.size
     few = n_clusters < FEWEST_CLUSTERS or defined.size < 2
     if math.isnan(value) or few or n_undefined > MOST_UNDEFINED * replicates.size:
-        return Interval(value, math.nan, math.nan, level, replicates.size, n_undefined, math.nan, n_clusters)
+        return Estimate.undecided(value, level, n_clusters, replicates.size, n_undefined)
     low, high = np.quantile(defined, [(1 - level) / 2, (1 + level) / 2])
     error = float(defined.std(ddof=1))
-    return Interval(value, float(low), float(high), level, replicates.size, n_undefined, error, n_clusters)
+    ends = Interval(float(low), float(high), level)
+    return Estimate(value, ends, error, n_clusters, replicates.size, n_undefined)

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from polyjudge.audits.agreement import Agreement
 from polyjudge.audits.contests import Contest
 from polyjudge.datasets.problems import listed
-from polyjudge.formatting.text import figure, many_of, share, signed, table_text
-from polyjudge.metrics.uncertainty import Interval
+from polyjudge.formatting.text import figure, many, many_of, share, signed, table_text
+from polyjudge.metrics.estimates import Estimate
 from polyjudge.results.audit import Audit
 
 # judge, layout, criterion, metric, grouping
@@ -34,7 +34,11 @@ def audit_lines(found: Audit) -> Iterator[str]:
         yield from _section("Which judgement agrees better", "")
         yield from _contests(found.contests)
         yield ""
-        yield f"p-values: paired permutation of {unit}, by Holm's rule corrected for all comparisons of this table."
+        yield (
+            f"Tests: Student's t of the difference, its error by leaving out one of the {unit} at a time. "
+            f"Holm's rule corrects p-values and intervals together for the "
+            f"{many(len(found.contests), 'comparisons')} of this table. Verdicts follow the intervals."
+        )
     for one in found.interferences:
         yield from _section(
             f"Interference: {one.judge}, {one.together} against {one.apart}",
@@ -166,9 +170,7 @@ def _contests(rows: Iterable[Contest]) -> list[str]:
         )
         for row in rows
     ]
-    return table_text(
-        cells, ("A - B", "criterion", "metric", "difference", "95 % interval", "p", "p (Holm)", "verdict")
-    )
+    return table_text(cells, ("A - B", "criterion", "metric", "difference", "interval", "p", "p (Holm)", "verdict"))
 
 
 def _section(title: str, text: str) -> Iterator[str]:
@@ -184,7 +186,7 @@ def _who(judge: str, layout: str) -> str:
     return f"{judge}, {layout}" if layout else judge
 
 
-def _of(one: Interval, *, signed: bool = False) -> str:
+def _of(one: Estimate, *, signed: bool = False) -> str:
     return _interval(one.low, one.high, signed=signed)
 
 

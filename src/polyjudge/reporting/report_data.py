@@ -81,7 +81,7 @@ class Material:
 
     @property
     def metric(self) -> agreement.Metric:
-        return agreement.metric(self.outcome.metric)
+        return agreement.metric_of(self.outcome.metric)
 
     @property
     def on_scale(self) -> bool:

@@ -16,7 +16,7 @@ import numpy as np
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.records import Candidate, Step
 from polyjudge.domain.scale import NAN
-from polyjudge.gates import COVERAGE_SLACK, Gate, MeanGate, PerCriterionGate
+from polyjudge.gates import COVERAGE_SLACK, Gate
 from polyjudge.judge.measure import levels
 from polyjudge.metrics import agreement, pareto
 
@@ -73,10 +73,10 @@ def archive(steps: Sequence[Step], criteria: Sequence[Criterion], gate: Gate) ->
 
     A gate that measures nothing leaves it empty.
     """
-    metrics = metrics_of(gate, criteria)
+    metrics = gate.metrics_for(criteria)
     if not metrics:
         return Archive({}, {}, {}, (), (), NAN, NAN, {}, "Gate none measures nothing on the validation rows.")
-    chosen = [agreement.metric(metrics[criterion.name]) for criterion in criteria]
+    chosen = [metrics[criterion.name] for criterion in criteria]
     apart = len(steps[0].criteria) < len(criteria)
     prompts = _distinct(_apart(steps, chosen, criteria) if apart else _together(steps))
     points = pareto.oriented(
@@ -85,7 +85,7 @@ def archive(steps: Sequence[Step], criteria: Sequence[Criterion], gate: Gate) ->
     corner = np.array([pareto.worst(metric, levels(c.scale)) for metric, c in zip(chosen, criteria, strict=True)])
     signs = np.array([1.0 if metric.higher_is_better else -1.0 for metric in chosen])
     return Archive(
-        metrics=metrics,
+        metrics={name: metric.name for name, metric in metrics.items()},
         higher_is_better={c.name: metric.higher_is_better for c, metric in zip(criteria, chosen, strict=True)},
         reference={c.name: float(value) for c, value in zip(criteria, corner * signs, strict=True)},
         prompts=tuple(prompts),
@@ -100,13 +100,6 @@ def archive(steps: Sequence[Step], criteria: Sequence[Criterion], gate: Gate) ->
         },
         note=_note(apart),
     )
-
-
-def metrics_of(gate: Gate, criteria: Sequence[Criterion]) -> dict[str, str]:
-    """Criterion -> the metric that a gate measures by; empty when it measures nothing."""
-    if isinstance(gate, PerCriterionGate):
-        return {criterion.name: gate.metrics[criterion.name] for criterion in criteria}
-    return {criterion.name: gate.metric for criterion in criteria} if isinstance(gate, MeanGate) else {}
 
 
 def _note(apart: bool) -> str:

@@ -67,7 +67,7 @@ class Audit:
         Raises:
             ConfigError: no judgement has such a figure, or there is no such judgement.
         """
-        better = agreement.metric(metric)
+        better = agreement.metric_of(metric)
         only = next(iter(self.scales)) if len(self.scales) == 1 and criterion == MEAN else criterion
         measured = {
             (row.judge, row.layout): row.value

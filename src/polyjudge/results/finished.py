@@ -22,8 +22,9 @@ from polyjudge.domain.example import Example
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.records import Prediction, Step
 from polyjudge.errors import DataError
-from polyjudge.judge.measure import Ratings, levels, ratings
+from polyjudge.judge.measure import levels
 from polyjudge.metrics.levels import Matrix
+from polyjudge.metrics.rated import RatedRows
 from polyjudge.results.judge_file import JudgeFile, read_judge
 from polyjudge.results.store import read_lines, read_steps
 from polyjudge.settings.config import RunConfig
@@ -139,7 +140,8 @@ class RowScores:
     Attributes:
         id: as in the data.
         document: the unit of the evidence it belongs to, as ``Outcome.unit`` calls it; None when it is its own.
-        human: criterion -> the raters' mean (categorical: majority); nan = nobody rated it.
+        human: criterion -> the raters' mean (categorical: majority); nan = nobody rated it, or an earlier row has the
+            same texts and counts for both.
         initial: criterion -> the initial prompt's score; nan = unscored.
         fitted: criterion -> the fitted prompt's.
         notice: as in ``Step``.
@@ -154,21 +156,22 @@ class RowScores:
 
 
 def row_scores(
-    criteria: Sequence[Criterion],
+    people: RatedRows,
     examples: Sequence[Example],
     initial: Sequence[Prediction],
     fitted: Sequence[Prediction],
     notice: str = "",
 ) -> Iterator[RowScores]:
     """The rows in their order, with the predictions of both prompts in the same order."""
-    documents = ratings(criteria, examples).documents or (None,) * len(examples)
-    for example, document, before, after in zip(examples, documents, initial, fitted, strict=True):
+    documents = people.documents or (None,) * len(examples)
+    rows = zip(examples, documents, people.human.tolist(), initial, fitted, strict=True)
+    for example, document, human, before, after in rows:
         yield RowScores(
             example.id,
-            document,
-            {one.name: example.human(one) for one in criteria},
-            {one.name: before.score(one.name) for one in criteria},
-            {one.name: after.score(one.name) for one in criteria},
+            None if document is None else str(document),
+            dict(zip(people.names, human, strict=True)),
+            {name: before.score(name) for name in people.names},
+            {name: after.score(name) for name in people.names},
             notice,
         )
 
@@ -179,11 +182,12 @@ def read_row_scores(run: Path) -> tuple[RowScores, ...]:
     return tuple(read_lines(file, RowScores)) if file.exists() else ()
 
 
-def people_of(rows: Sequence[RowScores], criteria: Sequence[Criterion], unit: str) -> Ratings:
+def people_of(rows: Sequence[RowScores], criteria: Sequence[Criterion], unit: str) -> RatedRows:
     """What people said of the rows, as the metrics take it."""
     documents = tuple(row.document for row in rows if row.document is not None)
     scales = tuple(levels(criterion.scale) for criterion in criteria)
-    return Ratings(matrix_of(rows, criteria, "human"), scales, documents or None, unit)
+    names = tuple(criterion.name for criterion in criteria)
+    return RatedRows(matrix_of(rows, criteria, "human"), scales, documents or None, unit, names)
 
 
 def matrix_of(rows: Sequence[RowScores], criteria: Sequence[Criterion], what: str) -> Matrix:

@@ -18,15 +18,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.dataset import Dataset
-from polyjudge.domain.example import Example
 from polyjudge.domain.records import Prediction, Step
 from polyjudge.formatting.text import figure, many_of, share, signed, span
-from polyjudge.judge.measure import rater_matrix, ratings, scores
+from polyjudge.judge.measure import scores
 from polyjudge.llm.request import SIMULATED, Asker
 from polyjudge.metrics import agreement, ceilings, collapse, grouping, uncertainty
-from polyjudge.metrics.levels import Matrix
+from polyjudge.metrics.estimates import Estimate
+from polyjudge.metrics.rated import RatedRows, coverage
 from polyjudge.results.money import cost_text
 
 # Less of it changes no score by more than reading it as an integer does.
@@ -131,27 +130,23 @@ class Outcome:
 
 def compare(
     metric: str,
-    criteria: Sequence[Criterion],
-    examples: Sequence[Example],
+    people: RatedRows,
     initial: Sequence[Prediction],
     fitted: Sequence[Prediction],
     *,
     changed: bool,
 ) -> Outcome:
-    """Initial against fitted predictions of the same examples, in the same order."""
-    people = ratings(criteria, examples)
-    before, after = scores(criteria, initial), scores(criteria, fitted)
-    answered = [share_scored(one, people.human) for one in (before, after)]
+    """Initial against fitted predictions of the same rows, in the same order."""
+    before, after = scores(people.names, initial), scores(people.names, fitted)
+    answered = [coverage(given, people) for given in (before, after)]
     # What stands side by side is measured on the same rows: those that both prompts scored.
     before, after = np.where(np.isnan(after), np.nan, before), np.where(np.isnan(before), np.nan, after)
-    found = agreement.metric(metric)
-    own = [grouping.table(found, one, people.human, levels=people.levels) for one in (before, after)]
-    differences = uncertainty.paired_bootstrap(
-        found, after, before, people.human, levels=people.levels, documents=people.documents
-    )
+    found = agreement.metric_of(metric)
+    own = [grouping.table(found, one, people) for one in (before, after)]
+    differences = uncertainty.paired_bootstrap(found, after, before, people)
     rows = [
         Comparison(
-            name=criterion.name,
+            name=name,
             initial=own[0].per_criterion[k].value,
             fitted=own[1].per_criterion[k].value,
             difference=differences.per_criterion[k].value,
@@ -159,12 +154,10 @@ def compare(
             high=differences.per_criterion[k].high,
             coverage=answered[1][k],
             coverage_initial=answered[0][k],
-            ceiling=ceilings.annotators_ceiling(
-                found, rater_matrix(criterion, examples), levels=people.levels[k]
-            ).value,
+            ceiling=ceilings.annotators_ceiling(found, people.raters[k], levels=people.levels[k]).value,
             collapsed=collapse.collapsed(after[:, k]).collapsed,
         )
-        for k, criterion in enumerate(criteria)
+        for k, name in enumerate(people.names)
     ]
     interval = differences.mean
     covered = [math.fsum(shares) / len(shares) for shares in answered]
@@ -180,7 +173,7 @@ def compare(
     )
     return Outcome(
         metric=metric,
-        rows=len(examples),
+        rows=len(people),
         documents=differences.n_clusters if people.documents else 0,
         criteria=tuple(rows),
         mean=mean,
@@ -199,20 +192,13 @@ def untried(found: Outcome, steps: Sequence[Step]) -> Outcome:
     return replace(found, verdict=f"No change was tried, because {why}: the initial prompt stands.")
 
 
-def _doubt(metric: agreement.Metric, interval: uncertainty.Interval, unit: str) -> str:
+def _doubt(metric: agreement.Metric, interval: Estimate, unit: str) -> str:
     """Why there is no interval, where there is none."""
     fewest = uncertainty.FEWEST_CLUSTERS
     if interval.n_clusters < fewest:
         return f"too few {unit} for an interval, {interval.n_clusters} with {fewest} needed"
     share = interval.n_undefined / interval.n_resamples
     return f"{metric.name} has no value in {share:.0%} of the resamples, because too few ratings or scores differ"
-
-
-def share_scored(answers: Matrix, human: Matrix) -> list[float]:
-    """The share of the rated rows of each criterion that have an answer (K,); nan where no row is rated."""
-    rated = ~np.isnan(human)
-    counts = zip((rated & ~np.isnan(answers)).sum(axis=0).tolist(), rated.sum(axis=0).tolist(), strict=True)
-    return [scored / of if of else math.nan for scored, of in counts]
 
 
 def _verdict(metric: agreement.Metric, mean: Comparison, rows: Sequence[Comparison], changed: bool, doubt: str) -> str:

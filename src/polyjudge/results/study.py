@@ -17,9 +17,10 @@ from polyjudge import codec
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.records import Reading, Step
 from polyjudge.errors import DataError
-from polyjudge.judge.measure import Ratings, levels, primary_metric
+from polyjudge.judge.measure import levels, primary_metric
 from polyjudge.llm.request import SIMULATED
 from polyjudge.metrics.levels import Matrix
+from polyjudge.metrics.rated import RatedRows
 from polyjudge.results.judge_file import read_judge
 from polyjudge.results.store import read_readings, read_steps
 
@@ -140,9 +141,9 @@ class StudyRecord:
     runs: tuple[RunRecord, ...]
     failed: tuple[CellRecord, ...]
     extras: tuple[Extra, ...]
-    people: Mapping[str, Ratings]
+    people: Mapping[str, RatedRows]
 
-    def people_of(self, run: RunRecord) -> Ratings:
+    def people_of(self, run: RunRecord) -> RatedRows:
         return self.people[run.cell.ratings]
 
 
@@ -163,14 +164,12 @@ def read_study_folder(path: Path) -> StudyRecord:
     )
 
 
-def ratings_csv(people: Ratings, criteria: Sequence[Criterion], ids: Iterable[str], *, simulated: bool) -> str:
+def ratings_csv(people: RatedRows, ids: Iterable[str], *, simulated: bool) -> str:
     """People's ratings of the test rows: id, unit of the evidence, a column a criterion; a notice, if nobody rated."""
     out = StringIO()
     writer = csv.writer(out, lineterminator="\n")
     mark = [SIMULATED] if simulated else []
-    writer.writerow(
-        ["id", people.unit, *(criterion.name for criterion in criteria), *(["notice"] if simulated else [])]
-    )
+    writer.writerow(["id", people.unit, *people.names, *(["notice"] if simulated else [])])
     units = people.documents or [""] * len(people.human)
     for name, unit, row in zip(ids, units, people.human.tolist(), strict=True):
         writer.writerow([name, unit, *("" if math.isnan(value) else repr(value) for value in row), *mark])
@@ -216,7 +215,7 @@ def _number(value: Any) -> float:
     return math.nan if value is None else float(value)
 
 
-def _people(path: Path, criteria: Sequence[Criterion]) -> Ratings:
+def _people(path: Path, criteria: Sequence[Criterion]) -> RatedRows:
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file))
     unit = rows[0][1]
@@ -225,7 +224,8 @@ def _people(path: Path, criteria: Sequence[Criterion]) -> Ratings:
     )
     documents = None if unit == "rows" else tuple(row[1] for row in rows[1:])
     scales = tuple(levels(criterion.scale) for criterion in criteria)
-    return Ratings(human.reshape(len(rows) - 1, len(criteria)), scales, documents, unit)
+    names = tuple(criterion.name for criterion in criteria)
+    return RatedRows(human.reshape(len(rows) - 1, len(criteria)), scales, documents, unit, names)
 
 
 def _lines(path: Path, kind: type[Extra]) -> tuple[Extra, ...]:

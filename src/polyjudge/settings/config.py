@@ -178,7 +178,7 @@ class RunConfig(_Checked):
     @field_validator("gate")
     @classmethod
     def _known_gate(cls, value: str) -> str:
-        return _one_of("gate", value, ("", "none", PER_CRITERION, *metric_names()))
+        return _one_of("gate", value, ("", *names("gates"), *metric_names()))
 
     @field_validator("fail_on_error")
     @classmethod

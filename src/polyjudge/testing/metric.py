@@ -7,8 +7,8 @@ from random import Random
 
 import numpy as np
 
-from polyjudge.metrics.agreement import Metric
 from polyjudge.metrics.levels import Levels, Vector
+from polyjudge.metrics.metric import Metric
 from polyjudge.metrics.pairs import Pairs
 
 SCALES = {
@@ -76,8 +76,6 @@ class MetricContract:
         assert not self.metric.is_better(math.nan, math.nan)
 
     def test_counted_rows_equal_repeated_rows(self) -> None:
-        if self.metric.weighted is None:
-            return
         chance = Random("counts")
         for levels, predicted, human in self._columns():
             counts = [chance.randrange(4) for _ in predicted]

@@ -21,12 +21,13 @@ from polyjudge.engine import Setup
 from polyjudge.errors import ConfigError, ModelError
 from polyjudge.gates import Gate
 from polyjudge.judge.expected import ExpectedScoring
-from polyjudge.judge.measure import primary_metric
+from polyjudge.judge.measure import primary_metric, rated_rows
 from polyjudge.judge.predict import Judge
 from polyjudge.judge.sampled import SampledScoring
 from polyjudge.judge.scoring import Scoring
 from polyjudge.llm.request import SIMULATED, Abilities, Asker, Backend
 from polyjudge.llm.role import Role
+from polyjudge.metrics.rated import RatedRows
 from polyjudge.optimizers.base import Context, Optimizer, as_optimizer
 from polyjudge.registry import lookup
 from polyjudge.results.outcome import simulated
@@ -130,6 +131,8 @@ class House:
     Attributes:
         dataset: what is judged.
         split: its three parts.
+        validation_rows: the validation part as people rated it.
+        test_rows: the test part as people rated it.
         prompt: the initial one, over all criteria.
         setups: one, or one a criterion under ST.
         judge: over all criteria, for the test rows, which wait for what the next steps need.
@@ -141,6 +144,8 @@ class House:
 
     dataset: Dataset
     split: Split
+    validation_rows: RatedRows
+    test_rows: RatedRows
     prompt: JudgePrompt
     setups: tuple[Setup, ...]
     judge: Judge
@@ -214,13 +219,16 @@ def assemble(config: RunConfig, dataset: Dataset, asker: Asker, optimizer: Any =
         scoring, layouts[-1], prompt, role, asker, re_asks=config.re_asks, max_concurrency=config.max_concurrency
     )
     metric = primary_metric(prompt.criteria)
-    check_ratings(config, prompt, parts)
+    validation, test = (rated_rows(prompt.criteria, part) for part in (parts.validation, parts.test))
+    check_ratings(config, prompt, validation)
     gate = gate_of(config, prompt, scoring, metric)
     groups = [(name,) for name in prompt.names] if config.mode == "ST" else [prompt.names]
     proposer = chosen(config.optimizer if optimizer is None else optimizer)
-    setups = tuple(_setup(config, parts, prompt.only(group), judge, gate, asker, proposer) for group in groups)
+    setups = tuple(
+        _setup(config, parts, validation, prompt.only(group), judge, gate, asker, proposer) for group in groups
+    )
     made = simulated(map(config.model_of, STAGES), asker, dataset)
-    return House(dataset, parts, prompt, setups, judge.behind, metric, layouts, proposer.roles, made)
+    return House(dataset, parts, validation, test, prompt, setups, judge.behind, metric, layouts, proposer.roles, made)
 
 
 def split_of(config: RunConfig, dataset: Dataset) -> Split:
@@ -320,6 +328,7 @@ def role_of(config: RunConfig, stage: str) -> Role:
 def _setup(
     config: RunConfig,
     parts: Split,
+    validation: RatedRows,
     prompt: JudgePrompt,
     judge: Judge,
     gate: Gate,
@@ -339,6 +348,7 @@ def _setup(
         optimizer=_optimizer(config, prompt, asker, gate, proposer),
         gate=gate,
         validation=parts.validation,
+        rated=validation.select(prompt.names),
         sampler=sampler,
         batch=min(config.batch, len(train)),
         steps=config.steps,

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from polyjudge.audits.agreement import METRICS, agreements, detectable
+from polyjudge.audits.agreement import agreements, detectable
 from polyjudge.audits.annotators import annotators, verdict
 from polyjudge.audits.bias import biases, drifts, judge_halo
 from polyjudge.audits.contests import contests
@@ -73,8 +73,10 @@ def read_bounds(given: Mapping[str, float] | Sequence[str]) -> dict[str, float]:
         pairs = [(name.strip(), value.strip()) for name, _, value in (text.partition("=") for text in given)]
     bounds = {}
     for name, value in pairs:
-        if name not in METRICS:
-            raise ConfigError(f"--fail-under {name}={value}: unknown metric; choose one of {', '.join(METRICS)}")
+        if name not in agreement.names():
+            raise ConfigError(
+                f"--fail-under {name}={value}: unknown metric; choose one of {', '.join(agreement.names())}"
+            )
         try:
             bounds[name] = float(value)
         except ValueError:
@@ -99,12 +101,12 @@ def _tables(scores: Files | Rows, rubric: Rubric | None) -> list[NamedTable]:
 
 
 def _audit(table: ScoreTable, drift: str, margin: float, seed: int) -> Audit:
-    raters = annotators(table.raters, table.levels, table.documents, seed)
+    raters = annotators(table.rows, seed)
     halos = [judge_halo(table, one, seed) for one in table.judgements]
     return Audit(
         source=table.source,
         items=len(table.ids),
-        documents=len(set(table.documents)) if table.documents else 0,
+        documents=table.rows.n_units if table.rows.documents else 0,
         scales={criterion.name: criterion.scale.describe() for criterion in table.criteria},
         guessed=table.guessed,
         judgements=tuple((one.judge, one.layout) for one in table.judgements),
@@ -115,8 +117,8 @@ def _audit(table: ScoreTable, drift: str, margin: float, seed: int) -> Audit:
         biases=tuple(row for one in table.judgements for row in biases(table, one, seed)),
         halos=tuple(one for one in halos if one is not None),
         drifts=tuple(row for one in table.judgements for row in drifts(table, one, drift, seed)) if drift else (),
-        contests=contests(table, seed),
-        interferences=interferences(table, margin, seed),
+        contests=contests(table),
+        interferences=interferences(table, margin),
         notes=table.notes,
     )
 
@@ -125,7 +127,7 @@ def _hold(found: Audit, bounds: Mapping[str, float]) -> None:
     """Compare with the bounds; what is undefined has not passed."""
     failed = []
     for name, bound in bounds.items():
-        better = agreement.metric(name)
+        better = agreement.metric_of(name)
         for judge, layout in found.judgements:
             value = found.agreement(name, judge=judge, layout=layout)
             passed = value >= bound if better.higher_is_better else value <= bound

@@ -8,14 +8,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from polyjudge.audits.annotators import Annotators, annotators, verdict
 from polyjudge.datasets.load import Criteria, Data, load
-from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.dataset import Dataset, Split
 from polyjudge.domain.example import Example
-from polyjudge.judge.measure import levels, primary_metric, rater_matrix, ratings
+from polyjudge.judge.measure import primary_metric, rated_rows
 from polyjudge.llm.request import Backend
 from polyjudge.metrics import agreement, ceilings, power
+from polyjudge.metrics.rated import RatedRows
 from polyjudge.results.money import PlannedRole
 from polyjudge.results.outcome import notice
 from polyjudge.settings.config import RunConfig
@@ -27,9 +29,6 @@ from polyjudge.workflows.events import unwatched
 from polyjudge.workflows.gate_setup import blind_spots
 from polyjudge.workflows.plan import plan_of
 from polyjudge.workflows.sync import run
-
-# A floor is shown where a constant judge reaches one; correlations have none.
-FLOOR_METRICS = ("mae", "off_by_one", "accuracy")
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,18 +145,10 @@ async def _plan(
 def _check(config: RunConfig, dataset: Dataset, parts: Split, roles: tuple[PlannedRole, ...]) -> Check:
     criteria = dataset.rubric.criteria
     metric = primary_metric(criteria)
-    test = ratings(criteria, parts.test)
-    shown = power.smallest_detectable_difference(
-        agreement.metric(metric),
-        test.human,
-        levels=test.levels,
-        documents=test.documents,
-        same_text=test.unit == "different texts",
-    )
+    shown = power.smallest_detectable_difference(agreement.metric_of(metric), rated_rows(criteria, parts.test))
     report = leaks_of(config, parts)
-    everybody = ratings(criteria, dataset.examples)
-    matrices = {criterion.name: rater_matrix(criterion, dataset.examples) for criterion in criteria}
-    raters = annotators(matrices, everybody.levels, everybody.documents)
+    everything = rated_rows(criteria, dataset.examples)
+    raters = annotators(everything)
     return Check(
         data=f"{dataset.name} ({dataset.source})",
         rows=len(dataset.examples),
@@ -170,35 +161,34 @@ def _check(config: RunConfig, dataset: Dataset, parts: Split, roles: tuple[Plann
         leaks=tuple(report.lines()),
         metric=metric,
         criteria=tuple(
-            _criterion(criterion, dataset.examples, metric, shown.per_criterion[k])
-            for k, criterion in enumerate(criteria)
+            _criterion(everything, k, metric, detectable) for k, detectable in enumerate(shown.per_criterion)
         ),
         annotators=raters,
         annotators_verdict=verdict(raters),
         detectable=shown.mean,
         assumptions=shown.assumptions,
         roles=roles,
-        notes=(*dataset.notes, *blind_spots(config, criteria, parts.validation)),
+        notes=(*dataset.notes, *blind_spots(config, rated_rows(criteria, parts.validation))),
     )
 
 
-def _criterion(criterion: Criterion, examples: tuple[Example, ...], metric: str, detectable: float) -> CriterionCheck:
-    scale = levels(criterion.scale)
-    people = [example.human(criterion) for example in examples]
-    rated = [value for value in people if not math.isnan(value)]
-    raters = rater_matrix(criterion, examples)
-    ceiling = ceilings.annotators_ceiling(agreement.metric(metric), raters, levels=scale)
+def _criterion(rows: RatedRows, k: int, metric: str, detectable: float) -> CriterionCheck:
+    scale, human, raters = rows.levels[k], rows.human[:, k], rows.raters[k]
+    rated = human[~np.isnan(human)].tolist()
+    ceiling = ceilings.annotators_ceiling(agreement.metric_of(metric), raters, levels=scale)
+    # Of a statistic that goes below 0 a constant reaches 0 or nothing, which needs no column.
+    metrics = [each for each in map(agreement.metric_of, agreement.names()) if not each.range.worst < 0]
     floors = {
-        name: ceilings.constant_floor(agreement.metric(name), people, levels=scale).value
-        for name in FLOOR_METRICS
-        if agreement.metric(name).applies_to(scale)
+        each.name: ceilings.constant_floor(each, human, levels=scale).value
+        for each in metrics
+        if each.applies_to(scale)
     }
     return CriterionCheck(
-        name=criterion.name,
+        name=rows.names[k],
         rated=len(rated),
         raters=raters.shape[1],
         ceiling=ceiling.value,
-        floors=floors,
+        floors={name: floor for name, floor in floors.items() if not math.isnan(floor)},
         constant=max(map(rated.count, set(rated)), default=0) / max(1, len(rated)),
         detectable=detectable,
     )

@@ -15,6 +15,7 @@ from polyjudge.diagnosis.records import PARTS, Diagnosis, Verdict
 from polyjudge.diagnosis.texts import all_texts
 from polyjudge.domain.example import Example
 from polyjudge.errors import ConfigError, DataError
+from polyjudge.judge.measure import rated_rows
 from polyjudge.llm.accounts import RoleAccount
 from polyjudge.llm.client import Client
 from polyjudge.llm.request import SIMULATED, Backend
@@ -199,7 +200,9 @@ def _prepared(found: FinishedRun, config: RunConfig, wanted: Options, data: Data
             f"run optimize again"
         )
     rows = fresh_rows(house.split.test, wanted.limit, config.seed)
-    return Prepared(config, house, found.steps, found.prompt, rows, found.path.name)
+    return Prepared(
+        config, house, found.steps, found.prompt, rows, rated_rows(house.prompt.criteria, rows), found.path.name
+    )
 
 
 def _writers(found: FinishedRun) -> Idle:

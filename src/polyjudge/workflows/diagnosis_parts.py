@@ -29,11 +29,9 @@ from polyjudge.formatting.text import many
 from polyjudge.judge.measure import measure
 from polyjudge.llm.client import Client
 from polyjudge.llm.request import Asker
-from polyjudge.metrics import agreement
 from polyjudge.optimizers.asking import Stage
 from polyjudge.optimizers.textgrad import TextGradOptimizer
 from polyjudge.reporting.summary import FEW_DOCUMENTS
-from polyjudge.results.archive import metrics_of
 from polyjudge.results.outcome import notice
 from polyjudge.settings.config import DIAGNOSTIC, RunConfig
 from polyjudge.workflows.assemble import leaks_of, role_of
@@ -93,8 +91,9 @@ async def on_company(ready: Prepared, wanted: Options, client: Client) -> tuple[
     if ready.alone:
         return not_defined(INTERFERENCE, ready.alone), None
     initial = ready.house.prompt
-    choosing = ready.rows if wanted.pick == "test" else ready.house.split.validation
-    picked = await cherry_pick(ready.bench, initial, ready.trajectory, choosing, chosen_on=wanted.pick)
+    on_test, house = wanted.pick == "test", ready.house
+    choosing = (ready.rows, ready.bench.rated) if on_test else (house.split.validation, house.validation_rows)
+    picked = await cherry_pick(ready.bench, initial, ready.trajectory, *choosing, chosen_on=wanted.pick)
     found = await interference(ready.bench, initial, ready.fitted, picked)
     return on_interference(found, changed=ready.fitted != initial), found
 
@@ -112,15 +111,15 @@ async def on_revisions(ready: Prepared, wanted: Options, client: Client) -> tupl
 async def _edits(ready: Prepared) -> tuple[Edit, ...]:
     """Accepted changes with what they did to the fresh rows."""
     house = ready.house
-    metrics = metrics_of(house.setups[0].gate, house.prompt.criteria)
-    edits = edits_of(ready.steps, {name: agreement.metric(own).higher_is_better for name, own in metrics.items()})
+    metrics = house.setups[0].gate.metrics_for(house.prompt.criteria)
+    edits = edits_of(ready.steps, {name: metric.higher_is_better for name, metric in metrics.items()})
     changed = {edit.step for edit in edits}
     stood = [one for one in ready.trajectory if not one.step or one.step in changed]
     if not changed:
         return edits
     judged = await together(house.judge.evaluate(one.prompt, ready.rows) for one in stood)
     values = {
-        one.step: measure(house.metric, one.prompt.criteria, predictions, ready.rows).values
+        one.step: measure(house.metric, predictions, ready.bench.rated.select(one.prompt.names)).values
         for one, predictions in zip(stood, judged, strict=True)
     }
     return on_fresh_rows(edits, values)

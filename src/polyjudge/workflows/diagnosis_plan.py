@@ -15,6 +15,7 @@ from polyjudge.domain.layout import layout
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.records import Step
 from polyjudge.errors import ConfigError
+from polyjudge.metrics.rated import RatedRows
 from polyjudge.optimizers.base import Turn
 from polyjudge.optimizers.estimate import answer, tokens_of
 from polyjudge.optimizers.textgrad import CRITIQUE, GRADIENT
@@ -84,6 +85,7 @@ class Prepared:
         steps: all of them.
         fitted: its last prompt.
         rows: the fresh rows.
+        rated: the same as people rated them.
         name: of its folder.
     """
 
@@ -92,12 +94,13 @@ class Prepared:
     steps: tuple[Step, ...]
     fitted: JudgePrompt
     rows: tuple[Example, ...]
+    rated: RatedRows
     name: str
 
     @property
     def bench(self) -> Bench:
         """Where prompts are compared on the fresh rows."""
-        return Bench(self.house.judge, self.rows, self.house.metric, self.config.seed)
+        return Bench(self.house.judge, self.rows, self.rated, self.house.metric, self.config.seed)
 
     @property
     def trajectory(self) -> tuple[Standing, ...]:

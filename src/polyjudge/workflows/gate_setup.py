@@ -6,16 +6,15 @@ import math
 from collections.abc import Sequence
 
 from polyjudge.domain.criterion import Criterion
-from polyjudge.domain.dataset import Split
-from polyjudge.domain.example import Example
 from polyjudge.domain.layout import AUTO
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.errors import ConfigError
 from polyjudge.formatting.text import many
-from polyjudge.gates import Gate, MeanGate, NoGate, PerCriterionGate
-from polyjudge.judge.measure import levels, own_metric, primary_metric, ratings
+from polyjudge.gates import Gate, GateSettings, open_gate
+from polyjudge.judge.measure import levels, own_metric, primary_metric
 from polyjudge.judge.scoring import Scoring
 from polyjudge.metrics import agreement
+from polyjudge.metrics.rated import RatedRows
 from polyjudge.metrics.uncertainty import FEWEST_CLUSTERS
 from polyjudge.settings.config import PER_CRITERION, RunConfig
 
@@ -27,35 +26,32 @@ def gate_of(config: RunConfig, prompt: JudgePrompt, scoring: Scoring, primary: s
         ConfigError: its metric means nothing for this scoring method or these scales.
     """
     name = config.gate or primary
-    if name == "none":
-        return NoGate()
-    own = name == PER_CRITERION
-    metrics = {criterion.name: own_metric(criterion) if own else name for criterion in prompt.criteria}
-    if not scoring.on_scale and any(agreement.metric(one).needs_scale for one in metrics.values()):
+    gate = open_gate(name, GateSettings(prompt.criteria, config.seed, config.strict_gate))
+    metrics = gate.metrics_for(prompt.criteria)
+    if not scoring.on_scale and any(metric.needs_scale for metric in metrics.values()):
         raise ConfigError(
             f"gate {name!r} compares values, and scoring {scoring.name!r} gives no values of the scale; "
             f"choose --gate spearman, kendall or pearson"
         )
-    senseless = [c.name for c in prompt.criteria if not agreement.metric(metrics[c.name]).applies_to(levels(c.scale))]
+    senseless = [
+        c.name for c in prompt.criteria if c.name in metrics and not metrics[c.name].applies_to(levels(c.scale))
+    ]
     if senseless:
         others = sensible_metrics(prompt.criteria, scoring)
         remedy = f"choose one of: {', '.join(others)}" if others else "none has on all scales: use --gate none"
         raise ConfigError(f"gate {name!r} has no meaning on the scale of {', '.join(senseless)}; {remedy}")
-    if own:
-        return PerCriterionGate(metrics, config.seed)
-    return MeanGate(name, agreement.metric(name).higher_is_better, config.strict_gate)
+    return gate
 
 
-def check_ratings(config: RunConfig, prompt: JudgePrompt, parts: Split) -> None:
+def check_ratings(config: RunConfig, prompt: JudgePrompt, validation: RatedRows) -> None:
     """Refuse ratings under which no gate could ever accept anything, before any call is paid."""
     if config.gate == "none":
         return
-    people = ratings(prompt.criteria, parts.validation)
     for k, criterion in enumerate(prompt.criteria):
-        name = own_metric(criterion) if config.gate in ("", PER_CRITERION) else config.gate
-        column = people.human[:, k]
-        metric = agreement.metric(name)
-        if metric.applies_to(people.levels[k]) and math.isnan(metric(column, column, people.levels[k])):
+        name = config.gate if config.gate in agreement.names() else own_metric(criterion)
+        column, scale = validation.human[:, k], validation.levels[k]
+        metric = agreement.metric_of(name)
+        if metric.applies_to(scale) and math.isnan(metric(column, column, scale)):
             raise ConfigError(
                 f"on the {len(column)} validation rows the ratings of {criterion.name!r} are missing or all the same, "
                 f"so that {name} is undefined and nothing could be accepted; rate more rows, choose another "
@@ -63,15 +59,14 @@ def check_ratings(config: RunConfig, prompt: JudgePrompt, parts: Split) -> None:
             )
 
 
-def blind_spots(config: RunConfig, criteria: Sequence[Criterion], validation: Sequence[Example]) -> list[str]:
+def blind_spots(config: RunConfig, validation: RatedRows) -> list[str]:
     """What the validation rows cannot decide, because no interval can be given on them."""
-    people = ratings(criteria, validation)
-    units = len(set(people.documents or range(len(validation))))
+    units = validation.n_units
     watched = ["the gate cannot see that a criterion gets credibly worse"] if config.gate == PER_CRITERION else []
     watched += ["layout auto cannot see that a layout is"] if config.layout == AUTO else []
     if units >= FEWEST_CLUSTERS or not watched:
         return []
-    few = f"the validation rows are of {many(units, people.unit)}, too few for intervals"
+    few = f"the validation rows are of {many(units, validation.unit)}, too few for intervals"
     return [f"{few} ({FEWEST_CLUSTERS} are needed): {', and '.join(watched)}"]
 
 
@@ -81,6 +76,6 @@ def sensible_metrics(criteria: Sequence[Criterion], scoring: Scoring) -> tuple[s
         name
         for name in agreement.names()
         if (name != "primary" or primary_metric(criteria) == name)
-        and (scoring.on_scale or not agreement.metric(name).needs_scale)
-        and all(agreement.metric(name).applies_to(levels(criterion.scale)) for criterion in criteria)
+        and (scoring.on_scale or not agreement.metric_of(name).needs_scale)
+        and all(agreement.metric_of(name).applies_to(levels(criterion.scale)) for criterion in criteria)
     )

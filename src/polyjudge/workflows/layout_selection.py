@@ -18,15 +18,15 @@ from dataclasses import replace
 
 import numpy as np
 
-from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.records import Prediction
 from polyjudge.formatting.text import CHARACTERS_A_TOKEN
 from polyjudge.gates.base import COVERAGE_SLACK
-from polyjudge.judge.measure import Ratings, measure, ratings, scores
+from polyjudge.judge.measure import measure, scores
 from polyjudge.llm.money import Price, Tariff, usd
 from polyjudge.llm.request import Abilities, Asker, Reply, Request
 from polyjudge.metrics import agreement, uncertainty
 from polyjudge.metrics.levels import Levels, Matrix
+from polyjudge.metrics.rated import RatedRows
 from polyjudge.results.outcome import Choice, Gap, Rival, Weighed
 from polyjudge.workflows.assemble import House
 
@@ -34,20 +34,20 @@ from polyjudge.workflows.assemble import House
 async def choose(house: House, price: Tariff | None) -> Choice:
     """Measure the layouts that a run may take, one after another, and choose one."""
     prompt, rows = house.prompt, house.split.validation
-    people = ratings(prompt.criteria, rows)
+    people = house.validation_rows
     weighed: list[Weighed] = []
     given: list[Matrix] = []
     for used in house.layouts:
         meter = Meter(house.judge.asker, price)
         predictions = await replace(house.judge, layout=used, asker=meter).evaluate(prompt, rows)
-        weighed.append(_weighed(str(used), meter, house.metric, prompt, predictions, house))
-        given.append(scores(prompt.criteria, predictions))
+        weighed.append(_weighed(str(used), meter, house.metric, predictions, people))
+        given.append(scores(prompt.names, predictions))
     order = sorted(range(len(weighed)), key=lambda at: weighed[at].tokens)
     weighed, given = [weighed[at] for at in order], [given[at] for at in order]
-    found = agreement.metric(house.metric)
+    found = agreement.metric_of(house.metric)
     rivals = _rivals(found, weighed, given, people)
     good = [one for one in rivals if not one.worse] or [rivals[_best([one.coverage for one in weighed])]]
-    units = len(set(people.documents)) if people.documents else 0
+    units = people.n_units if people.documents else 0
     chosen = good[0]
     return Choice(
         layout=chosen.layout,
@@ -93,10 +93,8 @@ class Meter:
         return self._asker.abilities(model)
 
 
-def _weighed(
-    name: str, meter: Meter, metric: str, prompt: JudgePrompt, predictions: Sequence[Prediction], house: House
-) -> Weighed:
-    measured, rows = measure(metric, prompt.criteria, predictions, house.split.validation), len(predictions)
+def _weighed(name: str, meter: Meter, metric: str, predictions: Sequence[Prediction], people: RatedRows) -> Weighed:
+    measured, rows = measure(metric, predictions, people), len(predictions)
     shares, cost = list(measured.coverage.values()), meter.cost()
     return Weighed(
         layout=name,
@@ -112,14 +110,14 @@ def _weighed(
 
 
 def _rivals(
-    metric: agreement.Metric, weighed: Sequence[Weighed], given: Sequence[Matrix], people: Ratings
+    metric: agreement.Metric, weighed: Sequence[Weighed], given: Sequence[Matrix], people: RatedRows
 ) -> list[Rival]:
     sign = 1 if metric.higher_is_better else -1
     agreeing, covering = _best([sign * one.agreement for one in weighed]), _best([one.coverage for one in weighed])
     found = []
     for own, matrix in zip(weighed, given, strict=True):
         less = _gap(metric, given[agreeing], matrix, people)
-        fewer = _gap(agreement.metric("mae"), _unscored(given[covering]), _unscored(matrix), _all_scored(people))
+        fewer = _gap(agreement.metric_of("mae"), _unscored(given[covering]), _unscored(matrix), _all_scored(people))
         # Where the best has a figure and this one none, as of constant scores, there is nothing to be said for it.
         mute = math.isnan(own.agreement) and not math.isnan(weighed[agreeing].agreement)
         undecided = math.isnan(fewer.low) and fewer.value > COVERAGE_SLACK
@@ -132,10 +130,8 @@ def _best(values: Sequence[float]) -> int:
     return max(range(len(values)), key=lambda at: (-math.inf if math.isnan(values[at]) else values[at], -at))
 
 
-def _gap(metric: agreement.Metric, best: Matrix, other: Matrix, people: Ratings) -> Gap:
-    found = uncertainty.paired_bootstrap(
-        metric, best, other, people.human, levels=people.levels, documents=people.documents
-    ).mean
+def _gap(metric: agreement.Metric, best: Matrix, other: Matrix, people: RatedRows) -> Gap:
+    found = uncertainty.paired_bootstrap(metric, best, other, people).mean
     sign = 1 if metric.higher_is_better else -1
     low, high = sorted((sign * found.low, sign * found.high)) if not math.isnan(found.low) else (math.nan, math.nan)
     # A difference of nothing has no sign.
@@ -146,7 +142,7 @@ def _unscored(given: Matrix) -> Matrix:
     return np.isnan(given).astype(float)
 
 
-def _all_scored(people: Ratings) -> Ratings:
+def _all_scored(people: RatedRows) -> RatedRows:
     """The rated rows as 0: the mean absolute error of ``_unscored`` against it is the share that has no score."""
     zero = np.where(np.isnan(people.human), np.nan, 0.0)
     return replace(people, human=zero, levels=(Levels(0, 1, 1),) * zero.shape[1])

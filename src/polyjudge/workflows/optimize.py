@@ -252,7 +252,7 @@ async def _settled(house: House, config: RunConfig, client: Client, observer: Ob
 
 
 def _announce(folder: RunFolder, config: RunConfig, house: House, client: Client, observer: Observer) -> LeakReport:
-    for note in (*house.dataset.notes, *blind_spots(config, house.prompt.criteria, house.split.validation)):
+    for note in (*house.dataset.notes, *blind_spots(config, house.validation_rows)):
         observer(Noted(note))
     if config.protocol == "paper":
         observer(
@@ -361,10 +361,10 @@ async def _test(
         for step, prompt, read in ((0, house.prompt, initial), (config.steps, fitted, final)):
             tests.append(codec.line(reading_of(house, step, prompt, read)))
         tests.finish()
-    rows = row_scores(fitted.criteria, house.split.test, initial, final, house.notice)
+    rows = row_scores(house.test_rows, house.split.test, initial, final, house.notice)
     folder.write(PREDICTIONS, "".join(f"{codec.line(row)}\n" for row in rows))
     changed = fitted != house.prompt
-    found = compare(house.metric, house.prompt.criteria, house.split.test, initial, final, changed=changed)
-    blind = [f"{spot[0].upper()}{spot[1:]}." for spot in blind_spots(config, fitted.criteria, house.split.validation)]
+    found = compare(house.metric, house.test_rows, initial, final, changed=changed)
+    blind = [f"{spot[0].upper()}{spot[1:]}." for spot in blind_spots(config, house.validation_rows)]
     found = replace(found, notes=(*found.notes, *blind))
     return marked(untried(found, steps), house.simulated, unrelated=not house.dataset.simulated)

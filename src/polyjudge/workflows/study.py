@@ -14,7 +14,6 @@ from polyjudge.concurrency import together
 from polyjudge.domain.dataset import Dataset
 from polyjudge.domain.records import Step
 from polyjudge.errors import ConfigError, TooManyUnscored
-from polyjudge.judge.measure import ratings
 from polyjudge.llm.accounts import PART, RoleAccount
 from polyjudge.llm.client import Client
 from polyjudge.llm.request import Backend
@@ -241,10 +240,10 @@ def _end(
     folder: StudyFolder, asked: Study, ready: Sequence[Ready], done: Sequence[CellRecord], extras: Sequence[Extra]
 ) -> None:
     for one, cell in zip(ready, done, strict=True):
-        criteria, test = one.house.prompt.criteria, one.house.split.test
+        test = one.house.split.test
         if not (folder.path / "ratings" / cell.ratings).exists():
             ids, simulated = (example.id for example in test), one.house.dataset.simulated
-            text = ratings_csv(ratings(criteria, test), criteria, ids, simulated=bool(simulated))
+            text = ratings_csv(one.house.test_rows, ids, simulated=bool(simulated))
             folder.write(f"ratings/{cell.ratings}", text)
     folder.write("extras.jsonl", "".join(f"{codec.line(extra)}\n" for extra in extras))
     folder.write("study.json", _content(asked, ready, done))

@@ -87,7 +87,7 @@ async def _validated(one: Ready, step: Step) -> Extra:
     house = one.house
     prompt = house.prompt.only(step.criteria).revise(step.instructions)
     predictions = await house.judge.evaluate(prompt, house.split.validation)
-    measured = measure(house.metric, prompt.criteria, predictions, house.split.validation)
+    measured = measure(house.metric, predictions, house.validation_rows.select(prompt.names))
     return Extra("validated", (one.cell.name,), one.cell.seed, Reading(step.index, step.criteria, (measured,), {}))
 
 
@@ -132,7 +132,7 @@ def _picked_on_test(group: Sequence[Ready], runs: Path) -> dict[str, list[Pick]]
 
 def _keep_better(best: dict[str, tuple[float, Pick]], metric: str, value: float, pick: Pick) -> None:
     known = best.get(pick.criterion)
-    if known is None or agreement.metric(metric).is_better(value, known[0]):
+    if known is None or agreement.metric_of(metric).is_better(value, known[0]):
         best[pick.criterion] = (value, pick)
 
 

@@ -56,7 +56,7 @@ class Readings:
 def reading_of(house: House, step: int, prompt: JudgePrompt, predictions: Sequence[Prediction]) -> Reading:
     """Predictions of the test rows as a record."""
     names = sensible_metrics(prompt.criteria, house.judge.scoring)
-    measured = measure_by(names, prompt.criteria, predictions, house.split.test)
+    measured = measure_by(names, predictions, house.test_rows.select(prompt.names))
     given = {name: tuple(prediction.score(name) for prediction in predictions) for name in prompt.names}
     return Reading(step, prompt.names, measured, given, house.notice)
 

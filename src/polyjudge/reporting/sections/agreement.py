@@ -11,6 +11,7 @@ import numpy as np
 from polyjudge.formatting.markup import Html, table
 from polyjudge.formatting.text import figure, share, signed, span
 from polyjudge.metrics import agreement, ceilings, uncertainty
+from polyjudge.metrics.estimates import Estimates
 from polyjudge.metrics.levels import Matrix
 from polyjudge.reporting.html.categories import intervals
 from polyjudge.reporting.html.chart import Chart, Point
@@ -27,8 +28,8 @@ RESAMPLES = 1000
 class Sides:
     """Both prompts on the rows that both scored, with intervals of their own; None where no row was kept."""
 
-    initial: uncertainty.Intervals
-    fitted: uncertainty.Intervals
+    initial: Estimates
+    fitted: Estimates
 
 
 def agreement_section(run: Material) -> Section:
@@ -123,7 +124,7 @@ def _measures(run: Material) -> Html | None:
     people = people_of(run.rows, run.initial, run.outcome.unit)
     before, after = _both(run)
     for name in agreement.names():
-        metric = agreement.metric(name)
+        metric = agreement.metric_of(name)
         if name == run.outcome.metric or name == "primary" or (metric.needs_scale and not run.on_scale):
             continue
         for k, criterion in enumerate(run.names):
@@ -140,12 +141,7 @@ def _sides(run: Material) -> Sides | None:
     if not run.rows:
         return None
     people = people_of(run.rows, run.initial, run.outcome.unit)
-    found = [
-        uncertainty.bootstrap(
-            run.metric, side, people.human, levels=people.levels, documents=people.documents, n_resamples=RESAMPLES
-        )
-        for side in _both(run)
-    ]
+    found = [uncertainty.bootstrap(run.metric, side, people, n_resamples=RESAMPLES) for side in _both(run)]
     return Sides(*found)
 
 

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from polyjudge.metrics import pareto
+from polyjudge.metrics.estimates import Estimate
 from polyjudge.metrics.levels import Matrix
-from polyjudge.metrics.replicated import Difference
 from polyjudge.metrics.uncertainty import FEWEST_CLUSTERS, MOST_UNDEFINED
 from polyjudge.reporting.tables.configurations import Block, Configuration, adjusted, difference, mean_agreement
 from polyjudge.reporting.tables.published import Published
@@ -47,7 +47,7 @@ def columns(axes: Sequence[str], *more: Column) -> tuple[Column, ...]:
     return (*HEAD, *(Column(axis, axis) for axis in axes), *more)
 
 
-def tested(found: Difference, p_holm: float) -> tuple[Value, ...]:
+def tested(found: Estimate, p_holm: float) -> tuple[Value, ...]:
     """The cells of ``INTERVALS``."""
     # Nothing differs: there is no spread to say what could have been seen.
     same = found.value == found.standard_error == 0
@@ -196,7 +196,7 @@ def effects(found: Blocks, axes: Sequence[str]) -> Table:
         compared = [one for axis in axes for one in _of_axis(block, axis)]
         corrected = adjusted([gain for *_, gain in compared])
         for (axis, value, first, gain), p_holm in zip(compared, corrected, strict=True):
-            rows.append((block.data, block.model, axis, value, first, gain.runs, gain.value, *tested(gain, p_holm)))
+            rows.append((block.data, block.model, axis, value, first, gain.n_runs, gain.value, *tested(gain, p_holm)))
     return Table(
         "effects",
         "What each axis changes in the fitted prompt's agreement",
@@ -218,7 +218,7 @@ def effects(found: Blocks, axes: Sequence[str]) -> Table:
     )
 
 
-def _of_axis(block: Block, axis: str) -> list[tuple[str, str, str, Difference]]:
+def _of_axis(block: Block, axis: str) -> list[tuple[str, str, str, Estimate]]:
     values = [*dict.fromkeys(one.values[axis] for one in block.configurations)]
     pairs = [(value, _pairs(block, axis, value, values[0])) for value in values[1:]]
     return [(axis, value, values[0], _compared(found)) for value, found in pairs if found]
@@ -238,7 +238,7 @@ def _pairs(block: Block, axis: str, value: str, first: str) -> list[tuple[Config
     return found
 
 
-def _compared(pairs: Sequence[tuple[Configuration, RunRecord, RunRecord]]) -> Difference:
+def _compared(pairs: Sequence[tuple[Configuration, RunRecord, RunRecord]]) -> Estimate:
     ours, theirs = (
         [run.scores[run.last] for run in side] for side in zip(*((a, b) for _, a, b in pairs), strict=True)
     )

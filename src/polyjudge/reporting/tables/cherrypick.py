@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from polyjudge.metrics.estimates import Estimate
 from polyjudge.metrics.levels import Matrix
-from polyjudge.metrics.replicated import Difference
 from polyjudge.reporting.tables.agreement import HEAD, INTERVALS, Blocks, notes, tested
 from polyjudge.reporting.tables.configurations import Block, Configuration, adjusted, difference, mean_agreement
 from polyjudge.reporting.tables.render import Column, Table, Value
@@ -38,7 +38,7 @@ class Combination:
     def by_criterion(self, what: str) -> Matrix:
         return mean_agreement(self.single.metric, self.scores[what], self.single.people)
 
-    def changes(self) -> list[tuple[str, str, Difference]]:
+    def changes(self) -> list[tuple[str, str, Estimate]]:
         """(what, against what, difference) of everything that was judged together."""
         wanted = [
             ("picked by spearman, together", PICKED),
@@ -119,7 +119,7 @@ def combining(found: Blocks, axes: Sequence[str]) -> Table:
         corrected = adjusted([change for *_, change in compared])
         for (one, what, against, change), p_holm in zip(compared, corrected, strict=True):
             relative = relative_change(change.value, one.mean(against))
-            cells = (what, against, change.runs, change.value, relative)
+            cells = (what, against, change.n_runs, change.value, relative)
             rows.append((block.data, block.model, _which(one), *cells, *tested(change, p_holm)))
     return Table(
         "combining",

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from polyjudge.domain.criterion import Criterion
-from polyjudge.judge.measure import Ratings
 from polyjudge.metrics import agreement
+from polyjudge.metrics.estimates import Estimate, Estimates
 from polyjudge.metrics.levels import Matrix, Vector
-from polyjudge.metrics.replicated import Difference, Differences, replicated_difference
+from polyjudge.metrics.rated import RatedRows
+from polyjudge.metrics.replicated import replicated_difference
 from polyjudge.metrics.significance import holm
 from polyjudge.results.study import Extra, RunRecord, StudyRecord, metric_of
 
@@ -28,7 +29,7 @@ class Configuration:
 
     values: Mapping[str, str]
     runs: tuple[RunRecord, ...]
-    people: Ratings
+    people: RatedRows
 
     @property
     def mode(self) -> str:
@@ -44,7 +45,7 @@ class Configuration:
 
     @property
     def metric(self) -> agreement.Metric:
-        return agreement.metric(metric_of(self.runs[0]))
+        return agreement.metric_of(metric_of(self.runs[0]))
 
     @property
     def sealed(self) -> bool:
@@ -89,7 +90,7 @@ class Configuration:
         """Whether a gate chose on the validation rows."""
         return bool(self.runs[0].config["gate"] != "none")
 
-    def against_initial(self, step: int) -> Differences:
+    def against_initial(self, step: int) -> Estimates:
         """A step against step 0, run by run."""
         return difference(self, self.scores(step), self.scores(0))
 
@@ -160,16 +161,12 @@ def difference(
     ours: Sequence[Matrix],
     theirs: Sequence[Matrix],
     run_of: Sequence[int] | None = None,
-) -> Differences:
+) -> Estimates:
     """Two sets of scores of a configuration's test rows, run by run."""
-    people = configuration.people
-    scales, documents = people.levels, people.documents
-    return replicated_difference(
-        configuration.metric, ours, theirs, people.human, levels=scales, documents=documents, run_of=run_of
-    )
+    return replicated_difference(configuration.metric, ours, theirs, configuration.people, run_of=run_of)
 
 
-def mean_agreement(metric: agreement.Metric, scores: Sequence[Matrix], people: Ratings) -> Vector:
+def mean_agreement(metric: agreement.Metric, scores: Sequence[Matrix], people: RatedRows) -> Vector:
     """Agreement by criterion (K,), mean over runs; nan where a run's is undefined."""
     by_run = [
         [metric(matrix[:, k], people.human[:, k], people.levels[k]) for k in range(people.human.shape[1])]
@@ -178,6 +175,6 @@ def mean_agreement(metric: agreement.Metric, scores: Sequence[Matrix], people: R
     return np.asarray(np.mean(by_run, axis=0))
 
 
-def adjusted(differences: Sequence[Difference]) -> list[float]:
+def adjusted(differences: Sequence[Estimate]) -> list[float]:
     """Holm's p-values of the comparisons of one table and block."""
     return [float(p) for p in holm([one.p_value for one in differences])]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from polyjudge.metrics.replicated import Difference
+from polyjudge.metrics.estimates import Estimate
 from polyjudge.reporting.tables.agreement import HEAD, Blocks
 from polyjudge.reporting.tables.cherrypick import INITIAL, PICKED, Combination, combinations, relative_change
 from polyjudge.reporting.tables.configurations import Block, adjusted, difference
@@ -122,7 +122,7 @@ def _printed(what: str, against: str, printed: object) -> str | None:
     return f"v2: {before:.3f} -> {after:.3f}, {after - before:+.3f} ({after / before - 1:+.1%}){quote}"
 
 
-def _falls(change: Difference) -> str:
+def _falls(change: Estimate) -> str:
     if math.isnan(change.low):
         return "undecided"
     return "yes" if change.high < 0 else "no" if change.low > 0 else "undecided"

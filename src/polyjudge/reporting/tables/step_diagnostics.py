@@ -12,8 +12,9 @@ import numpy as np
 
 from polyjudge.domain.decomposition import decomposition
 from polyjudge.formatting.text import CHARACTERS_A_TOKEN
+from polyjudge.metrics.estimates import Estimate
 from polyjudge.metrics.levels import Matrix
-from polyjudge.metrics.replicated import Difference, crossed_difference
+from polyjudge.metrics.replicated import crossed_difference
 from polyjudge.reporting.tables.agreement import Blocks, columns, head
 from polyjudge.reporting.tables.configurations import Block, Configuration
 from polyjudge.reporting.tables.published import Published
@@ -47,7 +48,7 @@ def adherence(found: Blocks, axes: Sequence[str]) -> Table:
     )
 
 
-def dilution(block: Block) -> tuple[float, float, Difference, Difference] | None:
+def dilution(block: Block) -> tuple[float, float, Estimate, Estimate] | None:
     """Specificity of separate and of joint gradients, and the change from one to the other, absolute and relative.
 
     None where either is unknown: ``why_unknown`` says why.

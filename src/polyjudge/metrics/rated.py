@@ -1,0 +1,188 @@
+"""The human side of some rows, read once and passed whole to whatever measures, tests or tables."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from polyjudge.metrics.levels import Indices, Levels, Matrix
+
+Documents = Sequence[Hashable]
+Scales = Levels | Sequence[Levels | None] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Clusters:
+    """Rows grouped by document: `position` (n,) of each row's document among `count`, by first appearance."""
+
+    position: Indices
+    count: int
+
+    @classmethod
+    def of(cls, documents: Documents | None, n_rows: int) -> Clusters:
+        """Number the documents of n rows; without documents every row is its own.
+
+        Raises:
+            ValueError: if there are not n documents, or one is None.
+        """
+        if documents is None:
+            return cls(np.arange(n_rows, dtype=np.intp), n_rows)
+        if len(documents) != n_rows:
+            raise ValueError(f"there are {len(documents)} documents for {n_rows} rows; each row needs one")
+        numbers: dict[Hashable, int] = {}
+        for row, document in enumerate(documents):
+            if document is None:
+                raise ValueError(f"row {row} has no document; name one for every row, or pass documents=None")
+            numbers.setdefault(document, len(numbers))
+        position = np.fromiter((numbers[document] for document in documents), dtype=np.intp, count=n_rows)
+        return cls(position, len(numbers))
+
+    def used(self, rows: npt.NDArray[np.bool_]) -> int:
+        """How many documents have one of these rows (n,)."""
+        return int(np.unique(self.position[rows]).size)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class RatedRows:
+    """n rows as people rated them on K criteria.
+
+    Attributes:
+        human: (n, K) the raters' means (labels: majority), NaN = nobody rated, or the row is a copy of an earlier one.
+        levels: (K,) the scale of each criterion; None = unknown.
+        documents: (n,) the unit of the evidence that each row belongs to; None where every row is its own.
+        unit: what these units are called: "documents", "different texts" or "rows".
+        names: (K,) of the criteria; empty where they have none.
+        raters: (K,) matrices (n, R), one column a rater, NaN = that rater gave none; empty = unknown.
+        copies: how many rows repeat the inputs of an earlier one and count with it, once.
+        clusters: the rows by document.
+    """
+
+    human: Matrix
+    levels: tuple[Levels | None, ...]
+    documents: tuple[Hashable, ...] | None = None
+    unit: str = "rows"
+    names: tuple[str, ...] = ()
+    raters: tuple[Matrix, ...] = ()
+    copies: int = 0
+    clusters: Clusters = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "clusters", Clusters.of(self.documents, len(self.human)))
+
+    @classmethod
+    def of(cls, human: Rated, *, levels: Scales = None, documents: Documents | None = None) -> RatedRows:
+        """Read ratings (n, K) or (n,), NaN = missing; rated rows are returned as they are.
+
+        Args:
+            human: ratings, or rated rows.
+            levels: one scale for all criteria, or a sequence of K.
+            documents: (n,) of the rows.
+
+        Raises:
+            ValueError: if shapes differ or a value is infinite.
+        """
+        if isinstance(human, RatedRows):
+            return human
+        read = matrix(human, "human")
+        units = None if documents is None else tuple(documents)
+        return cls(read, scales(levels, read.shape[1]), units, "rows" if documents is None else "documents")
+
+    def __len__(self) -> int:
+        return len(self.human)
+
+    @property
+    def n_units(self) -> int:
+        """How many units of evidence there are: documents, different texts, or rows."""
+        return self.clusters.count
+
+    def select(self, criteria: Sequence[str] | Sequence[int]) -> RatedRows:
+        """The same rows on some criteria, by name or by position.
+
+        Raises:
+            KeyError: if a criterion is none of `names`.
+        """
+        at = [one if isinstance(one, int) else self.position(one) for one in criteria]
+        if at == list(range(self.human.shape[1])):
+            return self
+        return replace(
+            self,
+            human=self.human[:, at],
+            levels=tuple(self.levels[k] for k in at),
+            names=tuple(self.names[k] for k in at) if self.names else (),
+            raters=tuple(self.raters[k] for k in at) if self.raters else (),
+        )
+
+    def position(self, criterion: str) -> int:
+        """The place of a criterion among the K.
+
+        Raises:
+            KeyError: if it is none of `names`.
+        """
+        if criterion not in self.names:
+            raise KeyError(f"{criterion!r} is none of the criteria {', '.join(map(repr, self.names))}")
+        return self.names.index(criterion)
+
+    def masked(self, rows: npt.NDArray[np.bool_]) -> RatedRows:
+        """The same with the ratings where a mask (n, K) is False taken away."""
+        return replace(self, human=np.where(rows, self.human, np.nan))
+
+
+Rated = RatedRows | npt.ArrayLike
+"""Rated rows, or a matrix (n, K) or column (n,) of ratings without scale and documents."""
+
+
+def matrix(values: npt.ArrayLike, name: str) -> Matrix:
+    """Read `values` as floats of shape (n, K); a column (n,) becomes (n, 1).
+
+    Raises:
+        ValueError: if the shape is another one, or a value is infinite.
+    """
+    read = np.asarray(values, dtype=np.float64)
+    read = read[:, None] if read.ndim == 1 else read
+    if read.ndim != 2:
+        raise ValueError(f"{name} must have the shape (n, K), not {read.shape!r}")
+    if np.isinf(read).any():
+        row, criterion = (int(axis[0]) for axis in np.nonzero(np.isinf(read)))
+        raise ValueError(f"{name} holds an infinite value in row {row!r}, criterion {criterion!r}")
+    return read
+
+
+def scales(levels: Scales, n_criteria: int) -> tuple[Levels | None, ...]:
+    """One scale for each of K criteria.
+
+    Raises:
+        ValueError: if a sequence of another length is given.
+    """
+    if levels is None or isinstance(levels, Levels):
+        return (levels,) * n_criteria
+    if len(levels) != n_criteria:
+        raise ValueError(f"there are {len(levels)} scales for {n_criteria} criteria; each needs one")
+    return tuple(levels)
+
+
+def scored_rows(predicted: Matrix, human: Matrix) -> npt.NDArray[np.bool_]:
+    """Where both sides have a value.
+
+    Raises:
+        ValueError: if the shapes differ.
+    """
+    if predicted.shape != human.shape:
+        raise ValueError(f"predicted has the shape {predicted.shape!r} and human {human.shape!r}; they must be equal")
+    return ~(np.isnan(predicted) | np.isnan(human))
+
+
+def coverage(predicted: npt.ArrayLike, rows: Rated) -> tuple[float, ...]:
+    """The share of the rated rows of each criterion that have a score, (K,) of 0..1; NaN where no row is rated.
+
+    Raises:
+        ValueError: if the shapes differ.
+    """
+    human = RatedRows.of(rows).human
+    scored, rated = scored_rows(matrix(predicted, "predicted"), human).sum(axis=0), (~np.isnan(human)).sum(axis=0)
+    return tuple(
+        some / every if every else math.nan for some, every in zip(scored.tolist(), rated.tolist(), strict=True)
+    )
