@@ -1,6 +1,7 @@
 """A rubric survives being written and read; a bad criteria file is told by key."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from polyjudge.datasets.criteria import rubric_from, rubric_to, scale_from, scale_to
 from polyjudge.datasets.yamlfile import dump_yaml, parse_yaml, read_yaml
 from polyjudge.domain.criterion import Criterion
-from polyjudge.domain.dataset import Rubric
+from polyjudge.domain.dataset import LongForm, Rubric
 from polyjudge.domain.scale import Categorical, Continuous, Ordinal, Scale
 from polyjudge.errors import CriteriaError, InputError
 
@@ -39,6 +40,20 @@ def scales(draw: st.DrawFn) -> Scale:
 
 
 @st.composite
+def annotated(draw: st.DrawFn, criterion: Criterion) -> Criterion:
+    """A criterion whose levels are explained, and whose ratings may be words."""
+    if not isinstance(criterion.scale, Ordinal):
+        return criterion
+    levels = draw(st.lists(st.sampled_from(criterion.scale.levels), max_size=3, unique=True))
+    return replace(
+        criterion,
+        levels=tuple((level, draw(columns)) for level in sorted(levels)),
+        values=tuple((draw(columns) + str(level), level) for level in levels),
+        read=draw(st.sampled_from(["", "stars", "leading-number"])),
+    )
+
+
+@st.composite
 def rubrics(draw: st.DrawFn) -> Rubric:
     shown = draw(st.lists(columns, min_size=1, max_size=3, unique=True))
     labels = draw(
@@ -58,9 +73,11 @@ def rubrics(draw: st.DrawFn) -> Rubric:
             instruction=draw(texts),
             ratings=tuple(f"{name}_{rater}" for rater in range(draw(st.integers(1, 3)))),
             words=draw(st.just(()) | words),
+            weight=draw(st.just(1.0) | st.floats(0.5, 9)),
         )
         for name in names
     )
+    criteria = tuple(draw(annotated(criterion)) for criterion in criteria)
     taken = {column for criterion in criteria for column in criterion.ratings}
     return Rubric(
         task=draw(texts),
@@ -74,6 +91,7 @@ def rubrics(draw: st.DrawFn) -> Rubric:
         reply_begins=draw(st.just("") | texts),
         scoring=draw(st.none() | st.sampled_from(["json", "cloze"])),
         split=draw(st.none() | columns),
+        long=draw(st.none() | st.builds(LongForm, item=columns, rater=columns, criterion=columns, value=columns)),
     )
 
 

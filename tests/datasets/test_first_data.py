@@ -6,8 +6,8 @@ import pytest
 
 from polyjudge.datasets.criteria import rubric_from
 from polyjudge.datasets.load import load
-from polyjudge.datasets.readers import table_of
 from polyjudge.datasets.starter import starter
+from polyjudge.datasets.table import table_of
 from polyjudge.datasets.yamlfile import parse_yaml
 from polyjudge.errors import DataError
 

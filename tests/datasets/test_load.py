@@ -236,8 +236,8 @@ def test_without_criteria_a_file_is_answered_with_a_starter_that_works(tmp_path:
 )
 def test_a_starter_is_always_a_criteria_file(rows: list[tuple[str, int | None]], column: str) -> None:
     from polyjudge.datasets.criteria import rubric_from
-    from polyjudge.datasets.readers import table_of
     from polyjudge.datasets.starter import starter
+    from polyjudge.datasets.table import table_of
     from polyjudge.datasets.yamlfile import parse_yaml
 
     table = table_of([{name: value, column: name, "error": value, "split": "x"} for name, value in rows])
@@ -302,7 +302,7 @@ MEMORY: dict[str, tuple[dict[str, object], list[str]]] = {
     "truth as text": ({"summary": True}, ["row 1", "'summary'", "'bool'"]),
     "bytes as text": ({"summary": b"x"}, ["row 1", "'summary'", "'bytes'"]),
     "truth as rating": ({"f1": True}, ["row 1", "'f1'", "True"]),
-    "list as rating": ({"f1": [3]}, ["row 1", "'f1'", "[3]"]),
+    "list as rating": ({"f1": [3, "x"]}, ["row 1", "'f1'", "'x'"]),
     "infinite rating": ({"f1": math.inf}, ["row 1", "'f1'", "inf"]),
     "huge rating": ({"f1": 10**400}, ["row 1", "'f1'", "1..5"]),
     "truth as label": ({"tone": True}, ["row 1", "'tone'", "True"]),
@@ -327,9 +327,11 @@ def test_a_key_that_one_json_row_lacks_is_told(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("text", "told"),
-    [("a,b,1,2,kind\nc,d,1,2,kind\n", "add a header line"), ("note;summary;f1\na;b;1\n", "save the file with commas")],
+    [("a,b,1,2,kind\nc,d,1,2,kind\n", "add a header line"), ("note:summary\na:b\n", "no column 'note'")],
 )
-def test_a_missing_header_and_another_separator_are_guessed(text: str, told: str, tmp_path: Path) -> None:
+def test_a_missing_header_is_guessed_and_an_unknown_separator_named_by_its_columns(
+    text: str, told: str, tmp_path: Path
+) -> None:
     with pytest.raises(DataError, match=told):
         load(file(tmp_path, text), CRITERIA)
 

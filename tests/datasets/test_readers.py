@@ -1,6 +1,7 @@
 """Whatever a file holds comes back cell by cell, and what cannot be read is named by row."""
 
 import csv
+import gzip
 import io
 import json
 from collections.abc import Iterator
@@ -10,8 +11,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from polyjudge.datasets.readers import read_table, table_of
-from polyjudge.datasets.table import Table
+from polyjudge.datasets.readers import read_table
+from polyjudge.datasets.table import Table, table_of
 from polyjudge.errors import DataError
 
 calm = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -158,15 +159,24 @@ BAD = [
     ("latin.csv", 'text,x\n"a\nb",1\ncafé,2\n'.encode("latin-1"), ["row 2 (line 4)", "0xe9", "UTF-8"]),
     ("bom.csv", b"\xef\xbb\xbftext,x\na,1\nb\xff,1\n", ["row 2 (line 3)", "0xff"]),
     ("head.csv", b"t\xffxt,x\na,1\n", ["the header (line 1)", "0xff"]),
-    ("wide.csv", "text,x\na,1\n".encode("utf-16"), ["wide.csv", "UTF-16", "save it as UTF-8"]),
+    ("wide.csv", "text,x\na,1\n".encode("utf-16")[:-1], ["wide.csv", "cannot be decoded", "UTF-8"]),
     ("bad.jsonl", b'{"a": 1}\n\n{"a": \n', ["bad.jsonl", "row 2 (line 3)", "not JSON"]),
     ("array.jsonl", b"[1, 2]\n", ["array.jsonl", "row 1:", "no object"]),
     ("key.jsonl", b'{"a": 1, "a": 2}\n', ["row 1:", "'a' stands twice"]),
     ("deep.jsonl", b"[" * 100_000, ["row 1:", "not JSON"]),
     ("digits.jsonl", b'{"a": ' + b"9" * 5000 + b"}", ["row 1:", "not JSON"]),
     ("latin.jsonl", b'{"a": 1}\n{"a": "\xe9"}\n', ["latin.jsonl", "row 2 (line 2)", "0xe9"]),
-    ("list.json", b"[]", ["'.json'", "one object a line"]),
-    ("sheet.xlsx", b"PK", ["'.xlsx'", ".csv"]),
+    ("list.json", b"[]", ["list.json", "no rows"]),
+    ("two.json", b'{"a": [{}], "b": [{}]}', ["two.json", "2 lists ('a', 'b')", "keep that one alone"]),
+    ("text.json", b'"text"', ["text.json", "list of objects"]),
+    ("half.json", b'[{"a": 1}', ["half.json", "not JSON"]),
+    ("deep.json", b"[" * 100_000, ["deep.json", "not JSON"]),
+    ("sheet.xlsx", b"PK", ["sheet.xlsx", "Excel"]),
+    ("words.txt", b"x", ["'.txt'", ".csv"]),
+    ("sheet.xlsx.gz", b"PK", ["'.xlsx.gz'", ".csv"]),
+    ("no.csv.gz", b"text,x\na,1\n", ["no.csv.gz", "cannot be unpacked"]),
+    ("cut.csv.gz", gzip.compress(b"text,x\na,1\n" * 99)[:-9], ["cut.csv.gz", "cannot be unpacked"]),
+    ("both.csv", b"a;b,c;d\n1;2,3;4\n", ["commas or semicolons", "sep=,"]),
     ("broken.parquet", b"PAR1 nonsense", ["broken.parquet", "Parquet"]),
 ]
 

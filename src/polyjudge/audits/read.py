@@ -17,8 +17,19 @@ import numpy as np
 from polyjudge.audits.table import Judgement, ScoreTable
 from polyjudge.datasets.criteria import RESERVED
 from polyjudge.datasets.problems import ErrorCollector, clipped, listed, nearest
-from polyjudge.datasets.readers import PandasLike, PolarsLike, read_table, table_of
-from polyjudge.datasets.table import Table, is_missing, is_number, rating_columns, rating_of, score_of, text_of
+from polyjudge.datasets.readers import read_table
+from polyjudge.datasets.table import (
+    PandasLike,
+    PolarsLike,
+    Table,
+    is_missing,
+    is_number,
+    rating_columns,
+    rating_of,
+    score_of,
+    table_of,
+    text_of,
+)
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.dataset import Rubric
 from polyjudge.domain.scale import NAN, Categorical, Continuous, Ordinal, Scale

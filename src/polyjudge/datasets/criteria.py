@@ -13,13 +13,17 @@ from typing import Any
 
 from polyjudge import registry
 from polyjudge.datasets.problems import ErrorCollector, clipped, nearest
+from polyjudge.datasets.table import READ_MODES
 from polyjudge.domain.criterion import Criterion, default_instruction
-from polyjudge.domain.dataset import Rubric
+from polyjudge.domain.dataset import LongForm, Rubric
 from polyjudge.domain.scale import Categorical, Continuous, Ordinal, Scale, show
 from polyjudge.errors import CriteriaError
 
-KEYS = ("task", "inputs", "document", "id", "split", "reply_begins", "scoring", "criteria")
-CRITERION_KEYS = ("name", "definition", "scale", "instruction", "ratings", "words")
+KEYS = ("task", "inputs", "document", "id", "split", "long", "reply_begins", "scoring", "criteria")
+LONG_KEYS = ("item", "rater", "criterion", "value")
+CRITERION_KEYS = (
+    *("name", "definition", "scale", "levels", "instruction", "ratings", "values", "read", "weight", "words"),
+)
 # Columns of scores.csv and of what ``audit`` reads, and the row of every table that means all criteria.
 RESERVED = frozenset({"id", "document", "error", "notice", "judge", "layout", "criterion", "mean"})
 NAME = re.compile(r"\w(?:[\w \-]{0,62}\w)?")
@@ -56,6 +60,7 @@ def rubric_from(mapping: object, source: str, *, also: Collection[str] = ()) -> 
         document=reader.column("document", content.get("document")),
         id=reader.column("id", content.get("id")),
         split=reader.column("split", content.get("split")),
+        long=reader.long(content.get("long")),
         reply_begins=reader.text("reply_begins", content.get("reply_begins")),
         scoring=reader.scoring(content.get("scoring")) if "scoring" not in also else None,
     )
@@ -73,6 +78,8 @@ def rubric_to(rubric: Rubric) -> dict[str, Any]:
         value = getattr(rubric, key)
         if value:
             mapping[key] = value
+    if rubric.long is not None:
+        mapping["long"] = {key: getattr(rubric.long, key) for key in LONG_KEYS if getattr(rubric.long, key)}
     mapping["criteria"] = [_criterion_to(criterion) for criterion in rubric.criteria]
     return mapping
 
@@ -82,12 +89,24 @@ def _criterion_to(criterion: Criterion) -> dict[str, Any]:
     if criterion.definition:
         mapping["definition"] = criterion.definition
     mapping["scale"] = scale_to(criterion.scale)
+    if criterion.levels:
+        mapping["levels"] = {_key(level): text for level, text in criterion.levels}
     mapping["instruction"] = criterion.instruction
     if criterion.ratings not in ((), (criterion.name,)):
         mapping["ratings"] = list(criterion.ratings)
+    if criterion.values:
+        mapping["values"] = {word: _key(value) for word, value in criterion.values}
+    if criterion.read:
+        mapping["read"] = criterion.read
+    if criterion.weight != 1:
+        mapping["weight"] = criterion.weight
     if criterion.words:
         mapping["words"] = list(criterion.words)
     return mapping
+
+
+def _key(number: float) -> int | float:
+    return int(number) if float(number).is_integer() else number
 
 
 class _Reader:
@@ -170,11 +189,7 @@ class _Reader:
             return Criterion("", scale_from([1, 5]))
         self.known(f"{path}: ", value, CRITERION_KEYS)
         name = self.name(f"{path}.name", value.get("name"))
-        try:
-            scale = scale_from(value.get("scale"))
-        except ValueError as error:
-            self.errors.add(f"{path}.scale: {error}")
-            scale = scale_from([1, 5])
+        scale, words_of_ranks = self.scale(f"{path}.scale", value.get("scale"))
         instruction = default_instruction(scale)
         if value.get("instruction") is not None:
             instruction = self.text(f"{path}.instruction", value["instruction"], required=True)
@@ -192,7 +207,93 @@ class _Reader:
             instruction=instruction,
             ratings=columns,
             words=() if words is None else self.texts(f"{path}.words", words),
+            values=self.values(f"{path}.values", value.get("values"), scale) or words_of_ranks,
+            read=self.read(f"{path}.read", value.get("read"), scale),
+            levels=self.levels(f"{path}.levels", value.get("levels"), scale)
+            or tuple((rank, word) for word, rank in words_of_ranks),
+            weight=self.weight(f"{path}.weight", value.get("weight")),
         )
+
+    def scale(self, path: str, value: object) -> tuple[Scale, tuple[tuple[str, float], ...]]:
+        """A scale, and the rank of each word where it is one of ordered words."""
+        try:
+            if isinstance(value, Mapping) and "ordered" in value:
+                words = _ordered_words(value)
+                return Ordinal(1, len(words)), tuple((word, float(rank)) for rank, word in enumerate(words, 1))
+            return scale_from(value), ()
+        except ValueError as error:
+            self.errors.add(f"{path}: {error}")
+            return scale_from([1, 5]), ()
+
+    def long(self, value: object) -> LongForm | None:
+        if value is None:
+            return None
+        if not isinstance(value, Mapping):
+            self.errors.add(
+                f"long: {clipped(value)}; write {{item: ID, rater: WHO, criterion: WHAT, value: RATING}}, "
+                f"or {{rater: WHO}} where each criterion has a column of its own"
+            )
+            return None
+        self.known("long: ", value, LONG_KEYS)
+        columns = {key: self.column(f"long.{key}", value.get(key)) or "" for key in LONG_KEYS}
+        if columns["criterion"] and not columns["value"]:
+            self.errors.add("long.value: is missing; name the column that holds the rating")
+        return LongForm(**columns)
+
+    def values(self, path: str, value: object, scale: Scale) -> tuple[tuple[str, float], ...]:
+        """Words of the ratings and their numbers."""
+        if value is None:
+            return ()
+        if not isinstance(value, Mapping) or not value or isinstance(scale, Categorical):
+            form = "a scale of labels has none" if isinstance(scale, Categorical) else "write {Good: 4, Poor: 2}"
+            self.errors.add(f"{path}: {clipped(value)}; {form}")
+            return ()
+        numbers: list[tuple[str, float]] = []
+        for word, number in value.items():
+            text = self.text(f"{path}: the word {clipped(word)}", word, required=True).strip()
+            if self.is_level(f"{path}.{text}", number, scale):
+                numbers.append((text, float(number)))
+        return tuple(numbers)
+
+    def levels(self, path: str, value: object, scale: Scale) -> tuple[tuple[float, str], ...]:
+        """What the levels of a scale mean."""
+        if value is None:
+            return ()
+        if not isinstance(value, Mapping) or not value or isinstance(scale, Categorical):
+            labels = isinstance(scale, Categorical)
+            form = "a scale of labels has none" if labels else "write {1: what it means, ..., 5: what it means}"
+            self.errors.add(f"{path}: {clipped(value)}; {form}")
+            return ()
+        anchors: list[tuple[float, str]] = []
+        for level, text in value.items():
+            meaning = self.text(f"{path}.{level}", text, required=True).strip()
+            if self.is_level(path, level, scale):
+                anchors.append((float(level), meaning))
+        return tuple(sorted(anchors))
+
+    def is_level(self, path: str, value: Any, scale: Scale) -> bool:
+        is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if is_number and scale.allows(value):
+            return True
+        self.errors.add(f"{path}: {clipped(value)} is no level of the scale {scale.describe()}")
+        return False
+
+    def read(self, path: str, value: object, scale: Scale) -> str:
+        if value is None:
+            return ""
+        if value not in READ_MODES or isinstance(scale, Categorical):
+            labels = "labels are read as they stand" if isinstance(scale, Categorical) else ""
+            self.errors.add(f"{path}: {clipped(value)}; {labels or 'write ' + ' or '.join(READ_MODES)}")
+            return ""
+        return str(value)
+
+    def weight(self, path: str, value: object) -> float:
+        if value is None:
+            return 1.0
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1e9:
+            self.errors.add(f"{path}: {clipped(value)} is no weight; write a positive number")
+            return 1.0
+        return float(value)
 
     def name(self, path: str, value: object) -> str:
         name = self.text(path, value, required=True)
@@ -230,7 +331,10 @@ def _encodes(text: str) -> bool:
 # Scales
 
 
-FORMS = "write [1, 5], {low: 0, high: 3, step: 1}, {low: 0, high: 1, step: any} or {labels: [one, two]}"
+FORMS = (
+    "write [1, 5], {low: 0, high: 3, step: 1}, {low: 0, high: 1, step: any}, {labels: [one, two]} or "
+    "{ordered: [worst, best]}"
+)
 MOST_LEVELS = 101
 # Of fewer ratings it is no wonder that they lie close together.
 ENOUGH_TO_TELL = 20
@@ -274,6 +378,16 @@ def scale_to(scale: Scale) -> list[int] | dict[str, object]:
     if scale.step == 1:
         return [scale.low, scale.high]
     return {"low": scale.low, "high": scale.high, "step": scale.step}
+
+
+def _ordered_words(value: Mapping[object, object]) -> list[str]:
+    words = value["ordered"]
+    if len(value) > 1 or not isinstance(words, (list, tuple)) or not all(isinstance(word, str) for word in words):
+        raise ValueError(f"ordered: {clipped(words)}; write {{ordered: [worst, ..., best]}}, words in quotes")
+    names = list(Categorical(tuple(str(word).strip() for word in words)).names)
+    if len(names) > MOST_LEVELS:
+        raise ValueError(f"has more than {MOST_LEVELS} levels")
+    return names
 
 
 def used_range(scale: Scale, ratings: Iterable[float]) -> str:

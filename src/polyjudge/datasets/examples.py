@@ -11,13 +11,14 @@ import hashlib
 import math
 import os
 from array import array
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import partial
 from itertools import chain
 from pathlib import Path
 
 from polyjudge.datasets.criteria import used_range
+from polyjudge.datasets.long import gathered
 from polyjudge.datasets.problems import ErrorCollector, clipped, listed
 from polyjudge.datasets.readers import columns_in, read_batches
 from polyjudge.datasets.table import (
@@ -31,14 +32,16 @@ from polyjudge.datasets.table import (
     has_spare_id_column,
     is_missing,
     rating_columns,
-    rating_of,
+    ratings_of,
     text_of,
+    with_paths,
 )
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.dataset import Dataset, Rubric
 from polyjudge.domain.example import Example
 from polyjudge.domain.scale import NAN
 from polyjudge.errors import DataError
+from polyjudge.formatting.text import many
 
 PARTS = ("train", "validation", "test")
 # Rows of a file that are held at a time; texts may be long.
@@ -59,7 +62,11 @@ def read_dataset(table: Table, rubric: Rubric, name: str, *, ratings_required: b
     Raises:
         DataError: missing columns; else up to ten bad cells, each with its row and column.
     """
+    table = with_paths(table, sorted(columns_of(rubric)))
     check_columns(table, rubric, ratings_required)
+    given = rubric
+    if ratings_required:
+        table, rubric = gathered(table, rubric)
     errors = ErrorCollector(table.source, DataError)
     survey = _Survey(rubric, table.columns)
     examples = survey.add(table, errors)
@@ -75,7 +82,7 @@ def read_dataset(table: Table, rubric: Rubric, name: str, *, ratings_required: b
     return Dataset(
         name=name,
         source=table.source,
-        rubric=rubric,
+        rubric=given,
         examples=tuple(examples[at] for at in kept),
         splits=tuple(splits[at] for at in kept) if splits else None,
         notes=tuple(notes),
@@ -134,7 +141,7 @@ def open_examples(path: Path, rubric: Rubric, batch: int = BATCH) -> ExampleFile
     """
     state = _file_state(path)
     columns = columns_in(path)
-    check_columns(Table(str(path), columns, ()), rubric, ratings_required=False)
+    check_columns(with_paths(Table(str(path), columns, ()), columns_of(rubric)), rubric, ratings_required=False)
     malformed, errors = ErrorCollector(str(path), DataError), ErrorCollector(str(path), DataError)
     survey = _Survey(rubric, columns)
     for table in _batches(path, rubric, columns, batch, malformed):
@@ -149,8 +156,10 @@ def open_examples(path: Path, rubric: Rubric, batch: int = BATCH) -> ExampleFile
 def _batches(
     path: Path, rubric: Rubric, columns: tuple[str, ...], batch: int, malformed: ErrorCollector
 ) -> Iterator[Table]:
-    for table in read_batches(path, batch, malformed, columns_of(rubric)):
-        yield replace(table, columns=columns)
+    needed = columns_of(rubric)
+    roots = {name[:end] for name in needed for end, sign in enumerate(name) if sign == "."}
+    for table in read_batches(path, batch, malformed, needed | roots):
+        yield with_paths(replace(table, columns=columns), sorted(needed))
 
 
 def _file_state(path: Path) -> tuple[int, int]:
@@ -205,11 +214,12 @@ class _Survey:
         self._named = rubric.id if rubric.id in columns else None
         self._spare = self._named is None and has_spare_id_column(columns, rubric)
         self._spare_is_full = True
+        self._decimal_commas: Counter[str] = Counter()
         self._ids, self._digests, self._inputs = array("Q"), array("Q"), array("Q")
 
     def add(self, table: Table, errors: ErrorCollector) -> list[Example]:
         """Read a batch; its examples bear a digest of their inputs unless the rubric names their identifiers."""
-        examples = _examples(table, self._rubric, errors)
+        examples = _examples(table, self._rubric, errors, self._decimal_commas)
         self.rows += len(examples)
         self.notes = table.notes
         for row, example in zip(table.rows, examples, strict=True):
@@ -258,8 +268,12 @@ class _Survey:
         return _Ids(None, frozenset(_repeated(self._digests)))
 
     def input_notes(self) -> list[str]:
-        """Rows with an empty input, by column, and rows that repeat the inputs of an earlier one."""
-        notes = [f"column {column!r} is empty in {_rows(rows)}; kept" for column, rows in self._empty.items() if rows]
+        """What the cells hold that a reader should know: decimal commas, empty inputs, repeated inputs."""
+        notes = [
+            f"column {column!r}: {many(count, 'numbers')} with a decimal comma read"
+            for column, count in self._decimal_commas.items()
+        ]
+        notes += [f"column {column!r} is empty in {_rows(rows)}; kept" for column, rows in self._empty.items() if rows]
         if repeats := self._repeating_rows():
             notes.append(f"the inputs of {_rows(repeats)} repeat those of an earlier row")
         return notes
@@ -307,8 +321,10 @@ def _hash(text: str) -> int:
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big")
 
 
-def _examples(table: Table, rubric: Rubric, errors: ErrorCollector) -> list[Example]:
-    cells = _Cells(table, errors)
+def _examples(
+    table: Table, rubric: Rubric, errors: ErrorCollector, decimal_commas: Counter[str] | None = None
+) -> list[Example]:
+    cells = _Cells(table, errors, Counter() if decimal_commas is None else decimal_commas)
     return [cells.example(position, rubric) for position in range(len(table.rows))]
 
 
@@ -325,6 +341,7 @@ class _Cells:
 
     table: Table
     errors: ErrorCollector
+    decimal_commas: Counter[str] = field(default_factory=Counter)
 
     def example(self, position: int, rubric: Rubric) -> Example:
         inputs = {column: self._text(position, column) for column, _ in rubric.inputs}
@@ -335,7 +352,7 @@ class _Cells:
             inputs=inputs,
             document=self._name(position, str(rubric.document)) if has_documents else None,
             ratings=self._ratings(position, rubric),
-            row=self.table.first + position + 1,
+            row=self.table.number(position),
         )
 
     def split(self, position: int, column: str) -> str:
@@ -349,19 +366,15 @@ class _Cells:
     def _report(self, position: int, column: str, fault: object) -> None:
         self.errors.add(f"{self.table.where(position)}, column {column!r}: {fault}")
 
-    def _read(self, position: int, column: str, read: Callable[[object], str | float]) -> str | float | None:
-        try:
-            return read(self.table.rows[position].get(column))
-        except ValueError as error:
-            self._report(position, column, error)
-            return None
-
     def _text(self, position: int, column: str) -> str:
         if column not in self.table.rows[position]:
             self.errors.add(f"{self.table.where(position)}: has no {column!r}; write it")
-        # An unreadable cell is already a fault; the question mark keeps it from being reported as empty as well.
-        text = self._read(position, column, text_of)
-        return "?" if text is None else str(text)
+        try:
+            return text_of(self.table.rows[position].get(column))
+        except ValueError as error:
+            self._report(position, column, error)
+            # The question mark keeps an unreadable cell from being reported as empty as well.
+            return "?"
 
     def _name(self, position: int, column: str) -> str:
         name = self._text(position, column).strip()
@@ -375,10 +388,24 @@ class _Cells:
             columns = rating_columns(criterion)
             if not any(column in self.table.columns for column in columns):
                 continue
-            read = partial(rating_of, scale=criterion.scale)
             # An absent column keeps its position, or the next rater's ratings would pass for this one's.
-            values = [self._read(position, name, read) if name in self.table.columns else NAN for name in columns]
-            ratings[criterion.name] = tuple(NAN if value is None else float(value) for value in values)
+            ratings[criterion.name] = tuple(
+                chain.from_iterable(
+                    self._ratings_of(position, name, criterion) if name in self.table.columns else (NAN,)
+                    for name in columns
+                )
+            )
+        return ratings
+
+    def _ratings_of(self, position: int, column: str, criterion: Criterion) -> tuple[float, ...]:
+        cell = self.table.rows[position].get(column)
+        try:
+            ratings = ratings_of(cell, criterion, self.table.decimal)
+        except ValueError as error:
+            self._report(position, column, error)
+            return (NAN,)
+        if self.table.decimal == "," and isinstance(cell, str) and "," in cell:
+            self.decimal_commas[column] += 1
         return ratings
 
 

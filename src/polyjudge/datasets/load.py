@@ -13,9 +13,9 @@ from polyjudge.datasets.criteria import rubric_from
 from polyjudge.datasets.examples import read_dataset
 from polyjudge.datasets.hub import FORM, PREFIX, hub_name, hub_tables
 from polyjudge.datasets.problems import clipped, listed, nearest
-from polyjudge.datasets.readers import ENDINGS, PandasLike, PolarsLike, is_there, read_table, table_of
+from polyjudge.datasets.readers import ENDINGS, is_table_file, is_there, read_table
 from polyjudge.datasets.starter import starter
-from polyjudge.datasets.table import ID_COLUMN, Row, Table, columns_of
+from polyjudge.datasets.table import ID_COLUMN, PandasLike, PolarsLike, Row, Table, columns_of, table_of
 from polyjudge.datasets.yamlfile import read_yaml
 from polyjudge.domain.dataset import Dataset, Rubric
 from polyjudge.domain.example import Example
@@ -61,7 +61,7 @@ def _load(data: Data, criteria: Criteria | None, ratings_required: bool) -> Data
         return _from_hub(data, criteria, ratings_required)
     if isinstance(data, (str, Path)):
         path = _path(data)
-        name, table = path.stem, read_table(path)
+        name, table = path.with_suffix("").stem if path.suffix == ".gz" else path.stem, read_table(path)
     else:
         name, table = "rows", table_of(data)  # type: ignore[arg-type]  # the other kinds were dealt with
     if criteria is None:
@@ -81,7 +81,7 @@ def _prepared(data: Data) -> Dataset | None:
         family, slash, rest = data.partition("/")
         if data in registry.names("datasets"):
             return _made(registry.lookup("datasets", data), data)
-        if slash and family in registry.names("families") and Path(rest).suffix not in ENDINGS:
+        if slash and family in registry.names("families") and not is_table_file(Path(rest)):
             return _made(lambda: registry.lookup("families", family)(rest), data)
         return None
     is_function = callable(data) and not isinstance(data, (PandasLike, PolarsLike))

@@ -5,60 +5,35 @@ A reader records for every row where it stands, so that a later message can name
 
 from __future__ import annotations
 
-import codecs
-import csv
-import json
-import re
 import sys
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+import zipfile
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
-from io import TextIOWrapper
-from itertools import chain, islice
+from itertools import chain, islice, zip_longest
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, BinaryIO, Protocol, runtime_checkable
+from typing import Any
 
-from polyjudge.datasets.problems import ErrorCollector, clipped, listed
-from polyjudge.datasets.table import Row, Table
+from polyjudge.datasets.problems import ErrorCollector, listed
+from polyjudge.datasets.table import Table
+from polyjudge.datasets.textfiles import check_unpacked, csv_batches, ending_of, header_of, json_batches, jsonl_batches
 from polyjudge.errors import DataError, MissingExtra
-from polyjudge.formatting.text import many
 
 # Path, rows a batch, collector of malformed rows, columns whose cells are read (None: all).
 Reader = Callable[[Path, int, ErrorCollector, Collection[str] | None], Iterator[Table]]
 
-ENDINGS = (".csv", ".jsonl", ".ndjson", ".parquet")
-# Where a byte is no UTF-8, Python leaves one of these in the text, which no UTF-8 can hold.
-_NO_UTF8 = re.compile("[\udc80-\udcff]")
+ENDINGS = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet", ".xlsx")
+MOST_CELLS = 200_000_000
 _PARQUET_BUFFER = 1 << 20
 
 
-@runtime_checkable
-class PandasLike(Protocol):
-    """What is asked of a pandas data frame."""
-
-    @property
-    def columns(self) -> Iterable[object]: ...
-
-    def to_dict(self, orient: str, /) -> object: ...
-
-
-@runtime_checkable
-class PolarsLike(Protocol):
-    """What is asked of a polars data frame."""
-
-    @property
-    def columns(self) -> Iterable[object]: ...
-
-    def iter_rows(self, *, named: bool) -> Iterator[Row]: ...
-
-
 def read_table(path: Path) -> Table:
-    """Read a CSV, JSONL or Parquet file as a whole.
+    """Read a file as a whole.
 
     Raises:
         DataError: no such file, an unknown ending, or contents that cannot be read; rows are named.
-        MissingExtra: Parquet without pyarrow.
+        MissingExtra: Parquet without pyarrow, Excel without openpyxl.
     """
     errors = ErrorCollector(str(path), DataError)
     batches = list(read_batches(path, sys.maxsize, errors))
@@ -85,13 +60,13 @@ def read_batches(
 
     Raises:
         DataError: no such file, an unknown ending, or contents that cannot be read.
-        MissingExtra: Parquet without pyarrow.
+        MissingExtra: Parquet without pyarrow, Excel without openpyxl.
     """
     reader = _reader(path)
     try:
         yield from reader(path, size, errors, columns)
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); check the file's permissions") from None
+        raise DataError(f"{path}: cannot be read ({error.strerror or error}); check the file's permissions") from None
 
 
 def columns_in(path: Path) -> tuple[str, ...]:
@@ -104,7 +79,7 @@ def columns_in(path: Path) -> tuple[str, ...]:
     columns: dict[str, None] = {}
     for table in read_batches(path, 256, errors, ()):
         columns |= dict.fromkeys(table.columns)
-        if path.suffix.casefold() not in (".jsonl", ".ndjson"):
+        if ending_of(path) not in (".jsonl", ".ndjson"):
             break
     errors.check()
     return tuple(columns)
@@ -118,213 +93,78 @@ def is_there(path: Path) -> bool:
         return False
 
 
-def table_of(data: Sequence[Row] | PandasLike | PolarsLike, source: str = "the given rows") -> Table:
-    """Rows that are already in memory: a sequence of mappings, a pandas or a polars data frame.
-
-    Raises:
-        DataError: another type, a row that is no mapping, or columns of the same name.
-    """
-    names: list[str] = []
-    records: object = data
-    if isinstance(data, (PolarsLike, PandasLike)):
-        names = [str(name) for name in data.columns]
-        _check_unique(source, names)
-        records = list(data.iter_rows(named=True)) if isinstance(data, PolarsLike) else data.to_dict("records")
-    if not isinstance(records, Sequence) or isinstance(records, (str, bytes)):
-        raise DataError(f"{source}: a {type(data).__name__!r} is not read; give a list of mappings or a data frame")
-    errors = ErrorCollector(source, DataError)
-    rows: list[Row] = []
-    for number, record in enumerate(records, start=1):
-        if isinstance(record, Mapping):
-            rows.append({str(name): cell for name, cell in record.items()})
-        else:
-            errors.add(f"row {number}: {clipped(record)} is no mapping from column to cell")
-    errors.check()
-    if not rows:
-        raise DataError(f"{source}: no rows; give at least one")
-    return Table(source, tuple(names) or _keys(rows), tuple(rows))
-
-
 def _reader(path: Path) -> Reader:
     if not is_there(path):
         raise DataError(f"{path}: no such file; check the path")
     if not path.is_file():
         raise DataError(f"{path}: not a regular file; give a {', '.join(ENDINGS)} file")
-    ending = path.suffix.casefold()
-    if ending in _READERS:
+    ending, is_packed = ending_of(path), path.suffix.casefold() == ".gz"
+    if ending in _READERS and not (is_packed and ending in _BINARY):
         return _READERS[ending]
-    hint = "; write one object a line (JSONL)" if ending == ".json" else ""
-    raise DataError(f"{path}: files ending in {ending!r} are not read; use {', '.join(ENDINGS)}{hint}")
+    raise DataError(
+        f"{path}: files ending in {''.join(path.suffixes[-2:] if is_packed else path.suffixes[-1:])!r} are not read; "
+        f"use {', '.join(ENDINGS)}"
+    )
 
 
-def _keys(rows: Sequence[Row]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(name for row in rows for name in row))
+def is_table_file(path: Path) -> bool:
+    """Whether a name ends like that of a file that is read here."""
+    return ending_of(path) in _READERS
 
 
-def _check_unique(source: str, header: Sequence[str]) -> None:
-    """Refuse several columns of one name."""
-    errors = ErrorCollector(source, DataError)
-    positions: dict[str, list[int]] = {}
-    for position, name in enumerate(header, start=1):
-        positions.setdefault(name, []).append(position)
-    for name, repeats in positions.items():
-        if len(repeats) > 1:
-            errors.add(
-                f"{len(repeats)} columns are called {name!r} (columns {', '.join(map(str, repeats))}); rename one"
-            )
-    errors.check()
+# Excel, through openpyxl (the extra ``xlsx``)
 
 
-# Text: CSV and JSONL
-
-
-class _Lines:
-    """The decoded lines of a file, counted.
-
-    Raises:
-        DataError: UTF-16, or the first line with a byte that is not UTF-8, by line and row.
-    """
-
-    def __init__(self, path: Path, file: BinaryIO, newline: str, *, row_is_line: bool = False) -> None:
-        self.count = 0
-        self.records = 0
-        self._path = path
-        self._row_is_line = row_is_line
-        start = file.read(2)
-        file.seek(0)
-        if start in (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE):
-            raise DataError(f"{path}: the file is UTF-16; save it as UTF-8")
-        self._text = TextIOWrapper(file, "utf-8-sig", "surrogateescape", newline)
-
-    def __iter__(self) -> Iterator[str]:
-        for line in self._text:
-            self.count += 1
-            if not line.isascii() and (wrong := _NO_UTF8.search(line)):
-                row = self.count if self._row_is_line else self.records
-                where = f"row {row} (line {self.count})" if row else f"the header (line {self.count})"
-                raise DataError(
-                    f"{self._path}: {where}: the byte {ord(wrong[0]) - 0xDC00:#04x} is not UTF-8; save the file as "
-                    f"UTF-8 (it may be Windows-1252 or Latin-1)"
-                )
-            yield line
-
-
-class _Records(Iterator[list[str]]):
-    """The records of a CSV file that are not empty.
-
-    Attributes:
-        count: records so far, the header included.
-        line: the line on which the last one begins.
-        empty: records of empty cells so far.
-    """
-
-    def __init__(self, lines: _Lines, path: Path) -> None:
-        self.count = self.empty = 0
-        self.line = 1
-        self._lines = lines
-        self._path = path
-        self._reader = csv.reader(iter(lines), strict=True)
-
-    def __next__(self) -> list[str]:
-        while True:
-            self._lines.records = self.count
-            line = self._reader.line_num + 1
-            try:
-                with _long_cells():
-                    record = next(self._reader)
-            except csv.Error as error:
-                reason = "a quoted cell is never closed" if "end of data" in str(error) else str(error)
-                raise DataError(
-                    f"{self._path}: row {self.count} (line {line}): {reason}; quote cells that hold commas, quotes "
-                    f"or line breaks, and double the quotes inside"
-                ) from None
-            if any(cell.strip() for cell in record):
-                self.count += 1
-                self.line = line
-                return record
-            self.empty += len(record) > 1
-
-
-def _csv_batches(
+def _xlsx_batches(
     path: Path, size: int, errors: ErrorCollector, columns: Collection[str] | None = None
 ) -> Iterator[Table]:
-    with open(path, "rb") as file:
-        records = _Records(_Lines(path, file, ""), path)
-        header = [name.strip() for name in next(records, [])]
-        if not header:
-            raise DataError(f"{path}: the file is empty")
-        first = next(records, None)
-        if first is None:
-            raise DataError(f"{path}: a header but no rows; give at least one row")
-        names = tuple(name for name in header if name)
-        _check_unique(str(path), names)
-        unnamed = tuple(f"column {at} has no name and was not read" for at, name in enumerate(header, 1) if not name)
-        record: list[str] | None = first
-        while record is not None:
-            rows: list[Row] = []
-            lines: list[int] = []
-            done = records.count - 2
-            while record is not None and len(rows) < size:
-                lines.append(records.line)
-                if len(record) == len(header):
-                    rows.append({name: cell for name, cell in zip(header, record, strict=True) if name})
-                else:
-                    rows.append({})
-                    errors.add(
-                        f"row {records.count - 1} (line {records.line}): {many(len(record), 'cells')}, but "
-                        f"the header has {len(header)}; quote cells that hold commas"
-                    )
-                record = next(records, None)
-            empty = (f"rows of empty cells skipped: {records.empty}",) if records.empty else ()
-            yield Table(str(path), names, tuple(rows), tuple(lines), (*unnamed, *empty), done)
-
-
-@contextmanager
-def _long_cells() -> Iterator[None]:
-    """The csv module refuses cells above 128 KiB, by a process-wide limit; a document may be longer."""
-    before = csv.field_size_limit(sys.maxsize)
     try:
-        yield
-    finally:
-        csv.field_size_limit(before)
-
-
-def _jsonl_batches(
-    path: Path, size: int, errors: ErrorCollector, columns: Collection[str] | None = None
-) -> Iterator[Table]:
-    """The columns of a batch are those of its own rows."""
-    with open(path, "rb") as file:
-        lines = _Lines(path, file, "\n", row_is_line=True)
-        filled = ((lines.count, line) for line in lines if line.strip())
-        done = 0
-        while batch := list(islice(filled, size)):
-            rows = [_object_of(line, done + at, number, errors) for at, (number, line) in enumerate(batch, 1)]
-            yield Table(str(path), _keys(rows), tuple(rows), tuple(number for number, _ in batch), (), done)
-            done += len(rows)
-        if not done:
-            raise DataError(f"{path}: the file is empty")
-
-
-def _object_of(text: str, row: int, line: int, errors: ErrorCollector) -> Row:
-    where = f"row {row}" + (f" (line {line})" if line != row else "")
+        import openpyxl
+    except ImportError:
+        raise MissingExtra("openpyxl", "xlsx", "reading Excel files") from None
     try:
-        record = json.loads(text, object_pairs_hook=_unique_keys)
-    except (ValueError, RecursionError) as error:
-        errors.add(f"{where}: not JSON ({error}); write one object a line")
-        return {}
-    if isinstance(record, dict):
-        return record
-    errors.add(f"{where}: {clipped(record)} is no object; write one object a line")
-    return {}
+        with zipfile.ZipFile(path) as archive:
+            check_unpacked(path, path.stat().st_size, sum(entry.file_size for entry in archive.infolist()))
+        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+        try:
+            yield from _sheet_batches(path, book, size, errors)
+        finally:
+            book.close()
+    except (DataError, OSError):
+        raise
+    except Exception as error:
+        # openpyxl lets through what its readers of zip and XML raise, each of its own family.
+        raise DataError(f"{path}: cannot be read as an Excel file ({error}); is the file whole?") from None
 
 
-def _unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    mapping: dict[str, object] = {}
-    for name, value in pairs:
-        if name in mapping:
-            raise ValueError(f"the key {name!r} stands twice")
-        mapping[name] = value
-    return mapping
+def _sheet_batches(path: Path, book: Any, size: int, errors: ErrorCollector) -> Iterator[Table]:
+    sheets = {sheet.title: sheet for sheet in book.worksheets if next(_sheet_rows(sheet), None) is not None}
+    if len(sheets) != 1:
+        problem = f"the sheets {listed(map(repr, sheets))} hold rows" if sheets else "no sheet holds a row"
+        raise DataError(f"{path}: {problem}; keep one sheet, or save the one that is meant as CSV")
+    records = _sheet_rows(next(iter(sheets.values())))
+    _, cells = next(records)
+    header, notes = header_of(path, ["" if cell is None else str(cell) for cell in cells])
+    columns = tuple(name for name in header if name)
+    done = 0
+    while batch := list(islice(records, size)):
+        rows = [{name: cell for name, cell in zip_longest(header, cells) if name} for _, cells in batch]
+        for number, cells in batch:
+            if any(cell is not None for cell in cells[len(header) :]):
+                errors.add(f"line {number}: a cell stands beside the header's columns; name its column, or empty it")
+        yield Table(str(path), columns, tuple(rows), tuple(number for number, _ in batch), tuple(notes), done)
+        done += len(rows)
+    if not done:
+        raise DataError(f"{path}: a header but no rows; give at least one row")
+
+
+def _sheet_rows(sheet: Any) -> Iterator[tuple[int, list[object]]]:
+    """The rows of a sheet that hold something, with their numbers; dates as ISO text."""
+    # A sheet may claim a size that it does not have.
+    sheet.reset_dimensions()
+    for number, cells in enumerate(sheet.iter_rows(values_only=True), 1):
+        if any(cell is not None and str(cell).strip() for cell in cells):
+            yield number, [cell.isoformat() if hasattr(cell, "isoformat") else cell for cell in cells]
 
 
 # Parquet, through pyarrow (the extra ``parquet``)
@@ -335,7 +175,7 @@ def _parquet_batches(
 ) -> Iterator[Table]:
     pyarrow = _pyarrow()
     notes: dict[str, str] = {}
-    done = 0
+    done = decoded = 0
     # Buffered, as whole column chunks of a row group may be larger than memory.
     with (
         _parquet_errors(path),
@@ -343,7 +183,7 @@ def _parquet_batches(
     ):
         names = _parquet_columns(path, file)
         needed = None if columns is None else [name for name in names if name in columns]
-        for batch in file.iter_batches(batch_size=min(size, 1 << 16), columns=needed, use_threads=False):
+        for batch in file.iter_batches(batch_size=min(size, 256), columns=needed, use_threads=False):
             cells: dict[str, list[object]] = {}
             for name in names if needed is None else needed:
                 try:
@@ -363,6 +203,9 @@ def _parquet_batches(
             readable = tuple(name for name in names if name not in notes)
             yield Table(str(path), readable, rows, (), tuple(notes.values()), done)
             done += len(rows)
+            decoded += batch.nbytes
+            if columns is None:
+                check_unpacked(path, path.stat().st_size, decoded)
 
 
 def _pyarrow() -> Any:
@@ -394,6 +237,8 @@ def _parquet_columns(path: Path, file: Any) -> list[str]:
         raise DataError(f"{path}: several columns are called {listed(map(repr, repeated))}; rename them")
     if not file.metadata.num_rows:
         raise DataError(f"{path}: no rows; give at least one")
+    if file.metadata.num_rows * len(names) > MOST_CELLS:
+        raise DataError(f"{path}: more than {MOST_CELLS:,} cells; keep fewer rows or columns")
     return names
 
 
@@ -406,11 +251,15 @@ def _undecodable_row(column: Any) -> int:
     return 0
 
 
+_BINARY = frozenset({".parquet", ".pq", ".xlsx"})
 _READERS: Mapping[str, Reader] = MappingProxyType(
     {
-        ".csv": _csv_batches,
-        ".jsonl": _jsonl_batches,
-        ".ndjson": _jsonl_batches,
+        ".csv": csv_batches,
+        ".tsv": csv_batches,
+        ".json": json_batches,
+        ".xlsx": _xlsx_batches,
+        ".jsonl": jsonl_batches,
+        ".ndjson": jsonl_batches,
         ".parquet": _parquet_batches,
         ".pq": _parquet_batches,
     }

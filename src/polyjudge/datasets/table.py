@@ -6,9 +6,11 @@ import hashlib
 import json
 import math
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from decimal import Decimal
+from typing import Protocol, runtime_checkable
 
 from polyjudge.datasets.problems import ErrorCollector, clipped, listed, nearest
 from polyjudge.domain.criterion import Criterion
@@ -21,6 +23,10 @@ Key = tuple[str, ...]
 
 ID_COLUMN = "id"
 MISSING = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "none", "<na>", "nat"})
+# Ways to read a rating that is no plain number, by the word that a criteria file has for them.
+READ_MODES = ("leading-number", "stars")
+_LEADING = re.compile(r"([+-]?\d+(?:[.,]\d+)?)(?:\s*/\s*(\d+)|\s*(?:[-–—:.)(]|$|\s)).*", re.ASCII | re.DOTALL)
+_STARS = re.compile(r"([★⭐*]+)\ufe0f?[☆\s]*")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _PUNCTUATION = re.compile(r"[\W_]+")
 
@@ -36,6 +42,8 @@ class Table:
         lines: the file line on which each row begins; empty when the source has no lines.
         notes: what the reader changed.
         first: the number of rows of the source before this table's, where the table is a batch of it.
+        numbers: the row numbers in the source, where they do not follow each other; else empty.
+        decimal: the sign that numbers written as text may have before their fraction, beside the point.
     """
 
     source: str
@@ -44,12 +52,86 @@ class Table:
     lines: tuple[int, ...] = ()
     notes: tuple[str, ...] = ()
     first: int = 0
+    decimal: str = "."
+    numbers: tuple[int, ...] = ()
+
+    def number(self, position: int) -> int:
+        """The 1-based number in the source of the row at a 0-based position."""
+        return self.numbers[position] if self.numbers else self.first + position + 1
 
     def where(self, position: int) -> str:
         """``row 3 (line 4)`` for the row at a 0-based position."""
-        row = self.first + position + 1
+        row = self.number(position)
         line = self.lines[position] if self.lines else row
         return f"row {row}" if line == row else f"row {row} (line {line})"
+
+
+# Rows in memory
+
+
+@runtime_checkable
+class PandasLike(Protocol):
+    """What is asked of a pandas data frame."""
+
+    @property
+    def columns(self) -> Iterable[object]: ...
+
+    def to_dict(self, orient: str, /) -> object: ...
+
+
+@runtime_checkable
+class PolarsLike(Protocol):
+    """What is asked of a polars data frame."""
+
+    @property
+    def columns(self) -> Iterable[object]: ...
+
+    def iter_rows(self, *, named: bool) -> Iterator[Row]: ...
+
+
+def table_of(data: Sequence[Row] | PandasLike | PolarsLike, source: str = "the given rows") -> Table:
+    """Rows that are already in memory: a sequence of mappings, a pandas or a polars data frame.
+
+    Raises:
+        DataError: another type, a row that is no mapping, or columns of the same name.
+    """
+    names: list[str] = []
+    records: object = data
+    if isinstance(data, (PolarsLike, PandasLike)):
+        names = [str(name) for name in data.columns]
+        check_unique(source, names)
+        records = list(data.iter_rows(named=True)) if isinstance(data, PolarsLike) else data.to_dict("records")
+    if not isinstance(records, Sequence) or isinstance(records, (str, bytes)):
+        raise DataError(f"{source}: a {type(data).__name__!r} is not read; give a list of mappings or a data frame")
+    errors = ErrorCollector(source, DataError)
+    rows: list[Row] = []
+    for number, record in enumerate(records, start=1):
+        if isinstance(record, Mapping):
+            rows.append({str(name): cell for name, cell in record.items()})
+        else:
+            errors.add(f"row {number}: {clipped(record)} is no mapping from column to cell")
+    errors.check()
+    if not rows:
+        raise DataError(f"{source}: no rows; give at least one")
+    return Table(source, tuple(names) or keys_of(rows), tuple(rows))
+
+
+def keys_of(rows: Sequence[Row]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name for row in rows for name in row))
+
+
+def check_unique(source: str, header: Sequence[str]) -> None:
+    """Refuse several columns of one name."""
+    errors = ErrorCollector(source, DataError)
+    positions: dict[str, list[int]] = {}
+    for position, name in enumerate(header, start=1):
+        positions.setdefault(name, []).append(position)
+    for name, repeats in positions.items():
+        if len(repeats) > 1:
+            errors.add(
+                f"{len(repeats)} columns are called {name!r} (columns {', '.join(map(str, repeats))}); rename one"
+            )
+    errors.check()
 
 
 # Columns
@@ -77,7 +159,7 @@ def check_columns(table: Table, rubric: Rubric, ratings_required: bool) -> None:
     if ratings_required:
         named = [(rubric.document, "document"), (rubric.id, "id"), (rubric.split, "split")]
         needed += [(column, f"named under {key}") for column, key in named if column is not None]
-        for criterion in rubric.criteria:
+        for criterion in rubric.criteria if rubric.long is None or not rubric.long.value else ():
             columns = rating_columns(criterion)
             role = f"{'the' if columns == (criterion.name,) else 'named under'} ratings of {criterion.name!r}"
             needed += [(column, role) for column in columns]
@@ -94,8 +176,6 @@ def check_columns(table: Table, rubric: Rubric, ratings_required: bool) -> None:
 
 
 def _why_all_missing(table: Table) -> str:
-    if len(table.columns) == 1 and any(sign in table.columns[0] for sign in ";\t|"):
-        return "; another separator seems to be used: save the file with commas"
     if any(is_number(column) for column in table.columns):
         return "; the first line seems to be data: add a header line with the columns' names"
     return ""
@@ -106,6 +186,45 @@ def has_spare_id_column(columns: Sequence[str], rubric: Rubric) -> bool:
     used = {rubric.document, rubric.split, *(column for column, _ in rubric.inputs)}
     used.update(column for criterion in rubric.criteria for column in rating_columns(criterion))
     return rubric.id is None and ID_COLUMN in columns and ID_COLUMN not in used
+
+
+def with_paths(table: Table, names: Iterable[str]) -> Table:
+    """A table with a column for each dotted name that leads into one of its columns, such as ``inputs.question``.
+
+    A step of a path is a key of an object or a position in a list. A cell may also hold JSON text. Names that the
+    table has, or whose first part it lacks, are left alone.
+    """
+    paths: dict[str, tuple[str, list[str]]] = {}
+    for name in names:
+        parts = name.split(".")
+        roots = (".".join(parts[:end]) for end in range(len(parts) - 1, 0, -1))
+        root = next((root for root in roots if root in table.columns), None)
+        if name not in table.columns and root is not None:
+            paths[name] = root, name[len(root) + 1 :].split(".")
+    if not paths:
+        return table
+    rows = tuple({**row, **_led_to(row, paths)} for row in table.rows)
+    return replace(table, columns=(*table.columns, *paths), rows=rows)
+
+
+def _led_to(row: Row, paths: Mapping[str, tuple[str, list[str]]]) -> dict[str, object]:
+    """The cells at the ends of the paths; a path that leads nowhere gives none."""
+    cells: dict[str, object] = {}
+    for name, (root, steps) in paths.items():
+        cell = row.get(root)
+        if isinstance(cell, str) and cell.lstrip()[:1] in ("{", "["):
+            with suppress(ValueError, RecursionError):
+                cell = json.loads(cell)
+        for step in steps:
+            if isinstance(cell, Mapping) and step in cell:
+                cell = cell[step]
+            elif isinstance(cell, (list, tuple)) and step.isdecimal() and int(step) < len(cell):
+                cell = cell[int(step)]
+            else:
+                break
+        else:
+            cells[name] = cell
+    return cells
 
 
 # Cells
@@ -137,6 +256,70 @@ def text_of(value: object) -> str:
     if str(value) in ("<NA>", "NaT"):
         return ""
     raise ValueError(f"holds a value of type {type(value).__name__!r} ({clipped(value)}); it must be text")
+
+
+def ratings_of(value: object, criterion: Criterion, decimal: str = ".") -> tuple[float, ...]:
+    """A cell as the ratings of a criterion: one, or those of a list; nan for a missing one.
+
+    Args:
+        value: a number, label or word; a list of these, or its JSON.
+        criterion: its scale, and how its ratings are written.
+        decimal: the sign before the fraction of a number, beside the point.
+
+    Raises:
+        ValueError: a rating that cannot be read, or that is off the scale.
+    """
+    value = _plain(value)
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            raise ValueError(f"{clipped(value)} begins like a list, and is none; write [4, 5]") from None
+    if isinstance(value, (list, tuple)):
+        return tuple(_rating(item, criterion, decimal) for item in value) or (NAN,)
+    return (_rating(value, criterion, decimal),)
+
+
+def _rating(value: object, criterion: Criterion, decimal: str) -> float:
+    if isinstance(value, str) and not isinstance(criterion.scale, Categorical) and not is_missing(value):
+        word = " ".join(value.split()).casefold()
+        for name, number in criterion.values:
+            if " ".join(name.split()).casefold() == word:
+                return number
+        if decimal == "," and is_number(value.replace(",", ".", 1)):
+            value = value.replace(",", ".", 1)
+        if not is_number(value):
+            value = _read_out(value, criterion) if criterion.read else _refuse_word(value, criterion)
+    return rating_of(value, criterion.scale)
+
+
+def _read_out(text: str, criterion: Criterion) -> float:
+    """The number in a text."""
+    if criterion.read == "stars" and (match := _STARS.fullmatch(text.strip())):
+        return float(len(match[1]))
+    match = _LEADING.fullmatch(text.strip()) if criterion.read == "leading-number" else None
+    if match is None:
+        raise ValueError(f"{clipped(text)} cannot be read by read: {criterion.read}; correct it, or leave it empty")
+    top = getattr(criterion.scale, "high", None)
+    if match[2] is not None and float(match[2]) != top:
+        raise ValueError(f"{clipped(text)} is out of {match[2]}, and the scale ends at {top}; correct one of them")
+    return float(match[1].replace(",", "."))
+
+
+def _refuse_word(text: str, criterion: Criterion) -> str:
+    """Offer the way to read a rating that is no plain number, where there is one."""
+    if criterion.values:
+        known = ", ".join(repr(name) for name, _ in criterion.values)
+        raise ValueError(f"{clipped(text)} is none of the values {known}; add it to them, or leave the cell empty")
+    mode = "stars" if _STARS.fullmatch(text.strip()) else "leading-number" if _LEADING.fullmatch(text.strip()) else ""
+    if mode and not is_number(text.replace(",", ".", 1)):
+        raise ValueError(f"{clipped(text)} is not a number; to read it as one write read: {mode} under the criterion")
+    if not any(sign.isdigit() for sign in text):
+        raise ValueError(
+            f"{clipped(text)} is not a number; say what words stand for with values: {{{clipped(text, 30)}: 4, ...}} "
+            f"or scale: {{ordered: [worst, ..., best]}}, or leave the cell empty"
+        )
+    return text
 
 
 def rating_of(value: object, scale: Scale) -> float:

@@ -17,6 +17,11 @@ class Criterion:
         definition: what is judged; frozen.
         instruction: how to judge it; the only part that a fit changes.
         ratings: the columns of the human raters.
+        values: words of the ratings -> the number that each stands for; empty where ratings are numbers or labels.
+        read: how a number is read out of a rating such as "4 - Good" or "★★★★": "leading-number" or "stars"; "" takes
+            plain numbers alone.
+        levels: level -> what it means, shown to the judge; may be empty, or name some levels only.
+        weight: of the criterion in a mean over criteria; positive.
         words: the word set of the cloze scoring method; may be empty.
     """
 
@@ -26,6 +31,10 @@ class Criterion:
     instruction: str = ""
     ratings: tuple[str, ...] = ()
     words: tuple[str, ...] = ()
+    values: tuple[tuple[str, float], ...] = ()
+    read: str = ""
+    levels: tuple[tuple[float, str], ...] = ()
+    weight: float = 1.0
 
 
 def default_instruction(scale: Scale) -> str:

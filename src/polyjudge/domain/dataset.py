@@ -11,6 +11,23 @@ from polyjudge.domain.example import Example
 
 
 @dataclass(frozen=True, slots=True)
+class LongForm:
+    """Which columns a table has that holds several rows an item.
+
+    Attributes:
+        item: identifies the item; "" where its inputs do.
+        rater: names who rated; "" where nobody says, and an item's ratings are told apart by their order.
+        criterion: names what was rated; "" where each criterion has a column of its own.
+        value: the rating; "" where each criterion has a column of its own.
+    """
+
+    item: str = ""
+    rater: str = ""
+    criterion: str = ""
+    value: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Rubric:
     """What criteria.yaml says: the frozen frame of a judge and its criteria.
 
@@ -23,6 +40,7 @@ class Rubric:
         reply_begins: the words that begin a reply under the cloze scoring.
         scoring: the scoring method that ``auto`` takes for a model that cannot rate when asked; None: no wish.
         split: the column that holds the user's own train / validation / test; None when there is none.
+        long: how a table with several rows an item is laid out; None: one row an item, or to be recognised.
     """
 
     task: str
@@ -33,6 +51,7 @@ class Rubric:
     reply_begins: str = ""
     scoring: str | None = None
     split: str | None = None
+    long: LongForm | None = None
 
     @property
     def names(self) -> tuple[str, ...]:
