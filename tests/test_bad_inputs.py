@@ -90,12 +90,12 @@ FILES = {
     "Latin-1 file": table(
         TABLE.replace("Dear", "Querid\xe9").encode("latin-1"), "row 1", "0xe9", "save the file as UTF-8"
     ),
-    "UTF-16 file": table(TABLE.encode("utf-16"), "UTF-16", "save it as UTF-8"),
+    "UTF-16 file": table(TABLE.encode("utf-16")[:-1], "cannot be decoded", "UTF-8"),
     "ragged row": row(3, lambda line: line + ",5", "6 cells", "quote cells"),
     "quote never closed": row(3, lambda line: line.replace("Dear", '"Dear'), "never closed"),
     "column twice": table(TABLE.replace("warmth", "clarity", 1), "'clarity'", "columns 4, 5", "rename"),
     "header alone": table(ROWS[0] + "\n", "no rows"),
-    "another ending": Bad(("optimize", "a.xlsx", *FIT[2:], *MODEL), ("a.xlsx", "use .csv"), {"a.xlsx": "x"}),
+    "another ending": Bad(("optimize", "a.odt", *FIT[2:], *MODEL), ("a.odt", "use .csv"), {"a.odt": "x"}),
     "broken JSONL": Bad(
         ("optimize", "a.jsonl", *FIT[2:], *MODEL), ("a.jsonl", "row 2"), {"a.jsonl": '{"a": 1}\n{oops\n'}
     ),
@@ -132,7 +132,7 @@ COLUMNS = {
 }
 SCALES = {
     "rating off the scale": row(5, last_cell("7"), "'warmth'", "'7'", "1..5", "correct"),
-    "rating no number": row(5, last_cell("good"), "'warmth'", "'good'", "write a number from 1..5"),
+    "rating no number": row(5, last_cell("good"), "'warmth'", "'good'", "values: {'good': 4"),
     "decimal comma": row(5, last_cell('"3,5"'), "'3,5'", "decimal point"),
     "unknown label": Bad(
         (*FIT, *MODEL),
