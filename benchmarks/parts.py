@@ -21,7 +21,7 @@ from random import Random
 import numpy as np
 
 from polyjudge.llm.entry import compress, reply_text
-from polyjudge.llm.journal import Journal
+from polyjudge.llm.cache.sqlite import SqliteStore
 from polyjudge.llm.request import Reply, Usage
 from polyjudge.llm.shard import Row, Shard
 from polyjudge.metrics.agreement import metric_of
@@ -49,7 +49,7 @@ def fill(folder: Path, entries: int) -> None:
 
 async def look_up(folder: Path, entries: int, times: int) -> tuple[float, float]:
     """Milliseconds a lookup, and by how many MB the process grew."""
-    journal, chance = Journal(folder), Random(1)
+    journal, chance = SqliteStore(folder), Random(1)
     await journal.get(key(0).hex())
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     wanted = [key(chance.randrange(2 * entries)).hex() for _ in range(times)]

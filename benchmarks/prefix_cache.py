@@ -30,7 +30,7 @@ from polyjudge.workflows.assemble import open_judge, open_scoring
 from polyjudge.llm.backends.weights import smollm2
 from polyjudge.llm.models import open_backend
 from polyjudge.llm.request import Abilities, Backend, Reply, Request, Sampling
-from polyjudge.llm.role import Role
+from polyjudge.llm.request import Role
 
 MODEL = "llamacpp/tiny"
 # About; an item is then as long as its text turns out to be, and at least so long.

@@ -66,7 +66,7 @@ def write(path: Path, count: int, words: int) -> None:
 def scored(folder: Path, data: Path, *more: str) -> tuple[float, float, float]:
     """Wall seconds, CPU seconds and peak MB of one process that scores a file."""
     command = [sys.executable, "-m", "polyjudge", "score", "judge.yaml", data.name, "--quiet", *more]
-    environment = {**os.environ, "POLYJUDGE_JOURNAL": str(folder / f"journal-{data.suffix[1:]}")}
+    environment = {**os.environ, "POLYJUDGE_CACHE": str(folder / f"journal-{data.suffix[1:]}")}
     begun = time.monotonic()
     process = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)

@@ -5,7 +5,7 @@
 Every scoring method is asked in every layout that it allows, with the initial prompt and no re-asks; ``json`` and
 ``expected`` read the very same replies. Rows are drawn from the seed, by whole documents. Agreement is Spearman,
 pooled, the mean over the criteria, with an interval from resampled documents; coverage is the share of rated rows with
-a score. Answers are kept in the journal (POLYJUDGE_JOURNAL), so that a stopped run goes on.
+a score. Answers are kept in the journal (POLYJUDGE_CACHE), so that a stopped run goes on.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from polyjudge.workflows.assemble import open_judge, open_scoring, refusal
 from polyjudge.judge.expected import ALTERNATIVES
 from polyjudge.judge.measure import rated_rows, scores
 from polyjudge.llm.request import Abilities, Asker, Reply, Request, Sampling, Usage
-from polyjudge.llm.role import Role
+from polyjudge.llm.request import Role
 from polyjudge.metrics import agreement, uncertainty
 from polyjudge.metrics.rated import RatedRows
 
@@ -143,7 +143,7 @@ def main() -> None:
     parser.add_argument("data", nargs="*", default=["moods:100", "briefs:100", "brighter:150"], help="NAME:ROWS")
     parser.add_argument("--model", default="local/smollm2-135m")
     chosen = parser.parse_args()
-    os.environ.setdefault("POLYJUDGE_JOURNAL", ".polyjudge/scoring-and-layouts")
+    os.environ.setdefault("POLYJUDGE_CACHE", ".polyjudge/scoring-and-layouts")
     for one in chosen.data:
         name, _, count = one.partition(":")
         asyncio.run(cells(name, int(count or 100), chosen.model))

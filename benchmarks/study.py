@@ -25,7 +25,7 @@ import polyjudge
 from polyjudge.cli.progress import watching
 from polyjudge.workflows.study import StudyResult
 from polyjudge.llm.backends import OpenOptions
-from polyjudge.llm.journal import Journal
+from polyjudge.llm.cache.sqlite import SqliteStore
 from polyjudge.llm.request import Reply, Request
 from polyjudge.testing.simulation.backend import open_simulated
 
@@ -83,7 +83,7 @@ def answered() -> int:
 
 def committed(keys: set[str]) -> set[str]:
     async def look() -> set[str]:
-        journal = Journal(Path(".polyjudge/journal"))
+        journal = SqliteStore(Path(".polyjudge/cache"))
         try:
             return {key for key in keys if await journal.get(key) is not None}
         finally:

@@ -15,8 +15,7 @@ from polyjudge.domain.scale import Ordinal, Scale
 from polyjudge.judge.json_scoring import JsonScoring
 from polyjudge.judge.predict import Judge
 from polyjudge.judge.scoring import Scoring
-from polyjudge.llm.request import Request, Sampling
-from polyjudge.llm.role import Role
+from polyjudge.llm.request import Request, Role, Sampling
 from polyjudge.optimizers.asking import Stage
 from polyjudge.optimizers.textgrad import TextGradOptimizer
 from polyjudge.testing.asking import ScriptedAsker, said

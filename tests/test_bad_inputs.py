@@ -276,7 +276,7 @@ SETTINGS = {
         (*FIT, *MODEL), ("POLYJUDGE_RECIPE", "'wild'", "choose one of"), environment={"POLYJUDGE_RECIPE": "wild"}
     ),
     "environment: journal in a file": Bad(
-        (*FIT, *MODEL), ("'criteria.yaml'", "POLYJUDGE_JOURNAL"), environment={"POLYJUDGE_JOURNAL": "criteria.yaml/j"}
+        (*FIT, *MODEL), ("'criteria.yaml'", "POLYJUDGE_CACHE"), environment={"POLYJUDGE_CACHE": "criteria.yaml/j"}
     ),
 }
 JUDGES = {

@@ -22,7 +22,7 @@ from polyjudge.errors import BudgetSpent, CallFailed, PolyjudgeError, ProviderGo
 from polyjudge.llm.budget import Bound, Budget
 from polyjudge.llm.client import Client
 from polyjudge.llm.limits import Limits
-from polyjudge.llm.money import Price
+from polyjudge.llm.prices import Price
 from polyjudge.llm.request import Abilities, Message, Reply, Request, Sampling, Usage
 
 TIMEOUT = 0.02

@@ -93,7 +93,7 @@ def run(place: Place, *words: str, largest: int = 0) -> tuple[int, str]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
 
     own = {name: value for name, value in os.environ.items() if not name.startswith("POLYJUDGE_")}
-    own |= {"POLYJUDGE_JOURNAL": str(place.journal), "PYTHONPATH": str(ROOT / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
+    own |= {"POLYJUDGE_CACHE": str(place.journal), "PYTHONPATH": str(ROOT / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(
         [sys.executable, "-m", "polyjudge", *words, "--base-url", place.url],
         cwd=place.folder,

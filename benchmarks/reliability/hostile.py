@@ -251,12 +251,12 @@ def one(folder: Path, random: Random, found: Findings) -> None:
 def campaign(count: int, seed: int) -> Findings:
     """Attack with ``count`` data sets."""
     found = Findings()
-    before = os.environ.get("POLYJUDGE_JOURNAL")
+    before = os.environ.get("POLYJUDGE_CACHE")
     with TemporaryDirectory() as name:
         try:
             for place in range(count):
                 folder = Path(name) / str(place)
-                os.environ["POLYJUDGE_JOURNAL"] = str(folder / "journal")
+                os.environ["POLYJUDGE_CACHE"] = str(folder / "journal")
                 case = f"hostile/{seed}/{place}"
                 try:
                     one(folder, Random(case), found)
@@ -265,9 +265,9 @@ def campaign(count: int, seed: int) -> Findings:
                 except Exception as error:
                     found.fault(f"crash: {type(error).__name__}", (case, error))
         finally:
-            os.environ.pop("POLYJUDGE_JOURNAL", None)
+            os.environ.pop("POLYJUDGE_CACHE", None)
             if before is not None:
-                os.environ["POLYJUDGE_JOURNAL"] = before
+                os.environ["POLYJUDGE_CACHE"] = before
     found.figures["data sets"] = count
     return found
 

@@ -54,7 +54,7 @@ class Place:
 
     def start(self, words: Sequence[str]) -> subprocess.Popen[bytes]:
         own = {name: value for name, value in os.environ.items() if not name.startswith("POLYJUDGE_")}
-        own |= {"POLYJUDGE_JOURNAL": str(self.journal), "PYTHONPATH": str(ROOT / "src")}
+        own |= {"POLYJUDGE_CACHE": str(self.journal), "PYTHONPATH": str(ROOT / "src")}
         with (self.folder / "stderr.txt").open("ab") as told:
             return subprocess.Popen(
                 [sys.executable, "-m", "polyjudge", *words],

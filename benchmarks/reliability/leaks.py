@@ -24,7 +24,7 @@ from benchmarks.reliability.serving import serving
 
 from polyjudge.errors import PolyjudgeError
 from polyjudge.llm.client import Client
-from polyjudge.llm.journal import Journal
+from polyjudge.llm.cache.sqlite import SqliteStore
 from polyjudge.llm.limits import Limits
 from polyjudge.llm.models import open_backend
 from polyjudge.llm.request import Message, Request, Sampling
@@ -91,7 +91,7 @@ async def ask_all(url: str, count: int, form: Form, folder: Path, found: Finding
     backend = open_backend("m", base_url=url, timeout=form.timeout, environment={})
     limits = Limits(max_concurrency=form.in_flight, timeout=form.timeout, backoff=0.1, longest_backoff=0.5, attempts=8)
     samples: list[Sample] = []
-    async with Client({"m": backend}, Journal(folder), limits=limits) as client:
+    async with Client({"m": backend}, SqliteStore(folder), limits=limits) as client:
         for place in range(form.samples):
             numbers = range(place * count // form.samples, (place + 1) * count // form.samples)
             await portion(client, numbers, form.in_flight, found)

@@ -12,7 +12,7 @@
     │   └── ProviderGone             the provider failed for longer than the retries last
     ├── TooManyUnscored              more scores are missing than --fail-on-error allows
     ├── QualityGateFailed       100  a judge agrees less than --fail-under asks
-    ├── JournalError                 the journal's folder cannot be read or written (rights, full disk)
+    ├── CacheError                   the response cache cannot be read or written (rights, full disk)
     ├── CallFailed                   one attempt of one call failed: the client retries or gives up
     └── ReplyError                   one reply is unusable: asked again, then counted as unscored
 
@@ -69,7 +69,7 @@ class MissingExtra(InputError):
 
 
 class Stopped(PolyjudgeError):
-    """Stopped cleanly; every answer so far is in the journal and the same command goes on."""
+    """Stopped cleanly; every answer so far is in the response cache and the same command goes on."""
 
     exit_code = 3
 
@@ -101,8 +101,8 @@ class QualityGateFailed(PolyjudgeError):
         self.audit = audit
 
 
-class JournalError(PolyjudgeError):
-    """The journal cannot be read or written; what it holds is kept."""
+class CacheError(PolyjudgeError):
+    """The response cache cannot be read or written; what it holds is kept."""
 
 
 class CallFailed(PolyjudgeError):

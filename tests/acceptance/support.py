@@ -1,6 +1,6 @@
 """Parts that the acceptance tests share: a small rated table, scripts, and the command line in a process of its own.
 
-Everything runs as a user would run it: a folder as the working directory, the journal named by POLYJUDGE_JOURNAL, and
+Everything runs as a user would run it: a folder as the working directory, the journal named by POLYJUDGE_CACHE, and
 nothing else of this machine's POLYJUDGE_* settings.
 """
 
@@ -21,7 +21,7 @@ from pathlib import Path
 from random import Random
 
 import polyjudge
-from polyjudge.llm.journal import Journal
+from polyjudge.llm.cache.sqlite import SqliteStore
 
 SOURCE = str(Path(polyjudge.__file__).parents[1])
 NAMES = ("fluency", "coherence", "relevance", "consistency")
@@ -59,8 +59,8 @@ class Workplace:
     @property
     def environment(self) -> dict[str, str]:
         own = {name: value for name, value in os.environ.items() if not name.startswith("POLYJUDGE_")}
-        kept = {name: os.environ[name] for name in ("POLYJUDGE_CACHE", "POLYJUDGE_SMOLLM2") if name in os.environ}
-        return own | kept | {"PYTHONPATH": SOURCE, "POLYJUDGE_JOURNAL": str(self.journal), "COLUMNS": "200"}
+        kept = {name: os.environ[name] for name in ("POLYJUDGE_MODELS", "POLYJUDGE_SMOLLM2") if name in os.environ}
+        return own | kept | {"PYTHONPATH": SOURCE, "POLYJUDGE_CACHE": str(self.journal), "COLUMNS": "200"}
 
     def python(self, *words: str | Path) -> subprocess.Popen[str]:
         """Start Python here; the caller ends or waits for it."""
@@ -103,7 +103,7 @@ class Workplace:
         """Those of the keys whose answers the journal holds."""
 
         async def look() -> set[str]:
-            journal = Journal(self.journal)
+            journal = SqliteStore(self.journal)
             try:
                 return {key for key in sorted(set(keys)) if await journal.get(key) is not None}
             finally:

@@ -58,7 +58,7 @@ class Recorder:
 def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
     """Ratings of four criteria, in a folder that is the working directory and holds the journal."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("POLYJUDGE_JOURNAL", str(tmp_path / "journal"))
+    monkeypatch.setenv("POLYJUDGE_CACHE", str(tmp_path / "journal"))
     data, criteria = ratings(tmp_path, each=2)
     return tmp_path / data, tmp_path / criteria
 
@@ -92,7 +92,7 @@ def test_over_one_criterion_all_modes_are_the_same_run(tmp_path: Path, monkeypat
     data, criteria = ratings(tmp_path, names=NAMES[:1])
     steps, asked, outcomes = set(), set(), []
     for mode in MODES:
-        monkeypatch.setenv("POLYJUDGE_JOURNAL", str(tmp_path / mode))
+        monkeypatch.setenv("POLYJUDGE_CACHE", str(tmp_path / mode))
         recorder = Recorder()
         run = fitted((tmp_path / data, tmp_path / criteria), mode, recorder)
         steps.add((run.path / "steps.jsonl").read_bytes())

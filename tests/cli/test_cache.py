@@ -27,9 +27,9 @@ def test_a_score_fills_it_and_prune_empties_it(place: Path) -> None:
 
 def test_another_folder_s_answers_spare_the_calls(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_table(place)
-    monkeypatch.setenv("POLYJUDGE_JOURNAL", "elsewhere")
+    monkeypatch.setenv("POLYJUDGE_CACHE", "elsewhere")
     assert polyjudge("score", "judge.yaml", "new.csv").code == 0
-    monkeypatch.delenv("POLYJUDGE_JOURNAL")
+    monkeypatch.delenv("POLYJUDGE_CACHE")
     (place / "asked.log").unlink()
     merged = polyjudge("cache", "merge", "elsewhere")
     assert (merged.code, merged.out) == (0, "shard-0001.sqlite: 2 answers; 0 shards replaced by it\n")

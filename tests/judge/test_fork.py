@@ -95,8 +95,13 @@ def test_a_packing_goes_item_first_too() -> None:
     judge = judge_of(able, layout_name="fluency+coherence,relevance+consistency")
     found = asyncio.run(judge.predict(PROMPT, row(1)))
     assert [wanted(request) for request in able.asked] == [NAMES[:2], NAMES[2:]]
-    assert len({request.affinity for request in able.asked}) == 1
+    assert len({prefix_of(request) for request in able.asked}) == 1
     assert found.scores == dict.fromkeys(NAMES, 3.0)
+
+
+def prefix_of(request: Request) -> str:
+    """What the calls about one item share."""
+    return request.messages[0].content[: request.shared]
 
 
 class Endpoint:
@@ -112,10 +117,10 @@ class Endpoint:
     async def answer(self, request: Request) -> str:
         key = request.key("here")
         self.under_way.add(key)
-        self.order.append((request.affinity, wanted(request)[0]))
+        self.order.append((prefix_of(request), wanted(request)[0]))
         here = [one for one in self.asker.asked if one.key("here") in self.under_way]
         self.most.append(len(here))
-        self.items.append(len({one.affinity for one in here}))
+        self.items.append(len({prefix_of(one) for one in here}))
         await asyncio.sleep(0.001)
         self.under_way.remove(key)
         return full(request)
@@ -132,8 +137,8 @@ def evaluate(endpoint: Endpoint, layout_name: str = "fork", count: int = 5, slot
 
 def by_item(order: Sequence[tuple[str, str]]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
-    for affinity, name in order:
-        found.setdefault(affinity, []).append(name)
+    for prefix, name in order:
+        found.setdefault(prefix, []).append(name)
     return found
 
 
@@ -158,8 +163,8 @@ def test_with_a_cache_of_slots_calls_go_in_series_and_items_take_turns() -> None
     assert list(map(tuple, by_item(endpoint.order).values())) == [NAMES] * 5
     one = Endpoint(SLOTTED)
     evaluate(one, count=4, slots=1)
-    assert [affinity for affinity, _ in one.order] == sorted(
-        [affinity for affinity, _ in one.order], key=list(by_item(one.order)).index
+    assert [prefix for prefix, _ in one.order] == sorted(
+        [prefix for prefix, _ in one.order], key=list(by_item(one.order)).index
     )
 
 
@@ -170,12 +175,12 @@ def test_without_a_cache_nothing_waits(able: Abilities) -> None:
     assert endpoint.most == [1, 2, 3, 4]
 
 
-def test_solo_and_joint_have_no_affinity_and_do_not_wait() -> None:
+def test_solo_and_joint_share_no_prefix_and_do_not_wait() -> None:
     for name, most in (("solo", [1, 2, 3, 4]), ("joint", [1])):
         endpoint = Endpoint(SLOTTED)
         evaluate(endpoint, name, count=1, slots=1)
         assert endpoint.most == most
-        assert {request.affinity for request in endpoint.asker.asked} == {""}
+        assert {prefix_of(request) for request in endpoint.asker.asked} == {""}
 
 
 def test_a_request_tells_how_long_its_prefix_is() -> None:
@@ -197,7 +202,7 @@ def test_an_unreadable_first_call_keeps_no_other_from_being_asked() -> None:
         found = asyncio.run(judge_of(asker, layout_name="fork").predict(PROMPT, row(1)))
         assert found.unscored == ("fluency",)
         # A re-ask says more at the end, so that the prefix stays.
-        assert len({request.affinity for request in asker.asked}) == 1
+        assert len({prefix_of(request) for request in asker.asked}) == 1
         assert all("material to judge" in said(request) for request in asker.asked)
 
 

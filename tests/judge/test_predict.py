@@ -19,8 +19,7 @@ from polyjudge.judge.cloze import ClozeScoring
 from polyjudge.judge.json_scoring import JsonScoring
 from polyjudge.judge.predict import Judge
 from polyjudge.judge.render import rating_prompt
-from polyjudge.llm.request import Abilities, Reply, Request, Sampling
-from polyjudge.llm.role import Role
+from polyjudge.llm.request import Abilities, Reply, Request, Role, Sampling
 from polyjudge.testing.asking import Answer, ScriptedAsker, said
 
 PROMPT = prompt_of()

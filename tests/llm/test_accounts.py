@@ -71,3 +71,15 @@ def test_every_change_is_told() -> None:
     for again in (False, True, True):
         accounts.sent(asked("judge"), again=again)
     assert seen == [1, 2, 3]
+
+
+def test_parts_have_accounts_of_their_own_and_count_in_the_whole() -> None:
+    seen: list[tuple[int, int]] = []
+    accounts = Accounts(on_change=lambda: seen.append(accounts.ended()))
+    for name in ("one", "two", "one"):
+        accounts.part(name).replayed(asked("judge"), Usage(3, 2))
+    accounts.replayed(asked("judge"), Usage(3, 2))
+    assert [account.from_journal for account in accounts.part("one").snapshot()] == [2]
+    assert [account.from_journal for account in accounts.snapshot()] == [1]
+    assert [account.from_journal for account in accounts.whole()] == [4] == [accounts.total().from_journal]
+    assert seen == [(0, 1), (0, 2), (0, 3), (0, 4)]

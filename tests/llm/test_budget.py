@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from polyjudge.errors import BudgetSpent
 from polyjudge.llm.budget import Bound, Budget, Charge
-from polyjudge.llm.money import PICO, Price
+from polyjudge.llm.prices import PICO, Price
 from polyjudge.llm.request import Message, Request, Sampling, Usage
 
 TURNS = st.integers(0, 3)

@@ -14,11 +14,11 @@ import pytest
 from tests.llm.hands import Answering, HandBackend, Skipping, ask_all, ask_for, echo, failing, refused, text_of, total
 
 import polyjudge
-from polyjudge.errors import CallFailed, JournalError, ModelError, ProviderGone, ReplyError
+from polyjudge.errors import CacheError, CallFailed, ModelError, ProviderGone, ReplyError
 from polyjudge.llm.accounts import Accounts, RoleAccount
 from polyjudge.llm.budget import Budget
+from polyjudge.llm.cache.sqlite import SqliteStore
 from polyjudge.llm.client import Client
-from polyjudge.llm.journal import Journal
 from polyjudge.llm.limits import Limits
 from polyjudge.llm.request import Abilities, Message, Reply, Request, Sampling, Usage
 
@@ -72,7 +72,7 @@ def test_a_replay_asks_nothing_and_gives_the_same(tmp_path: Path) -> None:
     requests = [ask_for(number % 40) for number in range(60)]
 
     async def run(answer: Answering) -> tuple[list[str], RoleAccount]:
-        async with Client({"m": HandBackend(answer)}, Journal(tmp_path), Budget(max_calls=40)) as client:
+        async with Client({"m": HandBackend(answer)}, SqliteStore(tmp_path), Budget(max_calls=40)) as client:
             return await ask_all(client, requests), total(client)
 
     first, paid = asyncio.run(run(echo))
@@ -94,8 +94,8 @@ def test_what_another_process_had_answered_while_a_call_waited_for_its_place_is_
         busy, other = HandBackend(slow), HandBackend(echo)
         accounts, budget = Accounts(), Budget(max_calls=2)
         async with (
-            Client({"m": busy}, Journal(tmp_path), budget, Limits(max_concurrency=1), accounts) as waiting,
-            Client({"m": other}, Journal(tmp_path)) as another,
+            Client({"m": busy}, SqliteStore(tmp_path), budget, Limits(max_concurrency=1), accounts) as waiting,
+            Client({"m": other}, SqliteStore(tmp_path)) as another,
         ):
             asked = [asyncio.create_task(waiting.ask(ask_for(name))) for name in ("first", "second")]
             await begun.wait()
@@ -115,7 +115,7 @@ def test_without_the_cache_all_is_asked_anew_once_and_a_replay_gives_the_new_ans
         return Reply(f"{next(counter)}")
 
     async def run(*, reuse: bool) -> list[str]:
-        async with Client({"m": HandBackend(numbered)}, Journal(tmp_path, reuse=reuse)) as client:
+        async with Client({"m": HandBackend(numbered)}, SqliteStore(tmp_path, reuse=reuse)) as client:
             first = await ask_all(client, [ask_for(name) for name in "abc"])
             assert await ask_all(client, [ask_for(name) for name in "abc"]) == first
             return first
@@ -127,7 +127,7 @@ def test_without_the_cache_all_is_asked_anew_once_and_a_replay_gives_the_new_ans
 
 def test_errors_are_never_stored(tmp_path: Path) -> None:
     async def run(answer: Answering) -> object:
-        async with Client({"m": HandBackend(answer)}, Journal(tmp_path)) as client:
+        async with Client({"m": HandBackend(answer)}, SqliteStore(tmp_path)) as client:
             return (await asyncio.gather(client.ask(ask_for("a")), return_exceptions=True))[0]
 
     assert isinstance(asyncio.run(run(failing(refused, 99))), ModelError)
@@ -135,12 +135,12 @@ def test_errors_are_never_stored(tmp_path: Path) -> None:
 
 
 def test_nothing_is_paid_when_the_answer_could_not_be_recorded(tmp_path: Path) -> None:
-    (tmp_path / "journal").symlink_to(tmp_path / "missing" / "folder")
+    (tmp_path / "cache").symlink_to(tmp_path / "missing" / "folder")
 
     async def scenario() -> None:
         backend = HandBackend(echo)
-        async with Client({"m": backend}, Journal(tmp_path / "journal")) as client:
-            with pytest.raises(JournalError, match="cannot be written"):
+        async with Client({"m": backend}, SqliteStore(tmp_path / "cache")) as client:
+            with pytest.raises(CacheError, match="cannot be written"):
                 await client.ask(ask_for("a"))
             assert backend.asked == []
 
@@ -219,7 +219,7 @@ def test_one_refused_request_does_not_stop_the_others_wherever_it_comes() -> Non
 
 def test_a_refused_request_stays_one_refused_request_in_a_replay(tmp_path: Path) -> None:
     async def run() -> list[type]:
-        async with Client({"m": HandBackend(refuses_long)}, Journal(tmp_path)) as client:
+        async with Client({"m": HandBackend(refuses_long)}, SqliteStore(tmp_path)) as client:
             ends: list[object] = []
             for name in ("a", "too long", "b"):
                 ends += await asyncio.gather(client.ask(ask_for(name)), return_exceptions=True)
@@ -295,7 +295,7 @@ def test_thousands_of_calls_with_faults_leave_no_tasks_and_no_objects_behind() -
                         await client.ask(ask_for(number))
 
                 await asyncio.gather(*(worker() for _ in range(200)))
-                client._desks["m"].backends[0].asked.clear()  # type: ignore[attr-defined]
+                client._models["m"].backend.asked.clear()  # type: ignore[attr-defined]
                 gc.collect()
                 return len(gc.get_objects())
 
@@ -313,7 +313,7 @@ import asyncio, os, sys
 from pathlib import Path
 from typing import Literal
 from polyjudge.llm.client import Client
-from polyjudge.llm.journal import Journal
+from polyjudge.llm.cache.sqlite import SqliteStore
 from polyjudge.llm.limits import Limits
 from polyjudge.llm.request import Abilities, Message, Reply, Request
 
@@ -330,7 +330,7 @@ class Noting:
 
 async def main():
     limits = Limits(max_concurrency=8)
-    async with Client({"m": Noting()}, Journal(Path(sys.argv[1])), limits=limits) as client:
+    async with Client({"m": Noting()}, SqliteStore(Path(sys.argv[1])), limits=limits) as client:
         requests = [Request("m", (Message("user", str(number)),)) for number in range(400)]
         replies = await asyncio.gather(*(client.ask(request) for request in requests))
         assert [reply.text for reply in replies] == [f"re: {number}" for number in range(400)]
@@ -341,11 +341,11 @@ asyncio.run(main())
 
 def committed(folder: Path) -> set[str]:
     async def scenario() -> set[str]:
-        with closing(Journal(folder)) as journal:
+        with closing(SqliteStore(folder)) as store:
             found = set()
             for number in range(400):
                 request = Request("m", (Message("user", str(number)),))
-                if await journal.get(request.key("noting://")) is not None:
+                if await store.get(request.key("noting://")) is not None:
                     found.add(str(number))
             return found
 
@@ -369,3 +369,56 @@ def test_runs_that_are_killed_and_started_again_never_ask_a_committed_call_again
     assert committed(tmp_path) == {str(number) for number in range(400)}
     # Four kills, and at most eight calls in flight at each.
     assert 400 <= asked <= 400 + 4 * 8
+
+
+SHARED = """
+import asyncio, os, sys
+from pathlib import Path
+from polyjudge.llm.cache.sqlite import SqliteStore
+from polyjudge.llm.client import Client
+from polyjudge.llm.limits import Limits
+from polyjudge.llm.request import Abilities, Message, Reply, Request
+
+class Noting:
+    identity, abilities, concurrency = "noting://", Abilities(), None
+
+    async def complete(self, request):
+        os.write(1, (request.messages[0].content + "\\n").encode())
+        await asyncio.sleep(0.02)
+        return Reply(f"{os.getpid()}: {request.messages[0].content}")
+
+    async def close(self):
+        pass
+
+async def main():
+    store = SqliteStore(Path(sys.argv[1]))
+    store.claim("00" * 32)
+    print("ready", flush=True)
+    sys.stdin.readline()
+    async with Client({"m": Noting()}, store, limits=Limits(max_concurrency=8)) as client:
+        requests = [Request("m", (Message("user", str(number)),)) for number in range(100)]
+        replies = await asyncio.gather(*(client.ask(request) for request in requests))
+        print("answers", *(reply.text.replace(" ", "") for reply in replies))
+
+asyncio.run(main())
+"""
+
+
+def test_processes_that_ask_the_same_at_the_same_time_share_the_calls(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", SHARED, str(tmp_path)]
+    askers = [
+        subprocess.Popen(command, env=ENVIRONMENT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        for _ in range(3)
+    ]
+    for asker in askers:
+        assert asker.stdout is not None
+        assert asker.stdout.readline() == "ready\n"
+    for asker in askers:
+        assert asker.stdin is not None
+        asker.stdin.write("go\n")
+        asker.stdin.flush()
+    ends = [asker.communicate(timeout=60)[0].splitlines() for asker in askers]
+    assert [asker.returncode for asker in askers] == [0, 0, 0]
+    assert len({end[-1] for end in ends}) == 1
+    asked = [line for end in ends for line in end[:-1]]
+    assert sorted(asked, key=int) == [str(number) for number in range(100)]

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polyjudge.errors import CallFailed, ConfigError, ProviderGone
-from polyjudge.llm.limits import Bucket, Circuit, Gate, Limits, Patience, Time
+from polyjudge.llm.limits import Bucket, Circuit, Limits, RateLimiter, RetryPolicy, Time
 
 T = TypeVar("T")
 
@@ -74,14 +74,14 @@ def test_tokens_given_back_can_be_taken_again() -> None:
     assert bucket.take(10, 0.0) == pytest.approx(1)
 
 
-def test_a_gate_spaces_requests_and_tokens_by_the_slower_rate() -> None:
+def test_a_rate_limiter_spaces_requests_and_tokens_by_the_slower_rate() -> None:
     async def scenario() -> None:
         hand = HandClock()
-        gate = Gate(Limits(requests_per_minute=60, tokens_per_minute=600), hand.time)
+        rates = RateLimiter(Limits(requests_per_minute=60, tokens_per_minute=600), hand.time)
         sent: list[float] = []
 
         async def call() -> None:
-            await gate.clear(Circuit(hand.time), 20)
+            await rates.clear(Circuit(hand.time), 20)
             sent.append(hand.now)
 
         await hand.run(asyncio.gather(*(call() for _ in range(4))))
@@ -94,12 +94,12 @@ def test_a_gate_spaces_requests_and_tokens_by_the_slower_rate() -> None:
 def test_everybody_keeps_away_for_as_long_as_the_endpoint_asks() -> None:
     async def scenario() -> None:
         hand = HandClock()
-        gate, circuit = Gate(Limits(), hand.time), Circuit(hand.time)
-        gate.cool_down(30)
-        gate.cool_down(10)
-        first = asyncio.ensure_future(gate.clear(circuit, 1))
+        rates, circuit = RateLimiter(Limits(), hand.time), Circuit(hand.time)
+        rates.cool_down(30)
+        rates.cool_down(10)
+        first = asyncio.ensure_future(rates.clear(circuit, 1))
         await asyncio.sleep(0)
-        gate.cool_down(40)
+        rates.cool_down(40)
         await hand.run(first)
         assert hand.now == 40
 
@@ -124,26 +124,26 @@ def test_waiting_ends_as_soon_as_the_model_is_given_up() -> None:
 
 
 def test_waits_double_up_to_a_limit_and_come_on_top_of_what_is_asked_for() -> None:
-    patience = Patience(Limits(attempts=9, backoff=1.0, longest_backoff=10.0), lambda: 1.0)
+    policy = RetryPolicy(Limits(attempts=9, backoff=1.0, longest_backoff=10.0), lambda: 1.0)
     waits = []
     for number in range(6):
-        assert not patience.lost(refusal(), answers=0)
-        waits.append(patience.wait(refusal(60.0 if number == 5 else None)))
+        assert not policy.lost(refusal(), answers=0)
+        waits.append(policy.wait(refusal(60.0 if number == 5 else None)))
     assert waits == [1, 2, 4, 8, 10, 70]
 
 
 @settings(deadline=None)
 @given(st.integers(1, 8), st.booleans())
 def test_a_call_is_tried_so_often_when_nobody_is_answered(attempts: int, charged: bool) -> None:
-    patience = Patience(Limits(attempts=attempts), lambda: 0.0)
+    policy = RetryPolicy(Limits(attempts=attempts), lambda: 0.0)
     tried = 1
-    while not patience.lost(refusal(charged=charged), answers=5):
+    while not policy.lost(refusal(charged=charged), answers=5):
         tried += 1
-    assert tried == patience.attempts == attempts
+    assert tried == policy.attempts == attempts
 
 
 def test_free_refusals_are_borne_longer_while_others_are_answered() -> None:
-    free, paid = Patience(Limits(attempts=3), lambda: 0.0), Patience(Limits(attempts=3), lambda: 0.0)
+    free, paid = RetryPolicy(Limits(attempts=3), lambda: 0.0), RetryPolicy(Limits(attempts=3), lambda: 0.0)
     while not free.lost(refusal(), answers=free.attempts):
         pass
     while not paid.lost(refusal(charged=True), answers=paid.attempts):

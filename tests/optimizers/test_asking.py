@@ -7,8 +7,7 @@ import asyncio
 import pytest
 
 from polyjudge.errors import BudgetSpent, ReplyError
-from polyjudge.llm.request import Reply, Request, Sampling
-from polyjudge.llm.role import Role
+from polyjudge.llm.request import Reply, Request, Role, Sampling
 from polyjudge.optimizers.asking import Stage
 from polyjudge.testing.asking import Answer, ScriptedAsker, said
 

@@ -17,8 +17,7 @@ from tests.rated import FIVE, JUDGE, Recorder, by_chance, knowing, rated
 import polyjudge
 from polyjudge.domain.records import ScoredPrompt
 from polyjudge.errors import ConfigError
-from polyjudge.llm.request import Request, Sampling
-from polyjudge.llm.role import Role
+from polyjudge.llm.request import Request, Role, Sampling
 from polyjudge.optimizers.base import Context, Turn
 from polyjudge.optimizers.opro import OPRO, trajectory
 from polyjudge.testing.asking import ScriptedAsker, said

@@ -39,8 +39,9 @@ def judge(jointly: str, apart: str, data: Rated = DATA) -> Callable[[Request], R
         guessed = json.loads(str(chance(request)))
         truth = data.truth[letter] if quality == "right" else guessed
         said = "I would rather not." if quality == "mute" else json.dumps({name: truth[name] for name in names})
-        cached = request.shared // 4 if request.affinity in seen else 0
-        seen.add(request.affinity)
+        prefix = text[: request.shared]
+        cached = request.shared // 4 if prefix in seen else 0
+        seen.add(prefix)
         return Reply(said, "stop", usage=Usage(len(text) // 4, len(said) // 4, cached))
 
     return answer
@@ -122,7 +123,7 @@ def test_the_chosen_layouts_answers_are_not_asked_for_again(place: Path) -> None
     keys = [request.key("here") for request in recorder.asked]
     assert len(keys) == len(set(keys))
     rows = run.outcome.rows
-    validation = len({request.affinity for request in recorder.asked if request.affinity})
+    validation = len({request.messages[0].content[: request.shared] for request in recorder.asked if request.shared})
     # Three calls apart and one jointly a validation row, one jointly a test row; the prompt stays.
     assert len(keys) == 4 * validation + rows
 

@@ -48,7 +48,7 @@ def meters_of(run: polyjudge.Run) -> list[StepMeters]:
 @pytest.mark.parametrize("mode", MODES)
 def test_meters_change_nothing_in_a_run(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = fitted(Recorder(marking()), "plain", mode=mode)
-    monkeypatch.setenv("POLYJUDGE_JOURNAL", "other")
+    monkeypatch.setenv("POLYJUDGE_CACHE", "other")
     watched = fitted(Recorder(marking()), "watched", mode=mode, meters=True)
     for name in ("config.json", "steps.jsonl", "archive.json"):
         assert (plain.path / name).read_bytes() == (watched.path / name).read_bytes()

@@ -68,7 +68,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
     place = tmp_path_factory.mktemp("study")
     with pytest.MonkeyPatch.context() as patched:
         patched.chdir(place)
-        patched.setenv("POLYJUDGE_JOURNAL", str(place / "journal"))
+        patched.setenv("POLYJUDGE_CACHE", str(place / "journal"))
         result, recorder, seen = go(place, output=place / "s", retests=3)
     return Done(result.path, tuple(recorder.asked), tuple(seen))
 

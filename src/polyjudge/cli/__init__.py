@@ -25,7 +25,7 @@ VERBS = {
     "report": "Write the report of a run or a study, one HTML file.",
     "view": "Open that report in the browser.",
     "data": "List the registered data sets, show or fetch one.",
-    "cache": "The journal of answers: show, merge, prune.",
+    "cache": "The response cache: show, merge, prune.",
 }
 INTERRUPTED = 130
 

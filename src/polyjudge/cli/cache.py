@@ -11,18 +11,18 @@ from polyjudge.formatting.text import many
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from polyjudge.llm.contents import Kept
+    from polyjudge.llm.cache.maintenance import Kept
 
 
 @click.group("cache", context_settings={"help_option_names": ["-h", "--help"]})
 def command() -> None:
-    """The journal of answers: what it holds, and keeping it in order."""
+    """The response cache: what it holds, and keeping it in order."""
 
 
 @command.command("show")
 @click.option("--json", "as_json", is_flag=True, help="print the result as JSON")
 def show(as_json: bool) -> None:
-    """Say what the journal holds, by model and role."""
+    """Say what the response cache holds, by model and role."""
     from datetime import datetime
 
     from polyjudge import codec
@@ -32,28 +32,23 @@ def show(as_json: bool) -> None:
     if as_json:
         click.echo(codec.pretty(found))
         return
-    click.echo(f"journal  {found.folder}")
-    click.echo(
-        f"holds    {many(found.entries, 'answers')}, {many(found.bytes, 'bytes')} "
-        f"in {many(len(found.shards), 'shards')}"
-    )
+    click.echo(f"cache    {found.folder}")
+    click.echo(f"holds    {many(found.entries, 'answers')}, {many(found.bytes, 'bytes')}")
     if found.oldest is not None and found.newest is not None:
         since, until = (datetime.fromtimestamp(when).strftime("%Y-%m-%d") for when in (found.oldest, found.newest))
         click.echo(f"from     {since} to {until}")
-    for title, names in (("in use", found.in_use), ("aside", found.aside), ("unread", found.unreadable)):
-        for name in names:
-            click.echo(f"{title:<8} {name}")
+    for name in found.aside:
+        click.echo(f"aside    {name}")
+    if found.unreadable:
+        click.echo(f"damaged  {found.unreadable}")
     _table(found.kept)
 
 
 @command.command("merge")
-@click.argument("folders", nargs=-1)
+@click.argument("folders", nargs=-1, required=True)
 @click.option("--json", "as_json", is_flag=True, help="print the result as JSON")
 def merge(folders: tuple[str, ...], as_json: bool) -> None:
-    """Bring the journals FOLDERS into this one; without any, its own shards into one.
-
-    FOLDERS are only read. Shards that a process is writing are left alone.
-    """
+    """Copy the answers of other response caches, in FOLDERS, into this one. FOLDERS are only read."""
     from polyjudge import codec
     from polyjudge.workflows.maintenance import cache_merge
 
@@ -61,13 +56,7 @@ def merge(folders: tuple[str, ...], as_json: bool) -> None:
     if as_json:
         click.echo(codec.pretty(done))
         return
-    if done.shard:
-        repeated = f", {done.repeated:,} repeated ones dropped" if done.repeated else ""
-        replaced = many(len(done.removed), "shards")
-        click.echo(f"{done.shard}: {many(done.entries, 'answers')}{repeated}; {replaced} replaced by it")
-    else:
-        click.echo("nothing to merge")
-    _left(done.left)
+    click.echo(f"{many(done.added, 'answers')} added, {done.known:,} known already")
 
 
 @command.command("prune")
@@ -88,7 +77,6 @@ def prune(older_than: float | None, model: str | None, dry_run: bool, as_json: b
         f"{'would remove' if dry_run else 'removed'} {many(done.entries, 'answers')}, {many(done.bytes, 'bytes')}"
     )
     _table(done.kept)
-    _left(done.left)
 
 
 def _table(kept: Sequence[Kept]) -> None:
@@ -99,8 +87,3 @@ def _table(kept: Sequence[Kept]) -> None:
     rows = [(one.role, one.model, f"{one.entries:,}", f"{one.bytes:,}") for one in kept]
     for line in table_text(rows, ("role", "model", "answers", "bytes")) if rows else ():
         click.echo(line)
-
-
-def _left(lines: Sequence[str]) -> None:
-    for line in lines:
-        click.echo(f"left as it is: {line}")

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from polyjudge.cli.options import output_options
+from polyjudge.cli.options import base_url_option, output_options
 
 
 @click.command("diagnose")
@@ -14,7 +14,7 @@ from polyjudge.cli.options import output_options
 @click.option("--data", metavar="DATA", help="the run's data, if they are not where they were")
 @click.option("--only", metavar="PARTS", help="some of dilution,adherence,interference,text; default: all")
 @click.option("--diagnostic-model", metavar="M", help="rates gradients and revisions; default: the optimizer's")
-@click.option("--base-url", metavar="URL", multiple=True, help="another address than the run's")
+@base_url_option("another address than the run's")
 @click.option("--limit", type=int, metavar="N", help="at most N fresh rows")
 @click.option("--audit", type=float, metavar="SHARE", default=1.0, help="share of the steps to rate; default 1")
 @click.option("--pick", metavar="ROWS", default="validation", help="cherry-pick by validation (default) or test rows")
@@ -26,9 +26,7 @@ from polyjudge.cli.options import output_options
 @click.option("--threads", type=int, metavar="N", help="threads of an embedded model; default 1")
 @click.option("--dry-run", is_flag=True, help="print the planned calls and pay nothing")
 @output_options
-def command(
-    run: str, only: str | None, base_url: tuple[str, ...], dry_run: bool, as_json: bool, quiet: bool, **options: Any
-) -> None:
+def command(run: str, only: str | None, dry_run: bool, as_json: bool, quiet: bool, **options: Any) -> None:
     """Say what went wrong in a finished run: diluted gradients, interfering criteria, a disobedient optimizer.
 
     RUN is the folder of a run of optimize. Verdicts, evidence and tables are written into it as diagnosis.json and
@@ -40,7 +38,6 @@ def command(
     from polyjudge.workflows.diagnose import diagnose, plan_diagnosis
 
     options["only"] = PARTS if only is None else only
-    options["base_url"] = base_url or None
     if dry_run:
         print_diagnosis_plan(plan_diagnosis(run, **options), as_json)
         return

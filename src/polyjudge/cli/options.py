@@ -12,9 +12,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 _MODELS = (
     ("--model", "M", "the judge, PROVIDER/MODEL, such as openai/gpt-4o-mini or local/smollm2-135m"),
-    ("--endpoint-name", "NAME", "one name for several addresses that serve the same model"),
+    ("--endpoint-name", "NAME", "stands for the address in the response cache, for one that changes"),
 )
-_ADDRESS = "any OpenAI-compatible endpoint; several serve one model together, with --endpoint-name"
 _WRITERS = (
     ("--optimizer-model", "M", "writes losses, gradients and revisions; default: the judge's"),
     ("--loss-model", "M", "writes losses; default: the optimizer's"),
@@ -52,7 +51,7 @@ _BOUNDS = (
 
 def model_options(command: F) -> F:
     """Which model, and where."""
-    address = click.option("--base-url", metavar="URL", multiple=True, callback=_unless_empty, help=_ADDRESS)
+    address = base_url_option("any OpenAI-compatible endpoint")
     return _added(address(command), [(flag, str, metavar, text) for flag, metavar, text in _MODELS])
 
 
@@ -73,7 +72,7 @@ def method_options(command: F) -> F:
 
 def bound_options(command: F) -> F:
     """What it may cost, and how it is watched."""
-    command = click.option("--no-cache", is_flag=True, default=None, help="ask again what the journal knows")(command)
+    command = click.option("--no-cache", is_flag=True, default=None, help="ask again what the cache knows")(command)
     command = click.option("--config", metavar="FILE", help="settings in a TOML file")(command)
     return _added(command, _BOUNDS)
 
@@ -98,8 +97,13 @@ def _options(_context: click.Context, _parameter: click.Parameter, given: tuple[
     return options or None
 
 
-def _unless_empty(_context: click.Context, _parameter: click.Parameter, value: tuple[str, ...]) -> Any:
-    return value or None
+def base_url_option(text: str) -> Callable[[F], F]:
+    """The address of the models; two of them come through, to be refused with the remedy."""
+    return click.option("--base-url", metavar="URL", multiple=True, callback=_only, help=text)
+
+
+def _only(_context: click.Context, _parameter: click.Parameter, value: tuple[str, ...]) -> Any:
+    return value if len(value) > 1 else next(iter(value), None)
 
 
 def _added(command: F, rows: Any) -> F:

@@ -8,7 +8,6 @@ are under way than there are slots: what one item's call left there would else b
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections.abc import Callable, Coroutine, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
@@ -24,8 +23,7 @@ from polyjudge.domain.records import Call, Prediction
 from polyjudge.errors import ReplyError
 from polyjudge.judge.pooling import pooled
 from polyjudge.judge.scoring import Question, Scoring
-from polyjudge.llm.request import Asker, Message
-from polyjudge.llm.role import Role
+from polyjudge.llm.request import Asker, Message, Role
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,9 +120,6 @@ class Judge:
             top_logprobs=question.top_logprobs,
             sample=sample,
             attempt=attempt,
-            affinity=hashlib.sha256(question.shared.encode("utf-8", "surrogatepass")).hexdigest()
-            if question.shared
-            else "",
             shared=len(question.shared),
         )
         try:

@@ -1,1 +1,1 @@
-"""Access to language models: one asynchronous client over backends, a journal of every paid call, budgets."""
+"""Access to language models: one asynchronous client over backends, a cache of every paid answer, budgets."""

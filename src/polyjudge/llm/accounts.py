@@ -5,16 +5,12 @@ from __future__ import annotations
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextvars import ContextVar
 from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from polyjudge.llm.budget import Charge
-from polyjudge.llm.money import NoPrice, Price, Tariff, usd
+from polyjudge.llm.prices import NoPrice, Price, Tariff, usd
 from polyjudge.llm.request import ROLES, Reply, Request, Usage
-
-PART: ContextVar[str] = ContextVar("part", default="")
-"""The part of an invocation that a task works for, such as one run of a study; tasks that it starts inherit it."""
 
 # What is counted, by the fields of a RoleAccount; a call changes some of them several times.
 _Counts = defaultdict[str, Any]
@@ -70,7 +66,7 @@ class RoleAccount:
 
 
 class Accounts:
-    """Counts what the client does, by part, role and model.
+    """Counts what the client does, by role and model; parts of an invocation have accounts of their own.
 
     Args:
         on_change: called after every change, for a progress display; it must be quick and must not raise.
@@ -81,10 +77,15 @@ class Accounts:
         self, on_change: Callable[[], None] | None = None, tariffs: Mapping[str, Tariff] | None = None
     ) -> None:
         self._tariffs = tariffs or {}
-        self._counts: dict[tuple[str, str, str], _Counts] = {}
+        self._counts: defaultdict[tuple[str, str], _Counts] = defaultdict(lambda: defaultdict(int))
+        self._parts: dict[str, Accounts] = {}
         self._on_change = on_change
         self._asked = 0
         self._free = 0
+
+    def part(self, name: str) -> Accounts:
+        """The accounts of one part, such as one run of a study; they count in ``whole``, ``total`` and ``ended``."""
+        return self._parts.setdefault(name, Accounts(self._on_change, self._tariffs))
 
     def sent(self, request: Request, *, again: bool) -> None:
         """An attempt is on its way; ``again`` for every one after a call's first."""
@@ -128,27 +129,30 @@ class Accounts:
         self._changed()
 
     def snapshot(self) -> tuple[RoleAccount, ...]:
-        """The account of each role and model of this task's part, roles in the order of ``ROLES``."""
-        own = PART.get()
-        return tuple(sorted((self._account(key) for key in self._counts if key[0] == own), key=_place))
+        """The account of each role and model, without the parts; roles in the order of ``ROLES``."""
+        return tuple(sorted(map(self._account, self._counts), key=_order))
 
     def whole(self) -> tuple[RoleAccount, ...]:
-        """The same of all parts together."""
-        return by_role(map(self._account, self._counts))
+        """The same with all parts."""
+        return by_role(account for accounts in self._all() for account in accounts.snapshot())
 
     def ended(self) -> tuple[int, int]:
         """How many calls were answered by an endpoint, and how many free of charge; quick, for every change."""
-        return self._asked, self._free
+        everyone = self._all()
+        return sum(accounts._asked for accounts in everyone), sum(accounts._free for accounts in everyone)
 
     def total(self) -> RoleAccount:
         """All parts, roles and models together."""
-        return RoleAccount(**_summed(map(self._account, self._counts)))
+        return RoleAccount(**_summed(self.whole()))
+
+    def _all(self) -> tuple[Accounts, ...]:
+        return (self, *self._parts.values())
 
     def _of(self, request: Request) -> _Counts:
-        return self._counts.setdefault((PART.get(), request.role, request.model), defaultdict(int))
+        return self._counts[request.role, request.model]
 
-    def _account(self, key: tuple[str, str, str]) -> RoleAccount:
-        _, role, model = key
+    def _account(self, key: tuple[str, str]) -> RoleAccount:
+        role, model = key
         tariff, counts = self._tariffs.get(model), dict(self._counts[key])
         spent = usd(counts.pop(_SPENT, 0))
         if isinstance(tariff, Price):
@@ -163,23 +167,23 @@ class Accounts:
 def by_role(accounts: Iterable[RoleAccount]) -> tuple[RoleAccount, ...]:
     """The accounts of several parts or runs, one a role and model, roles in the order of ``ROLES``."""
     by_pair: dict[tuple[str, str], list[RoleAccount]] = {}
-    for one in accounts:
-        by_pair.setdefault((one.role, one.model), []).append(one)
-    return tuple(sorted(map(_together, by_pair.values()), key=_place))
+    for account in accounts:
+        by_pair.setdefault((account.role, account.model), []).append(account)
+    return tuple(sorted(map(_added_up, by_pair.values()), key=_order))
 
 
-def _together(accounts: Sequence[RoleAccount]) -> RoleAccount:
+def _added_up(accounts: Sequence[RoleAccount]) -> RoleAccount:
     """The accounts of one role and model in several parts, as one."""
-    costs = [one.cost for one in accounts if one.cost is not None]
+    costs = [account.cost for account in accounts if account.cost is not None]
     return replace(accounts[0], **_summed(accounts), cost=math.fsum(costs) if costs else None)
 
 
 def _summed(accounts: Iterable[RoleAccount]) -> dict[str, Any]:
     """The counters of some accounts, added up; money is another matter, for it may be unknown."""
     others = ("role", "model", "cost", "unpriced")
-    listed = tuple(accounts)
+    everyone = tuple(accounts)
     counters = [field.name for field in fields(RoleAccount) if field.name not in others]
-    return {name: sum(getattr(one, name) for one in listed) for name in counters}
+    return {name: sum(getattr(account, name) for account in everyone) for name in counters}
 
 
 def _charge(counts: _Counts, charge: Charge) -> None:
@@ -189,6 +193,6 @@ def _charge(counts: _Counts, charge: Charge) -> None:
     counts[_SPENT] += charge.cost
 
 
-def _place(account: RoleAccount) -> tuple[int, str, str]:
+def _order(account: RoleAccount) -> tuple[int, str, str]:
     rank = ROLES.index(account.role) if account.role in ROLES else len(ROLES)
     return (rank, account.role, account.model)

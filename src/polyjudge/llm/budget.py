@@ -1,6 +1,6 @@
 """What one invocation may spend: an upper bound is reserved before each attempt and settled after it.
 
-Answers from the journal cost nothing, so a resumed run starts with its whole budget again.
+Answers from the cache cost nothing, so a resumed run starts with its whole budget again.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections import deque
 from dataclasses import dataclass
 
 from polyjudge.errors import BudgetSpent
-from polyjudge.llm.money import NoPrice, Price, Tariff, usd
+from polyjudge.llm.prices import NoPrice, Price, Tariff, usd
 from polyjudge.llm.request import Request, Usage
 
 # What a chat template adds: role markers around each message, a default system line and the begun reply.
@@ -89,7 +89,7 @@ class Budget:
     No limit is ever exceeded as long as an attempt takes at most its bound; where a provider reports
     more than that, what it reports is charged. A call that does not fit waits while reservations are
     outstanding, because settling them gives something back; only then the budget is spent. So whatever was
-    sent before is answered and journalled by the time the run stops.
+    sent before is answered and kept by the time the run stops.
 
     Args:
         max_calls: the most attempts sent, retries among them; None = no limit.

@@ -1,6 +1,6 @@
-"""How fast an address is asked, when it is asked again, and when a model is given up.
+"""How fast an endpoint is asked, when it is asked again, and when a model is given up.
 
-A ``Gate`` holds what all calls to one address share: rates and the cool-down it asked for. A ``Circuit`` holds
+A ``RateLimiter`` holds what all calls to one endpoint share: rates and the cool-down it asked for. A ``Circuit`` holds
 what all calls to one model share: whether it was given up. Neither decides what is asked.
 """
 
@@ -17,8 +17,8 @@ from polyjudge.errors import CallFailed, ConfigError, PolyjudgeError
 from polyjudge.llm.request import NobodyListens
 
 # Where nobody listens, a server was forgotten or the address is wrong: the user is told within seconds.
-_KNOCKS = 3
-_KNOCK_WAIT = 0.5
+_ATTEMPTS_AT_NOBODY = 3
+_WAIT_AT_NOBODY = 0.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,7 @@ class Limits:
     """How an endpoint is treated.
 
     Attributes:
-        max_concurrency: the most calls at once at one address; a backend may allow fewer.
+        max_concurrency: the most calls at once at one endpoint; a backend may allow fewer.
         requests_per_minute: None = no limit.
         tokens_per_minute: prompt and completion tokens; None = no limit.
         attempts: how often one call is tried before the provider is given up. Refusals that cost nothing
@@ -139,8 +139,8 @@ class Circuit:
         self.check()
 
 
-class Gate:
-    """The rates of one address, and the cool-down it asked for.
+class RateLimiter:
+    """The rates of one endpoint, and the cool-down it asked for.
 
     Attributes:
         cool_until: when it may be asked again.
@@ -182,7 +182,7 @@ class Gate:
             self._tokens.give_back(tokens, self._time.clock())
 
 
-class Patience:
+class RetryPolicy:
     """How long one call is tried: counts its failures and says how long to wait after each.
 
     Args:
@@ -213,12 +213,12 @@ class Patience:
         self._answers = answers
         most = self._limits.attempts
         if isinstance(failure, NobodyListens) and not answers:
-            most = min(most, _KNOCKS)
+            most = min(most, _ATTEMPTS_AT_NOBODY)
         return self._failures >= most or self.attempts >= 10 * self._limits.attempts
 
     def wait(self, failure: CallFailed) -> float:
         """Seconds until the next attempt: what the provider asks for, and exponential with full jitter."""
         longest = min(self._limits.longest_backoff, self._limits.backoff * 2.0 ** (self._failures - 1))
         if isinstance(failure, NobodyListens) and not self._answers:
-            longest = min(longest, _KNOCK_WAIT)
+            longest = min(longest, _WAIT_AT_NOBODY)
         return max(0.0, failure.retry_after or 0.0) + longest * self._jitter()

@@ -1,13 +1,13 @@
 """One call to a model, as data: what is asked, and what came back.
 
-The journal's key is a digest of everything that can change the answer; what cannot (the role that asks) is left out.
+The cache's key is a digest of everything that can change the answer; what cannot (the role that asks) is left out.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -55,11 +55,9 @@ class Request:
         replicate: the run's seed when the temperature is above 0, else 0.
         sample: counts wanted repeats.
         attempt: counts re-asks of an unreadable answer.
-        affinity: calls of one affinity share a prefix and are best served by the same slot or endpoint; "" = none.
-            It says where a call goes, not what is asked, and is no part of the key.
         rank: which calls wait for which: lower ones, on which more work hangs, come first. No part of the key.
-        shared: how many characters at the beginning of the first message that prefix has; 0 without an affinity. For
-            providers that cache only what is marked.
+        shared: how many characters at the beginning of the first message other calls share, for providers that cache
+            only what is marked; 0 = none. No part of the key.
     """
 
     model: str
@@ -71,12 +69,11 @@ class Request:
     replicate: int = 0
     sample: int = 0
     attempt: int = 0
-    affinity: str = ""
     rank: int = 0
     shared: int = 0
 
     def key(self, endpoint: str) -> str:
-        """The journal's key: sha256 over the endpoint's identity and all that can change the answer."""
+        """The response cache's key: sha256 over the endpoint's identity and all that can change the answer."""
         parts = [
             endpoint,
             self.model,
@@ -88,6 +85,54 @@ class Request:
         ]
         text = json.dumps(parts, ensure_ascii=False)
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """Who asks, whom, and how.
+
+    Attributes:
+        name: judge, loss, gradient, optimizer or diagnostic.
+        model: ``provider/model``.
+        sampling: temperature, longest answer, further parameters.
+        rank: of its calls in the queue; lower ones come first.
+        seed: the run's seed; it distinguishes the answers of runs only where answers vary by chance.
+    """
+
+    name: str
+    model: str
+    sampling: Sampling
+    seed: int = 0
+    rank: int = 0
+
+    def request(
+        self,
+        messages: Sequence[Message],
+        *,
+        sampling: Sampling | None = None,
+        schema: str = "",
+        top_logprobs: int = 0,
+        sample: int = 0,
+        attempt: int = 0,
+        shared: int = 0,
+    ) -> Request:
+        """One call of this role."""
+        used = sampling or self.sampling
+        # Without a temperature the provider's default applies, which is above 0.
+        replicate = 0 if used.temperature == 0 else self.seed
+        return Request(
+            model=self.model,
+            messages=tuple(messages),
+            role=self.name,
+            sampling=used,
+            schema=schema,
+            top_logprobs=top_logprobs,
+            replicate=replicate,
+            sample=sample,
+            attempt=attempt,
+            rank=self.rank,
+            shared=shared,
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +190,8 @@ class Abilities:
         prefix_cache: whether it serves repeated prefixes from a cache.
         slots: how many prefixes that cache holds, where each belongs to a slot that serves one call at a time; 0 = the
             cache serves all calls alike.
+        own_timeout: whether it bounds its attempts itself, from the moment it has a connection, or needs no bound, as
+            a model in this process; of all others the client gives an attempt up after ``Limits.timeout``.
         assumed: whether all this is only hoped for, of a server that nobody named.
         simulated: whether no model answers but a simulated world; what is made with it bears the word SIMULATED.
     """
@@ -154,6 +201,7 @@ class Abilities:
     begins: bool = False
     prefix_cache: bool = False
     slots: int = 0
+    own_timeout: bool = False
     assumed: bool = False
     simulated: bool = False
 
@@ -166,7 +214,7 @@ class NobodyListens(CallFailed):
 
 
 class Backend(Protocol):
-    """One endpoint. It makes one attempt; retries, limits, budgets and the journal are the client's."""
+    """One endpoint. It makes one attempt; retries, limits, budgets and the cache are the client's."""
 
     @property
     def identity(self) -> str:
@@ -204,7 +252,7 @@ def body_extra(extra: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     """Extra body fields as the canonical pairs that ``Sampling.extra`` holds.
 
     Raises:
-        ConfigError: one of them looks like a key; it would be kept in the run folder and the journal.
+        ConfigError: one of them looks like a key; it would be kept in the run folder and the cache.
     """
     name = name_of_a_key(extra)
     if name:

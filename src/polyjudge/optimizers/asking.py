@@ -8,8 +8,7 @@ from typing import TypeVar
 
 from polyjudge.domain.decomposition import Group
 from polyjudge.errors import ReplyError
-from polyjudge.llm.request import Asker, Message
-from polyjudge.llm.role import Role
+from polyjudge.llm.request import Asker, Message, Role
 from polyjudge.templates.replies import read_instruction, read_instructions
 
 T = TypeVar("T")

@@ -15,8 +15,7 @@ from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.records import Candidate, Critique, Gradient, Prediction, Rejected, ScoredPrompt
 from polyjudge.errors import ConfigError
 from polyjudge.judge.predict import Judge
-from polyjudge.llm.request import Asker
-from polyjudge.llm.role import Role
+from polyjudge.llm.request import Asker, Role
 from polyjudge.optimizers.asking import Stage
 
 WRITERS = ("loss", "gradient", "optimizer")

@@ -51,8 +51,8 @@ class JudgeFile:
         sampling: the judge's.
         structured: whether replies are held to a JSON schema where the endpoint offers that.
         demonstrations: rated examples shown to the judge.
-        base_url: of the endpoint, several for one that has several; none for the provider's own.
-        endpoint_name: "" unless several addresses serve one model.
+        base_url: of the endpoint; "" for the provider's own.
+        endpoint_name: what stands for the address in the cache; "" for the address itself.
         lineage: where it comes from: data digest, seeds, models, agreement, version.
         seed: of the run; it distinguishes answers where the temperature is above 0.
         re_asks: how often an unreadable score is asked for again.
@@ -66,7 +66,7 @@ class JudgeFile:
     sampling: Sampling
     structured: bool = True
     demonstrations: tuple[Example, ...] = ()
-    base_url: tuple[str, ...] = ()
+    base_url: str = ""
     endpoint_name: str = ""
     lineage: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
@@ -87,7 +87,7 @@ def dump_judge(judge: JudgeFile) -> str:
         content["samples"] = judge.samples
     content["model"] = judge.model
     if judge.base_url:
-        content["base_url"] = judge.base_url[0] if len(judge.base_url) == 1 else list(judge.base_url)
+        content["base_url"] = judge.base_url
     if judge.endpoint_name:
         content["endpoint_name"] = judge.endpoint_name
     content["structured"] = judge.structured
@@ -128,7 +128,7 @@ def read_judge(path: str | Path) -> JudgeFile:
         sampling=_sampling(own.get("parameters", {}), source),
         structured=_member(own, "structured", source, bool, True),
         demonstrations=_demonstrations(own.get("demonstrations", []), rubric, source),
-        base_url=_addresses(own, source),
+        base_url=_member(own, "base_url", source, str, ""),
         endpoint_name=_member(own, "endpoint_name", source, str, ""),
         seed=_count(own, "seed", source, 0),
         re_asks=_count(own, "re_asks", source, 2),
@@ -201,14 +201,6 @@ def _member(own: Mapping[str, Any], key: str, source: str, kind: type[T], defaul
     if not isinstance(value, kind):
         raise CriteriaError(f"{source!r}, key {key!r}: {clipped(value)} must be {_KINDS[kind]}")
     return value
-
-
-def _addresses(own: Mapping[str, Any], source: str) -> tuple[str, ...]:
-    value = own.get("base_url", ())
-    found = (value,) if isinstance(value, str) and value else value or ()
-    if not isinstance(found, list | tuple) or not all(isinstance(one, str) for one in found):
-        raise CriteriaError(f"{source!r}, key 'base_url': {clipped(value)} must be an address, or a list of addresses")
-    return tuple(found)
 
 
 def _count(own: Mapping[str, Any], key: str, source: str, default: int, least: int = 0) -> int:

@@ -13,7 +13,7 @@ from polyjudge.domain.decomposition import MODES
 from polyjudge.domain.layout import AUTO, LAYOUTS, PACKING, is_packing, packing, unknown, written
 from polyjudge.errors import ModelError
 from polyjudge.llm.backends.endpoint import read_address
-from polyjudge.llm.money import Price
+from polyjudge.llm.prices import Price
 from polyjudge.llm.request import Sampling, body_extra
 from polyjudge.metrics.agreement import names as metric_names
 from polyjudge.registry import names
@@ -104,7 +104,7 @@ class RunConfig(_Checked):
     loss_model: str = ""
     gradient_model: str = ""
     diagnostic_model: str = ""
-    base_url: tuple[str, ...] = ()
+    base_url: str = ""
     endpoint_name: str = ""
     limit_field: Literal["", "max_tokens", "max_completion_tokens"] = ""
     recipe: str = "sound"
@@ -201,19 +201,22 @@ class RunConfig(_Checked):
 
     @field_validator("base_url", mode="before")
     @classmethod
-    def _several_addresses(cls, value: Any) -> Any:
-        return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+    def _one_address(cls, value: Any) -> Any:
+        if isinstance(value, list | tuple) or (isinstance(value, str) and ("," in value or " " in value.strip())):
+            raise ValueError(
+                "one address is asked for, not several; put a proxy (LiteLLM, nginx, vLLM's router) in front of the "
+                "servers and give its address"
+            )
+        return value
 
     @field_validator("base_url")
     @classmethod
-    def _plain_addresses(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        try:
-            found = [read_address(address).identity for address in value]
-        except ModelError as error:
-            raise ValueError(str(error)) from None
-        twice = next((one for one in found if found.count(one) > 1), None)
-        if twice:
-            raise ValueError(f"the address {twice!r} is given twice; name each server once")
+    def _plain_address(cls, value: str) -> str:
+        if value:
+            try:
+                read_address(value)
+            except ModelError as error:
+                raise ValueError(str(error)) from None
         return value
 
     def model_of(self, stage: str) -> str:

@@ -24,8 +24,7 @@ from polyjudge.errors import BudgetSpent
 from polyjudge.judge.json_scoring import JsonScoring
 from polyjudge.judge.predict import Judge
 from polyjudge.llm.backends.scripted import Scripted
-from polyjudge.llm.request import Abilities, Request, Sampling
-from polyjudge.llm.role import Role
+from polyjudge.llm.request import Abilities, Request, Role, Sampling
 from polyjudge.optimizers.base import WRITERS, Context, Optimizer, OptimizerSettings, Proposal, Turn
 from polyjudge.optimizers.estimate import grown
 from polyjudge.testing.asking import Answer, ScriptedAsker

@@ -6,7 +6,7 @@ The judge of a run or of a judge file: its scoring, the layouts it may take, and
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
@@ -25,8 +25,7 @@ from polyjudge.judge.measure import primary_metric, rated_rows
 from polyjudge.judge.predict import Judge
 from polyjudge.judge.sampled import SampledScoring
 from polyjudge.judge.scoring import Scoring
-from polyjudge.llm.request import SIMULATED, Abilities, Asker, Backend
-from polyjudge.llm.role import Role
+from polyjudge.llm.request import SIMULATED, Abilities, Asker, Backend, Role
 from polyjudge.metrics.rated import RatedRows
 from polyjudge.optimizers.base import Context, Optimizer, as_optimizer
 from polyjudge.registry import lookup
@@ -271,53 +270,41 @@ def models_of(config: RunConfig) -> tuple[str, ...]:
 
 def open_backends(
     config: RunConfig, given: Mapping[str, Backend], notify: Callable[[str], None], *, planning: bool = False
-) -> dict[str, Backend | Sequence[Backend]]:
-    """One backend a model, or one an address of its endpoint; ``given`` ones win over names.
+) -> dict[str, Backend]:
+    """One backend a model; ``given`` ones win over names.
 
     Args:
-        config: models and the addresses of their server.
+        config: models, and the address of their server.
         given: model name -> an opened backend.
-        notify: told when weights are fetched first, when something is sent otherwise than usual, and when addresses
-            are of no use.
+        notify: told when weights are fetched first, when something is sent otherwise than usual, and when the address
+            is of no use.
         planning: nothing will be asked, so no key is needed.
 
     Raises:
         ModelError: unknown provider, missing key, bad address.
-        ConfigError: several addresses without a name for them all.
     """
     from polyjudge.llm.models import open_backend, reached_by_address
 
     models = models_of(config)
-    if len(config.base_url) > 1 and not config.endpoint_name:
-        raise ConfigError(
-            f"'base_url' names {len(config.base_url)} addresses; give them one name, under which the "
-            f"journal keeps their answers, with --endpoint-name NAME"
-        )
     named = [model for model in models if model not in given]
     there = reached_by_address(named) if config.base_url else models
     if named and not there:
         notify(f"base_url is not used: {', '.join(named)} {'is' if len(named) == 1 else 'are'} asked at no address")
 
-    def opened(model: str, base_url: str | None) -> Backend:
+    def opened(model: str) -> Backend:
+        reached = model in there
         return open_backend(
             model,
-            base_url=base_url,
-            endpoint_name=(config.endpoint_name or None) if model in there else None,
+            base_url=(config.base_url or None) if reached else None,
+            endpoint_name=(config.endpoint_name or None) if reached else None,
             threads=config.threads,
-            limit_field=(config.limit_field or None) if model in there else None,
+            timeout=config.attempt_timeout,
+            limit_field=(config.limit_field or None) if reached else None,
             notify=notify,
             planning=planning,
         )
 
-    def all_of(model: str) -> Backend | Sequence[Backend]:
-        if model in given:
-            return given[model]
-        addresses = config.base_url if model in there else ()
-        return (
-            [opened(model, url) for url in addresses] if len(addresses) > 1 else opened(model, *(addresses or (None,)))
-        )
-
-    return {model: all_of(model) for model in models}
+    return {model: given[model] if model in given else opened(model) for model in models}
 
 
 def role_of(config: RunConfig, stage: str) -> Role:

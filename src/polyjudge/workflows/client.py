@@ -1,4 +1,4 @@
-"""The client of one invocation: backends, journal, budget and limits from the settings."""
+"""The client of one invocation: backends, response cache, budget and limits from the settings."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ from polyjudge.datasets.readers import is_there
 from polyjudge.errors import ConfigError
 from polyjudge.llm.accounts import Accounts
 from polyjudge.llm.budget import Budget
+from polyjudge.llm.cache.sqlite import SqliteStore
+from polyjudge.llm.cache.store import AnswerStore
 from polyjudge.llm.client import Client
-from polyjudge.llm.journal import Journal
 from polyjudge.llm.limits import Limits
-from polyjudge.llm.money import PICO
+from polyjudge.llm.prices import PICO
 from polyjudge.llm.request import Backend
 from polyjudge.results.outcome import notice, simulated
 from polyjudge.settings.config import RunConfig
@@ -23,18 +24,18 @@ from polyjudge.workflows.costs import tariffs_of
 from polyjudge.workflows.events import Counted, Noted, Observer
 
 
-def journal_folder() -> Path:
-    """``.polyjudge/journal``, unless POLYJUDGE_JOURNAL names another.
+def cache_folder() -> Path:
+    """``.polyjudge/cache``, unless POLYJUDGE_CACHE names another.
 
     Raises:
         ConfigError: there is a file instead of the folder, or of a folder above it.
     """
-    folder = Path(os.environ.get("POLYJUDGE_JOURNAL") or Path(".polyjudge") / "journal")
+    folder = Path(os.environ.get("POLYJUDGE_CACHE") or Path(".polyjudge") / "cache")
     there = next((path for path in (folder, *folder.parents) if is_there(path)), None)
     if there is not None and not there.is_dir():
         raise ConfigError(
-            f"the journal cannot be kept in {str(folder)!r}: {str(there)!r} is no folder; move it away, or set "
-            f"POLYJUDGE_JOURNAL to a folder"
+            f"the response cache cannot be kept in {str(folder)!r}: {str(there)!r} is no folder; move it away, or set "
+            f"POLYJUDGE_CACHE to a folder"
         )
     return folder
 
@@ -45,7 +46,8 @@ async def open_client(
     backends: Mapping[str, Backend],
     observer: Observer,
     *,
-    journal: bool = True,
+    store: AnswerStore | None = None,
+    planning: bool = False,
     also: Sequence[RunConfig] = (),
 ) -> AsyncIterator[Client]:
     """The client of one invocation, closed at the end.
@@ -54,12 +56,13 @@ async def open_client(
         config: models, addresses, budget and limits.
         backends: model name -> an opened backend, instead of looking the name up.
         observer: told how many answers there are.
-        journal: False for an invocation that asks nothing; it needs no key then.
+        store: where answers are kept, and closed with the client; None: the response cache of this folder.
+        planning: nothing is asked, so no key is needed and no answer is kept.
         also: further runs of the invocation, for their models and addresses; budget and limits are ``config``'s.
 
     Raises:
         ModelError: unknown provider, missing key, bad address.
-        ConfigError: the journal has no folder to be in, or money is bounded and a price is unknown.
+        ConfigError: the cache has no folder to be in, or money is bounded and a price is unknown.
     """
 
     def counted() -> None:
@@ -71,10 +74,11 @@ async def open_client(
     tariffs = {model: price for one in (config, *also) for model, price in tariffs_of(one, backends).items()}
     most = None if config.max_cost is None else int(config.max_cost * PICO)
     accounts = Accounts(counted, tariffs)
-    record = Journal(journal_folder(), reuse=not config.no_cache) if journal else None
+    if store is None and not planning:
+        store = SqliteStore(cache_folder(), reuse=not config.no_cache)
     client = Client(
-        await _open_all([config, *also], backends, noted, planning=not journal),
-        record,
+        await _open_all([config, *also], backends, noted, planning=planning),
+        store,
         Budget(config.max_calls, config.max_tokens, most),
         Limits(
             max_concurrency=config.max_concurrency,
@@ -93,19 +97,19 @@ async def open_client(
         try:
             yield client
         finally:
-            for warning in record.warnings if record is not None else ():
+            for warning in store.warnings if store is not None else ():
                 observer(Noted(warning))
 
 
 async def _open_all(
     configs: Sequence[RunConfig], given: Mapping[str, Backend], notify: Callable[[str], None], *, planning: bool
-) -> dict[str, Backend | Sequence[Backend]]:
+) -> dict[str, Backend]:
     """The backends of several runs, each opened once.
 
     Raises:
         ConfigError: two runs reach one model at different addresses.
     """
-    found: dict[str, Backend | Sequence[Backend]] = {}
+    found: dict[str, Backend] = {}
     seen: set[tuple[object, ...]] = set()
     for config in configs:
         reached = (config.base_url, config.endpoint_name, config.limit_field, models_of(config))
@@ -116,20 +120,10 @@ async def _open_all(
             known = found.setdefault(model, opened)
             if known is opened:
                 continue
-            here, there = _identity(known), _identity(opened)
-            for backend in _each(opened):
-                await backend.close()
-            if here != there:
+            await opened.close()
+            if known.identity != opened.identity:
                 raise ConfigError(
-                    f"the model {model!r} is reached at two addresses, {here!r} and {there!r}; give one of them "
-                    f"another name, or run two studies"
+                    f"the model {model!r} is reached at two addresses, {known.identity!r} and {opened.identity!r}; "
+                    f"give one of them another name, or run two studies"
                 )
     return found
-
-
-def _each(opened: Backend | Sequence[Backend]) -> Sequence[Backend]:
-    return opened if isinstance(opened, Sequence) else (opened,)
-
-
-def _identity(opened: Backend | Sequence[Backend]) -> str:
-    return _each(opened)[0].identity

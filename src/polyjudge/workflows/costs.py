@@ -7,8 +7,7 @@ from dataclasses import replace
 
 from polyjudge.errors import ConfigError
 from polyjudge.llm.models import reached_by_address
-from polyjudge.llm.money import NoPrice, Price, Tariff
-from polyjudge.llm.prices import tariff
+from polyjudge.llm.prices import NoPrice, Price, Tariff, tariff
 from polyjudge.results.money import PlannedRole, remedy
 from polyjudge.settings.config import RunConfig
 from polyjudge.workflows.assemble import models_of
@@ -28,13 +27,10 @@ def tariffs_of(config: RunConfig, given: Collection[str]) -> dict[str, Tariff]:
     models = models_of(config)
     there = reached_by_address([model for model in models if model not in given]) if config.base_url else ()
 
-    def dearest(model: str) -> Tariff:
-        """Of several addresses of one endpoint the first that is not free decides."""
-        addresses = config.base_url if model in there else ("",)
-        each = [tariff(model, own, base_url=url, given=model in given) for url in addresses]
-        return next((one for one in each if isinstance(one, Price) or not one.free), each[0])
-
-    found = {model: dearest(model) for model in models}
+    found = {
+        model: tariff(model, own, base_url=config.base_url if model in there else "", given=model in given)
+        for model in models
+    }
     unknown = [model for model, one in found.items() if isinstance(one, NoPrice) and not one.free]
     if config.max_cost is not None and unknown:
         raise ConfigError(f"--max-cost cannot be kept: {remedy(unknown)}")

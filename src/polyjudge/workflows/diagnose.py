@@ -146,7 +146,7 @@ def _settings(found: FinishedRun, options: Mapping[str, Any], config: str | Path
 async def _plan(
     found: FinishedRun, config: RunConfig, wanted: Options, data: Data | None, backends: Mapping[str, Backend]
 ) -> tuple[PlannedRole, ...]:
-    async with open_client(config, backends, unwatched, journal=False) as client:
+    async with open_client(config, backends, unwatched, planning=True) as client:
         ready = _prepared(found, config, wanted, data, client)
         return priced(planned_diagnosis(ready, wanted), client.tariffs)
 
@@ -160,7 +160,7 @@ async def _diagnose(
     observer: Observer,
 ) -> Diagnosed:
     started = time.monotonic()
-    async with open_client(config, backends, observer, journal=wanted.asks) as client:
+    async with open_client(config, backends, observer, planning=not wanted.asks) as client:
         ready = _prepared(found, config, wanted, data, client)
         if wanted.asks:
             ready = await _taken(found, ready, client, set(backends), observer)

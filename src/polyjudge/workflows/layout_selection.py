@@ -22,7 +22,7 @@ from polyjudge.domain.records import Prediction
 from polyjudge.formatting.text import CHARACTERS_A_TOKEN
 from polyjudge.gates.base import COVERAGE_SLACK
 from polyjudge.judge.measure import measure, scores
-from polyjudge.llm.money import Price, Tariff, usd
+from polyjudge.llm.prices import Price, Tariff, usd
 from polyjudge.llm.request import Abilities, Asker, Reply, Request
 from polyjudge.metrics import agreement, uncertainty
 from polyjudge.metrics.levels import Levels, Matrix

@@ -1,4 +1,4 @@
-"""The verbs that ask no model: fetching data, and keeping the journal in order."""
+"""The verbs that ask no model: fetching data, and keeping the response cache in order."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from polyjudge.datasets.download import Downloaded, download
-from polyjudge.llm import upkeep
-from polyjudge.llm.contents import Contents, contents
-from polyjudge.llm.upkeep import Merged, Pruned
-from polyjudge.workflows.client import journal_folder
+from polyjudge.llm.cache import maintenance
+from polyjudge.llm.cache.maintenance import Contents, Merged, Pruned, contents
+from polyjudge.workflows.client import cache_folder
 from polyjudge.workflows.sync import run
 
 
@@ -29,15 +28,15 @@ def pull(name: str, *, source: str | None = None, notify: Callable[[str], None] 
 
 
 def cache_show() -> Contents:
-    """What the journal holds."""
-    return contents(journal_folder())
+    """What the response cache holds."""
+    return contents(cache_folder())
 
 
-def cache_merge(folders: Sequence[str | Path] = ()) -> Merged:
-    """Bring other journals into this one; without folders, this one's many shards into one."""
-    return upkeep.merge(journal_folder(), [Path(folder) for folder in folders])
+def cache_merge(folders: Sequence[str | Path]) -> Merged:
+    """Copy the answers of other response caches into this one."""
+    return maintenance.merge(cache_folder(), [Path(folder) for folder in folders])
 
 
 def cache_prune(*, older_than: float | None = None, model: str | None = None, dry_run: bool = False) -> Pruned:
     """Remove answers by age in days, by model, or by both, for good."""
-    return upkeep.prune(journal_folder(), older_than=older_than, model=model, dry_run=dry_run)
+    return maintenance.prune(cache_folder(), older_than=older_than, model=model, dry_run=dry_run)

@@ -15,8 +15,7 @@ from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.errors import CallFailed, ModelError
 from polyjudge.judge.predict import Judge
 from polyjudge.llm.client import Client
-from polyjudge.llm.request import Message, Reply, Request, Sampling
-from polyjudge.llm.role import Role
+from polyjudge.llm.request import Message, Reply, Request, Role, Sampling
 from polyjudge.settings.config import Parameters, RunConfig
 from polyjudge.settings.merged import OURS, Settings
 from polyjudge.workflows.assemble import House, assemble

@@ -23,8 +23,7 @@ from polyjudge.errors import ConfigError
 from polyjudge.judge.predict import Judge
 from polyjudge.llm.accounts import RoleAccount
 from polyjudge.llm.client import Client
-from polyjudge.llm.request import Backend
-from polyjudge.llm.role import Role
+from polyjudge.llm.request import Backend, Role
 from polyjudge.results.judge_file import JudgeFile, read_judge
 from polyjudge.results.outcome import Lost, simulated
 from polyjudge.results.scores import Scores, ScoreTable, check_unscored

@@ -14,7 +14,7 @@ from polyjudge.concurrency import together
 from polyjudge.domain.dataset import Dataset
 from polyjudge.domain.records import Step
 from polyjudge.errors import ConfigError, TooManyUnscored
-from polyjudge.llm.accounts import PART, RoleAccount
+from polyjudge.llm.accounts import RoleAccount
 from polyjudge.llm.client import Client
 from polyjudge.llm.request import Backend
 from polyjudge.reporting.report import report_study
@@ -107,7 +107,7 @@ async def _plan(
     asked: Study, grid: Sequence[Cell], datasets: Mapping[str, Dataset], backends: Mapping[str, Backend]
 ) -> StudyPlan:
     configs = [cell.settings.config for cell in grid]
-    async with open_client(configs[0], backends, unwatched, journal=False, also=configs[1:]) as client:
+    async with open_client(configs[0], backends, unwatched, planning=True, also=configs[1:]) as client:
         return plan_of(asked, assemble_all(grid, datasets, client), client.tariffs)
 
 
@@ -122,7 +122,7 @@ async def _study(
     started = time.monotonic()
     configs = [cell.settings.config for cell in grid]
     async with open_client(configs[0], backends, observer, also=configs[1:]) as client:
-        ready = assemble_all(grid, datasets, client)
+        ready = assemble_all(grid, datasets, client.part(BESIDE))
         with StudyFolder(Path(output) if output else _default_folder(asked, ready)) as folder:
             _refuse_new_answers(folder.path, ready)
             _begin(folder, asked, ready)
@@ -163,7 +163,6 @@ class _Work:
 
     async def beside(self, asked: Study, ready: Sequence[Ready]) -> list[Extra]:
         """The judgings that belong to no run."""
-        PART.set(BESIDE)
         runs = self.folder.runs
         found = await together([judged_again(asked, ready), combined(ready, runs), judged_on_validation(ready, runs)])
         return [extra for extras in found for extra in extras]
@@ -176,14 +175,14 @@ class _Work:
 
     async def _one(self, one: Ready) -> CellRecord:
         cell, path = one.cell, self.folder.runs / one.cell.name
-        PART.set(cell.name)
         failure = ""
         if _complete(path, one.identity, meters=one.config.meters):
             verdict = "complete already"
         else:
             watching = _Watching(cell.name, one.config.steps, self)
             try:
-                found = await carry_out(cell.settings, one.house.dataset, path, self.client, self.given, watching)
+                client = self.client.part(cell.name)
+                found = await carry_out(cell.settings, one.house.dataset, path, client, self.given, watching)
                 verdict = found.outcome.verdict
             except TooManyUnscored as error:
                 verdict = failure = str(error)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from polyjudge.llm.money import Tariff
+from polyjudge.llm.prices import Tariff
 from polyjudge.results.money import PlannedRole
 from polyjudge.workflows.costs import priced
 from polyjudge.workflows.plan import plan_of as plan_of_run

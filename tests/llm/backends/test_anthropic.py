@@ -95,7 +95,7 @@ def test_no_temperature_is_no_field() -> None:
 
 def test_the_shared_prefix_is_marked_for_the_cache_and_no_text_is_lost() -> None:
     text = "The item.\nThe criterion."
-    request = Request("m", (Message("user", text),), affinity="item", shared=10)
+    request = Request("m", (Message("user", text),), shared=10)
     (message,) = made(request)["messages"]
     first, rest = message["content"]
     assert first == {"type": "text", "text": "The item.\n", "cache_control": {"type": "ephemeral"}}

@@ -57,14 +57,16 @@ def ask(model: Backend, *requests: Request) -> list[Reply]:
 def test_what_it_is_and_can_is_known_before_it_is_loaded(smollm2: Path) -> None:
     backend = opened(smollm2)
     assert backend.identity.startswith(f"local:{DIGEST} ctx=512 xllamacpp=")
-    assert backend.abilities == Abilities(logprobs=500, schema=True, begins=True, prefix_cache=True, slots=1)
+    assert backend.abilities == Abilities(
+        logprobs=500, schema=True, begins=True, prefix_cache=True, slots=1, own_timeout=True
+    )
     assert backend.concurrency == 1
     assert opened(smollm2, context=513).identity != backend.identity
     assert opened(smollm2, threads=2).identity == backend.identity
 
 
 def test_the_embedded_model_is_found_by_its_name(smollm2: Path, tmp_path: Path) -> None:
-    environment = {"POLYJUDGE_SMOLLM2": str(smollm2), "POLYJUDGE_CACHE": str(tmp_path)}
+    environment = {"POLYJUDGE_SMOLLM2": str(smollm2), "POLYJUDGE_MODELS": str(tmp_path)}
     named = open_backend("local/smollm2-135m", environment=environment, context=512)
     assert named.identity == opened(smollm2).identity
 

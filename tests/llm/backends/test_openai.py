@@ -114,6 +114,51 @@ def test_many_calls_at_once_get_their_own_replies() -> None:
     asyncio.run(run())
 
 
+def test_more_calls_than_a_pool_of_connections_would_hold_are_all_sent_at_once() -> None:
+    """Each answer waits until all calls have arrived; a limit of its own under the client's would never let them."""
+    calls = 1_100
+
+    async def run() -> None:
+        arrived, all_there = 0, asyncio.Event()
+
+        async def handle(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+            nonlocal arrived
+            arrived += 1
+            if arrived == calls:
+                all_there.set()
+            await all_there.wait()
+            body = json.dumps(chat("4")).encode()
+            head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(body)}\r\n\r\n"
+            writer.write(head.encode() + body)
+            await writer.drain()
+
+        async with raw_serving(handle) as url:
+            backend = opened(url, timeout=30.0)
+            replies = await asyncio.gather(*(backend.complete(REQUEST) for _ in range(calls)))
+            await backend.close()
+        assert {reply.text for reply in replies} == {"4"}
+
+    asyncio.run(run())
+
+
+def test_the_clock_of_an_attempt_starts_with_its_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A proxy takes longer to connect than an attempt may take, and then refuses: that is no time-out, and is free."""
+
+    async def handle(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await asyncio.sleep(0.3)
+        writer.write(b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n")
+        await writer.drain()
+
+    async def run() -> CallFailed:
+        async with raw_serving(handle) as url:
+            monkeypatch.setenv("https_proxy", url.removesuffix("/v1"))
+            return await failure("https://model.example/v1", timeout=0.1)
+
+    failed = asyncio.run(run())
+    assert "cannot connect" in str(failed)
+    assert (failed.retryable, failed.charged) == (True, False)
+
+
 def test_one_backend_serves_several_loops_one_after_the_other() -> None:
     async def run(backend: Backend, port: int, last: bool) -> str:
         async with serving(Canned(chat("4")), port):

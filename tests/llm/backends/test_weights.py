@@ -72,7 +72,7 @@ def test_a_damaged_note_is_not_believed(tmp_path: Path) -> None:
 
 
 def test_the_cache_is_where_the_environment_says() -> None:
-    assert cache_folder({"POLYJUDGE_CACHE": "/somewhere", "XDG_CACHE_HOME": "/other"}) == Path("/somewhere")
+    assert cache_folder({"POLYJUDGE_MODELS": "/somewhere", "XDG_CACHE_HOME": "/other"}) == Path("/somewhere")
     assert cache_folder({"HOME": "/home/somebody"}).name == "polyjudge"
     assert cache_folder({"HOME": "/home/somebody"}).is_relative_to("/home/somebody")
     assert cache_folder({}).is_relative_to(Path.home())
@@ -85,7 +85,7 @@ def test_the_platforms_cache_is_respected() -> None:
 
 def test_the_users_own_file_must_exist_and_be_these_weights(tmp_path: Path) -> None:
     other = tmp_path / "other.gguf"
-    environment = {"POLYJUDGE_SMOLLM2": str(other), "POLYJUDGE_CACHE": str(tmp_path / "cache")}
+    environment = {"POLYJUDGE_SMOLLM2": str(other), "POLYJUDGE_MODELS": str(tmp_path / "cache")}
     with pytest.raises(ModelError, match="no file"):
         find_smollm2(environment, quiet)
     other.write_bytes(b"GGUF of something else")
@@ -94,7 +94,7 @@ def test_the_users_own_file_must_exist_and_be_these_weights(tmp_path: Path) -> N
 
 
 def test_the_users_own_file_is_used_where_it_lies(smollm2: Path, tmp_path: Path) -> None:
-    environment = {"POLYJUDGE_SMOLLM2": str(smollm2), "POLYJUDGE_CACHE": str(tmp_path)}
+    environment = {"POLYJUDGE_SMOLLM2": str(smollm2), "POLYJUDGE_MODELS": str(tmp_path)}
     assert find_smollm2(environment, quiet) == smollm2
 
 
@@ -137,7 +137,7 @@ def test_what_is_not_the_pinned_weights_is_never_kept(text: str, said: str, tmp_
 
 def test_a_cache_that_cannot_be_written_is_said(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(ModelError, match="POLYJUDGE_CACHE"):
+    with pytest.raises(ModelError, match="POLYJUDGE_MODELS"):
         fetch(tmp_path / "file" / "cache" / FILE, [program("pass")], quiet)
 
 

@@ -21,10 +21,10 @@ class OpenOptions:
 
     Attributes:
         base_url: address of an OpenAI-compatible server; None = the provider's own.
-        endpoint_name: the endpoint's identity in the journal, when several addresses serve one model.
+        endpoint_name: the endpoint's identity in the response cache, instead of its address.
         threads: threads of an embedded model.
         context: tokens of an embedded model's context window, prompt and answer together.
-        timeout: seconds after which one attempt is given up, whatever the client allows.
+        timeout: seconds after which an attempt that has a connection is given up.
         limit_field: the body's field for the longest answer (``max_tokens`` or ``max_completion_tokens``) when
             the provider's default is refused.
         environment: where keys and folders are looked up.

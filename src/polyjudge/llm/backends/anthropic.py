@@ -68,7 +68,7 @@ class Anthropic:
 def body(request: Request, model: str, abilities: Abilities) -> dict[str, Any]:
     """The body of a message; extra fields of the sampling are added last.
 
-    The prefix that calls of one affinity share ends a text block that is marked for the cache.
+    The prefix that several calls share ends a text block that is marked for the cache.
 
     Raises:
         ModelError: an extra field that is not the user's to set, or something asked that the API cannot do.

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from any_llm import AnyLLM
 
 # What any-llm passes on; whether a provider takes it is found by the first call.
-_HOPED_FOR = Abilities(logprobs=20, schema=True, assumed=True)
+_HOPED_FOR = Abilities(logprobs=20, schema=True, own_timeout=True, assumed=True)
 
 
 class ThroughAnyLLM:

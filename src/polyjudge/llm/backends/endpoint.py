@@ -1,4 +1,4 @@
-"""Where calls go: an address read strictly, the key that belongs to it, and its identity in the journal."""
+"""Where calls go: an address read strictly, the key that belongs to it, and its identity in the response cache."""
 
 from __future__ import annotations
 

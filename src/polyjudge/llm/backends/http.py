@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -18,8 +19,8 @@ if TYPE_CHECKING:
     import aiohttp
 
 LARGEST_REPLY = 16 * 1024 * 1024
-_CONNECTIONS = 1024
 _CONNECT_SECONDS = 30.0
+_NO_FILES_LEFT = (errno.EMFILE, errno.ENFILE)
 
 
 class Connection:
@@ -61,35 +62,35 @@ class Connection:
     async def _post(self, payload: bytes) -> dict[str, Any]:
         import aiohttp
 
-        where = self._endpoint.address.identity
+        endpoint, where = self._endpoint, self._endpoint.address.identity
         try:
-            async with self._open_session().post(
-                self._url, data=payload, allow_redirects=False, proxy=self._proxy
-            ) as response:
-                return await self._read(response)
+            # The clock starts when the attempt has a connection: before, nothing was sent and nothing is charged.
+            async with asyncio.timeout(None) as clock:
+                async with self._open_session().post(
+                    self._url, data=payload, allow_redirects=False, proxy=self._proxy, trace_request_ctx=clock
+                ) as response:
+                    return await self._read(response)
         except aiohttp.InvalidURL:
             raise CallFailed(f"the address {where} cannot be used; check --base-url", retryable=False) from None
         except aiohttp.ClientSSLError as error:
-            said = quotable(str(error), self._endpoint.secrets)
+            said = quotable(str(error), endpoint.secrets)
             raise CallFailed(
                 f"no secure connection to {where}: {said}; check whether it is http or https", retryable=False
             ) from None
-        except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
-            if isinstance(getattr(error, "os_error", None), ConnectionRefusedError):
+        except (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError, aiohttp.ConnectionTimeoutError) as error:
+            cause = getattr(error, "os_error", None)
+            if isinstance(cause, ConnectionRefusedError):
                 raise NobodyListens(
                     f"nobody answers at {where} (connection refused): is the server running, and is this its address?"
                 ) from None
-            said = quotable(str(error), self._endpoint.secrets)
-            raise CallFailed(f"cannot connect to {where}: {said}", retryable=True) from None
+            said = quotable(str(error), endpoint.secrets)
+            crowded = getattr(cause, "errno", None) in _NO_FILES_LEFT
+            raise CallFailed(f"cannot connect to {where}: {said}", retryable=True, overloaded=crowded) from None
         except TimeoutError:
-            raise CallFailed(
-                f"{where} did not answer within {self._endpoint.timeout:g} s",
-                retryable=True,
-                charged=True,
-                overloaded=True,
-            ) from None
+            message = f"{where} did not answer within {endpoint.timeout:g} s"
+            raise CallFailed(message, retryable=True, charged=True, overloaded=True) from None
         except (aiohttp.ClientError, OSError) as error:
-            said = quotable(str(error) or type(error).__name__, self._endpoint.secrets)
+            said = quotable(str(error) or type(error).__name__, endpoint.secrets)
             raise CallFailed(f"the connection to {where} broke: {said}", retryable=True, charged=True) from None
 
     async def _read(self, response: aiohttp.ClientResponse) -> dict[str, Any]:
@@ -99,7 +100,7 @@ class Connection:
             CallFailed: any other status, or a body that is too large or no JSON object.
         """
         endpoint = self._endpoint
-        # Into an answer it would be journalled, into an error shown.
+        # Into an answer it would be kept, into an error shown.
         received = without_keys(await _receive(response), endpoint.secrets)
         if not 200 <= response.status < 300:
             text = received.decode("utf-8", errors="replace")
@@ -126,6 +127,19 @@ class Connection:
             scope="request",
         )
 
+    def _connected(self) -> aiohttp.TraceConfig:
+        """Starts an attempt's clock at the moment it has a connection, a new one or one that was kept."""
+        import aiohttp
+
+        async def start(_session: aiohttp.ClientSession, context: Any, _details: Any) -> None:
+            clock: asyncio.Timeout = context.trace_request_ctx
+            clock.reschedule(asyncio.get_running_loop().time() + self._endpoint.timeout)
+
+        trace = aiohttp.TraceConfig()
+        trace.on_connection_create_end.append(start)
+        trace.on_connection_reuseconn.append(start)
+        return trace
+
     def _open_session(self) -> aiohttp.ClientSession:
         """The session of the running loop; a session outlives no loop."""
         import aiohttp
@@ -136,10 +150,13 @@ class Connection:
         headers = {"Content-Type": "application/json", "Accept": "application/json", **self._headers}
         self._loop = loop
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=_CONNECTIONS, keepalive_timeout=30.0),
+            # How many calls are made at once, the client's scheduler says; a second limit here would hold back what
+            # counts as sent.
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30.0),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=headers,
-            timeout=aiohttp.ClientTimeout(total=self._endpoint.timeout, sock_connect=_CONNECT_SECONDS),
+            timeout=aiohttp.ClientTimeout(total=None, connect=_CONNECT_SECONDS),
+            trace_configs=[self._connected()],
             # Not trust_env: it would also send the passwords of a .netrc file, and fail where a key is sent too.
             trust_env=False,
         )

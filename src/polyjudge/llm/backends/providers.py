@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from types import MappingProxyType
 from typing import Any
 
 from polyjudge.llm.request import Abilities
 
 OWN_KEY = "POLYJUDGE_API_KEY"
+
+# The clock of an attempt over HTTP starts when it has a connection (see ``http``).
+_over_http = partial(Abilities, own_timeout=True)
 
 
 def _nothing() -> Mapping[str, Any]:
@@ -40,7 +44,7 @@ class Provider:
     base_url: str
     key: str
     key_needed: bool = True
-    abilities: Abilities = field(default_factory=Abilities)
+    abilities: Abilities = field(default_factory=_over_http)
     limit_field: str = "max_tokens"
     begun_fields: Mapping[str, Any] = field(default_factory=_nothing)
     logprob_fields: Mapping[str, Any] = field(default_factory=_nothing)
@@ -55,7 +59,7 @@ _ROWS = (
         "openai",
         "https://api.openai.com/v1",
         "OPENAI_API_KEY",
-        abilities=Abilities(logprobs=20, schema=True, prefix_cache=True),
+        abilities=_over_http(logprobs=20, schema=True, prefix_cache=True),
         limit_field="max_completion_tokens",
     ),
     # platform.claude.com, API reference, "Messages", and the types of Anthropic's own Python client 0.125:
@@ -65,7 +69,7 @@ _ROWS = (
         "anthropic",
         "https://api.anthropic.com/v1",
         "ANTHROPIC_API_KEY",
-        abilities=Abilities(schema=True, begins=True, prefix_cache=True),
+        abilities=_over_http(schema=True, begins=True, prefix_cache=True),
         wire="anthropic",
     ),
     # openrouter.ai, docs, "Parameters" and "Provider routing": what a model does not support is ignored unless
@@ -74,7 +78,7 @@ _ROWS = (
         "openrouter",
         "https://openrouter.ai/api/v1",
         "OPENROUTER_API_KEY",
-        abilities=Abilities(logprobs=20, schema=True),
+        abilities=_over_http(logprobs=20, schema=True),
         logprob_fields=MappingProxyType({"provider": {"require_parameters": True}}),
     ),
     # ai.google.dev, "OpenAI compatibility": structured output yes, logprobs not listed; implicit caching from 2.5.
@@ -82,7 +86,7 @@ _ROWS = (
         "gemini",
         "https://generativelanguage.googleapis.com/v1beta/openai",
         "GEMINI_API_KEY",
-        abilities=Abilities(schema=True, prefix_cache=True),
+        abilities=_over_http(schema=True, prefix_cache=True),
     ),
     # api-docs.deepseek.com, "Create Chat Completion" and "Context Caching": top_logprobs 0-20 (not for the
     # reasoning model), json_object only; continued replies need the beta address.
@@ -90,14 +94,14 @@ _ROWS = (
         "deepseek",
         "https://api.deepseek.com",
         "DEEPSEEK_API_KEY",
-        abilities=Abilities(logprobs=20, prefix_cache=True),
+        abilities=_over_http(logprobs=20, prefix_cache=True),
     ),
     # docs.mistral.ai, "Chat completion": json_schema yes, no logprobs.
     Provider(
         "mistral",
         "https://api.mistral.ai/v1",
         "MISTRAL_API_KEY",
-        abilities=Abilities(schema=True),
+        abilities=_over_http(schema=True),
     ),
     # console.groq.com, docs, "API reference": logprobs not supported by any model; json_schema by few models.
     Provider("groq", "https://api.groq.com/openai/v1", "GROQ_API_KEY"),
@@ -107,14 +111,14 @@ _ROWS = (
         "together",
         "https://api.together.xyz/v1",
         "TOGETHER_API_KEY",
-        abilities=Abilities(schema=True),
+        abilities=_over_http(schema=True),
     ),
     # docs.fireworks.ai, "Create Chat Completion": top_logprobs 0-5, json_schema, prompt caching by default.
     Provider(
         "fireworks",
         "https://api.fireworks.ai/inference/v1",
         "FIREWORKS_API_KEY",
-        abilities=Abilities(logprobs=5, schema=True, prefix_cache=True),
+        abilities=_over_http(logprobs=5, schema=True, prefix_cache=True),
     ),
     # docs.ollama.com, "OpenAI compatibility" and release notes 0.12.11: json_schema, logprobs with up to 20
     # alternatives, the last prompt stays cached while the model is loaded. One slot, unless OLLAMA_NUM_PARALLEL says
@@ -124,7 +128,7 @@ _ROWS = (
         "http://127.0.0.1:11434/v1",
         "OLLAMA_API_KEY",
         key_needed=False,
-        abilities=Abilities(logprobs=20, schema=True, prefix_cache=True, slots=1),
+        abilities=_over_http(logprobs=20, schema=True, prefix_cache=True, slots=1),
     ),
     # docs.vllm.ai, "OpenAI-compatible server": --max-logprobs 20 by default, structured outputs, automatic prefix
     # caching, and the two fields that continue a last assistant message.
@@ -133,7 +137,7 @@ _ROWS = (
         "http://127.0.0.1:8000/v1",
         "VLLM_API_KEY",
         key_needed=False,
-        abilities=Abilities(logprobs=20, schema=True, begins=True, prefix_cache=True),
+        abilities=_over_http(logprobs=20, schema=True, begins=True, prefix_cache=True),
         begun_fields=MappingProxyType({"continue_final_message": True, "add_generation_prompt": False}),
     ),
     # lmstudio.ai, docs, "OpenAI compatibility": structured output; logprobs not among the listed parameters.
@@ -142,7 +146,7 @@ _ROWS = (
         "http://127.0.0.1:1234/v1",
         "LMSTUDIO_API_KEY",
         key_needed=False,
-        abilities=Abilities(schema=True, prefix_cache=True, slots=1),
+        abilities=_over_http(schema=True, prefix_cache=True, slots=1),
     ),
     # llama.cpp's own server (tools/server/README.md), run by the tests: it continues a last assistant message
     # and echoes it, gives any number of alternatives, and follows json_schema by a grammar. It opens four slots unless
@@ -152,7 +156,7 @@ _ROWS = (
         "http://127.0.0.1:8080/v1",
         "LLAMA_API_KEY",
         key_needed=False,
-        abilities=Abilities(logprobs=500, schema=True, begins=True, prefix_cache=True, slots=4),
+        abilities=_over_http(logprobs=500, schema=True, begins=True, prefix_cache=True, slots=4),
     ),
 )
 
@@ -160,4 +164,4 @@ PROVIDERS: Mapping[str, Provider] = MappingProxyType({row.name: row for row in _
 
 # A server behind --base-url that nobody named. Whether it continues a begun reply cannot be known, so it is not
 # assumed; vllm/MODEL or llamacpp/MODEL say so. Logprobs are tried where they are asked for by name.
-COMPATIBLE = Provider("", "", OWN_KEY, key_needed=False, abilities=Abilities(logprobs=20, schema=True, assumed=True))
+COMPATIBLE = Provider("", "", OWN_KEY, key_needed=False, abilities=_over_http(logprobs=20, schema=True, assumed=True))

@@ -29,7 +29,7 @@ class Scripted:
     Args:
         function: gives a text, a whole ``Reply``, or an exception to raise. It may hold state, but then answers
             depend on the order of calls.
-        identity: the endpoint's identity in the journal; other answers need another.
+        identity: the endpoint's identity in the response cache; other answers need another.
         abilities: what this backend says it can do; by default everything, but that is the function's to keep.
         latency: seconds before each answer.
         log: a file that gets one line, the request's key, for each answer given; processes may share it.

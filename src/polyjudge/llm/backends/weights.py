@@ -75,8 +75,8 @@ def smollm2(environment: Mapping[str, str], notify: Callable[[str], None]) -> Pa
 
 
 def cache_folder(environment: Mapping[str, str]) -> Path:
-    """``POLYJUDGE_CACHE``, else ``polyjudge`` in the platform's folder for caches; it may not exist yet."""
-    own = environment.get("POLYJUDGE_CACHE", "").strip()
+    """``POLYJUDGE_MODELS``, else ``polyjudge`` in the platform's folder for caches; it may not exist yet."""
+    own = environment.get("POLYJUDGE_MODELS", "").strip()
     if own:
         return Path(own).expanduser()
     home = Path(environment.get("HOME") or Path.home())
@@ -159,7 +159,7 @@ def fetch(path: Path, ways: Sequence[Installer], notify: Callable[[str], None]) 
             failures.append(failure)
     except OSError as error:
         raise ModelError(
-            f"cannot write the weights of SmolLM2-135M to {str(path.parent)!r}: {error.strerror}; set POLYJUDGE_CACHE "
+            f"cannot write the weights of SmolLM2-135M to {str(path.parent)!r}: {error.strerror}; set POLYJUDGE_MODELS "
             f"to a folder with 300 MB free, {_REMEDY}"
         ) from None
     raise ModelError(

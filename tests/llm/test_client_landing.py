@@ -11,8 +11,8 @@ from tests.llm.hands import HandBackend, ask_for, refused, text_of, total
 from polyjudge.concurrency import together
 from polyjudge.errors import ProviderGone
 from polyjudge.llm.accounts import RoleAccount
+from polyjudge.llm.cache.sqlite import SqliteStore
 from polyjudge.llm.client import Client
-from polyjudge.llm.journal import Journal
 from polyjudge.llm.limits import Limits
 from polyjudge.llm.request import Reply, Request
 
@@ -33,7 +33,7 @@ def test_an_interrupted_run_keeps_every_answer_that_arrived_and_waits_for_no_oth
             await together(client.ask(ask_for(name)) for name in [*range(50), "never"])
 
     async def scenario() -> None:
-        client = Client({"m": HandBackend(answer)}, Journal(tmp_path))
+        client = Client({"m": HandBackend(answer)}, SqliteStore(tmp_path))
         run = asyncio.ensure_future(work(client))
         await some.wait()
         run.cancel()
@@ -49,12 +49,12 @@ def test_an_interrupted_run_keeps_every_answer_that_arrived_and_waits_for_no_oth
 
 
 def kept(folder: Path, names: Sequence[object]) -> list[str]:
-    """The names whose calls the journal holds."""
+    """The names whose calls the cache holds."""
 
     async def look() -> list[str]:
-        with closing(Journal(folder)) as journal:
-            entries = [await journal.get(ask_for(name).key("hand://one")) for name in names]
-        return [str(name) for name, entry in zip(names, entries, strict=True) if entry is not None]
+        with closing(SqliteStore(folder)) as store:
+            replies = [await store.get(ask_for(name).key("hand://one")) for name in names]
+        return [str(name) for name, reply in zip(names, replies, strict=True) if reply is not None]
 
     return asyncio.run(look())
 
@@ -80,7 +80,7 @@ def test_what_is_under_way_when_another_call_ends_the_run_is_answered_and_kept(
 
     async def scenario() -> RoleAccount:
         limits = Limits(max_concurrency=4)
-        async with Client({"m": backend}, Journal(tmp_path), limits=limits) as client:
+        async with Client({"m": backend}, SqliteStore(tmp_path), limits=limits) as client:
             await client.ask(ask_for("first"))
             with pytest.raises((ProviderGone, RuntimeError)):
                 await together(client.ask(ask_for(name)) for name in ["bad", *range(20)])
@@ -105,7 +105,7 @@ def test_an_interrupt_while_answers_are_waited_for_ends_the_wait(tmp_path: Path)
         return Reply("late")
 
     async def scenario() -> None:
-        client = Client({"m": HandBackend(answer)}, Journal(tmp_path))
+        client = Client({"m": HandBackend(answer)}, SqliteStore(tmp_path))
         asked = asyncio.ensure_future(client.ask(ask_for("a")))
         await sent.wait()
         asked.cancel()

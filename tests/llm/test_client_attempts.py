@@ -15,10 +15,10 @@ from polyjudge.concurrency import together
 from polyjudge.errors import BudgetSpent, CallFailed, ProviderGone, ReplyError
 from polyjudge.llm.accounts import Accounts
 from polyjudge.llm.budget import Bound, Budget
+from polyjudge.llm.cache.sqlite import SqliteStore
 from polyjudge.llm.client import Client
-from polyjudge.llm.journal import Journal
 from polyjudge.llm.limits import Limits
-from polyjudge.llm.money import Price, usd
+from polyjudge.llm.prices import Price, usd
 from polyjudge.llm.request import NobodyListens, Reply, Request, Usage
 
 
@@ -225,7 +225,7 @@ def test_an_address_where_nobody_ever_listened_is_given_up_within_seconds() -> N
 
 def test_what_was_sent_before_the_budget_was_spent_is_answered_and_kept(tmp_path: Path) -> None:
     async def scenario() -> None:
-        async with Client({"m": HandBackend(echo)}, Journal(tmp_path), Budget(max_calls=7)) as client:
+        async with Client({"m": HandBackend(echo)}, SqliteStore(tmp_path), Budget(max_calls=7)) as client:
             # As the rooms above do it, the first error cancels everything else.
             await together(client.ask(ask_for(number)) for number in range(20))
 
@@ -233,9 +233,9 @@ def test_what_was_sent_before_the_budget_was_spent_is_answered_and_kept(tmp_path
         asyncio.run(scenario())
 
     async def replay() -> int:
-        with closing(Journal(tmp_path)) as journal:
-            entries = [await journal.get(ask_for(number).key("hand://one")) for number in range(20)]
-            return sum(entry is not None for entry in entries)
+        with closing(SqliteStore(tmp_path)) as store:
+            replies = [await store.get(ask_for(number).key("hand://one")) for number in range(20)]
+            return sum(reply is not None for reply in replies)
 
     assert asyncio.run(replay()) == 7
 
@@ -258,7 +258,7 @@ def test_no_budget_is_exceeded_whatever_happens(
     max_cost: int | None,
     outcomes: list[str],
     seed: int,
-    journalled: bool,
+    stored: bool,
 ) -> None:
     price = Price(1, 2, cached=0.5)
     chance, billed = random.Random(seed), 0
@@ -284,9 +284,9 @@ def test_no_budget_is_exceeded_whatever_happens(
     async def scenario(folder: Path) -> None:
         budget, backend = Budget(max_calls, max_tokens, max_cost), HandBackend(answer)
         limits = Limits(max_concurrency=chance.randint(1, 8), timeout=0.01, backoff=0.0001, attempts=3)
-        journal = Journal(folder) if journalled else None
+        store = SqliteStore(folder) if stored else None
         async with Client(
-            {"m": backend}, journal, budget, limits, Accounts(tariffs={"m": price}), tariffs={"m": price}
+            {"m": backend}, store, budget, limits, Accounts(tariffs={"m": price}), tariffs={"m": price}
         ) as client:
             tasks = [
                 asyncio.ensure_future(client.ask(ask_for(f"{outcome}/{number}")))

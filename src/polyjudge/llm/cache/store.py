@@ -1,0 +1,104 @@
+"""Where answers are kept: the seam for other stores, and one in memory.
+
+An answer counts as kept only when ``put`` has returned. Errors are never stored. The digest of a request is its key
+(``Request.key``): it covers everything that can change the answer.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from polyjudge.llm.request import Reply
+
+
+class AnswerStore(Protocol):
+    """Keeps answers for one client; several processes may share what is behind it.
+
+    All methods belong to the event loop of the client.
+    """
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """Sentences for the user about answers that could not be used."""
+        ...
+
+    async def get(self, key: str) -> Reply | None:
+        """The newest answer of a key (64 hexadecimal digits), or None.
+
+        Raises:
+            CacheError: the store cannot be read.
+        """
+        ...
+
+    def claim(self, key: str) -> bool:
+        """Announce that this client is about to ask; False while another process is asking the same.
+
+        It is called before anything is paid. A store that several processes cannot share says always True. A claim
+        ends with ``release``, or with its process.
+
+        Raises:
+            CacheError: an answer could not be kept.
+        """
+        ...
+
+    def release(self, key: str) -> None:
+        """End a claim, whether an answer was put or not; without one nothing happens."""
+        ...
+
+    async def put(self, key: str, reply: Reply, *, role: str, model: str, seconds: float) -> Reply:
+        """Keep an answer, also if the caller is cancelled meanwhile.
+
+        Args:
+            key: of the request.
+            reply: what the endpoint answered.
+            role: who asked, for the user's overview.
+            model: as the user names it, for the user's overview.
+            seconds: what the answer took.
+
+        Returns:
+            The answer that stands for the key: another process's, if that was kept first.
+
+        Raises:
+            CacheError: it could not be kept.
+        """
+        ...
+
+    def close(self) -> None:
+        """Keep what is under way and free everything; closing twice changes nothing."""
+        ...
+
+
+class NoStore:
+    """An ``AnswerStore`` that keeps nothing."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        return ()
+
+    async def get(self, key: str) -> Reply | None:
+        return None
+
+    def claim(self, key: str) -> bool:
+        return True
+
+    def release(self, key: str) -> None:
+        return None
+
+    async def put(self, key: str, reply: Reply, *, role: str, model: str, seconds: float) -> Reply:
+        return reply
+
+    def close(self) -> None:
+        return None
+
+
+class MemoryStore(NoStore):
+    """Answers for as long as the object lives; an ``AnswerStore`` that no other process shares."""
+
+    def __init__(self) -> None:
+        self._replies: dict[str, Reply] = {}
+
+    async def get(self, key: str) -> Reply | None:
+        return self._replies.get(key)
+
+    async def put(self, key: str, reply: Reply, *, role: str, model: str, seconds: float) -> Reply:
+        return self._replies.setdefault(key, reply)
