@@ -2,9 +2,8 @@
 
     python benchmarks/parts.py [--entries 1000000] [--resamples 10000]
 
-The journal is filled row by row as the writer does it, in two shards, read by a new process's worth of open files;
-lookups are drawn from all keys, half of them absent. Resampling: 480 rows of 30 documents, four criteria of integer
-scores against means of three raters.
+The response cache is filled as its writer does it; lookups are drawn from all keys, half of them absent. Resampling:
+480 rows of 30 documents, four criteria of integer scores against means of three raters.
 """
 
 from __future__ import annotations
@@ -20,10 +19,10 @@ from random import Random
 
 import numpy as np
 
-from polyjudge.llm.entry import compress, reply_text
 from polyjudge.llm.cache.sqlite import SqliteStore
 from polyjudge.llm.request import Reply, Usage
-from polyjudge.llm.shard import Row, Shard
+from polyjudge.llm.cache.database import Database, Row, create
+from polyjudge.llm.cache.encoding import encode
 from polyjudge.metrics.agreement import metric_of
 from polyjudge.metrics.levels import Levels
 from polyjudge.metrics.uncertainty import bootstrap
@@ -35,29 +34,28 @@ def key(number: int) -> bytes:
 
 
 def fill(folder: Path, entries: int) -> None:
-    """Two shards with every second key each."""
-    reply = compress(reply_text(Reply('{"coherence": 3, "fluency": 4}', "stop", "m", Usage(700, 20, 0))))
-    for number in (1, 2):
-        shard = Shard.create(folder / f"shard-{number:04d}.sqlite")
-        for start in range(number - 1, entries, 20_000):
-            shard.begin()
-            for at in range(start, min(entries, start + 20_000), 2):
-                shard.add([(key(at), Row(1.0, 0.2, "judge", "m", reply))])
-            shard.commit()
-        shard.close()
+    reply = encode(Reply('{"coherence": 3, "fluency": 4}', "stop", "m", Usage(700, 20, 0)))
+    create(folder / "answers.sqlite")
+    database = Database.open(folder / "answers.sqlite")
+    assert database is not None
+    for start in range(0, entries, 10_000):
+        with database.transaction():
+            for at in range(start, min(entries, start + 10_000)):
+                database.add([Row(key(at), 1, 1.0, 0.2, "judge", "m", reply)])
+    database.close()
 
 
 async def look_up(folder: Path, entries: int, times: int) -> tuple[float, float]:
     """Milliseconds a lookup, and by how many MB the process grew."""
-    journal, chance = SqliteStore(folder), Random(1)
-    await journal.get(key(0).hex())
+    store, chance = SqliteStore(folder), Random(1)
+    await store.get(key(0).hex())
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     wanted = [key(chance.randrange(2 * entries)).hex() for _ in range(times)]
     began, found = time.process_time(), 0
     for one in wanted:
-        found += await journal.get(one) is not None
+        found += await store.get(one) is not None
     took = time.process_time() - began
-    journal.close()
+    store.close()
     assert 0.4 * times < found < 0.6 * times
     return 1000 * took / times, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
 

@@ -83,11 +83,11 @@ def answered() -> int:
 
 def committed(keys: set[str]) -> set[str]:
     async def look() -> set[str]:
-        journal = SqliteStore(Path(".polyjudge/cache"))
+        cache = SqliteStore(Path(".polyjudge/cache"))
         try:
-            return {key for key in keys if await journal.get(key) is not None}
+            return {key for key in keys if await cache.get(key) is not None}
         finally:
-            journal.close()
+            cache.close()
 
     return asyncio.run(look())
 
@@ -110,9 +110,7 @@ def main(world: str, kills: int, options: dict[str, str | int]) -> None:
         before = Path("asked.log").read_text("ascii").split()
         held = committed(set(before))
         checks.append((len(before), held))
-        print(
-            f"kill {kill}: after {paused - began:.0f} s, {len(before):,} answers given, {len(held):,} in the journal"
-        )
+        print(f"kill {kill}: after {paused - began:.0f} s, {len(before):,} answers given, {len(held):,} in the cache")
         lost += time.monotonic() - paused
     process = start(world, options)
     if process.wait():
@@ -123,7 +121,7 @@ def main(world: str, kills: int, options: dict[str, str | int]) -> None:
     tables = sorted(path.name for path in Path("out/tables").iterdir() if path.suffix == ".md")
     print(f"wall: {seconds:.0f} s over {kills + 1} starts, {len(set(asked)) / seconds:,.0f} calls a second")
     print(f"calls: {len(asked):,} answered, {len(asked) - len(set(asked)):,} of them twice (under way at a kill)")
-    print(f"asked again although the journal held them: {again}")
+    print(f"asked again although the cache held them: {again}")
     print(f"tables: {', '.join(tables)}")
     print(Path("out/tables/headlines.md").read_text())
 

@@ -1,14 +1,14 @@
-"""A full disk, folders that may not be written, and damaged shards: a clear error, nothing lost, the shard named.
+"""A full disk, folders that may not be written, and damaged caches: a clear error, nothing lost, the file named.
 
     python -m benchmarks.reliability.disks [--count 60] [--seed 0] [--short]
 
 Full disk: ``optimize`` and ``score`` on a tmpfs of a few hundred kilobytes (where none may be mounted: with a limit on
 the size of files), with less and less room. Each must end with one of its exit codes and one line that says why; given
 room, the same command must go on, ask nothing that was committed, and leave what an undisturbed run leaves.
-Read-only: the folder of the run, of the journal, of the scores, bound read-only (where that is not permitted: skipped
-with the reason); a journal that may not be written must still replay.
-Damage: ``count`` copies of a finished run's journal with bytes of one shard overwritten, cut or zeroed, or with values
-of other types in its rows; the same command must end well with the same artefacts, and a shard that SQLite cannot read
+Read-only: the folder of the run, of the response cache, of the scores, bound read-only (where that is not permitted:
+skipped with the reason); a cache that may not be written must still replay.
+Damage: ``count`` copies of a finished run's cache with bytes overwritten, cut or zeroed, or with values
+of other types in its rows; the same command must end well with the same artefacts, and a file that SQLite cannot read
 must be set aside and named.
 """
 
@@ -93,7 +93,7 @@ def run(place: Place, *words: str, largest: int = 0) -> tuple[int, str]:
         resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
 
     own = {name: value for name, value in os.environ.items() if not name.startswith("POLYJUDGE_")}
-    own |= {"POLYJUDGE_CACHE": str(place.journal), "PYTHONPATH": str(ROOT / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
+    own |= {"POLYJUDGE_CACHE": str(place.cache), "PYTHONPATH": str(ROOT / "src"), "PYTHONDONTWRITEBYTECODE": "1"}
     done = subprocess.run(
         [sys.executable, "-m", "polyjudge", *words, "--base-url", place.url],
         cwd=place.folder,
@@ -141,27 +141,27 @@ def full_disks(folder: Path, server: Serving, whole: dict[str, bytes], sizes: li
             again = set(held) & set(server.asked()[seen:])
             found.require(not again, "full disk: committed calls asked again", again)
             found.require(dict(place.artefacts()) == whole, "full disk: other artefacts", size)
-            for shard in place.damaged():
-                found.fault("full disk: damaged shard", shard)
+            for fault in place.damaged():
+                found.fault("full disk: damaged file", fault)
         found.count("full disks")
 
 
 def read_only_folders(folder: Path, server: Serving, whole: dict[str, bytes], found: Findings) -> None:
     shutil.copytree(folder / "whole", folder / "read-only")
     place = Place(folder / "read-only", server.url)
-    with read_only(place.journal) as reason:
+    with read_only(place.cache) as reason:
         if reason:
             found.figures["read-only folders skipped"] = reason
             return
         server.reset()
         for words in (FIT, SCORE):
             code, said = run(place, *words)
-            found.require(code == 0, "read-only journal: no replay", said[-600:])
-        found.require(not server.asked(), "read-only journal: asked again", len(server.asked()))
+            found.require(code == 0, "read-only cache: no replay", said[-600:])
+        found.require(not server.asked(), "read-only cache: asked again", len(server.asked()))
         code, said = run(place, *FIT[:-1], "other", "--seed", "9")
-        clear(code, said, "read-only journal", found)
-        found.require(code != 0 and "journal" in said, "read-only journal: not named", (code, said[-600:]))
-        found.require(not server.asked(), "read-only journal: paid for what cannot be kept", len(server.asked()))
+        clear(code, said, "read-only cache", found)
+        found.require(code != 0 and "response cache" in said, "read-only cache: not named", (code, said[-600:]))
+        found.require(not server.asked(), "read-only cache: paid for what cannot be kept", len(server.asked()))
         found.count("read-only folders")
     for name, words in (("run-one", FIT), (".", SCORE)):
         with read_only(place.folder / name):
@@ -172,18 +172,18 @@ def read_only_folders(folder: Path, server: Serving, whole: dict[str, bytes], fo
     found.require(dict(place.artefacts()) == whole, "read-only: artefacts changed")
 
 
-def damage(shard: Path, random: Random) -> str:
+def damage(file: Path, random: Random) -> str:
     """Damage a file in one of the ways that disks and copies do."""
     way = random.choice(("bytes", "bytes", "page", "cut", "head", "empty", "text", "zeros", "types"))
     if way == "types":
         # What a flipped bit in a row's header does.
         column = random.choice(("created", "seconds", "role", "model", "reply"))
         value = random.choice(("x'00ff'", "'text'", "-1", "1e999", "''", "9223372036854775807"))
-        with closing(sqlite3.connect(shard)) as connection:
-            connection.execute(f"UPDATE entries SET {column} = {value} WHERE id % 2 = 0")  # noqa: S608
+        with closing(sqlite3.connect(file)) as connection:
+            connection.execute(f"UPDATE answers SET {column} = {value} WHERE key > x'80'")  # noqa: S608
             connection.commit()
         return way
-    data = bytearray(shard.read_bytes())
+    data = bytearray(file.read_bytes())
     at = random.randrange(len(data))
     if way == "bytes":
         for _ in range(random.choice((1, 10, 200))):
@@ -201,39 +201,38 @@ def damage(shard: Path, random: Random) -> str:
         data[:] = b"this is no database\n" * 100
     else:
         data[at:] = bytes(len(data) - at)
-    shard.write_bytes(data)
+    file.write_bytes(data)
     return way
 
 
-def damaged_shards(
+def damaged_files(
     folder: Path, server: Serving, whole: dict[str, bytes], count: int, seed: int, found: Findings
 ) -> None:
-    """Damaged copies of a journal whose run is started again."""
+    """Damaged copies of a cache whose run is started again."""
     for number in range(count):
         random = Random(f"disks/{seed}/{number}")
         at = folder / f"damaged-{number}"
         shutil.copytree(folder / "whole", at)
         place = Place(at, server.url)
-        shards = sorted(place.journal.glob("shard-*.sqlite"))
-        way = damage(random.choice(shards), random)
+        way = damage(place.cache / "answers.sqlite", random)
         ends = [run(place, *words) for words in (FIT, SCORE)]
         said = "".join(told for _, told in ends)
         for code, told in ends:
             found.require(code == 0, f"damage ({way}): did not end well", (number, code, told[-1500:]))
         found.require(dict(place.artefacts()) == whole, f"damage ({way}): other artefacts", number)
-        aside = list(place.journal.glob("*.corrupt"))
+        aside = list(place.cache.glob("*.corrupt*"))
         if aside:
-            found.count("shards set aside")
+            found.count("files set aside")
             named = all(path.name in said for path in aside)
             found.require(named, f"damage ({way}): set aside and not named", (number, said[-800:]))
         elif place.damaged():
-            found.count("damaged shards read on in part")
-        found.count("damaged journals")
+            found.count("damaged files read on in part")
+        found.count("damaged caches")
         shutil.rmtree(at)
 
 
 def campaign(count: int, seed: int) -> Findings:
-    """Damage ``count`` journals; the full form also fills more disks."""
+    """Damage ``count`` caches; the full form also fills more disks."""
     found = Findings()
     with TemporaryDirectory() as name, serving("--seed", seed, "--faults", 0) as server:
         folder = Path(name)
@@ -245,7 +244,7 @@ def campaign(count: int, seed: int) -> Findings:
         sizes = [20, 40, 60, 80, 100, 120, 140, 160, 200, 240, 280, 320] if count > 10 else [120]
         full_disks(folder, server, whole, sizes, found)
         read_only_folders(folder, server, whole, found)
-        damaged_shards(folder, server, whole, count, seed, found)
+        damaged_files(folder, server, whole, count, seed, found)
     return found
 
 

@@ -5,7 +5,7 @@
 The endpoint repeats the key that it was sent in error bodies, error codes, headers, redirects, content types, broken
 JSON and texts told as answers. ``optimize`` and ``score`` run against it as a user would run them, with ``count``
 shapes of keys, and so do commands with keys where they must not be: in the address, in a config file, in a proxy's
-address, in extra fields. Then every file that was left (the journal's answers uncompressed) and everything that was
+address, in extra fields. Then every file that was left (the cache's answers uncompressed) and everything that was
 printed is searched for each key, as it is, URL-quoted, as JSON escapes it, and in base 64.
 """
 
@@ -78,16 +78,16 @@ class Workplace:
         return done.returncode
 
     def contents(self) -> Iterator[tuple[str, bytes]]:
-        """All that was written and printed; a journal's answers uncompressed."""
+        """All that was written and printed; a cache's answers uncompressed."""
         yield "output", self.said
         for path in self.folder.rglob("*"):
             if path.is_file():
                 yield path.name, path.read_bytes()
-        for shard in self.folder.rglob("shard-*.sqlite"):
-            with closing(sqlite3.connect(shard)) as connection:
-                rows = connection.execute("SELECT role, model, reply FROM entries").fetchall()
+        for file in self.folder.rglob("answers.sqlite"):
+            with closing(sqlite3.connect(file)) as connection:
+                rows = connection.execute("SELECT role, model, reply FROM answers").fetchall()
             yield (
-                f"answers of {shard.name}",
+                f"answers of {file.name}",
                 b"\n".join(zlib.decompress(row[2]) + repr(row[:2]).encode() for row in rows),
             )
 

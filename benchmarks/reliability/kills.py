@@ -1,13 +1,13 @@
-"""SIGKILL at random moments, over optimize and score, three processes at once on one journal.
+"""SIGKILL at random moments, over optimize and score, three processes at once on one response cache.
 
     python -m benchmarks.reliability.kills [--count 200] [--seed 0] [--short]
 
 A job is two optimisations of the same rows (other modes and recipes) and a scoring of more rows. Its processes run at
 once, are killed one after the other, and are started again, until the job's share of kills is spent; then they run to
-their end. Asked: is a call whose answer the journal held asked again? Is a file torn? Do the artefacts (all files
+their end. Asked: is a call whose answer the cache held asked again? Is a file torn? Do the artefacts (all files
 but result.json and summary.md) equal those of an undisturbed run, byte for byte?
 
-What the journal holds is read when all processes are dead. Every reply names the digest of the request that it
+What the cache holds is read when all processes are dead. Every reply names the digest of the request that it
 answers, and the endpoint counts requests by the same digest, so neither side's bookkeeping is trusted.
 """
 
@@ -43,18 +43,18 @@ GROWING = ("steps.jsonl", "tests.jsonl")
 
 @dataclass(frozen=True)
 class Place:
-    """A folder in which the processes of a job run, with its journal."""
+    """A folder in which the processes of a job run, with its response cache."""
 
     folder: Path
     url: str
 
     @property
-    def journal(self) -> Path:
-        return self.folder / "journal"
+    def cache(self) -> Path:
+        return self.folder / "cache"
 
     def start(self, words: Sequence[str]) -> subprocess.Popen[bytes]:
         own = {name: value for name, value in os.environ.items() if not name.startswith("POLYJUDGE_")}
-        own |= {"POLYJUDGE_CACHE": str(self.journal), "PYTHONPATH": str(ROOT / "src")}
+        own |= {"POLYJUDGE_CACHE": str(self.cache), "PYTHONPATH": str(ROOT / "src")}
         with (self.folder / "stderr.txt").open("ab") as told:
             return subprocess.Popen(
                 [sys.executable, "-m", "polyjudge", *words],
@@ -75,25 +75,25 @@ class Place:
             yield table.name, table.read_bytes()
 
     def committed(self) -> Counter[str]:
-        """Digests of requests -> the answers to them that the journal holds, read with nothing of polyjudge.
+        """Digests of requests -> the answers to them that the cache holds, read with nothing of polyjudge.
 
         A request that is wanted twice (a training row that comes again, a second attempt) is one content with two
         answers.
         """
         held: dict[bytes, str] = {}
-        for shard in self.journal.glob("shard-*.sqlite"):
-            with closing(sqlite3.connect(f"{shard.as_uri()}?mode=ro", uri=True)) as connection:
-                rows = connection.execute("SELECT key, reply FROM entries").fetchall()
+        for file in self.cache.glob("answers.sqlite"):
+            with closing(sqlite3.connect(file)) as connection:
+                rows = connection.execute("SELECT key, reply FROM answers").fetchall()
             held |= {key: json.loads(zlib.decompress(reply))["model"] for key, reply in rows}
         return Counter(held.values())
 
     def damaged(self) -> list[str]:
-        """Shards that SQLite finds fault with, and those that were set aside."""
-        found = [path.name for path in self.journal.glob("*.corrupt*")]
-        for shard in self.journal.glob("shard-*.sqlite"):
-            with closing(sqlite3.connect(f"{shard.as_uri()}?mode=ro", uri=True)) as connection:
-                said = connection.execute("PRAGMA quick_check").fetchall()
-            found += [f"{shard.name}: {said}"] if said != [("ok",)] else []
+        """Files that SQLite finds fault with, and those that were set aside."""
+        found = [path.name for path in self.cache.glob("*.corrupt*")]
+        for file in self.cache.glob("answers.sqlite"):
+            with closing(sqlite3.connect(file)) as connection:
+                said = connection.execute("PRAGMA integrity_check").fetchall()
+            found += [f"{file.name}: {said}"] if said != [("ok",)] else []
         return found
 
 
@@ -159,8 +159,8 @@ def check_round(place: Place, whole: dict[str, bytes], found: Findings) -> None:
         growing = name.endswith(GROWING)
         good = whole[name].startswith(content) if growing else whole[name] == content
         found.require(good, f"torn or other {name}", content[-200:])
-    for shard in place.damaged():
-        found.fault("damaged shard", shard)
+    for fault in place.damaged():
+        found.fault("damaged file", fault)
 
 
 def job(folder: Path, server: Serving, seed: int, kills: int, found: Findings) -> None:

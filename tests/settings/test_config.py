@@ -22,7 +22,7 @@ OTHERS: dict[str, Any] = {
     "gradient_model": "a/b",
     "diagnostic_model": "a/b",
     "meters": True,
-    "base_url": ("http://127.0.0.1:8080/v1",),
+    "base_url": "http://127.0.0.1:8080/v1",
     "endpoint_name": "home",
     "limit_field": "max_tokens",
     "recipe": "thrifty",

@@ -115,13 +115,16 @@ def test_an_evaluation_schedule_without_effect_is_refused_but_a_recipe_s_is_not(
     assert resolve({"recipe": "paper", "protocol": "sealed"}, environment={}).config.protocol == "sealed"
 
 
-def test_several_addresses_come_from_every_source_and_none_may_be_named_twice(tmp_path: Path) -> None:
-    two = ("http://127.0.0.1:1/v1", "http://127.0.0.1:2/v1")
+def test_one_address_comes_from_every_source_and_several_are_refused_with_the_remedy(tmp_path: Path) -> None:
+    one, two = "http://127.0.0.1:1/v1", ("http://127.0.0.1:1/v1", "http://127.0.0.1:2/v1")
     toml = tmp_path / "own.toml"
+    toml.write_text(f"base_url = '{one}'\n", "utf-8")
+    assert resolve({"base_url": one}, environment={}).config.base_url == one
+    assert resolve({}, environment={"POLYJUDGE_BASE_URL": one}).config.base_url == one
+    assert resolve({}, config_file=toml, environment={}).config.base_url == one
     toml.write_text(f"base_url = {list(two)}\n", "utf-8")
-    assert resolve({"base_url": two}, environment={}).config.base_url == two
-    assert resolve({}, environment={"POLYJUDGE_BASE_URL": ", ".join(two)}).config.base_url == two
-    assert resolve({}, config_file=toml, environment={}).config.base_url == two
-    assert resolve({"base_url": two[0]}, environment={}).config.base_url == two[:1]
-    with pytest.raises(ConfigError, match=r"'base_url' .* given twice"):
-        resolve({"base_url": (two[0], two[0] + "/")}, environment={})
+    with pytest.raises(ConfigError, match=r"'base_url' .*own\.toml.* a proxy"):
+        resolve({}, config_file=toml, environment={})
+    for several in (two, ", ".join(two), " ".join(two)):
+        with pytest.raises(ConfigError, match=r"'base_url' .* a proxy"):
+            resolve({"base_url": several}, environment={})

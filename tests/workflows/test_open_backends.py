@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from polyjudge.errors import ConfigError, ModelError
+from polyjudge.errors import ModelError
 from polyjudge.settings.config import RunConfig
 from polyjudge.workflows.assemble import open_backends
 
@@ -35,16 +35,6 @@ def test_without_planning_the_key_of_the_other_provider_is_needed(monkeypatch: p
     config = RunConfig(model="llamacpp/tiny", base_url=ADDRESS, optimizer_model="mistral/small")
     with pytest.raises(ModelError, match="MISTRAL_API_KEY"):
         open_backends(config, {}, lambda _: None)
-
-
-def test_several_addresses_of_one_model_need_a_name_and_share_it() -> None:
-    two = (ADDRESS, "http://127.0.0.1:10/v1")
-    with pytest.raises(ConfigError, match="--endpoint-name"):
-        open_backends(RunConfig(model="m", base_url=two), {}, lambda _: None, planning=True)
-    config = RunConfig(model="m", optimizer_model="openai/gpt-5", base_url=two, endpoint_name="pool")
-    opened = open_backends(config, {}, lambda _: None, planning=True)
-    assert [backend.identity for backend in opened["m"]] == ["pool", "pool"]
-    assert opened["openai/gpt-5"].identity == OPENAI
 
 
 def test_an_address_that_no_model_is_asked_at_is_told() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from io import StringIO
 from pathlib import Path
 from urllib.parse import quote
 
@@ -75,18 +76,10 @@ def find_key(variable: str, environment: Mapping[str, str], folder: Path) -> Sec
 
 def parse_env(text: str) -> dict[str, str]:
     """``KEY=VALUE`` lines as a mapping: ``export``, comments and quotes are understood, nothing is expanded."""
-    values = {}
-    for raw in text.removeprefix("\ufeff").splitlines():
-        name, equals, value = raw.strip().removeprefix("export ").partition("=")
-        name, value = name.strip(), value.strip()
-        if not equals or not re.fullmatch(r"[A-Za-z_]\w*", name):
-            continue
-        if value[:1] in ("'", '"') and value.find(value[0], 1) > 0:
-            value = value[1 : value.find(value[0], 1)]
-        else:
-            value = re.split(r"(?:^|\s)#", value, maxsplit=1)[0].rstrip()
-        values[name] = value
-    return values
+    from dotenv import dotenv_values
+
+    found = dotenv_values(stream=StringIO(text.removeprefix("\ufeff")), interpolate=False)
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def name_of_a_key(fields: object) -> str:

@@ -19,7 +19,6 @@ from typing import Any, Self, TypeVar
 from polyjudge import codec
 from polyjudge.domain.records import Reading, Step
 from polyjudge.errors import ConfigError, DataError
-from polyjudge.llm.locks import FileLock
 
 T = TypeVar("T")
 _DRAFT = re.compile(r"\..+\.\d+")  # as write_whole names them
@@ -128,7 +127,10 @@ def lock_folder(path: Path) -> int:
     """
     try:
         path.mkdir(parents=True, exist_ok=True)
-        return _lock(path / ".lock")
+        return _lock(
+            path / ".lock",
+            f"another process runs in {str(path)!r}; wait for it, or choose another folder with --output",
+        )
     except OSError as error:
         raise _unusable(path, error) from error
 
@@ -211,7 +213,7 @@ def _unusable(path: Path, error: OSError) -> ConfigError:
     )
 
 
-def _lock(path: Path) -> int:
+def _lock(path: Path, taken: str) -> int:
     handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         import fcntl
@@ -223,9 +225,7 @@ def _lock(path: Path) -> int:
         os.close(handle)
         if not isinstance(error, BlockingIOError):
             raise
-        raise ConfigError(
-            f"another process runs in {str(path.parent)!r}; wait for it, or choose another folder with --output"
-        ) from None
+        raise ConfigError(taken) from None
     return handle
 
 
@@ -257,12 +257,10 @@ class GrowingFile:
         self._target = target
         self.path = target.with_name(f"{target.name}.partial")
         try:
-            self._lock = FileLock(self.path)
-            if not self._lock.take():
-                self._lock.close()
-                raise ConfigError(
-                    f"another process is writing {str(target)!r}; wait for it, or name another file with --output"
-                )
+            self._lock = _lock(
+                self.path,
+                f"another process is writing {str(target)!r}; wait for it, or name another file with --output",
+            )
             self._file = open(self.path, "w", encoding="utf-8", errors="backslashreplace", newline="\n")  # noqa: SIM115
         except OSError as error:
             raise self._unwritable(error) from error
@@ -281,7 +279,7 @@ class GrowingFile:
             os.fsync(self._file.fileno())
             self._file.close()
             if sys.platform == "win32":
-                self._lock.close()
+                os.close(self._lock)
             os.replace(self.path, self._target)
         except OSError as error:
             raise self._unwritable(error) from error
@@ -301,7 +299,7 @@ class GrowingFile:
                 raise self._unwritable(fault) from fault
         finally:
             if sys.platform != "win32" or kind is not None:
-                self._lock.close()
+                os.close(self._lock)
 
     def _unwritable(self, error: OSError) -> ConfigError:
         return ConfigError(

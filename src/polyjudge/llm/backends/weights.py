@@ -159,8 +159,8 @@ def fetch(path: Path, ways: Sequence[Installer], notify: Callable[[str], None]) 
             failures.append(failure)
     except OSError as error:
         raise ModelError(
-            f"cannot write the weights of SmolLM2-135M to {str(path.parent)!r}: {error.strerror}; set POLYJUDGE_MODELS "
-            f"to a folder with 300 MB free, {_REMEDY}"
+            f"cannot write the weights of SmolLM2-135M to {str(path.parent)!r}: {error.strerror}; set "
+            f"POLYJUDGE_MODELS to a folder with 300 MB free, {_REMEDY}"
         ) from None
     raise ModelError(
         f"cannot fetch the weights of SmolLM2-135M: {'; '.join(failures)}; go online and repeat, {_REMEDY}"
