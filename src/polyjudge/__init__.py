@@ -12,6 +12,8 @@ from polyjudge.version import __version__
 
 if TYPE_CHECKING:
     from polyjudge.llm.backends.scripted import Scripted
+    from polyjudge.optimizers.opro import OPRO
+    from polyjudge.optimizers.textgrad import TextGrad
     from polyjudge.reporting.report import report
     from polyjudge.results.audit import Audit
     from polyjudge.results.result import Run
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from polyjudge.workflows.audit import audit
     from polyjudge.workflows.check import Check, check
     from polyjudge.workflows.diagnose import Diagnosed, diagnose, plan_diagnosis
+    from polyjudge.workflows.export import export
     from polyjudge.workflows.loaded_judge import LoadedJudge
     from polyjudge.workflows.loaded_judge import load_judge as load
     from polyjudge.workflows.maintenance import cache_merge, cache_prune, cache_show, pull
@@ -28,6 +31,7 @@ if TYPE_CHECKING:
 
 
 __all__ = [
+    "OPRO",
     "Audit",
     "Check",
     "Diagnosed",
@@ -36,6 +40,7 @@ __all__ = [
     "Scores",
     "Scripted",
     "StudyResult",
+    "TextGrad",
     "__version__",
     "audit",
     "cache_merge",
@@ -43,6 +48,7 @@ __all__ = [
     "cache_show",
     "check",
     "diagnose",
+    "export",
     "load",
     "optimize",
     "plan_diagnosis",
@@ -61,6 +67,8 @@ def __getattr__(name: str) -> Any:
         "LoadedJudge": "workflows.loaded_judge:LoadedJudge",
         "Run": "results.result:Run",
         "Scores": "results.scores:Scores",
+        "OPRO": "optimizers.opro:OPRO",
+        "TextGrad": "optimizers.textgrad:TextGrad",
         "Scripted": "llm.backends.scripted:Scripted",
         "cache_merge": "workflows.maintenance:cache_merge",
         "cache_prune": "workflows.maintenance:cache_prune",
@@ -70,6 +78,7 @@ def __getattr__(name: str) -> Any:
         "Diagnosed": "workflows.diagnose:Diagnosed",
         "diagnose": "workflows.diagnose:diagnose",
         "plan_diagnosis": "workflows.diagnose:plan_diagnosis",
+        "export": "workflows.export:export",
         "load": "workflows.loaded_judge:load_judge",
         "optimize": "workflows.optimize:optimize",
         "pull": "workflows.maintenance:pull",

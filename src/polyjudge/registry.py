@@ -63,6 +63,9 @@ TABLES: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "optimizers": MappingProxyType(
             {"textgrad": "polyjudge.optimizers.textgrad:TextGrad", "opro": "polyjudge.optimizers.opro:OPRO"}
         ),
+        "exporters": MappingProxyType(
+            {"text": "polyjudge.results.exporters:text", "messages": "polyjudge.results.exporters:messages"}
+        ),
         "backends": MappingProxyType(
             {
                 "local": "polyjudge.llm.backends.local:open_local",

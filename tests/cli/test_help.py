@@ -13,7 +13,7 @@ from polyjudge.version import __version__
 from polyjudge.workflows.score import SCORE_SETTINGS
 
 # What an option is called where it is no setting.
-ELSEWHERE = {"distribution", "criteria", "output", "dry-run", "config", "json", "quiet", "help"}
+ELSEWHERE = {"distribution", "criteria", "output", "dry-run", "config", "json", "quiet", "help", "optimizer-option"}
 
 
 @pytest.mark.parametrize("words", [(), ("--help",), ("-h",)])

