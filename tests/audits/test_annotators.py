@@ -29,3 +29,20 @@ def test_one_rater_says_nothing_of_agreement():
     (found,) = annotators(rated(raters(0.3)[:, :1]))
     assert found.agree == "unknown"
     assert "two or more people" in verdict([found])
+
+
+def test_a_judge_that_correlates_shows_that_there_is_something_to_align_to():
+    (alone,) = annotators(rated(raters(30.0)))
+    (followed,) = annotators(rated(raters(30.0)), followed={"tone"})
+    assert (alone.agree, followed.agree) == ("none", "weak")
+
+
+def test_raters_of_different_level_agree_though_their_single_ratings_do_not():
+    random = np.random.default_rng(3)
+    truth = random.normal(0, 1, (150, 1))
+    levelled = np.clip(np.round(3 + 0.8 * truth + random.normal(0, 0.7, (150, 3)) + [-1.5, 0, 1.5]), 1, 5)
+    (found,) = annotators(rated(levelled))
+    assert found.alpha.value < 0.3
+    assert found.reliability.low > 0.3
+    assert found.agree == "weak"
+    assert found.limit.value == pytest.approx(found.reliability.value**0.5)

@@ -64,7 +64,7 @@ def test_ceilings_floors_and_coverage_are_those_of_a_few_lines(data, found):
             ceilings.append(stats.spearmanr(ratings[rows, r], others[rows])[0])
             weights.append(rows.sum())
         row = by["good", "solo", name, "spearman", "pooled"]
-        assert row.ceiling == pytest.approx(np.average(ceilings, weights=weights))
+        assert row.one_annotator == pytest.approx(np.average(ceilings, weights=weights))
         human = data.human[:, CRITERIA.index(name)]
         assert by["poor", "solo", name, "mae", "pooled"].floor == pytest.approx(
             min(np.abs(human - c).mean() for c in range(1, 6))
@@ -315,7 +315,7 @@ def test_a_bound_that_cannot_be_read_is_told(bound, words):
     [
         ([{"id": 1, "fluency": 3}], "which columns hold scores"),
         (
-            [{"id": 1, "fluency": 3, "fluency_a": 9}, {"id": 1, "fluency": 3, "fluency_a": 9}],
+            [{"id": 1, "fluency": 3, "fluency_a": 9}, {"id": 1, "fluency": 4, "fluency_a": 9}],
             "row 2: item '1' was scored",
         ),
         ([{"id": 1, "fluency": "good", "fluency_a": 2}], "row 1: column 'fluency': 'good' is not a number"),

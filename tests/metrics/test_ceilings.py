@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from polyjudge.metrics import Levels, annotators_ceiling, constant_floor, metric_of, names
+from polyjudge.metrics import Levels, constant_floor, metric_of, names, one_annotator
 
 NAN = float("nan")
 FIVE = Levels(1, 5)
@@ -22,7 +22,7 @@ rating_or_none = st.one_of(rating, st.just(NAN))
 @given(pairs=st.lists(st.tuples(rating_or_none, rating_or_none), min_size=2, max_size=20))
 def test_two_raters_are_each_others_ceiling(one, pairs):
     first, second = np.array(pairs).T
-    found = annotators_ceiling(one, pairs, levels=FIVE)
+    found = one_annotator(one, pairs, levels=FIVE)
     common = int((~np.isnan(first + second)).sum())
     expected = one(first, second, FIVE) if common >= 2 else NAN
     assert found.value == pytest.approx(expected, nan_ok=True)
@@ -33,7 +33,7 @@ def test_two_raters_are_each_others_ceiling(one, pairs):
 def test_each_of_three_raters_meets_the_mean_of_the_others():
     ratings = np.random.default_rng(0).integers(1, 6, (30, 3)).astype(float)
     ratings[4, 1] = ratings[7] = NAN
-    found = annotators_ceiling(SPEARMAN, ratings)
+    found = one_annotator(SPEARMAN, ratings)
     expected, rows = [], []
     for rater in range(3):
         kept = ~np.isnan(ratings[:, rater]) & (np.arange(30) != 7)
@@ -50,10 +50,10 @@ def test_visitors_of_two_rows_hardly_move_the_ceiling_of_the_regulars():
     quality = generator.normal(size=200)
     ratings = np.full((200, 11), NAN)
     ratings[:, :3] = np.clip(np.round(3 + quality[:, None] + 0.4 * generator.normal(size=(200, 3))), 1, 5)
-    alone = annotators_ceiling(SPEARMAN, ratings[:, :3]).value
+    alone = one_annotator(SPEARMAN, ratings[:, :3]).value
     for visitor in range(3, 11):
         ratings[generator.choice(200, 2, replace=False), visitor] = generator.permutation([2, 4])
-    found = annotators_ceiling(SPEARMAN, ratings)
+    found = one_annotator(SPEARMAN, ratings)
     assert found.value == pytest.approx(alone, abs=0.05)
     assert np.nanmean(found.per_rater) < alone - 0.5
 
@@ -62,7 +62,7 @@ def test_raters_of_one_mind_reach_the_best():
     ratings = np.repeat([[1], [2], [4], [5]], 3, axis=1)
     for one in [*map(metric_of, names())]:
         if one.applies_to(FIVE):
-            assert annotators_ceiling(one, ratings, levels=FIVE).value == one.range.best
+            assert one_annotator(one, ratings, levels=FIVE).value == one.range.best
 
 
 @pytest.mark.parametrize(
@@ -70,30 +70,31 @@ def test_raters_of_one_mind_reach_the_best():
     [[[1], [2], [3]], [[1, NAN], [NAN, 2], [3, 3]], np.zeros((0, 2)), [[NAN, NAN], [NAN, NAN]]],
 )
 def test_without_two_raters_of_two_rows_the_ceiling_is_unknown(ratings):
-    assert math.isnan(annotators_ceiling(SPEARMAN, ratings).value)
-    assert math.isnan(annotators_ceiling(metric_of("mae"), ratings).value)
+    assert math.isnan(one_annotator(SPEARMAN, ratings).value)
+    assert math.isnan(one_annotator(metric_of("mae"), ratings).value)
 
 
 def test_a_constant_rater_is_undefined_and_the_others_still_count():
     ratings = [[1, 1, 3], [2, 3, 3], [4, 4, 3], [5, 4, 3]]
-    found = annotators_ceiling(SPEARMAN, ratings)
+    found = one_annotator(SPEARMAN, ratings)
     assert math.isnan(found.per_rater[2])
     assert found.value == pytest.approx(np.mean(found.per_rater[:2]))
 
 
 def test_labels_are_compared_with_the_majority_and_ties_have_none():
     ratings = [[0, 0, 0, 2], [1, 1, 1, 2], [2, 2, 2, 2], [0, 1, 2, NAN], [1, 1, NAN, 1]]
-    found = annotators_ceiling(metric_of("accuracy"), ratings, levels=Levels.categorical(3))
-    # The fourth row ties for every rater; the last rater misses the majority in two of four rows.
+    found = one_annotator(metric_of("accuracy"), ratings, levels=Levels.categorical(3))
+    # The fourth row ties and counts for nobody; the last rater misses the majority in two of four rows.
     assert found.per_rater == (1, 1, 1, 0.5)
-    assert found.n_rows == 5
+    assert (found.n_rows, found.n_ties) == (4, 1)
+    assert found.rows.tolist() == [True, True, True, False, True]
 
 
 def test_the_ceiling_names_its_grouping():
     ratings = [[1, 1], [2, 2], [3, 3], [5, 1], [5, 2], [5, 3]]
     documents = ["a"] * 3 + ["b"] * 3
-    skip = annotators_ceiling(SPEARMAN, ratings, documents=documents, grouping="document-skip")
-    zero = annotators_ceiling(SPEARMAN, ratings, documents=documents, grouping="document-zero")
+    skip = one_annotator(SPEARMAN, ratings, documents=documents, grouping="document-skip")
+    zero = one_annotator(SPEARMAN, ratings, documents=documents, grouping="document-zero")
     assert (skip.value, zero.value) == (1, 0.5)
 
 

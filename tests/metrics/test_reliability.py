@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polyjudge.metrics.levels import Levels
-from polyjudge.metrics.reliability import krippendorff_alpha
+from polyjudge.metrics.reliability import krippendorff_alpha, mean_reliability, noise_free_limit
 
 NAN = math.nan
 cells = st.one_of(st.just(NAN), st.integers(1, 4).map(float))
@@ -74,3 +74,36 @@ def test_the_interval_resamples_documents():
 
 def test_without_two_ratings_a_row_nothing_is_known():
     assert math.isnan(krippendorff_alpha(np.array([[1.0, NAN], [NAN, 2.0]]), n_resamples=5).value)
+
+
+def test_the_reliability_of_a_complete_mean_is_cronbachs_alpha():
+    generator = np.random.default_rng(1)
+    ratings = generator.normal(size=(80, 1)) + generator.normal(size=(80, 4)) + np.arange(4)
+    covariance = np.cov(ratings.T)
+    expected = 4 / 3 * (1 - np.trace(covariance) / covariance.sum())
+    assert mean_reliability(ratings).value == pytest.approx(expected)
+
+
+def test_a_noise_free_judge_reaches_the_limit_also_where_ratings_are_missing():
+    generator = np.random.default_rng(2)
+    truth = generator.normal(size=3000)
+    ratings = truth[:, None] + 1.5 * generator.normal(size=(3000, 4))
+    ratings[generator.random(ratings.shape) < 0.3] = np.nan
+    ratings[np.isnan(ratings).all(axis=1), 0] = 0
+    limit = noise_free_limit(mean_reliability(ratings, n_resamples=200))
+    counted = (~np.isnan(ratings)).sum(axis=1) >= 2
+    reached = np.corrcoef(truth[counted], np.nanmean(ratings[counted], axis=1))[0, 1]
+    assert limit.value == pytest.approx(reached, abs=0.03)
+    assert limit.low < limit.value < limit.high
+
+
+def test_raters_who_share_nothing_have_an_interval_around_zero():
+    noise = np.random.default_rng(3).normal(size=(100, 3))
+    found = mean_reliability(noise)
+    assert found.low < 0 < found.high
+
+
+@pytest.mark.parametrize("ratings", [np.zeros((0, 2)), np.full((9, 3), 4.0), np.array([[1, np.nan], [2, np.nan]])])
+def test_what_cannot_be_relied_on_is_unknown(ratings):
+    assert math.isnan(mean_reliability(ratings).value)
+    assert math.isnan(noise_free_limit(mean_reliability(ratings)).value)

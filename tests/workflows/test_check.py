@@ -57,14 +57,14 @@ def test_the_paper_s_overlap_is_named() -> None:
 
 def test_a_ceiling_needs_two_raters_and_is_one_where_they_agree() -> None:
     alone = checked(rated({"clarity": FIVE, "warmth": FIVE}))
-    assert all(one.raters == 1 and math.isnan(one.ceiling) for one in alone.criteria)
+    assert all(one.raters == 1 and math.isnan(one.one_annotator) for one in alone.criteria)
     data = rated({"clarity": FIVE}, raters=3)
     for row in data.rows:
         row["clarity_1"] = row["clarity_2"] = row["clarity_0"]
-    assert checked(data).criteria[0].ceiling == pytest.approx(1)
+    assert checked(data).criteria[0].one_annotator == pytest.approx(1)
     some = checked(rated({"clarity": FIVE}, raters=3, missing=0.3)).criteria[0]
     assert some.raters == 3
-    assert 0 < some.ceiling < 1
+    assert 0 < some.one_annotator < 1
 
 
 def test_ratings_are_counted_by_criterion_and_gaps_are_noted() -> None:
@@ -147,7 +147,7 @@ def test_its_json_form_is_json_with_null_for_what_is_unknown() -> None:
     data = rated({"clarity": FIVE})
     found = checked(data, model=JUDGE, backends={JUDGE: Recorder(by_chance(data)).backend})
     content = json.loads(codec.pretty(found), parse_constant=lambda name: pytest.fail(f"{name} is no JSON"))
-    assert content["criteria"][0]["ceiling"] is None
+    assert content["criteria"][0]["one_annotator"] is None
     assert content["parts"]["train"] == [8, 4]
     assert content["roles"][0]["role"] == "judge"
 

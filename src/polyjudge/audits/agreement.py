@@ -13,6 +13,7 @@ from polyjudge.judge.measure import primary_metric
 from polyjudge.metrics import agreement, ceilings, grouping, power, uncertainty
 from polyjudge.metrics.estimates import Estimate
 from polyjudge.metrics.grouping import Grouping
+from polyjudge.metrics.levels import Vector
 from polyjudge.metrics.metric import Metric
 from polyjudge.metrics.rated import RatedRows
 
@@ -32,7 +33,10 @@ class Agreement:
         value: nan = undefined.
         low: lower end of the 95 % interval, clustered by document; nan = not given.
         high: upper end.
-        ceiling: the same statistic of one rater against the others; nan = unknown.
+        one_annotator: the same statistic of one rater against the others; nan = unknown. No upper bound: a judge is
+            compared with the mean of all raters, which is less noisy than one.
+        beside_annotator: of a criterion of labels: the judge's value on the rows that ``one_annotator`` is computed
+            from, without those whose vote is tied; else ``value``.
         floor: the best that a constant answer reaches; nan = no constant has a value.
         coverage: share of the rated items that were scored.
         rows: items with a score and a rating.
@@ -46,7 +50,8 @@ class Agreement:
     value: float
     low: float
     high: float
-    ceiling: float
+    one_annotator: float
+    beside_annotator: float
     floor: float
     coverage: float
     rows: int
@@ -82,12 +87,21 @@ def agreements(table: ScoreTable, judgement: Judgement, seed: int = 0) -> tuple[
     return tuple(found)
 
 
-def detectable(table: ScoreTable) -> Detectable:
-    """What a comparison on these ratings could show; it needs no judge."""
+def detectable(table: ScoreTable, measured: float = math.nan) -> Detectable:
+    """What a comparison on these ratings could show, where no two judges' scores are at hand.
+
+    Args:
+        table: with the ratings.
+        measured: the agreement of the judge at hand; nan = none.
+    """
     metric = primary_metric(table.criteria)
-    shown = power.smallest_detectable_difference(agreement.metric_of(metric), table.rows)
+    known = 0 < measured < 1
+    shown = power.smallest_detectable_difference(
+        agreement.metric_of(metric), table.rows, agreement=measured if known else power.USUAL_AGREEMENT
+    )
     criteria = dict(zip(table.names, shown.per_criterion, strict=True))
-    return Detectable(metric, criteria, shown.mean, shown.assumptions)
+    said = f"{shown.assumptions} The agreement is this judge's." if known else shown.assumptions
+    return Detectable(metric, criteria, shown.mean, said)
 
 
 def _pooled(table: ScoreTable, judgement: Judgement, metric: Metric, by: Grouping, seed: int) -> list[Agreement]:
@@ -99,13 +113,14 @@ def _pooled(table: ScoreTable, judgement: Judgement, metric: Metric, by: Groupin
     estimates = uncertainty.bootstrap(metric, judged, people, grouping=by, seed=seed)
     rows: list[Agreement] = []
     for at, name in enumerate(people.names):
-        context = (*_context(people, at, metric, by), figures[at].coverage, figures[at].n_pairs)
+        context = (*_context(people, at, metric, by, judged[:, at]), figures[at].coverage, figures[at].n_pairs)
         rows.append(_row(judgement, name, metric, by, estimates.per_criterion[at], context))
     if len(usable) == len(table.criteria) > 1:
-        ceiling, floor, coverage = (
-            grouping.mean([getattr(row, which) for row in rows]) for which in ("ceiling", "floor", "coverage")
+        annotator, beside, floor, coverage = (
+            grouping.mean([getattr(row, which) for row in rows])
+            for which in ("one_annotator", "beside_annotator", "floor", "coverage")
         )
-        context = (ceiling, floor, coverage, min(row.rows for row in rows))
+        context = (annotator, beside, floor, coverage, min(row.rows for row in rows))
         rows.append(_row(judgement, MEAN, metric, by, estimates.mean, context))
     return rows
 
@@ -116,19 +131,22 @@ def _row(
     metric: Metric,
     by: Grouping,
     estimate: Estimate,
-    context: tuple[float, float, float, int],
+    context: tuple[float, float, float, float, int],
 ) -> Agreement:
     key = (judgement.judge, judgement.layout, name, metric.name, by)
     return Agreement(*key, estimate.value, estimate.low, estimate.high, *context)
 
 
-def _context(people: RatedRows, at: int, metric: Metric, by: Grouping) -> tuple[float, float]:
-    """What one annotator and a constant reach by a statistic on one criterion."""
+def _context(people: RatedRows, at: int, metric: Metric, by: Grouping, judged: Vector) -> tuple[float, float, float]:
+    """What one annotator reaches by a statistic on one criterion, the judge on the same rows, and a constant."""
     human, scale = people.human[:, at], people.levels[at]
-    annotator = ceilings.annotators_ceiling(
+    annotator = ceilings.one_annotator(
         metric, people.raters[at], levels=scale, documents=people.documents, grouping=by
     )
+    nominal = scale is not None and scale.nominal and not math.isnan(annotator.value)
+    on_rows = np.where(annotator.rows, judged, np.nan) if nominal else judged
+    beside = grouping.grouped(metric, on_rows, human, levels=scale, documents=people.documents, grouping=by).value
     # A constant has no correlation, whatever it is; the search would only find that out a hundred times.
     if not metric.needs_scale or by != "pooled" or np.isnan(human).all():
-        return annotator.value, math.nan
-    return annotator.value, ceilings.constant_floor(metric, human, levels=scale).value
+        return annotator.value, beside, math.nan
+    return annotator.value, beside, ceilings.constant_floor(metric, human, levels=scale).value

@@ -1,11 +1,13 @@
 """Whether the annotators agree enough for an alignment to make sense.
 
-The rules, by Krippendorff's alpha of a criterion's raters and its 95 % interval over documents:
+A judge is compared with the mean of a row's raters (labels: their majority). The rules, by the 95 % interval over
+documents of the reliability of that mean (labels: of Krippendorff's alpha, for a majority has no such figure):
 
-- *none*: the interval reaches down to 0 or below. What the raters share may be chance: nothing to align to.
-- *weak*: above 0, but alpha is below 0.4. A judge can be aligned to the mean of several raters, whose noise averages
-  out; figures near the ceiling are as good as it gets.
-- *enough*: alpha is 0.4 or more with an interval above 0.
+- *none*: the interval reaches down to 0 or below, and no judge at hand correlates with the raters either. What they
+  share may be chance: nothing to align to.
+- *weak*: not that, but Krippendorff's alpha of single raters is below 0.4. A judge can be aligned to the mean of
+  several raters, whose noise averages out.
+- *enough*: alpha is 0.4 or more.
 - *unknown*: fewer than two raters a row, or too few documents for an interval.
 
 0.4 is no law: Krippendorff asks for 0.67 to draw conclusions from single labels; a judge is fitted to means of
@@ -15,11 +17,16 @@ several raters, and the experts of well-known judge benchmarks lie between.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
+from polyjudge.formatting.text import many
+from polyjudge.metrics.ceilings import one_annotator
+from polyjudge.metrics.estimates import Estimate
+from polyjudge.metrics.levels import Levels, Matrix
 from polyjudge.metrics.rated import RatedRows
-from polyjudge.metrics.reliability import krippendorff_alpha
+from polyjudge.metrics.reliability import krippendorff_alpha, mean_reliability, noise_free_limit
+from polyjudge.metrics.statistics import kappa
 from polyjudge.metrics.uncertainty import FEWEST_CLUSTERS
 
 ENOUGH = 0.4
@@ -32,54 +39,85 @@ class Annotators:
     Attributes:
         criterion: its name.
         raters: columns of raters with a rating.
-        alpha: Krippendorff's alpha; nan = unknown.
-        low: lower end of its 95 % interval; nan = unknown.
-        high: upper end.
+        alpha: Krippendorff's alpha of single raters; its interval is not given where unknown.
+        reliability: of the raters' mean; nan = unknown, or labels.
+        limit: what a judge without noise would correlate with that mean, the square root of it; nan = unknown.
         agree: "enough", "weak", "none" or "unknown".
+        ties: rows of labels that are left out beside one annotator's agreement, because the vote is tied, or would be
+            without one of the raters.
     """
 
     criterion: str
     raters: int
-    alpha: float
-    low: float
-    high: float
+    alpha: Estimate
+    reliability: Estimate
+    limit: Estimate
     agree: str
+    ties: int = 0
 
 
-def annotators(rows: RatedRows, seed: int = 0) -> tuple[Annotators, ...]:
-    """The agreement of the raters of each criterion."""
-    found = []
-    for name, matrix, scale in zip(rows.names, rows.raters, rows.levels, strict=True):
-        one = krippendorff_alpha(matrix, levels=scale, documents=rows.documents, seed=seed)
-        found.append(Annotators(name, matrix.shape[1], one.value, one.low, one.high, _agree(one.value, one.low)))
-    return tuple(found)
+def annotators(rows: RatedRows, seed: int = 0, followed: Collection[str] = ()) -> tuple[Annotators, ...]:
+    """The agreement of the raters of each criterion.
+
+    Args:
+        rows: with the single raters.
+        seed: of the resamples.
+        followed: criteria on which a judge at hand agrees credibly more than by chance.
+    """
+    return tuple(
+        _annotators(name, matrix, scale, rows, seed, name in followed)
+        for name, matrix, scale in zip(rows.names, rows.raters, rows.levels, strict=True)
+    )
 
 
 def verdict(found: Sequence[Annotators]) -> str:
     """One sentence: whether an alignment makes sense."""
     named = {agree: [one.criterion for one in found if one.agree == agree] for agree in ("none", "weak", "unknown")}
-    told = []
+    messages = []
     if named["none"]:
-        told.append(
+        messages.append(
             f"The annotators' agreement on {', '.join(named['none'])} may be chance: aligning a judge to them makes "
             f"no sense before they are rated again, by clearer definitions or more raters."
         )
     if named["weak"]:
-        told.append(f"They agree weakly on {', '.join(named['weak'])}: align to the mean of several raters.")
+        messages.append(f"They agree weakly on {', '.join(named['weak'])}: align to the mean of several raters.")
     if named["unknown"]:
-        told.append(
+        messages.append(
             f"Whether they agree on {', '.join(named['unknown'])} is unknown: let two or more people rate the same "
             f"rows, of {FEWEST_CLUSTERS} documents or more."
         )
     enough = [one.criterion for one in found if one.agree == "enough"]
-    if enough and not told:
-        return "The annotators agree enough on every criterion for an alignment to make sense."
-    return " ".join([*told, *([f"They agree enough on {', '.join(enough)}."] if enough else [])])
+    if enough and not messages:
+        messages.append("The annotators agree enough on every criterion for an alignment to make sense.")
+    elif enough:
+        messages.append(f"They agree enough on {', '.join(enough)}.")
+    messages += [
+        f"On {one.criterion} {many(one.ties, 'items')} have a tied vote, or would have without one rater; they "
+        f"are left out where one annotator and a judge stand side by side."
+        for one in found
+        if one.ties
+    ]
+    return " ".join(messages)
 
 
-def _agree(alpha: float, low: float) -> str:
-    if math.isnan(alpha) or math.isnan(low):
+def _annotators(
+    name: str, matrix: Matrix, scale: Levels | None, rows: RatedRows, seed: int, followed: bool
+) -> Annotators:
+    alpha = krippendorff_alpha(matrix, levels=scale, documents=rows.documents, seed=seed)
+    nominal = scale is not None and scale.nominal
+    reliability = (
+        Estimate.undecided(math.nan, alpha.level, alpha.n_clusters)
+        if nominal
+        else mean_reliability(matrix, documents=rows.documents, seed=seed)
+    )
+    agree = _agree(alpha, alpha if nominal else reliability, followed)
+    ties = one_annotator(kappa, matrix, levels=scale).n_ties if nominal else 0
+    return Annotators(name, matrix.shape[1], alpha, reliability, noise_free_limit(reliability), agree, ties)
+
+
+def _agree(alpha: Estimate, trusted: Estimate, followed: bool) -> str:
+    if not (alpha.interval.known and trusted.interval.known):
         return "unknown"
-    if low <= 0:
+    if not trusted.interval.above_zero and not followed:
         return "none"
-    return "enough" if alpha >= ENOUGH else "weak"
+    return "enough" if alpha.value >= ENOUGH and alpha.interval.above_zero else "weak"

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
 
-from polyjudge.audits.agreement import MEAN
+import numpy as np
+
+from polyjudge.audits.agreement import MEAN, Detectable
 from polyjudge.audits.table import Judgement, ScoreTable
+from polyjudge.formatting.text import many
 from polyjudge.judge.measure import own_metric
 from polyjudge.metrics import agreement, significance
 from polyjudge.metrics.estimates import Estimate
@@ -89,6 +93,30 @@ def corrected(rows: Sequence[Contest]) -> tuple[Contest, ...]:
         replace(row, estimate=estimate, p_holm=p_value, verdict=_verdict(estimate))
         for row, estimate, p_value in zip(rows, family.estimates, family.p_values, strict=True)
     )
+
+
+def observed(rows: Sequence[Contest]) -> Detectable | None:
+    """What comparisons of such judges can show, by the standard errors of their own differences; None without any.
+
+    The median over the pairs: judges who answer alike are told apart more easily than judges who do not.
+    """
+    known = [row for row in rows if not math.isnan(row.estimate.standard_error) and row.estimate.standard_error > 0]
+    if not known:
+        return None
+    by = {
+        criterion: [row.estimate.detectable for row in known if row.criterion == criterion]
+        for criterion in dict.fromkeys(row.criterion for row in known)
+    }
+    medians = {criterion: float(np.median(values)) for criterion, values in by.items()}
+    metrics = list(dict.fromkeys(row.metric for row in known))
+    alone = len(medians) == 1 and MEAN not in medians
+    every = by[MEAN] if MEAN in by else [value for values in by.values() for value in values]
+    said = (
+        f"Measured on the scores at hand: 2.8 standard errors of the paired difference, the median of "
+        f"{many(len(every), 'comparisons')} ({min(every):.3f} to {max(every):.3f}); 80 % power, 5 % two-sided."
+    )
+    mean = medians.pop(MEAN) if MEAN in medians else next(iter(medians.values())) if alone else math.nan
+    return Detectable(" or ".join(metrics), medians, mean, said)
 
 
 def _contest(a: Judgement, b: Judgement, criterion: str, metric: str, test: Estimate, rows: int) -> Contest:

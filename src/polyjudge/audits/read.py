@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from polyjudge.audits.table import Judgement, ScoreTable
+from polyjudge.connect.raters import companions
 from polyjudge.datasets.criteria import RESERVED
 from polyjudge.datasets.problems import ErrorCollector, clipped, listed, nearest
 from polyjudge.datasets.readers import read_table
@@ -34,6 +35,7 @@ from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.dataset import Rubric
 from polyjudge.domain.scale import NAN, Categorical, Continuous, Ordinal, Scale
 from polyjudge.errors import DataError
+from polyjudge.formatting.text import many
 from polyjudge.judge.measure import levels
 from polyjudge.llm.request import SIMULATED
 from polyjudge.metrics.levels import Matrix
@@ -152,29 +154,61 @@ class _Reader:
         if self._id is None and (self._several or {"judge", "layout"} & set(self._table.columns)):
             self._problems.add("no column 'id', without which scores of one item cannot be paired; add one")
         self._problems.check()
-        seen: dict[tuple[str, tuple[str, str]], int] = {}
+        self._say_columns(raters)
+        seen: dict[tuple[str, tuple[str, str]], list[int]] = {}
+        by_rater = self._a_row_a_rater(raters)
         for position, row in enumerate(self._table.rows):
             item, key = self._item(position), self._key(position)
-            if seen.setdefault((item, key), position) != position:
-                first = self._table.where(seen[item, key])
+            earlier = seen.setdefault((item, key), [])
+            if earlier and not self._same_cells(position, earlier[0], raters):
+                first = self._table.where(earlier[0])
                 self._problem(position, f"item {item!r} was scored in {first} already by the same judge and layout")
             for name, named in raters.items():
                 self._score(position, name, row.get(name), item, key)
                 for column in named:
-                    self._rating(position, column, name, row.get(column), item, column)
+                    rater = f"{column} ({len(earlier) + 1})" if earlier and by_rater else column
+                    self._rating(position, column, name, row.get(column), item, rater)
             self._cell(position, item, key)
+            earlier.append(position)
         self._problems.check()
+        repeated = sum(len(rows) - 1 for rows in seen.values())
+        if repeated:
+            what = "are read as further raters of it" if by_rater else "count with it, once"
+            self._into.notes.append(
+                f"{self._table.source}: {many(repeated, 'rows')} with the item and the scores of an earlier row {what}"
+            )
+
+    def _same_cells(self, position: int, other: int, columns: Iterable[str]) -> bool:
+        """Whether two rows agree in some columns."""
+        one, two = self._table.rows[position], self._table.rows[other]
+        return all(str(one.get(column, "")).strip() == str(two.get(column, "")).strip() for column in columns)
+
+    def _a_row_a_rater(self, raters: Mapping[str, Sequence[str]]) -> bool:
+        """Whether rows of one item carry other ratings: then a row is a rater; else they are copies."""
+        columns = [column for named in raters.values() for column in named]
+        first: dict[tuple[str, tuple[str, str]], int] = {}
+        return any(
+            not self._same_cells(
+                position, first.setdefault((self._item(position), self._key(position)), position), columns
+            )
+            for position in range(len(self._table.rows))
+        )
 
     def _rating_columns(self, criterion: Criterion) -> tuple[str, ...]:
         """The raters' columns that the table has; ``score`` writes those called like a criterion as NAME.rating."""
-        taken = self._into.scales
-        wanted = [f"{one}.rating" if one in taken else one for one in rating_columns(criterion)]
-        return tuple(one for one in wanted if one in self._table.columns)
+        taken, columns = self._into.scales, self._table.columns
+        wanted = [f"{column}.rating" if column in taken else column for column in rating_columns(criterion)]
+        named = tuple(column for column in wanted if column in columns)
+        if named or set(criterion.ratings) - {criterion.name}:
+            return named
+        free = [column for column in columns if column.casefold() not in FRAME]
+        return companions(criterion.name, free, self._table.rows).raters
 
     def long(self) -> None:
         if self._id is None:
             self._problems.add("no column 'id'; the long form needs id, criterion, score and rating")
         self._problems.check()
+        self._say_names()
         rater_of: dict[tuple[object, ...], int] = {}
         for position, row in enumerate(self._table.rows):
             name = self._text(position, "criterion")
@@ -193,6 +227,37 @@ class _Reader:
             self._rating(position, "rating", name, row.get("rating"), item, rater)
             self._cell(position, item, key)
         self._problems.check()
+
+    def _say_columns(self, raters: Mapping[str, Sequence[str]]) -> None:
+        """Keep for the reader which columns were taken for what, and which for nothing."""
+        frame = {"judge", "layout", "criterion", "id", "document", "error", "notice", self._into.along}
+        taken = {self._id, self._document, *raters, *(column for named in raters.values() for column in named)}
+        left = [column for column in self._table.columns if column not in taken and column.casefold() not in frame]
+        judge = "column 'judge'" if "judge" in self._table.columns else f"the file is one, {self._judge!r}"
+        scores = "; ".join(
+            f"{name!r} with the ratings in {listed(map(repr, named)) or 'no column'}" for name, named in raters.items()
+        )
+        document = f"column {self._document!r}" if self._document else "none, rows are resampled"
+        self._into.columns[self._table.source] = (
+            f"Judges: {judge}. Scores: {scores}. Items: {f'column {self._id!r}' if self._id else 'a row each'}. "
+            f"Documents: {document}." + (f" Not used: {listed(map(repr, left))}." if left else "")
+        )
+
+    def _say_names(self) -> None:
+        """Keep for the reader which judges, criteria and raters the rows of the long form name."""
+        named = {
+            what: listed(
+                repr(name) for name in dict.fromkeys(str(row.get(column, "")) for row in self._table.rows) if name
+            )
+            for what, column in (("judge", "judge"), ("criterion", "criterion"), ("rater", "rater"))
+            if column in self._table.columns
+        }
+        document = f"column {self._document!r}" if self._document else "none, rows are resampled"
+        self._into.columns[self._table.source] = (
+            f"Judges: {named.get('judge') or repr(self._judge)}. Criteria: {named['criterion']}. "
+            f"Raters: {named.get('rater') or 'one, column ' + repr('rating')}. Items: column {self._id!r}. "
+            f"Documents: {document}."
+        )
 
     def _item(self, position: int) -> str:
         item = self._text(position, self._id) if self._id else str(position + 1)
@@ -271,6 +336,8 @@ class Gathering:
         self.ratings: dict[str, dict[str, dict[str, float]]] = {criterion.name: {} for criterion in criteria}
         self.cells: dict[tuple[str, str], dict[str, str]] = {}
         self.simulated: dict[str, None] = {}
+        self.columns: dict[str, str] = {}
+        self.notes: list[str] = []
 
     def table(self, source: str, *, guessed: bool) -> ScoreTable:
         """What was gathered.
@@ -292,6 +359,7 @@ class Gathering:
             f"{SIMULATED} ({source}): this tests software; it says nothing about a real judge or about people."
             for source in self.simulated
         ]
+        notes += [*self.notes, *self._drop_off_scale()]
         for judge, layout in self.scores:
             if not self.scores[judge, layout]:
                 notes.append(f"{Judgement.named(judge, layout)} scored nothing")
@@ -305,7 +373,26 @@ class Gathering:
             tuple(self._judgement(ids, key) for key in self.scores),
             guessed,
             tuple(notes),
+            tuple(said if len(self.columns) == 1 else f"{source}: {said}" for source, said in self.columns.items()),
         )
+
+    def _drop_off_scale(self) -> list[str]:
+        """Take scores off the scale for unscored, and say so; where most are off, they are strengths and all stay."""
+        notes = []
+        for key, scores in self.scores.items():
+            for name, scale in self.scales.items():
+                given = {item: value for (item, criterion), value in scores.items() if criterion == name}
+                off = {item: value for item, value in given.items() if not scale.allows_rating(value)}
+                if not off or 2 * len(off) >= len(given):
+                    continue
+                for item in off:
+                    del scores[item, name]
+                values = listed(f"{value:g}" for value in sorted(set(off.values())))
+                notes.append(
+                    f"Unscored, because off the scale {scale.describe()}: {many(len(off), 'scores')} of "
+                    f"{Judgement.named(*key)} on {name!r} ({values})"
+                )
+        return notes
 
     def _rows(self, ids: Sequence[str], documents: tuple[str, ...] | None) -> RatedRows:
         raters = tuple(self._raters(ids, name) for name in self.scales)
@@ -334,26 +421,43 @@ class Gathering:
 
 
 def guess_wide(table: Table) -> tuple[Criterion, ...]:
-    """The criteria whose scores stand in a column NAME and whose raters in NAME.rating, NAME_a, NAME_b, ...
+    """The criteria whose scores stand in a column NAME and whose raters in NAME.rating, NAME_human, NAME_a, ...
 
     Raises:
-        DataError: no column has a companion that could hold ratings of it.
+        DataError: no column has a companion that holds ratings of it, or it is unclear which do.
     """
     free = [column for column in table.columns if column.casefold() not in FRAME]
-    found = []
+    found, unclear = [], []
     for name in free:
-        raters = tuple(column for column in free if _rates(column, name, free))
-        cells = [row.get(column) for column in raters for row in table.rows]
-        scale = scale_of(cells) if raters else None
+        beside = companions(name, free, table.rows)
+        cells = [row.get(column) for column in beside.raters for row in table.rows]
+        scale = scale_of(cells) if beside.raters else None
         if scale is not None:
-            found.append(Criterion(name, scale, ratings=_as_named(raters, name)))
+            found.append(Criterion(name, scale, ratings=_as_named(beside.raters, name)))
+        elif beside.unclear:
+            unclear.append((name, beside.unclear))
+    if not found and unclear:
+        raise DataError(_which_raters(table, unclear))
     if not found:
         raise DataError(
             f"{table.source}: which columns hold scores, and which human ratings? Without a criteria file a score's "
-            f"column NAME needs ratings in NAME.rating or NAME_a, NAME_b, ...; the columns are "
+            f"column NAME needs ratings in NAME.rating, NAME_human, or NAME_a, NAME_b, ...; the columns are "
             f"{listed(map(repr, table.columns))}. Name them with --criteria FILE"
         )
     return tuple(found)
+
+
+def _which_raters(table: Table, unclear: Sequence[tuple[str, Sequence[str]]]) -> str:
+    """The question which columns hold ratings, with a criteria file that would answer it."""
+    asked = "; ".join(f"{listed(map(repr, columns))} beside {name!r}" for name, columns in unclear)
+    name, columns = unclear[0]
+    scale = scale_of([row.get(column) for column in columns for row in table.rows])
+    said = f"[{scale.low}, {scale.high}]" if isinstance(scale, Ordinal) else "..."
+    return (
+        f"{table.source}: which columns hold people's ratings is unclear: {asked}. They may be raters or other "
+        f"criteria; say so in a file for --criteria, such as: {{criteria: [{{name: {name}, scale: {said}, ratings: "
+        f"[{', '.join(columns)}]}}]}}"
+    )
 
 
 def guess_long(table: Table) -> tuple[Criterion, ...]:
@@ -402,12 +506,6 @@ def _numbers(numbers: Sequence[float]) -> Scale | None:
         return Continuous(low, high) if low < high else None
     bottom = min(int(low), 1)
     return Ordinal(bottom, max(int(high), 5 if bottom == 1 else bottom + 1))
-
-
-def _rates(column: str, name: str, columns: Sequence[str]) -> bool:
-    """Whether a column holds ratings of ``name``: the longest other column's name that it begins with, and a sign."""
-    owners = [one for one in columns if one != column and column.startswith((f"{one}.", f"{one}_"))]
-    return bool(owners) and max(owners, key=len) == name and not column.startswith(f"{name}.p_")
 
 
 def _as_named(raters: Sequence[str], name: str) -> tuple[str, ...]:

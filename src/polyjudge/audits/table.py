@@ -52,6 +52,7 @@ class ScoreTable:
         judgements: in the order of their first row.
         guessed: whether criteria and scales were guessed from the columns.
         notes: what reading found.
+        columns: which columns were taken for what, a sentence a file.
     """
 
     source: str
@@ -61,6 +62,7 @@ class ScoreTable:
     judgements: tuple[Judgement, ...]
     guessed: bool = False
     notes: tuple[str, ...] = field(default=())
+    columns: tuple[str, ...] = field(default=())
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -9,13 +9,19 @@ from polyjudge.errors import QualityGateFailed
 
 @click.command("audit")
 @click.argument("scores", nargs=-1, required=True)
-@click.option("--criteria", metavar="FILE", help="criteria.yaml; without it criteria and scales are guessed")
+@click.option(
+    "--criteria", metavar="FILE", help="criteria.yaml, names and scales suffice; without it they are guessed"
+)
 @click.option("--drift", metavar="COLUMN", default="", help="look for errors that move along this column")
 @click.option("--margin", type=float, metavar="X", help="loss by sharing a call that is accepted; default 0.03")
 @click.option(
-    "--fail-under", "fail_under", multiple=True, metavar="METRIC=X", help="exit 100 when a judge's mean is worse"
+    "--fail-under",
+    "fail_under",
+    multiple=True,
+    metavar="METRIC[:CRITERION]=X",
+    help="exit 100 when a judge is worse, in the mean or on a criterion; METRIC primary is each criterion's own",
 )
-@click.option("--seed", type=int, default=0, metavar="N", help="of resamples and permutations")
+@click.option("--seed", type=int, default=0, metavar="N", help="of the resamples")
 @click.option("--output", metavar="FILE", help="also write the audit as Markdown, or as JSON to a .json file")
 @click.option("--json", "as_json", is_flag=True, help="print the audit as JSON")
 def command(

@@ -183,17 +183,17 @@ def _check_lines(found: Check) -> Iterable[str]:
 
 def _ratings(found: Check) -> Iterable[str]:
     floors = list(dict.fromkeys(name for one in found.criteria for name in one.floors))
-    columns = ["criterion", "rated", "raters", "commonest", f"ceiling ({found.metric})"]
+    columns = ["criterion", "rated", "raters", "commonest", f"one annotator ({found.metric})"]
     columns += [f"constant's {name}" for name in floors] + ["smallest difference"]
     yield from table_text([_criterion(one, floors) for one in found.criteria], columns)
-    if any(math.isnan(one.ceiling) for one in found.criteria):
-        yield "A ceiling is unknown where fewer than two raters rated the same rows."
+    if any(math.isnan(one.one_annotator) for one in found.criteria):
+        yield "What one annotator reaches is unknown where fewer than two rated the same rows."
     yield found.annotators_verdict
 
 
 def _criterion(one: CriterionCheck, floors: list[str]) -> list[str]:
-    ceiling = "unknown" if math.isnan(one.ceiling) else f"{one.ceiling:.3f}"
-    cells = [one.name, str(one.rated), str(one.raters), f"{one.constant:.0%}", ceiling]
+    annotator = "unknown" if math.isnan(one.one_annotator) else f"{one.one_annotator:.3f}"
+    cells = [one.name, str(one.rated), str(one.raters), f"{one.constant:.0%}", annotator]
     return [*cells, *(figure(one.floors.get(name, math.nan)) for name in floors), figure(one.detectable)]
 
 

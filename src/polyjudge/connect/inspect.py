@@ -9,13 +9,14 @@ from __future__ import annotations
 
 import json
 import zipfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from polyjudge.connect.raters import RATER, owner
 from polyjudge.datasets.problems import clipped
-from polyjudge.datasets.table import Row, Table, is_missing, rating_columns
+from polyjudge.datasets.table import Row, Table, is_missing, is_number, rating_columns
 from polyjudge.domain.dataset import Rubric
 from polyjudge.domain.scale import Categorical
 from polyjudge.errors import DataError, MissingExtra
@@ -46,7 +47,11 @@ def inspect_table(path: Path, rubric: Rubric | None, judge: str = "") -> Table:
     try:
         samples = list(_samples(path))
         repeated = len({str(sample.get("epoch", 1)) for sample in samples}) > 1
-        rows = [row for sample in samples for row in _rows(sample, rubric, repeated=repeated, judge=judge)]
+        asked = _asked(samples)
+        graded = {criterion for _, criterion in asked if _all_grades(samples, criterion, rubric)}
+        rows = [
+            row for sample in samples for row in _rows(sample, rubric, asked, graded, repeated=repeated, judge=judge)
+        ]
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error}); check the path") from None
     except (ValueError, KeyError, RecursionError, zipfile.BadZipFile) as error:
@@ -91,11 +96,50 @@ def _unpacker(path: Path) -> ModuleType:
     return reader
 
 
-def _rows(sample: Mapping[str, Any], rubric: Rubric | None, *, repeated: bool, judge: str) -> Iterator[Row]:
-    cells = {
-        **{str(key): value for key, value in _mapping(sample, "metadata").items()},
-        "target": _target(sample.get("target")),
-    }
+def _asked(samples: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], None]:
+    """Every (scorer, criterion) of a log, in the order of their first score."""
+    return {key: None for sample in samples for key in _scores(sample)}
+
+
+def _scores(sample: Mapping[str, Any]) -> dict[tuple[str, str], object]:
+    """(scorer, criterion) -> score of one sample."""
+    found: dict[tuple[str, str], object] = {}
+    for scorer, score in _mapping(sample, "scores").items():
+        value = score.get("value") if isinstance(score, dict) else score
+        for criterion, cell in (value if isinstance(value, dict) else {scorer: value}).items():
+            found[str(scorer), str(criterion)] = cell
+    return found
+
+
+def _all_grades(samples: Sequence[Mapping[str, Any]], criterion: str, rubric: Rubric | None) -> bool:
+    """Whether the words that score and rate a criterion are all Inspect's letters, and are not declared labels."""
+    if rubric is not None and any(c.name == criterion and isinstance(c.scale, Categorical) for c in rubric.criteria):
+        return False
+    words = set()
+    for sample in samples:
+        cells = [cell for (_, name), cell in _scores(sample).items() if name == criterion]
+        cells += _ratings(_cells(sample), criterion, rubric).values()
+        words |= {cell for cell in cells if isinstance(cell, str) and not is_missing(cell) and not is_number(cell)}
+    return words <= set(GRADES)
+
+
+def _cells(sample: Mapping[str, Any]) -> dict[str, Any]:
+    """The metadata of a sample and its target."""
+    metadata = {str(key): value for key, value in _mapping(sample, "metadata").items()}
+    return {**metadata, "target": _target(sample.get("target"))}
+
+
+def _rows(
+    sample: Mapping[str, Any],
+    rubric: Rubric | None,
+    asked: Iterable[tuple[str, str]],
+    graded: Collection[str],
+    *,
+    repeated: bool,
+    judge: str,
+) -> Iterator[Row]:
+    """A row a scorer, criterion and rater; a sample that errored, or that a scorer left out, is unscored."""
+    cells = _cells(sample)
     name = str(sample.get("id", ""))
     document = _plain(cells.get((rubric.document if rubric else None) or "document"))
     frame = {
@@ -103,19 +147,18 @@ def _rows(sample: Mapping[str, Any], rubric: Rubric | None, *, repeated: bool, j
         "document": document or (name if repeated else ""),
         "layout": _plain(cells.get("layout")),
     }
-    for scorer, score in _mapping(sample, "scores").items():
-        value = score.get("value") if isinstance(score, dict) else score
-        for criterion, cell in (value if isinstance(value, dict) else {scorer: value}).items():
-            ratings = _ratings(cells, str(criterion), rubric)
-            for rater, rating in ratings.items():
-                yield {
-                    **frame,
-                    "judge": f"{judge}: {scorer}" if judge else str(scorer),
-                    "criterion": str(criterion),
-                    "score": _score(cell, str(criterion), rubric),
-                    "rating": rating,
-                    "rater": rater,
-                }
+    scores = {} if sample.get("error") else _scores(sample)
+    for scorer, criterion in asked:
+        letters = criterion in graded
+        for rater, rating in _ratings(cells, criterion, rubric).items():
+            yield {
+                **frame,
+                "judge": f"{judge}: {scorer}" if judge else scorer,
+                "criterion": criterion,
+                "score": _number(scores.get((scorer, criterion)), letters),
+                "rating": _number(rating, letters),
+                "rater": rater,
+            }
 
 
 def _mapping(sample: Mapping[str, Any], key: str) -> Mapping[str, Any]:
@@ -131,17 +174,16 @@ def _ratings(cells: Mapping[str, Any], criterion: str, rubric: Rubric | None) ->
     if rubric is not None:
         named = [column for c in rubric.criteria if c.name == criterion for column in rating_columns(c)]
     else:
-        named = [key for key in cells if key.startswith((f"{criterion}_", f"{criterion}."))] or ["target"]
+        beside = [key for key in cells if owner(key, (criterion, *cells)) == criterion]
+        named = [key for key in beside if RATER.fullmatch(key[len(criterion) + 1 :])] or ["target"]
     return {column: _plain(cells[column]) for column in named if not is_missing(_plain(cells.get(column)))}
 
 
-def _score(value: object, criterion: str, rubric: Rubric | None) -> object:
-    labelled = rubric is not None and any(
-        c.name == criterion and isinstance(c.scale, Categorical) for c in rubric.criteria
-    )
+def _number(value: object, letters: bool) -> object:
+    """A score or rating as a table holds it: truth values and Inspect's letters as numbers."""
     if isinstance(value, bool):
         return float(value)
-    return GRADES.get(value, value) if isinstance(value, str) and not labelled else value
+    return GRADES.get(value, value) if isinstance(value, str) and letters else value
 
 
 def _target(target: object) -> object:

@@ -8,7 +8,7 @@ but its registry and its errors.
 """
 
 from polyjudge.metrics.agreement import metric_of, names
-from polyjudge.metrics.ceilings import Ceiling, Floor, annotators_ceiling, constant_floor
+from polyjudge.metrics.ceilings import Floor, OneAnnotator, constant_floor, one_annotator
 from polyjudge.metrics.collapse import Collapse, collapsed
 from polyjudge.metrics.estimates import Estimate, Estimates, Interval
 from polyjudge.metrics.grouping import Grouped, Grouping, Table, grouped, table
@@ -33,7 +33,6 @@ from polyjudge.metrics.statistics import (
 from polyjudge.metrics.uncertainty import bootstrap, paired_bootstrap
 
 __all__ = [
-    "Ceiling",
     "Collapse",
     "DetectableDifference",
     "Estimate",
@@ -45,11 +44,11 @@ __all__ = [
     "Kind",
     "Levels",
     "Metric",
+    "OneAnnotator",
     "Range",
     "RatedRows",
     "Table",
     "accuracy",
-    "annotators_ceiling",
     "bootstrap",
     "collapsed",
     "constant_floor",
@@ -64,6 +63,7 @@ __all__ = [
     "metric_of",
     "names",
     "off_by_one",
+    "one_annotator",
     "paired_bootstrap",
     "pearson",
     "primary",

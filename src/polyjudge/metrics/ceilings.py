@@ -1,7 +1,9 @@
-"""What a judge's agreement lies between: the annotators' ceiling and the constant judge's floor.
+"""What a judge's agreement stands beside: one annotator's agreement with the others, and the constant judge's floor.
 
 On SummEval, always answering 4 has .83 to .88 off-by-one, more than GPT-4's .80, and one expert agrees with the
-others only at Spearman .58 to .79. A figure means little without both.
+others only at Spearman .58 to .79. A figure means little without both. One annotator is no upper bound: the mean of
+several raters is less noisy than one of them, so that a judge compared with the mean may agree better. What bounds it
+is `reliability.noise_free_limit`.
 """
 
 from __future__ import annotations
@@ -23,19 +25,27 @@ from polyjudge.metrics.rated import Documents, matrix
 MANY = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class Ceiling:
+@dataclass(frozen=True, slots=True, eq=False)
+class OneAnnotator:
     """How well one annotator agrees with the others.
 
-    `value` is the mean of the defined `per_rater` (R,), each weighted by the rows that it is computed from, NaN =
-    unknown. A rater's own value is NaN where undefined:
-    fewer than two rows in common with another rater, or a constant under a correlation. `n_rows` counts the rows
-    with at least two ratings.
+    Attributes:
+        value: mean of the defined `per_rater`, each weighted by its rows; NaN = unknown.
+        per_rater: (R,) a rater against the mean (labels: majority) of the others; NaN where undefined: fewer than two
+            rows in common with another rater, or a constant under a correlation.
+        rows: (n,) the rows that it is computed from, on which a judge may be compared with it.
+        n_ties: rows with two ratings or more that were left out, because the labels' vote is tied, or would be without
+            one of the raters.
     """
 
     value: float
     per_rater: tuple[float, ...]
-    n_rows: int
+    rows: npt.NDArray[np.bool_]
+    n_ties: int
+
+    @property
+    def n_rows(self) -> int:
+        return int(self.rows.sum())
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,39 +59,40 @@ class Floor:
     constant: float
 
 
-def annotators_ceiling(
+def one_annotator(
     metric: Metric,
     ratings: npt.ArrayLike,
     *,
     levels: Levels | None = None,
     documents: Documents | None = None,
     grouping: Grouping = "pooled",
-) -> Ceiling:
+) -> OneAnnotator:
     """Each rater against the mean of the others, averaged over raters by their rows.
 
     A rater of two rows says as much as two rows can: in a plain mean, some visitors would outweigh the regulars.
     `ratings` (n, R) holds one column a rater, NaN = missing. On a categorical scale the others speak by majority; a
-    tied row has no majority and is left out, which flatters the ceiling a little. A judge is compared with all R
-    raters, which are a little less noisy than R - 1.
+    row counts only if there is one whoever is left out, so that all raters, and a judge beside them, are measured on
+    the same rows.
 
     Raises:
         ValueError: if shapes differ or the grouping cannot be meant.
     """
     read = matrix(ratings, "ratings")
-    n_rows = int(((~np.isnan(read)).sum(axis=1) >= 2).sum())
+    shared = (~np.isnan(read)).sum(axis=1) >= 2
     nominal = levels is not None and levels.nominal
+    others = [np.delete(read, rater, axis=1) for rater in range(read.shape[1])]
+    consensus = [_majorities(each) if nominal else _means(each) for each in others]
+    untied = shared & ~np.isnan(_majorities(read)) if nominal else shared
+    for rater, each in enumerate(consensus):
+        untied = untied & ~(np.isnan(each) & ~np.isnan(read[:, rater]))
     per_rater: list[float] = []
-    shared: list[int] = []
-    for rater in range(read.shape[1]):
-        others = np.delete(read, rater, axis=1)
-        consensus = _majorities(others) if nominal else _means(others)
-        shared.append(int((~np.isnan(read[:, rater]) & ~np.isnan(consensus)).sum()))
-        if shared[-1] < 2:
-            per_rater.append(math.nan)
-            continue
-        found = grouped(metric, read[:, rater], consensus, levels=levels, documents=documents, grouping=grouping)
-        per_rater.append(found.value)
-    return Ceiling(_weighted(per_rater, shared), tuple(per_rater), n_rows)
+    counts: list[int] = []
+    for rater, each in enumerate(consensus):
+        own = np.where(untied, read[:, rater], np.nan)
+        counts.append(int((~np.isnan(own) & ~np.isnan(each)).sum()))
+        figure = grouped(metric, own, each, levels=levels, documents=documents, grouping=grouping)
+        per_rater.append(figure.value if counts[-1] >= 2 else math.nan)
+    return OneAnnotator(_weighted(per_rater, counts), tuple(per_rater), untied, int((shared & ~untied).sum()))
 
 
 def constant_floor(

@@ -31,6 +31,8 @@ from polyjudge.metrics.rated import Clusters, Rated, RatedRows
 from polyjudge.metrics.resampling import blocks
 from polyjudge.metrics.statistics import kappa, pearson, spearman
 
+# What judges of hard criteria come to.
+USUAL_AGREEMENT = 0.3
 # More rows than these are not drawn: the error of a larger sample follows from its size.
 MOST_ROWS = 2000
 # Draws to tune a simulated judge by, before the draws that count.
@@ -213,7 +215,7 @@ def smallest_detectable_difference(
     metric: Metric,
     rows: Rated,
     *,
-    agreement: float = 0.3,
+    agreement: float = USUAL_AGREEMENT,
     output_correlation: float = 0.72,
     n_draws: int = 400,
     seed: int = 0,
@@ -236,6 +238,7 @@ def smallest_detectable_difference(
             f"not {agreement!r}, {output_correlation!r} and {n_draws!r}"
         )
     rated = RatedRows.of(rows)
+    rated = rated.take(np.asarray(~np.isnan(rated.human).all(axis=1)))
     wanted = Strength(agreement, output_correlation)
     simulated = _simulate(metric, rated, wanted, n_draws, seed)
     errors = [_deviation(column) for column in simulated.differences.T]

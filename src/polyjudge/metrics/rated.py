@@ -126,6 +126,18 @@ class RatedRows:
             raise KeyError(f"{criterion!r} is none of the criteria {', '.join(map(repr, self.names))}")
         return self.names.index(criterion)
 
+    def take(self, rows: npt.NDArray[np.bool_]) -> RatedRows:
+        """Only the rows of a mask (n,)."""
+        if rows.all():
+            return self
+        kept = np.flatnonzero(rows)
+        return replace(
+            self,
+            human=self.human[kept],
+            documents=None if self.documents is None else tuple(self.documents[row] for row in kept),
+            raters=tuple(matrix[kept] for matrix in self.raters),
+        )
+
     def masked(self, rows: npt.NDArray[np.bool_]) -> RatedRows:
         """The same with the ratings where a mask (n, K) is False taken away."""
         return replace(self, human=np.where(rows, self.human, np.nan))

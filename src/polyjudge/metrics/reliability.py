@@ -1,18 +1,20 @@
-"""Whether annotators agree enough that a judge could be aligned to them: Krippendorff's alpha with its interval.
+"""How far raters can be relied on: one of them (Krippendorff's alpha), their mean, and what that allows a judge.
 
-Agreement with people is bounded by the agreement among people. Where that may be nothing, there is nothing to be
-aligned to, and no prompt can help.
+A judge is compared with the mean of a row's raters, whose noise averages out: R raters of reliability r each have a
+mean of reliability R r / (1 + (R - 1) r) (Spearman and Brown 1910). A judge without any noise of its own would
+correlate with that mean at the square root of its reliability, and no judge can do better in the long run.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import numpy.typing as npt
 
-from polyjudge.metrics.estimates import Estimate
+from polyjudge.metrics.estimates import Estimate, Interval
 from polyjudge.metrics.levels import Levels, Matrix, Vector
 from polyjudge.metrics.pairs import ratio
 from polyjudge.metrics.rated import Clusters, Documents, matrix
@@ -55,6 +57,66 @@ def krippendorff_alpha(
     value = float(alpha(np.ones((1, clusters.count)))[0])
     replicates = np.concatenate([alpha(counts) for counts in draws(clusters.count, n_resamples, seed)])
     return interval(value, replicates, level, used)
+
+
+def mean_reliability(
+    ratings: npt.ArrayLike,
+    *,
+    documents: Documents | None = None,
+    n_resamples: int = 2000,
+    level: float = 0.95,
+    seed: int = 0,
+) -> Estimate:
+    """The reliability of the raters' mean, of ratings (n, R), one column a rater, NaN = missing, as numbers.
+
+    The share of the variance of the rows' means that other raters would find again: intraclass correlation of the
+    mean of as many raters as a row has on average, with each rater's own level taken out (with all ratings present it
+    is Cronbach's alpha). 1 is perfect, 0 says that the means differ by noise alone; below 0 raters agree less than by
+    chance. Rows with fewer than two ratings do not count. NaN where fewer than two rows have two, or all ratings are
+    the same. The interval resamples documents.
+
+    Raises:
+        ValueError: if the shapes differ.
+    """
+    read = matrix(ratings, "ratings")
+    counted = (~np.isnan(read)).sum(axis=1) >= 2
+    clusters = Clusters.of(documents, len(read))
+    rows, position = read[counted], clusters.position[counted]
+    present = ~np.isnan(rows)
+    if len(rows) < 2 or rows[present].min() == rows[present].max():
+        return Estimate.undecided(math.nan, level, clusters.used(counted))
+    kept = present.any(axis=0)
+    rows, present = rows[:, kept], present[:, kept]
+    own_level = np.where(present, rows, 0.0).sum(axis=0) / present.sum(axis=0)
+    centred = np.where(present, rows - own_level, 0.0)
+    m, sums, squares = present.sum(axis=1), centred.sum(axis=1), np.square(centred).sum(axis=1)
+    parts = np.zeros((clusters.count, 6))
+    per_row = np.column_stack([np.ones(len(m)), m, m * m, sums, sums * sums / m, squares])
+    np.add.at(parts, position, per_row)
+    freedom = rows.shape[1] - 1
+
+    def reliability(weights: Matrix) -> Vector:
+        n, total, square, shift, between, around = (weights @ parts).T
+        within = ratio(around - between, total - n - freedom)
+        across = ratio(between - shift * shift / np.maximum(total, 1), n - 1)
+        typical = ratio(total - ratio(square, total), n - 1)
+        rows_differ = ratio(across - within, typical)
+        per_rater_mean = rows_differ + within * ratio(n, total)
+        return np.asarray(ratio(rows_differ, per_rater_mean))
+
+    value = float(reliability(np.ones((1, clusters.count)))[0])
+    replicates = np.concatenate([reliability(counts) for counts in draws(clusters.count, n_resamples, seed)])
+    return interval(value, replicates, level, clusters.used(counted))
+
+
+def noise_free_limit(reliability: Estimate) -> Estimate:
+    """What a judge without noise would correlate with the raters' mean: the square root of its reliability."""
+    value, low, high = (
+        math.nan if math.isnan(each) else math.sqrt(max(0.0, each))
+        for each in (reliability.value, reliability.low, reliability.high)
+    )
+    ends = Interval(low, high, reliability.level)
+    return replace(reliability, value=value, interval=ends, standard_error=math.nan)
 
 
 def _by_table(rows: Matrix, position: npt.NDArray[np.intp], n_clusters: int, *, nominal: bool) -> _Alpha:

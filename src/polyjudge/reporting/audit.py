@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Mapping
 
-from polyjudge.audits.agreement import Agreement
+from polyjudge.audits.agreement import MEAN, Agreement
 from polyjudge.audits.contests import Contest
 from polyjudge.datasets.problems import listed
 from polyjudge.formatting.text import figure, many, many_of, share, signed, table_text
@@ -22,6 +22,7 @@ def audit_lines(found: Audit) -> Iterator[str]:
     yield f"# Audit of {found.source}"
     yield ""
     yield f"{many_of(found.items, 'items', found.documents, 'documents')}. Intervals are 95 % and resample {unit}."
+    yield from found.columns
     if found.guessed:
         scales = "; ".join(f"{name} {scale}" for name, scale in found.scales.items())
         yield f"Criteria and scales were guessed from the columns ({scales}); name them with --criteria to be sure."
@@ -53,48 +54,76 @@ def audit_lines(found: Audit) -> Iterator[str]:
 
 def _annotators(found: Audit) -> Iterator[str]:
     yield from _section("The annotators", found.annotators_verdict)
-    rows = [(a.criterion, str(a.raters), figure(a.alpha), _interval(a.low, a.high), a.agree) for a in found.annotators]
-    yield from table_text(rows, ("criterion", "raters", "Krippendorff's alpha", "95 % interval", "agree"))
+    rows = [
+        (
+            one.criterion,
+            str(one.raters),
+            figure(one.alpha.value),
+            _of(one.alpha),
+            figure(one.reliability.value, "-"),
+            _of(one.reliability, "-"),
+            figure(one.limit.value, "-"),
+            _of(one.limit, "-"),
+            one.agree,
+        )
+        for one in found.annotators
+    ]
+    columns = ("Krippendorff's alpha", "95 % interval", "reliability of their mean", "95 % interval")
+    limit = ("noise-free judge", "95 % interval", "agree")
+    yield from table_text(rows, ("criterion", "raters", *columns, *limit))
+    yield ""
+    yield (
+        "A noise-free judge would correlate with the raters' mean at the square root of its reliability. "
+        "One annotator's agreement with the others, below, is no upper bound: the mean of several is less noisy."
+    )
 
 
 def _agreements(found: Audit) -> Iterator[str]:
-    shown = found.detectable
-    yield from _section(
-        "Agreement",
-        "Which difference between two judges these ratings can show is unknown: they are too few, or all the same."
-        if math.isnan(shown.mean)
-        else f"These ratings can show a difference of {shown.mean:.3f} in mean {shown.metric} between two judges. "
-        f"{shown.assumptions}",
-    )
+    yield from _section("Agreement", _shown(found))
     by = {(row.judge, row.layout, row.criterion, row.metric, row.grouping): row for row in found.agreements}
     keys = list(dict.fromkeys(key[:3] for key in by))
+    same = set(found.own_metrics.values())
+    own = {**found.own_metrics, **({MEAN: next(iter(same))} if len(same) == 1 else {})}
+    told = [key for key in keys if key[2] in own and (*key, own[key[2]], "pooled") in by]
+    columns = ("judge", "criterion", "metric", "value", "95 % interval", "one annotator", "by document", "coverage")
+    yield from table_text([_main(by, key, own[key[2]]) for key in told], columns)
+    yield ""
     metrics = list(dict.fromkeys(row.metric for row in found.agreements))
-    for main in ("spearman", "kappa"):
-        of_main = [key for key in keys if (*key, main, "pooled") in by]
-        own = [key for key in of_main if main == "spearman" or (*key, "spearman", "pooled") not in by]
-        if own:
-            columns = ("judge", "criterion", main, "95 % interval", "ceiling", "by document", "coverage")
-            yield from table_text([_main(by, key, main) for key in own], columns)
-            yield ""
-    others = [metric for metric in metrics if metric != "spearman"]
+    others = [metric for metric in metrics if same != {metric}]
     if others:
-        yield "Other statistics, pooled; in brackets the best that a constant answer reaches:"
+        yield "All statistics, pooled; in brackets the best that a constant answer reaches:"
         yield ""
         figures = ([_other(by.get((*key, metric, "pooled"))) for metric in others] for key in keys)
         cells = [(_who(*key[:2]), key[2], *row) for key, row in zip(keys, figures, strict=True)]
         yield from table_text(cells, ("judge", "criterion", *others))
 
 
-def _main(
-    by: Mapping[tuple[str, str, str, str, str], Agreement], key: tuple[str, str, str], metric: str
-) -> tuple[str, ...]:
+def _shown(found: Audit) -> str:
+    """Which difference these scores and ratings can show."""
+    shown = found.detectable
+    if not math.isnan(shown.mean):
+        what = f"mean {shown.metric}" if len(found.scales) > 1 else shown.metric
+        return f"A difference of {shown.mean:.3f} in {what} between two judges can be shown. {shown.assumptions}"
+    known = [f"{value:.3f} on {name}" for name, value in shown.criteria.items() if not math.isnan(value)]
+    if known:
+        return f"A difference between two judges can be shown of {', '.join(known)}. {shown.assumptions}"
+    return (
+        "Which difference between two judges can be shown is unknown: there are too few ratings, or all are the same."
+    )
+
+
+def _main(by: Mapping[Key, Agreement], key: tuple[str, str, str], metric: str) -> tuple[str, ...]:
     row, within = by[*key, metric, "pooled"], by.get((*key, metric, "document-skip"))
+    annotator = figure(row.one_annotator, "unknown")
+    if not math.isnan(row.one_annotator) and abs(row.beside_annotator - row.value) > 5e-4:
+        annotator += f" (the judge on the same rows {row.beside_annotator:.3f})"
     return (
         _who(row.judge, row.layout),
         row.criterion,
+        metric,
         figure(row.value),
         _interval(row.low, row.high),
-        figure(row.ceiling, "unknown"),
+        annotator,
         "-" if within is None else figure(within.value),
         share(row.coverage),
     )
@@ -186,8 +215,8 @@ def _who(judge: str, layout: str) -> str:
     return f"{judge}, {layout}" if layout else judge
 
 
-def _of(one: Estimate, *, signed: bool = False) -> str:
-    return _interval(one.low, one.high, signed=signed)
+def _of(one: Estimate, unknown: str = "not given", *, signed: bool = False) -> str:
+    return _interval(one.low, one.high, signed=signed) if one.interval.known else unknown
 
 
 def _interval(low: float, high: float, *, signed: bool = False) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from polyjudge.audits.agreement import MEAN, Agreement, Detectable
 from polyjudge.audits.annotators import Annotators
@@ -36,6 +36,8 @@ class Audit:
         contests: every pair of judgements, Holm-corrected.
         interferences: layouts together against apart.
         notes: what reading found.
+        columns: which columns were taken for judges, scores, raters, items and documents, a sentence a file.
+        own_metrics: criterion -> the statistic that it is told by: Spearman for numbers, Cohen's kappa for labels.
     """
 
     source: str
@@ -54,12 +56,15 @@ class Audit:
     contests: tuple[Contest, ...]
     interferences: tuple[Interference, ...]
     notes: tuple[str, ...]
+    columns: tuple[str, ...] = ()
+    own_metrics: Mapping[str, str] = field(default_factory=dict)
 
     def agreement(self, metric: str, criterion: str = MEAN, judge: str = "", layout: str = "") -> float:
         """A pooled figure; of several judgements that fit the worst, and nan where one of them has none.
 
         Args:
-            metric: a statistic's name.
+            metric: a statistic's name; "primary" is the criterion's own one, and has no mean over criteria of
+                different ones.
             criterion: its name; "mean" of a single criterion is that criterion.
             judge: only this one; "" = all.
             layout: only this one; "" = all.
@@ -67,6 +72,8 @@ class Audit:
         Raises:
             ConfigError: no judgement has such a figure, or there is no such judgement.
         """
+        if metric == "primary":
+            metric = self._own_metric(criterion)
         better = agreement.metric_of(metric)
         only = next(iter(self.scales)) if len(self.scales) == 1 and criterion == MEAN else criterion
         measured = {
@@ -88,3 +95,19 @@ class Audit:
         if any(math.isnan(value) for value in found):
             return math.nan
         return min(found) if better.higher_is_better else max(found)
+
+    def _own_metric(self, criterion: str) -> str:
+        """The statistic that a criterion is told by, or all of them, where they have the same.
+
+        Raises:
+            ConfigError: criteria of different statistics have no mean.
+        """
+        if criterion in self.own_metrics:
+            return self.own_metrics[criterion]
+        metrics = sorted(set(self.own_metrics.values()))
+        if len(metrics) != 1:
+            raise ConfigError(
+                f"'primary' has no mean here, because the criteria are told by {' and '.join(metrics)}; name one of "
+                f"{', '.join(map(repr, self.own_metrics))}"
+            )
+        return metrics[0]

@@ -154,7 +154,7 @@ def compare(
             high=differences.per_criterion[k].high,
             coverage=answered[1][k],
             coverage_initial=answered[0][k],
-            ceiling=ceilings.annotators_ceiling(found, people.raters[k], levels=people.levels[k]).value,
+            ceiling=ceilings.one_annotator(found, people.raters[k], levels=people.levels[k]).value,
             collapsed=collapse.collapsed(after[:, k]).collapsed,
         )
         for k, name in enumerate(people.names)

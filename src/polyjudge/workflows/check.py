@@ -39,7 +39,7 @@ class CriterionCheck:
         name: the criterion.
         rated: rows with a rating.
         raters: most ratings a row.
-        ceiling: agreement of one rater with the others by the primary metric; nan = unknown.
+        one_annotator: agreement of one rater with the others by the primary metric; nan = unknown.
         floors: metric -> the best that a constant answer reaches.
         constant: the commonest rating's share of the rated rows.
         detectable: smallest difference of the primary metric that the test rows can show; nan = unknown.
@@ -48,7 +48,7 @@ class CriterionCheck:
     name: str
     rated: int
     raters: int
-    ceiling: float
+    one_annotator: float
     floors: Mapping[str, float]
     constant: float
     detectable: float
@@ -149,6 +149,7 @@ def _check(config: RunConfig, dataset: Dataset, parts: Split, roles: tuple[Plann
     report = leaks_of(config, parts)
     everything = rated_rows(criteria, dataset.examples)
     raters = annotators(everything)
+    shared = [_long(dataset.examples, everything)] if everything.copies else []
     return Check(
         data=f"{dataset.name} ({dataset.source})",
         rows=len(dataset.examples),
@@ -168,14 +169,14 @@ def _check(config: RunConfig, dataset: Dataset, parts: Split, roles: tuple[Plann
         detectable=shown.mean,
         assumptions=shown.assumptions,
         roles=roles,
-        notes=(*dataset.notes, *blind_spots(config, rated_rows(criteria, parts.validation))),
+        notes=(*dataset.notes, *filter(None, shared), *blind_spots(config, rated_rows(criteria, parts.validation))),
     )
 
 
 def _criterion(rows: RatedRows, k: int, metric: str, detectable: float) -> CriterionCheck:
     scale, human, raters = rows.levels[k], rows.human[:, k], rows.raters[k]
     rated = human[~np.isnan(human)].tolist()
-    ceiling = ceilings.annotators_ceiling(agreement.metric_of(metric), raters, levels=scale)
+    annotator = ceilings.one_annotator(agreement.metric_of(metric), raters, levels=scale)
     # Of a statistic that goes below 0 a constant reaches 0 or nothing, which needs no column.
     metrics = [each for each in map(agreement.metric_of, agreement.names()) if not each.range.worst < 0]
     floors = {
@@ -187,7 +188,7 @@ def _criterion(rows: RatedRows, k: int, metric: str, detectable: float) -> Crite
         name=rows.names[k],
         rated=len(rated),
         raters=raters.shape[1],
-        ceiling=ceiling.value,
+        one_annotator=annotator.value,
         floors={name: floor for name, floor in floors.items() if not math.isnan(floor)},
         constant=max(map(rated.count, set(rated)), default=0) / max(1, len(rated)),
         detectable=detectable,
@@ -196,3 +197,15 @@ def _criterion(rows: RatedRows, k: int, metric: str, detectable: float) -> Crite
 
 def _documents(examples: tuple[Example, ...]) -> int:
     return len({example.document for example in examples if example.document is not None})
+
+
+def _long(examples: tuple[Example, ...], rows: RatedRows) -> str:
+    """What is made of rows that repeat the inputs of others."""
+    distinct = len(examples) - rows.copies
+    most = max((len(given) for example in examples for given in example.ratings.values()), default=0)
+    if max(matrix.shape[1] for matrix in rows.raters) > most:
+        return (
+            f"{len(examples):,} rows rate {distinct:,} different texts: rows of one text are taken for its raters, so "
+            f"that each text counts once"
+        )
+    return f"{rows.copies:,} rows repeat the texts and ratings of others and count with them, once"
