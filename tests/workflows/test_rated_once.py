@@ -1,0 +1,45 @@
+"""Ratings are turned into a matrix once a row set and run, however many steps, gates and tables read them."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import pytest
+from tests.rated import FIVE, JUDGE, Recorder, knowing, rated
+
+import polyjudge
+from polyjudge.judge.measure import rated_rows
+
+
+class Calls:
+    """Counts the calls of ``rated_rows`` by the number of rows, while it is entered."""
+
+    def __init__(self) -> None:
+        self.rows: Counter[int] = Counter()
+
+    def __enter__(self) -> Calls:
+        sys.setprofile(self._seen)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        sys.setprofile(None)
+
+    def _seen(self, frame: FrameType, event: str, _: Any) -> None:
+        if event == "call" and frame.f_code is rated_rows.__code__:
+            self.rows[len(frame.f_locals["examples"])] += 1
+
+
+@pytest.mark.parametrize("options", [{}, {"mode": "ST"}, {"gate": "mae"}, {"layout": "auto"}, {"recipe": "paper"}])
+def test_a_run_reads_its_ratings_once_a_row_set(place: Path, options: dict[str, Any]) -> None:
+    data = rated({"clarity": FIVE, "warmth": FIVE}, documents=30)
+    backends = {JUDGE: Recorder(knowing(data)).backend}
+    with Calls() as calls:
+        run = polyjudge.optimize(
+            data.rows, criteria=data.criteria, model=JUDGE, backends=backends, steps=3, output="run", **options
+        )
+    assert len(run.steps) >= 4
+    assert sum(calls.rows.values()) == 2
