@@ -14,12 +14,14 @@ from pathlib import Path
 import pytest
 
 import polyjudge
+from polyjudge.gates import Gate, GateSettings
 from polyjudge.llm.request import Backend, Request
 from polyjudge.metrics import Metric
 from polyjudge.optimizers.base import OptimizerSettings
 from polyjudge.results.exporters import Exporter
 from polyjudge.testing.backend import BackendContract
 from polyjudge.testing.exporter import ExporterContract
+from polyjudge.testing.gate import GateContract
 from polyjudge.testing.metric import MetricContract
 from polyjudge.testing.optimizer import OptimizerContract
 
@@ -30,8 +32,10 @@ sys.path.append(str(HERE))
 from polyjudge_guest.backend import Guest  # noqa: E402
 from polyjudge_guest.data import NAMES, letters  # noqa: E402
 from polyjudge_guest.exporter import markdown  # noqa: E402
+from polyjudge_guest.gate import cautious  # noqa: E402
 from polyjudge_guest.metric import nearness  # noqa: E402
 from polyjudge_guest.optimizer import Rewriter  # noqa: E402
+from polyjudge_guest.scoring import Lines  # noqa: E402
 
 
 class TestRewriter(OptimizerContract):
@@ -40,6 +44,11 @@ class TestRewriter(OptimizerContract):
 
     def answer(self, request: Request) -> str:
         return f"Look at {request.key('contract')[:8]}."
+
+
+class TestCautious(GateContract):
+    def make(self, settings: GateSettings) -> Gate:
+        return cautious(settings)
 
 
 class TestNearness(MetricContract):
@@ -141,12 +150,25 @@ def test_objects_go_through_python_to_the_report(tmp_path: Path, monkeypatch: py
     monkeypatch.chdir(tmp_path)
     backends = {"mine/judge": Guest()}
     run = polyjudge.optimize(
-        letters, model="mine/judge", backends=backends, optimizer=Rewriter("terse"), steps=1, output="run"
+        letters,
+        model="mine/judge",
+        backends=backends,
+        optimizer=Rewriter("terse"),
+        gate=cautious,
+        scoring=Lines,
+        steps=1,
+        output="run",
     )
     assert {one.role for one in run.accounts} == {"judge", "optimizer"}
     config = json.loads((run.path / "config.json").read_text("utf-8"))
     assert config["optimizer"] == "polyjudge_guest.optimizer:Rewriter"
+    assert (config["gate"], config["scoring_used"]) == ("polyjudge_guest.gate:cautious", "guest-lines")
     assert config["optimizer_options"] == {"style": "terse"}
     assert (run.path / "report.html").stat().st_size
-    assert polyjudge.export(run, to=markdown).startswith("# A judge on mine/judge")
-    assert polyjudge.score(run.path / "judge.yaml", letters, backends=backends).rows == 40
+    assert polyjudge.export(run, to=markdown, scoring=Lines).startswith("# A judge on mine/judge")
+    measured = polyjudge.optimize(
+        letters, model="mine/judge", backends=backends, gate=nearness, steps=1, output="metric"
+    )
+    assert {step.measured.metric for step in measured.steps if step.measured} == {"guest_nearness"}
+    assert json.loads((measured.path / "config.json").read_text("utf-8"))["gate"] == "metric:guest_nearness"
+    assert polyjudge.score(measured.path / "judge.yaml", letters, backends=backends).rows == 40

@@ -17,6 +17,7 @@ from polyjudge.optimizers.base import Proposal, Turn
 from polyjudge.optimizers.opro import OPRO
 from polyjudge.optimizers.textgrad import TextGrad
 from polyjudge.settings.merged import Settings, resolve
+from polyjudge.settings.objects import Objects
 from polyjudge.settings.optimizer import chosen
 from polyjudge.testing.asking import ScriptedAsker
 from polyjudge.workflows.assemble import assemble
@@ -47,7 +48,7 @@ def test_an_object_is_the_settings_that_it_stands_for(given: Any, named: dict[st
     if not named.get("optimizer_options"):
         named["optimizer_options"] = {}
     assert mine.config.model_dump() == theirs.config.model_dump() | {"optimizer_options": named["optimizer_options"]}
-    assert mine.optimizer is given
+    assert mine.objects.optimizer is given
 
 
 def test_what_an_object_leaves_open_is_the_recipe_s() -> None:
@@ -146,6 +147,8 @@ def test_a_study_takes_optimizers_as_an_axis_and_settings_that_one_of_them_uses(
 def test_assemble_takes_an_object_that_the_settings_do_not_name() -> None:
     from polyjudge.datasets.load import load
 
-    house = assemble(settled().config, load(DATA.rows, DATA.criteria), ScriptedAsker(lambda request: ""), OPRO())
+    house = assemble(
+        settled().config, load(DATA.rows, DATA.criteria), ScriptedAsker(lambda request: ""), Objects(OPRO())
+    )
     assert house.writers == ("optimizer",)
     assert house.setups[0].optimizer.candidates == 8

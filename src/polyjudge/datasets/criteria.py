@@ -146,7 +146,8 @@ class _Reader:
         options = (*registry.names("scoring"), "auto")
         if value is None or value == "auto":
             return None
-        if not isinstance(value, str) or value not in options:
+        # A scoring method that a run was given as an object is kept as module:Type; who scores must bring it.
+        if not isinstance(value, str) or (value not in options and ":" not in value):
             self.errors.add(f"scoring: {clipped(value)} is unknown; choose one of: {', '.join(options)}")
             return None
         return value

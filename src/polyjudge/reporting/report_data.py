@@ -21,6 +21,7 @@ from polyjudge.results.finished import FinishedRun, RowScores, read_row_scores
 from polyjudge.results.judge_file import JudgeFile
 from polyjudge.results.outcome import Choice, Outcome
 from polyjudge.results.store import read_lines, read_readings
+from polyjudge.settings.objects import is_place
 
 T = TypeVar("T")
 Texts = Mapping[str, Mapping[str, str]]
@@ -88,6 +89,8 @@ class Material:
         """Whether scores are values of the scale."""
         if self.judge.samples > 1:
             return True
+        if is_place(self.judge.scoring):
+            return bool(self.judge.lineage.get("on_scale", True))
         scoring = lookup("scoring", self.judge.scoring)
         return bool(scoring.of(self.judge.prompt, self.judge.structured).on_scale)
 

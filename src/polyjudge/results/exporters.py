@@ -69,8 +69,12 @@ class Exporter(Protocol):
         ...
 
 
-def exported(file: JudgeFile) -> ExportedJudge:
+def exported(file: JudgeFile, method: Any = None) -> ExportedJudge:
     """A judge with its calls.
+
+    Args:
+        file: the judge.
+        method: its scoring method as an object or class; None: the one that the file names.
 
     Raises:
         ConfigError: a text of the judge that would be taken for the place of an input, or a scoring method that is
@@ -79,7 +83,7 @@ def exported(file: JudgeFile) -> ExportedJudge:
     prompt = file.prompt
     columns = {column: f"{{{{{column}}}}}" for column, _ in prompt.inputs}
     _check_places(prompt, columns)
-    scoring: Scoring = lookup("scoring", file.scoring).of(prompt, file.structured)
+    scoring: Scoring = (lookup("scoring", file.scoring) if method is None else method).of(prompt, file.structured)
     used = layout(file.layout, prompt.names)
     item = Example("item", columns)
     calls = tuple(_call(file, scoring, prompt.only(group), item, used.item_first) for group in used.groups)

@@ -17,6 +17,7 @@ from polyjudge.llm.prices import Price
 from polyjudge.llm.request import Sampling, body_extra
 from polyjudge.metrics.agreement import names as metric_names
 from polyjudge.registry import names
+from polyjudge.settings.objects import is_place
 
 PER_CRITERION = "per-criterion"
 STAGES = ("judge", "loss", "gradient", "optimizer")
@@ -173,12 +174,12 @@ class RunConfig(_Checked):
     @field_validator("scoring")
     @classmethod
     def _known_scoring(cls, value: str) -> str:
-        return _one_of("scoring", value, ("auto", *names("scoring")))
+        return value if is_place(value) else _one_of("scoring", value, ("auto", *names("scoring")))
 
     @field_validator("gate")
     @classmethod
     def _known_gate(cls, value: str) -> str:
-        return _one_of("gate", value, ("", *names("gates"), *metric_names()))
+        return value if is_place(value) else _one_of("gate", value, ("", *names("gates"), *metric_names()))
 
     @field_validator("fail_on_error")
     @classmethod

@@ -22,6 +22,7 @@ from polyjudge.datasets.problems import clipped, nearest
 from polyjudge.errors import ConfigError
 from polyjudge.llm.secrets import redact
 from polyjudge.settings.config import ModelPrice, Parameters, RunConfig
+from polyjudge.settings.objects import NOTHING, Objects, gate_name, objects_in, scoring_name
 from polyjudge.settings.optimizer import MODELS, SHARED, Chosen, as_settings, chosen
 from polyjudge.settings.recipes import recipe
 
@@ -152,13 +153,13 @@ class Settings:
     Attributes:
         config: the values.
         origins: name -> "command line", "environment", "config file", "optimizer", "recipe" or "default".
-        optimizer: the object that was passed; None where the optimizer was named.
+        objects: what was passed as an object instead of a name.
         unused: settings of the user that the optimizer does not read -> where they were set; the values hold none.
     """
 
     config: RunConfig
     origins: Mapping[str, str]
-    optimizer: Any = None
+    objects: Objects = NOTHING
     unused: Mapping[str, str] = field(default_factory=dict)
 
     def check_used(self) -> None:
@@ -186,7 +187,7 @@ def resolve(
     """Merge all sources of settings; ``explicit`` values of None count as not set.
 
     Args:
-        explicit: the strongest settings; ``optimizer`` is a name or an object.
+        explicit: the strongest settings; ``optimizer``, ``gate`` and ``scoring`` are names or objects.
         config_file: a TOML file with settings.
         held: what that file says, where it was read already.
         origin: where the explicit settings were set, for messages.
@@ -195,15 +196,14 @@ def resolve(
     Raises:
         ConfigError: an unknown name or a value that does not fit; every fault is listed.
     """
-    optimizer = explicit.get("optimizer")
-    given = None if optimizer is None or isinstance(optimizer, str) else optimizer
+    given = objects_in(explicit)
     layers = {
         origin: _explicit(explicit, given),
         "environment": from_environment(os.environ if environment is None else environment, RunConfig.model_fields),
         "config file": dict(held) if held is not None else from_file(config_file) if config_file else {},
     }
     named, source = next(((layer["recipe"], source) for source, layer in layers.items() if "recipe" in layer), _SOUND)
-    used = _optimizer(layers, given, config_file)
+    used = _optimizer(layers, given.optimizer, config_file)
     layers["optimizer"] = dict(used.defaults)
     try:
         layers["recipe"] = {**recipe(str(named)), "recipe": named}
@@ -231,20 +231,27 @@ def resolve(
     return Settings(config, origins, given, unused)
 
 
-def _explicit(explicit: Mapping[str, Any], given: Any) -> dict[str, Any]:
-    """The explicit settings, those of a passed optimizer among them.
+def _explicit(explicit: Mapping[str, Any], given: Objects) -> dict[str, Any]:
+    """The explicit settings, with names for what was passed as an object and the settings inside a passed optimizer.
 
     Raises:
         ConfigError: the optimizer is no optimizer, or says what is also said beside it.
     """
-    beside = {name: value for name, value in explicit.items() if value is not None and name != "optimizer"}
-    if given is None:
-        return {name: value for name, value in explicit.items() if value is not None}
-    chosen(given)
-    inside = as_settings(given)
+    beside = {name: value for name, value in explicit.items() if value is not None}
+    if given.gate is not None:
+        beside["gate"] = gate_name(given.gate)
+    if given.scoring is not None:
+        beside["scoring"] = scoring_name(given.scoring)
+    if given.optimizer is None:
+        return beside
+    del beside["optimizer"]
+    chosen(given.optimizer)
+    inside = as_settings(given.optimizer)
     twice = sorted(set(beside) & set(inside))
     if twice:
-        raise ConfigError(f"{twice[0]!r} is set by the optimizer {given!r} and beside it; set it in one place")
+        raise ConfigError(
+            f"{twice[0]!r} is set by the optimizer {given.optimizer!r} and beside it; set it in one place"
+        )
     return beside | inside
 
 

@@ -31,6 +31,7 @@ from polyjudge.optimizers.base import Context, Optimizer, as_optimizer
 from polyjudge.registry import lookup
 from polyjudge.results.outcome import simulated
 from polyjudge.settings.config import DIAGNOSTIC, STAGES, RunConfig
+from polyjudge.settings.objects import NOTHING, Objects
 from polyjudge.settings.optimizer import Chosen, chosen
 from polyjudge.workflows.gate_setup import check_ratings, gate_of
 
@@ -104,17 +105,17 @@ def scoring_name(config: RunConfig, prompt: JudgePrompt, wish: str | None, abili
     return "json" if abilities.assumed or refused else "expected"
 
 
-def open_scoring(name: str, prompt: JudgePrompt, role: Role, *, structured: bool, samples: int = 1) -> Scoring:
-    """A scoring method by its name.
+def open_scoring(method: str | Any, prompt: JudgePrompt, role: Role, *, structured: bool, samples: int = 1) -> Scoring:
+    """A scoring method by its name, or from an object or class.
 
     Raises:
         ConfigError: samples of what does not take them, or that would not differ.
     """
     if samples == 1:
-        scoring: Scoring = lookup("scoring", name).of(prompt, structured)
+        scoring: Scoring = (lookup("scoring", method) if isinstance(method, str) else method).of(prompt, structured)
         return scoring
-    if name != "expected":
-        raise ConfigError(f"--samples {samples} belongs to --scoring expected, not to scoring {name!r}")
+    if method != "expected":
+        raise ConfigError(f"--samples {samples} belongs to --scoring expected, not to scoring {method!r}")
     if role.sampling.temperature == 0:
         raise ConfigError(
             f"--samples {samples} of a judge at temperature 0 are one answer {samples} times over; set a "
@@ -196,14 +197,14 @@ class PaperSampler:
         return tuple(self.train[row] for row in paper_batch(turn, len(self.train), self.batch))
 
 
-def assemble(config: RunConfig, dataset: Dataset, asker: Asker, optimizer: Any = None) -> House:
+def assemble(config: RunConfig, dataset: Dataset, asker: Asker, given: Objects = NOTHING) -> House:
     """All objects of a run.
 
     Args:
         config: the settings.
         dataset: the rows.
         asker: the client.
-        optimizer: an object, ``OptimizerSettings`` or an ``Optimizer``; None: the one that the settings name.
+        given: objects that take the place of what the settings name.
 
     Raises:
         ConfigError: settings that do not fit each other, the data or the models' abilities.
@@ -212,7 +213,8 @@ def assemble(config: RunConfig, dataset: Dataset, asker: Asker, optimizer: Any =
     prompt = initial_prompt(config, dataset, parts)
     role, able = role_of(config, "judge"), asker.abilities(config.model)
     name = scoring_name(config, prompt, dataset.rubric.scoring, able)
-    scoring = open_scoring(name, prompt, role, structured=config.structured, samples=config.samples)
+    method = given.scoring if given.scoring is not None else name
+    scoring = open_scoring(method, prompt, role, structured=config.structured, samples=config.samples)
     layouts = layouts_of(config, prompt, scoring, able)
     judge = open_judge(
         scoring, layouts[-1], prompt, role, asker, re_asks=config.re_asks, max_concurrency=config.max_concurrency
@@ -220,9 +222,9 @@ def assemble(config: RunConfig, dataset: Dataset, asker: Asker, optimizer: Any =
     metric = primary_metric(prompt.criteria)
     validation, test = (rated_rows(prompt.criteria, part) for part in (parts.validation, parts.test))
     check_ratings(config, prompt, validation)
-    gate = gate_of(config, prompt, scoring, metric)
+    gate = gate_of(config, prompt, scoring, metric, given.gate)
     groups = [(name,) for name in prompt.names] if config.mode == "ST" else [prompt.names]
-    proposer = chosen(config.optimizer if optimizer is None else optimizer)
+    proposer = chosen(config.optimizer if given.optimizer is None else given.optimizer)
     setups = tuple(
         _setup(config, parts, validation, prompt.only(group), judge, gate, asker, proposer) for group in groups
     )

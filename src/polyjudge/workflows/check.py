@@ -137,7 +137,7 @@ async def _plan(
     """The planned calls, and the notice of what is simulated."""
     config = settings.config
     async with open_client(config, backends, unwatched, planning=True) as client:
-        house = assemble(config, dataset, client, settings.optimizer)
+        house = assemble(config, dataset, client, settings.objects)
         roles = priced(plan_of(config, house.setups, house.split, house.layouts), client.tariffs)
         return roles, notice(house.simulated, unrelated=not dataset.simulated)
 

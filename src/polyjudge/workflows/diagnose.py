@@ -29,6 +29,7 @@ from polyjudge.results.result import Run
 from polyjudge.results.store import write_whole
 from polyjudge.settings.config import RunConfig
 from polyjudge.settings.merged import Settings, resolve
+from polyjudge.settings.objects import Objects
 from polyjudge.workflows.assemble import assemble, models_of
 from polyjudge.workflows.client import open_client
 from polyjudge.workflows.costs import priced
@@ -205,9 +206,9 @@ def _prepared(found: FinishedRun, config: RunConfig, wanted: Options, data: Data
     )
 
 
-def _writers(found: FinishedRun) -> Idle:
+def _writers(found: FinishedRun) -> Objects:
     """What stands in for the run's optimizer: nothing is proposed; gradients are asked for where the run has some."""
-    return Idle(("loss", "gradient") if any(step.gradients for step in found.steps) else ())
+    return Objects(optimizer=Idle(("loss", "gradient") if any(step.gradients for step in found.steps) else ()))
 
 
 def fresh_rows(test: Sequence[Example], limit: int | None, seed: int) -> tuple[Example, ...]:

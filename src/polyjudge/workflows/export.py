@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from polyjudge.registry import lookup
 from polyjudge.results.exporters import Exporter, exported
@@ -17,6 +18,7 @@ def export(
     *,
     to: str | Exporter = "text",
     output: str | Path | None = None,
+    scoring: Any = None,
 ) -> str:
     """A judge as text in a format; no model is asked.
 
@@ -25,13 +27,14 @@ def export(
         to: "text" (the prompts), "messages" (chat messages and the JSON schema of the reply, as JSON), the name of an
             installed exporter, or a function from ``ExportedJudge`` to a text.
         output: a file to write the text to as well.
+        scoring: the judge's scoring method, where a run was given it as an object and no package registers it.
 
     Raises:
         ConfigError: an unknown format, or a judge that it cannot hold.
         CriteriaError: the judge file is missing or broken.
     """
     writer: Exporter = lookup("exporters", to) if isinstance(to, str) else to
-    text = writer(exported(_file(judge)))
+    text = writer(exported(_file(judge), scoring))
     if output is not None:
         write_whole(Path(output), text)
     return text

@@ -4,29 +4,31 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.layout import AUTO
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.errors import ConfigError
 from polyjudge.formatting.text import many
-from polyjudge.gates import Gate, GateSettings, open_gate
+from polyjudge.gates import Gate, GateSettings, MeanGate, open_gate
 from polyjudge.judge.measure import levels, own_metric, primary_metric
 from polyjudge.judge.scoring import Scoring
-from polyjudge.metrics import agreement
+from polyjudge.metrics import Metric, agreement
 from polyjudge.metrics.rated import RatedRows
 from polyjudge.metrics.uncertainty import FEWEST_CLUSTERS
 from polyjudge.settings.config import PER_CRITERION, RunConfig
 
 
-def gate_of(config: RunConfig, prompt: JudgePrompt, scoring: Scoring, primary: str) -> Gate:
-    """The gate that the settings name; the recipe's default is the primary metric.
+def gate_of(config: RunConfig, prompt: JudgePrompt, scoring: Scoring, primary: str, given: Any = None) -> Gate:
+    """The gate that the settings name, or that was ``given``; the recipe's default is the primary metric.
 
     Raises:
         ConfigError: its metric means nothing for this scoring method or these scales.
     """
     name = config.gate or primary
-    gate = open_gate(name, GateSettings(prompt.criteria, config.seed, config.strict_gate))
+    settings = GateSettings(prompt.criteria, config.seed, config.strict_gate)
+    gate = open_gate(name, settings) if given is None else _given(given, settings)
     metrics = gate.metrics_for(prompt.criteria)
     if not scoring.on_scale and any(metric.needs_scale for metric in metrics.values()):
         raise ConfigError(
@@ -41,6 +43,14 @@ def gate_of(config: RunConfig, prompt: JudgePrompt, scoring: Scoring, primary: s
         remedy = f"choose one of: {', '.join(others)}" if others else "none has on all scales: use --gate none"
         raise ConfigError(f"gate {name!r} has no meaning on the scale of {', '.join(senseless)}; {remedy}")
     return gate
+
+
+def _given(gate: Any, settings: GateSettings) -> Gate:
+    """A gate from an object: itself, what a function makes, or the mean of a metric."""
+    if isinstance(gate, Metric):
+        return MeanGate(gate, settings.strict)
+    made: Gate = gate if hasattr(gate, "select") and not isinstance(gate, type) else gate(settings)
+    return made
 
 
 def check_ratings(config: RunConfig, prompt: JudgePrompt, validation: RatedRows) -> None:

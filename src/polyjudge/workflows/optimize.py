@@ -38,6 +38,7 @@ from polyjudge.results.scores import check_unscored
 from polyjudge.results.store import RunFolder
 from polyjudge.settings.config import STAGES, RunConfig, digest8, identity_text
 from polyjudge.settings.merged import Settings, resolve
+from polyjudge.settings.objects import is_place
 from polyjudge.templates.load import VERSION
 from polyjudge.version import __version__
 from polyjudge.workflows.assemble import House, assemble, leaks_of, models_of
@@ -107,6 +108,7 @@ def fitted_judge(
         "protocol": config.protocol,
         "mode": config.mode,
         "optimizer": config.optimizer,
+        **({"on_scale": house.judge.scoring.on_scale} if is_place(config.scoring) else {}),
         **({"layout": codec.plain(choice.lineage())} if choice else {}),
         "models": {role: config.model_of(role) for role in ("judge", *house.writers)},
         "validation": codec.plain(validation),
@@ -118,7 +120,8 @@ def fitted_judge(
         rubric=rubric,
         model=config.model,
         layout=house.layout,
-        scoring=house.judge.scoring.name,
+        # One that was passed as an object is known by where it is defined.
+        scoring=config.scoring if is_place(config.scoring) else house.judge.scoring.name,
         samples=house.judge.scoring.samples,
         sampling=house.judge.role.sampling,
         structured=config.structured,
@@ -206,7 +209,7 @@ async def carry_out(
     """
     config = settings.config
     started = time.monotonic()
-    house = assemble(config, dataset, client, settings.optimizer)
+    house = assemble(config, dataset, client, settings.objects)
     identity = identity_of(config, house, client)
     with RunFolder(Path(output) if output else default_folder(config, dataset, identity), identity) as folder:
         if config.no_cache and (folder.path / "steps.jsonl").exists():
@@ -218,7 +221,7 @@ async def carry_out(
         report = _announce(folder, config, house, client, observer)
         config = await probed(settings, house, client, given, observer)
         if config != settings.config:
-            house = assemble(config, dataset, client, settings.optimizer)
+            house = assemble(config, dataset, client, settings.objects)
         house, choice = await _settled(house, config, client, observer)
         meters = diagnostician_of(config, house.prompt, client) if config.meters else None
         readings = Readings(house)

@@ -62,7 +62,7 @@ async def probed(
                 scoring = config.scoring
                 config = _without(config, stage, failure, settings, observer)
                 house = (
-                    house if config.scoring == scoring else assemble(config, house.dataset, client, settings.optimizer)
+                    house if config.scoring == scoring else assemble(config, house.dataset, client, settings.objects)
                 )
                 pending.append(stage)
     return config

@@ -201,7 +201,7 @@ def assemble_all(grid: Sequence[Cell], datasets: Mapping[str, Dataset], client: 
 
 def _ready(cell: Cell, dataset: Dataset, client: Client) -> Ready:
     config = cell.settings.config
-    house = assemble(config, dataset, client, cell.settings.optimizer)
+    house = assemble(config, dataset, client, cell.settings.objects)
     role, scoring = house.judge.role, house.judge.scoring
     rows = codec.digest([house.dataset.digest, [example.id for example in house.split.test], house.prompt.names])
     # As Role.request tells answers apart: by the seed only where they vary by chance.
