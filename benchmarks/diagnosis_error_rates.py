@@ -57,7 +57,7 @@ def verdicts(number: int, base: str, change: str, parts: tuple[str, ...]) -> dic
     with tempfile.TemporaryDirectory() as folder:
         world = Path(folder) / "small.toml"
         world.write_text(f'base = "{base}"\nseed = {FIRST_SEED + number}\n{SMALL}\n{change}\n', "utf-8")
-        os.environ["POLYJUDGE_CACHE"] = str(Path(folder) / "journal")
+        os.environ["POLYJUDGE_CACHE"] = str(Path(folder) / "cache")
         name = f"simulated/{world}"
         run = polyjudge.optimize(
             name,

@@ -111,7 +111,7 @@ async def measured(address: str, name: str, prompt: JudgePrompt, examples: Seque
     counting, role = Counting(backend), Role("judge", MODEL, Sampling(0.0, 24))
     scoring = open_scoring("json", prompt, role, structured=True)
     used = layout(name, prompt.names)
-    judge = open_judge(scoring, used, prompt, role, counting, re_asks=0, max_concurrency=1)
+    judge = open_judge(scoring, used, prompt, role, counting, parse_retries=0, max_concurrency=1)
     try:
         for example in examples:
             counting.item = example.id

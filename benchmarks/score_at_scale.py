@@ -1,8 +1,8 @@
 """Scoring 100,000 rows: peak memory and wall time of ``polyjudge score``, by file format.
 
 The judge is SIMULATED: a script in the same process that gives one answer to everything, so the times hold no model's
-and the figures are those of reading, asking, journalling and writing. Each file is scored twice: asked for, then
-answered by the journal alone, as after a stop.
+and the figures are those of reading, asking, keeping and writing. Each file is scored twice: asked for, then
+answered by the cache alone, as after a stop.
 
     python benchmarks/score_at_scale.py [--rows 100000] [--words 400] [--formats csv,jsonl,parquet]
 """
@@ -66,7 +66,7 @@ def write(path: Path, count: int, words: int) -> None:
 def scored(folder: Path, data: Path, *more: str) -> tuple[float, float, float]:
     """Wall seconds, CPU seconds and peak MB of one process that scores a file."""
     command = [sys.executable, "-m", "polyjudge", "score", "judge.yaml", data.name, "--quiet", *more]
-    environment = {**os.environ, "POLYJUDGE_CACHE": str(folder / f"journal-{data.suffix[1:]}")}
+    environment = {**os.environ, "POLYJUDGE_CACHE": str(folder / f"cache-{data.suffix[1:]}")}
     begun = time.monotonic()
     process = subprocess.Popen(command, cwd=folder, env=environment, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)

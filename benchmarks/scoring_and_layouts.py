@@ -2,10 +2,10 @@
 
     python benchmarks/scoring_and_layouts.py [moods:100 briefs:100 brighter:150] [--model local/smollm2-135m]
 
-Every scoring method is asked in every layout that it allows, with the initial prompt and no re-asks; ``json`` and
-``expected`` read the very same replies. Rows are drawn from the seed, by whole documents. Agreement is Spearman,
+Every scoring method is asked in every layout that it allows, with the initial prompt and no parse retries; ``json``
+and ``expected`` read the very same replies. Rows are drawn from the seed, by whole documents. Agreement is Spearman,
 pooled, the mean over the criteria, with an interval from resampled documents; coverage is the share of rated rows with
-a score. Answers are kept in the journal (POLYJUDGE_CACHE), so that a stopped run goes on.
+a score. Answers are kept in the cache (POLYJUDGE_CACHE), so that a stopped run goes on.
 """
 
 from __future__ import annotations
@@ -95,7 +95,7 @@ async def cells(name: str, count: int, model: str) -> None:
                 if refusal(scoring, used, prompt, client.abilities(model)):
                     continue
                 counting = Counting(client)
-                judge = open_judge(scoring, used, prompt, role, counting, re_asks=0, max_concurrency=1)
+                judge = open_judge(scoring, used, prompt, role, counting, parse_retries=0, max_concurrency=1)
                 predictions = await judge.evaluate(prompt, rows)
                 found[one, scoring_name] = given = scores(prompt.names, predictions)
                 figures = [len(counting.usages), counting.evaluated(), counting.written()]

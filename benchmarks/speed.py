@@ -109,7 +109,7 @@ def one_run(mode: str, address: str, folder: Path) -> dict[str, float]:
     from polyjudge import optimize
 
     rows = items(ROWS)
-    os.environ["POLYJUDGE_CACHE"] = str(folder / "journal")
+    os.environ["POLYJUDGE_CACHE"] = str(folder / "cache")
     used, began = _cpu(), time.monotonic()
     done = optimize(
         rows,

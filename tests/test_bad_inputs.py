@@ -275,7 +275,7 @@ SETTINGS = {
     "environment: unknown recipe": Bad(
         (*FIT, *MODEL), ("POLYJUDGE_RECIPE", "'wild'", "choose one of"), environment={"POLYJUDGE_RECIPE": "wild"}
     ),
-    "environment: journal in a file": Bad(
+    "environment: cache in a file": Bad(
         (*FIT, *MODEL), ("'criteria.yaml'", "POLYJUDGE_CACHE"), environment={"POLYJUDGE_CACHE": "criteria.yaml/j"}
     ),
 }

@@ -49,7 +49,7 @@ TRANSPORT = (
 )
 # Befall an attempt, and no other one would be answered either; not among the kinds by default.
 FATAL = ("400", "401", "402", "403", "404", "422", "redirect", "html", "odd-type")
-# Are answers: they count, and are journalled.
+# Are answers: they count, and are kept.
 CONTENT = ("refusal", "error-text", "no-usage", "odd-usage", "megabyte", "empty-text", "null-text", "cut-off", "bom")
 HANG = 3600.0
 # Whoever asks again so many seconds after an answer was sent could have known it.

@@ -256,7 +256,7 @@ def campaign(count: int, seed: int) -> Findings:
         try:
             for place in range(count):
                 folder = Path(name) / str(place)
-                os.environ["POLYJUDGE_CACHE"] = str(folder / "journal")
+                os.environ["POLYJUDGE_CACHE"] = str(folder / "cache")
                 case = f"hostile/{seed}/{place}"
                 try:
                     one(folder, Random(case), found)

@@ -54,7 +54,7 @@ class Workplace:
         self.folder = folder
         self.said = b""
         self._environment = {name: value for name, value in os.environ.items() if not name.startswith("POLYJUDGE_")}
-        self._environment |= {"POLYJUDGE_CACHE": str(folder / "journal"), "PYTHONPATH": str(ROOT / "src")}
+        self._environment |= {"POLYJUDGE_CACHE": str(folder / "cache"), "PYTHONPATH": str(ROOT / "src")}
         self._environment |= environment
         for name, text in {
             "rated.csv": rated_csv(16, 2),

@@ -3,7 +3,7 @@
     python -m benchmarks.reliability.leaks [--count 100000] [--seed 0] [--short]
 
 One client over HTTP, 500 calls in flight (the short form: 200), 5 % of the attempts failing in every way but storms,
-every answer journalled. Resident memory, live objects, tasks and open files are looked at after each twentieth of the
+every answer kept. Resident memory, live objects, tasks and open files are looked at after each twentieth of the
 calls (the short form: each sixth), when garbage is collected. The second half is compared with the first: memory by
 the mean of the samples, all else by the greatest. At the end nothing may be left.
 """

@@ -68,7 +68,7 @@ async def optimize(setup: Setup) -> AsyncGenerator[Step, None]:
     """Step 0 (the initial prompt) and then one Step a turn.
 
     Raises:
-        Stopped: budget or provider; the steps so far stand, and the same call goes on from the journal.
+        Stopped: budget or provider; the steps so far stand, and the same call goes on from the cache.
     """
     current = initial = await _scored(setup, setup.prompt)
     names, instructions = setup.prompt.names, setup.prompt.instructions

@@ -1,6 +1,6 @@
 """Parts that the acceptance tests share: a small rated table, scripts, and the command line in a process of its own.
 
-Everything runs as a user would run it: a folder as the working directory, the journal named by POLYJUDGE_CACHE, and
+Everything runs as a user would run it: a folder as the working directory, the cache named by POLYJUDGE_CACHE, and
 nothing else of this machine's POLYJUDGE_* settings.
 """
 
@@ -46,21 +46,21 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Workplace:
-    """A folder to work in, with its journal."""
+    """A folder to work in, with its cache."""
 
     folder: Path
-    journal: Path
+    cache: Path
 
     @classmethod
-    def at(cls, folder: Path, *, journal: Path | None = None) -> Workplace:
+    def at(cls, folder: Path, *, cache: Path | None = None) -> Workplace:
         folder.mkdir(parents=True, exist_ok=True)
-        return cls(folder, journal or folder / "journal")
+        return cls(folder, cache or folder / "cache")
 
     @property
     def environment(self) -> dict[str, str]:
         own = {name: value for name, value in os.environ.items() if not name.startswith("POLYJUDGE_")}
         kept = {name: os.environ[name] for name in ("POLYJUDGE_MODELS", "POLYJUDGE_SMOLLM2") if name in os.environ}
-        return own | kept | {"PYTHONPATH": SOURCE, "POLYJUDGE_CACHE": str(self.journal), "COLUMNS": "200"}
+        return own | kept | {"PYTHONPATH": SOURCE, "POLYJUDGE_CACHE": str(self.cache), "COLUMNS": "200"}
 
     def python(self, *words: str | Path) -> subprocess.Popen[str]:
         """Start Python here; the caller ends or waits for it."""
@@ -100,14 +100,14 @@ class Workplace:
         return path.read_text("ascii").split() if path.exists() else []
 
     def committed(self, keys: Iterable[str]) -> set[str]:
-        """Those of the keys whose answers the journal holds."""
+        """Those of the keys whose answers the cache holds."""
 
         async def look() -> set[str]:
-            journal = SqliteStore(self.journal)
+            cache = SqliteStore(self.cache)
             try:
-                return {key for key in sorted(set(keys)) if await journal.get(key) is not None}
+                return {key for key in sorted(set(keys)) if await cache.get(key) is not None}
             finally:
-                journal.close()
+                cache.close()
 
         return asyncio.run(look())
 
@@ -135,8 +135,8 @@ class Killed:
 
     Attributes:
         stops: how often it was stopped while it ran.
-        held: answers that the journal held before the last start.
-        again: answers asked for once more although the journal had held them before that start.
+        held: answers that the cache held before the last start.
+        again: answers asked for once more although the cache had held them before that start.
         double: answers given more than once.
     """
 
@@ -155,7 +155,7 @@ def stop_and_go_on(
 ) -> Killed:
     """Start a command anew until it ends by itself, stopping it at each of some moments.
 
-    Before each start the journal is read, so that every answer that it holds can be looked for among the later
+    Before each start the cache is read, so that every answer that it holds can be looked for among the later
     questions.
     """
     again: list[str] = []

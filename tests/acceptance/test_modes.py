@@ -56,9 +56,9 @@ class Recorder:
 
 @pytest.fixture
 def table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[Path, Path]:
-    """Ratings of four criteria, in a folder that is the working directory and holds the journal."""
+    """Ratings of four criteria, in a folder that is the working directory and holds the cache."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("POLYJUDGE_CACHE", str(tmp_path / "journal"))
+    monkeypatch.setenv("POLYJUDGE_CACHE", str(tmp_path / "cache"))
     data, criteria = ratings(tmp_path, each=2)
     return tmp_path / data, tmp_path / criteria
 
@@ -84,7 +84,7 @@ def whole(step: Step) -> list[Mapping[str, str]]:
 
 def ended(account: RoleAccount) -> int:
     """Calls that ended with an answer, whoever gave it."""
-    return account.answered + account.from_journal + account.joined
+    return account.answered + account.from_cache + account.joined
 
 
 def test_over_one_criterion_all_modes_are_the_same_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,7 +153,7 @@ def test_with_a_call_for_each_criterion_a_merged_prompt_costs_nothing(table: tup
     accounts = {account.role: account for account in run.accounts}
     assert all(accounts[role].sent <= one.calls for role, one in planned.items())
     merges = sum(step.merged is not None for step in run.steps)
-    assert accounts["judge"].from_journal >= merges * plan.parts["validation"][0] * len(NAMES)
+    assert accounts["judge"].from_cache >= merges * plan.parts["validation"][0] * len(NAMES)
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -32,7 +32,7 @@ TRAIN, VALIDATION, TEST = 160, 100, 480
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("POLYJUDGE_DATA", str(FOLDER))
-    monkeypatch.setenv("POLYJUDGE_CACHE", str(tmp_path / "journal"))
+    monkeypatch.setenv("POLYJUDGE_CACHE", str(tmp_path / "cache"))
 
 
 @pytest.fixture

@@ -16,8 +16,8 @@ PROVIDER_GONE = 3
 WRONG_USE = 2
 
 
-def prepared(folder: Path, journal: Path | None = None) -> Workplace:
-    place = Workplace.at(folder, journal=journal)
+def prepared(folder: Path, cache: Path | None = None) -> Workplace:
+    place = Workplace.at(folder, cache=cache)
     ratings(place.folder)
     return place
 
@@ -74,12 +74,12 @@ def test_a_provider_that_dies_stops_the_run_which_goes_on_when_it_is_back(tmp_pa
         fine(place.run(*optimize(revived.url)))
     assert place.lines("run")[: len(written)] == written
     # Calls that were under way when the provider died may have been answered into the void.
-    known = sum(account["from_journal"] for account in figures(place.folder / "run").values())
+    known = sum(account["from_cache"] for account in figures(place.folder / "run").values())
     assert known >= provider.answered - CALLS_AT_ONCE
 
 
-def test_two_processes_on_one_journal_agree_on_every_answer(tmp_path: Path) -> None:
-    first, second = (prepared(tmp_path / name, tmp_path / "journal") for name in ("first", "second"))
+def test_two_processes_on_one_cache_agree_on_every_answer(tmp_path: Path) -> None:
+    first, second = (prepared(tmp_path / name, tmp_path / "cache") for name in ("first", "second"))
     for place in (first, second):
         place.write("config.toml", "structured = true\n")
     with chance_provider(latency=0.02) as provider:

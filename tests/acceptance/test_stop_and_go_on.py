@@ -34,8 +34,8 @@ asyncio.new_event_loop().run_until_complete(cell())
 """
 
 
-def prepared(folder: Path, *, latency: float = 0.03, journal: Path | None = None) -> Workplace:
-    place = Workplace.at(folder, journal=journal)
+def prepared(folder: Path, *, latency: float = 0.03, cache: Path | None = None) -> Workplace:
+    place = Workplace.at(folder, cache=cache)
     ratings(place.folder)
     script(place, latency=latency)
     return place
@@ -133,8 +133,8 @@ def test_an_interrupted_notebook_cell_asks_no_more_and_goes_on(tmp_path: Path) -
 
 
 def test_a_second_process_asks_nothing_that_the_first_had_committed(tmp_path: Path) -> None:
-    journal = tmp_path / "journal"
-    first, second = (prepared(tmp_path / name, journal=journal) for name in ("first", "second"))
+    cache = tmp_path / "cache"
+    first, second = (prepared(tmp_path / name, cache=cache) for name in ("first", "second"))
     process = first.start(*optimize())
     wait_until(lambda: len(first.asked()) >= 100, process)
     held = first.committed(first.asked())

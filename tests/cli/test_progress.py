@@ -60,7 +60,7 @@ def test_a_terminal_gets_a_bar_that_ends_full(tmp_path: Path) -> None:
     assert "sealed test rows" in out
     assert "run run: 1 step, about 63 calls planned" in seen
     assert "step 0: initial" in seen
-    assert re.search(r"calls .*57/57 calls, \d+ from the journal", seen.splitlines()[-1])
+    assert re.search(r"calls .*57/57 calls, \d+ from the cache", seen.splitlines()[-1])
 
 
 def test_a_quiet_terminal_stays_empty(tmp_path: Path) -> None:

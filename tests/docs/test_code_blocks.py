@@ -134,7 +134,7 @@ def test_every_block_runs(page, tmp_path):
         **{key: value for key, value in os.environ.items() if not key.startswith("POLYJUDGE_")},
         "PATH": f"{bin_}:{os.environ['PATH']}",
         "PYTHONPATH": str(ROOT / "src"),
-        "POLYJUDGE_CACHE": str(tmp_path / "journal"),
+        "POLYJUDGE_CACHE": str(tmp_path / "cache"),
     }
     ended = subprocess.run(
         ["bash", "-c", runnable(page)], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300

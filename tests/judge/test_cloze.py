@@ -108,7 +108,7 @@ def test_the_question_begins_the_reply_and_wants_one_token() -> None:
     assert SCORING.spoken(CRITERIA[0], found.scores["anger"]) == "a strength of 50% among all the criteria"
 
 
-def test_a_criterion_out_of_reach_is_unscored_after_bounded_re_asks() -> None:
+def test_a_criterion_out_of_reach_is_unscored_after_bounded_parse_retries() -> None:
     def answer(request: Request) -> Reply:
         return reply({" angry": 0.5, " happy": 0.3})
 

@@ -181,13 +181,13 @@ def test_the_judge_keeps_what_each_call_of_a_group_gave() -> None:
     def answer(request: Request) -> Reply:
         assert request.top_logprobs == 20
         assert request.schema
-        if request.attempt:
+        if request.retry:
             return rated('{"relevance": 2}', {14: TWOISH})
         return rated('{"fluency": 4, "relevance": 2}', {12: FOUR, 28: {"2": 0.1}})
 
     asker = ScriptedAsker(answer, ABLE)
     found = asyncio.run(judge_of(asker, TWO.names, scoring=SCORING).predict(TWO, row(1)))
-    assert [request.attempt for request in asker.asked] == [0, 1]
+    assert [request.retry for request in asker.asked] == [0, 1]
     assert found.scores == approximately({"fluency": 3.9, "relevance": 1.6})
     assert set(found.distributions) == set(found.lost) == set(TWO.names)
     assert not found.unscored

@@ -201,7 +201,7 @@ def test_an_unreadable_first_call_keeps_no_other_from_being_asked() -> None:
         asker = ScriptedAsker(answer, able)
         found = asyncio.run(judge_of(asker, layout_name="fork").predict(PROMPT, row(1)))
         assert found.unscored == ("fluency",)
-        # A re-ask says more at the end, so that the prefix stays.
+        # A parse retry says more at the end, so that the prefix stays.
         assert len({prefix_of(request) for request in asker.asked}) == 1
         assert all("material to judge" in said(request) for request in asker.asked)
 

@@ -36,7 +36,7 @@ def predict(asker: ScriptedAsker, layout_name: str = "joint", **options: object)
 
 
 def coordinates(asker: ScriptedAsker) -> list[tuple[tuple[str, ...], int]]:
-    return [(wanted(request), request.attempt) for request in asker.asked]
+    return [(wanted(request), request.retry) for request in asker.asked]
 
 
 def test_joint_is_one_call_and_solo_one_a_criterion() -> None:
@@ -52,7 +52,7 @@ def test_joint_is_one_call_and_solo_one_a_criterion() -> None:
 
 def test_a_criterion_missing_from_a_joint_reply_is_asked_for_alone() -> None:
     def answer(request: Request) -> str:
-        return full(request) if request.attempt else '{"fluency": 4, "relevance": 2, "consistency": 1}'
+        return full(request) if request.retry else '{"fluency": 4, "relevance": 2, "consistency": 1}'
 
     asker = ScriptedAsker(answer)
     found = predict(asker)
@@ -64,15 +64,15 @@ def test_a_criterion_missing_from_a_joint_reply_is_asked_for_alone() -> None:
 
 
 def test_several_missing_criteria_are_asked_for_one_by_one() -> None:
-    asker = ScriptedAsker(lambda request: full(request) if request.attempt == 2 else '{"fluency": 4}')
+    asker = ScriptedAsker(lambda request: full(request) if request.retry == 2 else '{"fluency": 4}')
     found = predict(asker)
-    rest = [((name,), attempt) for attempt in (1, 2) for name in NAMES[1:]]
+    rest = [((name,), retry) for retry in (1, 2) for name in NAMES[1:]]
     assert coordinates(asker) == [(NAMES, 0), *rest]
     assert not found.unscored
 
 
 def test_a_wholly_unreadable_reply_is_asked_for_again_with_a_reminder() -> None:
-    asker = ScriptedAsker(lambda request: full(request, 5) if request.attempt == 2 else "I would rather not.")
+    asker = ScriptedAsker(lambda request: full(request, 5) if request.retry == 2 else "I would rather not.")
     found = predict(asker)
     assert coordinates(asker) == [(NAMES, 0), (NAMES, 1), (NAMES, 2)]
     first, *later = [said(request) for request in asker.asked]
@@ -82,11 +82,11 @@ def test_a_wholly_unreadable_reply_is_asked_for_again_with_a_reminder() -> None:
     assert [call.reply for call in found.calls] == [full(asker.asked[2], 5)]
 
 
-@pytest.mark.parametrize("re_asks", [0, 1, 2, 5])
-def test_re_asks_are_bounded_and_then_a_criterion_is_unscored(re_asks: int) -> None:
+@pytest.mark.parametrize("parse_retries", [0, 1, 2, 5])
+def test_parse_retries_are_bounded_and_then_a_criterion_is_unscored(parse_retries: int) -> None:
     asker = ScriptedAsker(lambda request: '{"fluency": 4, "coherence": 9}')
-    found = predict(asker, re_asks=re_asks)
-    assert len(asker.asked) == 1 + re_asks * 3
+    found = predict(asker, parse_retries=parse_retries)
+    assert len(asker.asked) == 1 + parse_retries * 3
     assert found.scores["fluency"] == 4.0
     assert found.unscored == NAMES[1:]
     assert all(math.isnan(found.scores[name]) for name in NAMES[1:])
@@ -94,7 +94,7 @@ def test_re_asks_are_bounded_and_then_a_criterion_is_unscored(re_asks: int) -> N
 
 def test_in_solo_only_the_unreadable_one_is_asked_again() -> None:
     def answer(request: Request) -> str:
-        return "no" if wanted(request) == ("relevance",) and request.attempt < 2 else full(request)
+        return "no" if wanted(request) == ("relevance",) and request.retry < 2 else full(request)
 
     asker = ScriptedAsker(answer)
     found = predict(asker, "solo")
@@ -175,12 +175,12 @@ def test_any_packing_of_the_criteria_works() -> None:
 
 def test_replicates_and_samples_are_part_of_the_request_where_chance_decides() -> None:
     asker = ScriptedAsker(full)
-    for temperature, replicate in ((0.0, 0), (0.1, 7)):
+    for temperature, seed in ((0.0, 0), (0.1, 7)):
         judge = judge_of(asker, temperature=temperature, seed=7)
         asyncio.run(judge.predict(PROMPT, ROW, sample=3))
-        assert (asker.asked[-1].replicate, asker.asked[-1].sample, asker.asked[-1].attempt) == (replicate, 3, 0)
+        assert (asker.asked[-1].seed, asker.asked[-1].sample, asker.asked[-1].retry) == (seed, 3, 0)
     unknown = replace(judge_of(asker, seed=7).role, sampling=replace(asker.asked[0].sampling, temperature=None))
-    assert unknown.request(()).replicate == 7
+    assert unknown.request(()).seed == 7
 
 
 def test_replies_are_held_to_a_schema_where_that_is_offered() -> None:

@@ -80,10 +80,10 @@ def test_the_judge_asks_for_samples_of_their_own() -> None:
     asker = ScriptedAsker(answer, Abilities())
     judge = judge_of(asker, TWO.names, scoring=SampledScoring(samples=4), temperature=1.0, seed=7)
     found = asyncio.run(judge.predict(TWO, row(1)))
-    first = [(request.sample, request.attempt) for request in asker.asked if not request.attempt]
+    first = [(request.sample, request.retry) for request in asker.asked if not request.retry]
     assert sorted(first) == [(0, 0), (1, 0), (2, 0), (3, 0)]
-    assert {request.sample for request in asker.asked if request.attempt} == {2}
-    assert {request.replicate for request in asker.asked} == {7}
+    assert {request.sample for request in asker.asked if request.retry} == {2}
+    assert {request.seed for request in asker.asked} == {7}
     assert len({request.key("here") for request in asker.asked}) == len(asker.asked)
     assert not any(request.top_logprobs for request in asker.asked)
     assert found.scores == {"fluency": pytest.approx((1 + 2 + 4) / 3), "relevance": 3.0}

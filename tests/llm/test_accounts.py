@@ -57,12 +57,12 @@ def test_the_total_is_the_sum_of_all_accounts() -> None:
         assert getattr(total, field.name) == sum(getattr(account, field.name) for account in snapshot) > 0
 
 
-def test_what_the_journal_saved_is_counted() -> None:
+def test_what_the_cache_saved_is_counted() -> None:
     accounts = Accounts()
     accounts.replayed(asked("judge"), Usage(30, 4))
     accounts.replayed(asked("judge"), Usage(None, 6))
     (account,) = accounts.snapshot()
-    assert (account.from_journal, account.journal_tokens, account.tokens) == (2, 40, 0)
+    assert (account.from_cache, account.replayed_tokens, account.tokens) == (2, 40, 0)
 
 
 def test_every_change_is_told() -> None:
@@ -79,7 +79,7 @@ def test_parts_have_accounts_of_their_own_and_count_in_the_whole() -> None:
     for name in ("one", "two", "one"):
         accounts.part(name).replayed(asked("judge"), Usage(3, 2))
     accounts.replayed(asked("judge"), Usage(3, 2))
-    assert [account.from_journal for account in accounts.part("one").snapshot()] == [2]
-    assert [account.from_journal for account in accounts.snapshot()] == [1]
-    assert [account.from_journal for account in accounts.whole()] == [4] == [accounts.total().from_journal]
+    assert [account.from_cache for account in accounts.part("one").snapshot()] == [2]
+    assert [account.from_cache for account in accounts.snapshot()] == [1]
+    assert [account.from_cache for account in accounts.whole()] == [4] == [accounts.total().from_cache]
     assert seen == [(0, 1), (0, 2), (0, 3), (0, 4)]

@@ -79,7 +79,7 @@ def test_a_replay_asks_nothing_and_gives_the_same(tmp_path: Path) -> None:
     again, free = asyncio.run(run(failing(lambda: refused("endpoint"), 99)))
     assert again == first
     assert (paid.sent, paid.answered) == (40, 40)
-    assert (free.sent, free.tokens, free.from_journal + free.joined) == (0, 0, 60)
+    assert (free.sent, free.tokens, free.from_cache + free.joined) == (0, 0, 60)
 
 
 def test_what_another_process_had_answered_while_a_call_waited_for_its_place_is_not_sent(tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_what_another_process_had_answered_while_a_call_waited_for_its_place_is_
             release.set()
             assert [(await one).text for one in asked] == ["mine: first", "re: second"]
         assert [text_of(request) for request in busy.asked] == ["first"]
-        assert (accounts.total().sent, accounts.total().from_journal, budget.calls) == (1, 1, 1)
+        assert (accounts.total().sent, accounts.total().from_cache, budget.calls) == (1, 1, 1)
 
     asyncio.run(run())
 

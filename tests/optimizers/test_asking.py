@@ -12,8 +12,8 @@ from polyjudge.optimizers.asking import Stage
 from polyjudge.testing.asking import Answer, ScriptedAsker, said
 
 
-def stage(asker: ScriptedAsker, *, re_asks: int = 2, temperature: float = 0.7) -> Stage:
-    return Stage(asker, Role("loss", "script/writer", Sampling(temperature, 99), 5), re_asks)
+def stage(asker: ScriptedAsker, *, parse_retries: int = 2, temperature: float = 0.7) -> Stage:
+    return Stage(asker, Role("loss", "script/writer", Sampling(temperature, 99), 5), parse_retries)
 
 
 def whole(text: str, cut: bool) -> str:
@@ -27,29 +27,29 @@ def test_a_readable_reply_is_asked_for_once() -> None:
     assert asyncio.run(stage(asker).ask("How?", whole, sample=4)) == "Fine."
     (request,) = asker.asked
     assert said(request) == "How?"
-    assert (request.role, request.sample, request.attempt, request.replicate) == ("loss", 4, 0, 5)
+    assert (request.role, request.sample, request.retry, request.seed) == ("loss", 4, 0, 5)
     assert request.sampling == Sampling(0.7, 99)
 
 
 def test_an_unreadable_reply_is_asked_for_again_as_it_was() -> None:
-    asker = ScriptedAsker(lambda request: Reply("Fine.", "stop" if request.attempt == 2 else "length"))
+    asker = ScriptedAsker(lambda request: Reply("Fine.", "stop" if request.retry == 2 else "length"))
     assert asyncio.run(stage(asker).ask("How?", whole)) == "Fine."
-    assert [request.attempt for request in asker.asked] == [0, 1, 2]
+    assert [request.retry for request in asker.asked] == [0, 1, 2]
     assert {said(request) for request in asker.asked} == {"How?"}
     assert len({request.key("here") for request in asker.asked}) == 3
 
 
-@pytest.mark.parametrize("re_asks", [0, 3])
-def test_re_asks_are_bounded_and_the_last_reason_comes_out(re_asks: int) -> None:
+@pytest.mark.parametrize("parse_retries", [0, 3])
+def test_parse_retries_are_bounded_and_the_last_reason_comes_out(parse_retries: int) -> None:
     def answer(request: Request) -> Answer:
-        if request.attempt == re_asks:
+        if request.retry == parse_retries:
             raise ReplyError("the last reason")
         return ""
 
     asker = ScriptedAsker(answer)
     with pytest.raises(ReplyError, match="the last reason"):
-        asyncio.run(stage(asker, re_asks=re_asks).ask("How?", whole))
-    assert len(asker.asked) == re_asks + 1
+        asyncio.run(stage(asker, parse_retries=parse_retries).ask("How?", whole))
+    assert len(asker.asked) == parse_retries + 1
 
 
 def test_other_errors_are_not_asked_again() -> None:

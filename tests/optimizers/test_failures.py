@@ -40,7 +40,7 @@ def test_an_unreadable_revision_is_a_failed_draft_and_never_the_old_text(mode: s
     assert candidate.instructions == {}
     assert all(name in candidate.failure for name in NAMES)
     assert len(asker.of_role("optimizer")) == 3 * CALLS[mode]["optimizer"]
-    assert sorted({request.attempt for request in asker.of_role("optimizer")}) == [0, 1, 2]
+    assert sorted({request.retry for request in asker.of_role("optimizer")}) == [0, 1, 2]
 
 
 def test_one_unreadable_revision_is_named_and_the_others_stand() -> None:

@@ -37,7 +37,7 @@ def test_accounts_tell_what_was_free_failed_and_estimated() -> None:
         "judge",
         "a/b",
         sent=1200,
-        from_journal=30,
+        from_cache=30,
         joined=4,
         failures=3,
         prompt_tokens=5000,
@@ -45,10 +45,10 @@ def test_accounts_tell_what_was_free_failed_and_estimated() -> None:
         cached_tokens=900,
         cost=0.01234,
         estimated_tokens=70,
-        journal_tokens=9000,
+        replayed_tokens=9000,
     )
     assert account_lines([account], 1.25) == [
-        "judge: 1,200 calls to a/b (34 more from the journal or shared, free, 3 failed), "
+        "judge: 1,200 calls to a/b (34 more from the cache or shared, free, 3 failed), "
         "5,000 prompt (900 cached) + 600 completion + 70 estimated tokens, 0.012 USD",
         "cost: 0.012 USD",
         "time: 1.2 s",

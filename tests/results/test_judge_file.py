@@ -190,7 +190,7 @@ def test_a_person_can_read_it(tmp_path: Path) -> None:
         "structured: true\n"
         "parameters: {temperature: 0.0, max_tokens: 256}\n"
         "seed: 0\n"
-        "re_asks: 2\n"
+        "parse_retries: 2\n"
         "lineage: {seed: 0}\n"
     )
 

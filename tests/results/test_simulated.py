@@ -85,7 +85,7 @@ def test_each_layout_and_scoring_works(model: str) -> None:
 
 def test_unreadable_replies_are_asked_again_and_counted(place: Path) -> None:
     (place / "mute.toml").write_text(f"{WORLD}[judge]\nunreadable = 0.4\n")
-    run, _ = fitted("simulated/mute.toml", steps=1, re_asks=1, scoring="json")
+    run, _ = fitted("simulated/mute.toml", steps=1, parse_retries=1, scoring="json")
     assert all(0.3 < row.coverage < 1 for row in run.outcome.criteria)
 
 

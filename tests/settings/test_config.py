@@ -38,7 +38,7 @@ OTHERS: dict[str, Any] = {
     "validation": 10,
     "candidates": 2,
     "demonstrations": 1,
-    "re_asks": 0,
+    "parse_retries": 0,
     "evaluate_every": 2,
     "seed": 4,
     "split_seed": 5,

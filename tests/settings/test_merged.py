@@ -15,7 +15,7 @@ from polyjudge.settings.recipes import RECIPES
 
 SOURCES = ("command line", "environment", "config file", "recipe")
 # A value for each source by precedence, another everywhere; the recipe's is that of "tiny".
-SETTINGS: dict[str, tuple[Any, ...]] = {"steps": (7, 8, 9, 2), "batch": (4, 5, 6, 1), "re_asks": (3, 4, 5, 1)}
+SETTINGS: dict[str, tuple[Any, ...]] = {"steps": (7, 8, 9, 2), "batch": (4, 5, 6, 1), "parse_retries": (3, 4, 5, 1)}
 
 
 def resolved(folder: Path, name: str, sources: tuple[str, ...]) -> tuple[Any, str]:

@@ -51,7 +51,7 @@ def fitted(
     jointly: str, apart: str, abilities: Abilities = CACHING, **options: Any
 ) -> tuple[polyjudge.Run, Recorder, list[Choice]]:
     recorder, seen = Recorder(judge(jointly, apart), abilities), list[Event]()
-    settings = {"criteria": DATA.criteria, "model": JUDGE, "steps": 1, "batch": 2, "output": "run", "re_asks": 0}
+    settings = {"criteria": DATA.criteria, "model": JUDGE, "steps": 1, "batch": 2, "output": "run", "parse_retries": 0}
     settings |= {"gate": "none"} if "mute" in (jointly, apart) else {}
     run = polyjudge.optimize(
         DATA.rows, backends={JUDGE: recorder.backend}, observer=seen.append, **{**settings, **options}

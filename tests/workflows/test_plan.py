@@ -41,7 +41,7 @@ def sent(run: polyjudge.Run) -> dict[str, int]:
 
 def ended(run: polyjudge.Run) -> dict[str, int]:
     """Calls that ended with an answer, whoever gave it."""
-    return {one.role: one.answered + one.from_journal + one.joined for one in run.accounts}
+    return {one.role: one.answered + one.from_cache + one.joined for one in run.accounts}
 
 
 @pytest.mark.parametrize(("layout", "candidates"), [({}, 1), ({"layout": "fork"}, 2)])
@@ -102,7 +102,7 @@ def test_unreadable_replies_are_asked_for_beyond_the_plan() -> None:
     chance = by_chance(data)
 
     def mute_at_first(request: Request) -> str:
-        return "I would rather not." if request.role == "judge" and not request.attempt else chance(request)
+        return "I would rather not." if request.role == "judge" and not request.retry else chance(request)
 
     plan, run, _ = plan_and_run(data, Recorder(mute_at_first), gate="none")
     assert sent(run)["judge"] == 2 * plan["judge"]

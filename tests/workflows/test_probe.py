@@ -54,8 +54,8 @@ def run(
 
 
 @pytest.fixture(autouse=True)
-def journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("POLYJUDGE_CACHE", str(tmp_path / "journal"))
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POLYJUDGE_CACHE", str(tmp_path / "cache"))
 
 
 def test_what_a_recipe_sets_is_left_out_with_a_notice(tmp_path: Path) -> None:

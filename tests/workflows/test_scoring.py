@@ -32,8 +32,8 @@ MASSES = {12: {"4": 0.4, "5": 0.4, "so": 0.2}, 25: {"2": 1.0}}
 
 
 @pytest.fixture(autouse=True)
-def journal(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("POLYJUDGE_CACHE", str(tmp_path / "journal"))
+def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("POLYJUDGE_CACHE", str(tmp_path / "cache"))
 
 
 class TestAuto:

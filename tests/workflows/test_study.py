@@ -68,7 +68,7 @@ def done(tmp_path_factory: pytest.TempPathFactory) -> Done:
     place = tmp_path_factory.mktemp("study")
     with pytest.MonkeyPatch.context() as patched:
         patched.chdir(place)
-        patched.setenv("POLYJUDGE_CACHE", str(place / "journal"))
+        patched.setenv("POLYJUDGE_CACHE", str(place / "cache"))
         result, recorder, seen = go(place, output=place / "s", retests=3)
     return Done(result.path, tuple(recorder.asked), tuple(seen))
 
@@ -82,10 +82,10 @@ def test_no_question_is_asked_twice_and_the_initial_prompt_once_a_seed(done: Don
     keys = Counter(request.key("here") for request in done.asked)
     assert max(keys.values()) == 1
     # Of the initial prompt each test row is asked about jointly and alone on either criterion, by seed.
-    judged = [one for one in done.asked if (one.role, one.sample, one.attempt) == ("judge", 0, 0)]
+    judged = [one for one in done.asked if (one.role, one.sample, one.retry) == ("judge", 0, 0)]
     rows = letters_of_test_rows(done.path)
     on_test = [one for one in judged if initial(one) and letter(one) in rows]
-    assert Counter(request.replicate for request in on_test) == {0: len(rows) * 3, 1: len(rows) * 3}
+    assert Counter(request.seed for request in on_test) == {0: len(rows) * 3, 1: len(rows) * 3}
 
 
 def initial(request: Request) -> bool:

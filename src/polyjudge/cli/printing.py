@@ -92,7 +92,7 @@ def print_diagnosis_plan(roles: Sequence[PlannedRole], as_json: bool) -> None:
     if as_json:
         click.echo(codec.pretty(roles))
         return
-    _lines(_planned(roles, "what the journal holds is free"))
+    _lines(_planned(roles, "what the cache holds is free"))
 
 
 def print_scores(scores: Scores, as_json: bool) -> None:
@@ -130,7 +130,9 @@ def print_study_plan(plan: StudyPlan, as_json: bool) -> None:
     paid = [role for one in plan.cells for role in one.paid]
     rows = [_planned_cell(one.name, one.calls, one.shared, one.tokens, one.paid) for one in plan.cells]
     rows.append(_planned_cell("all", plan.calls, sum(one.shared for one in plan.cells), plan.tokens, paid))
-    told = "Calls to be paid at most, re-asks and retries not counted; tokens are an estimate, none of them cached."
+    told = (
+        "Calls to be paid at most, parse and network retries not counted; tokens are an estimate, none of them cached."
+    )
     money = [f"Money: {total_text(paid)}."] if billed(paid) else []
     _lines([*table_text(rows, columns), "", told, *money, *plan.notes])
 
@@ -208,7 +210,9 @@ def _planned(roles: Sequence[PlannedRole], *more: str) -> Iterable[str]:
     of_them = f" (at most {merged:,} of them for merged prompts)" if merged else ""
     calls = sum(role.calls for role in roles)
     tokens = sum(role.prompt_tokens + role.completion_tokens for role in roles)
-    said = "; ".join(("estimate", "instructions at their present length", *more, "re-asks and retries not counted"))
+    said = "; ".join(
+        ("estimate", "instructions at their present length", *more, "parse and network retries not counted")
+    )
     yield f"Planned: {many(calls, 'calls')}{of_them}, about {tokens:,} tokens ({said})."
     choosing = sum(role.choosing for role in roles)
     if choosing:

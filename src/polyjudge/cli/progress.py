@@ -116,11 +116,11 @@ class _Bar:
             TextColumn("{task.description}"),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("calls, {task.fields[journal]} from the journal"),
+            TextColumn("calls, {task.fields[cache]} from the cache"),
             TimeElapsedColumn(),
             console=Console(stderr=True),
         )
-        self._task = self._progress.add_task("calls", total=None, journal=0)
+        self._task = self._progress.add_task("calls", total=None, cache=0)
         self._cells: dict[str, TaskID] = {}
 
     def stop(self, *, done: bool = False) -> None:
@@ -135,8 +135,8 @@ class _Bar:
         if isinstance(event, Counted | Planned | StudyPlanned):
             self._progress.start()
         if isinstance(event, Counted):
-            done = event.asked + event.from_journal
-            self._progress.update(self._task, completed=done, journal=event.from_journal)
+            done = event.asked + event.from_cache
+            self._progress.update(self._task, completed=done, cache=event.from_cache)
             return
         if isinstance(event, InCell):
             self._see_cell(event)
@@ -155,5 +155,5 @@ class _Bar:
         if event.cell not in self._cells:
             # Brackets in a name are no markup.
             name = event.cell.replace("[", "\\[")
-            self._cells[event.cell] = self._progress.add_task(name, total=event.steps, journal="")
+            self._cells[event.cell] = self._progress.add_task(name, total=event.steps, cache="")
         self._progress.update(self._cells[event.cell], completed=event.event.index)

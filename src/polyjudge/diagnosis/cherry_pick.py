@@ -92,7 +92,7 @@ async def cherry_pick(
 
 
 def planned_cherry_pick(names: int, groups: int, trajectory: int, choosing: int, rows: int, samples: int) -> int:
-    """Calls of the judge, at most; what a gate measured is in the journal."""
+    """Calls of the judge, at most; what a gate measured is in the cache."""
     return samples * (trajectory * choosing * groups + rows * (names + 2))
 
 

@@ -54,7 +54,7 @@ async def interference(
 
 
 def planned_interference(initial: JudgePrompt, fitted: JudgePrompt, rows: int, samples: int) -> int:
-    """Calls of the judge, at most: what the run asked in one of the layouts is in the journal."""
+    """Calls of the judge, at most: what the run asked in one of the layouts is in the cache."""
     names = len(initial.names)
     different = len({tuple(one.instructions.items()) for one in prompts_of(initial, fitted).values()})
     pairs = names * (names - 1) // 2 if names > 2 else 0

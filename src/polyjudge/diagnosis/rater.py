@@ -1,7 +1,7 @@
 """The diagnostic model's answers, one by one, and the two meters of a step: specificity and adherence.
 
 A question depends on texts alone, so that a meter that runs beside a run asks what a later diagnosis would ask, and
-the journal answers the second time.
+the cache answers the second time.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class Diagnostician:
     """Asks the diagnostic model.
 
     Attributes:
-        stage: its model, sampling and re-asks.
+        stage: its model, sampling and parse retries.
         criteria: all of the run, also where a step fits one of them alone.
     """
 

@@ -25,7 +25,7 @@ class Prediction:
 
     Attributes:
         example: the example's id.
-        scores: criterion -> score; nan = unscored after all re-asks.
+        scores: criterion -> score; nan = unscored after all parse retries.
         calls: the calls behind it, one a group of the layout; of several samples those of one.
         distributions: criterion -> label -> probability (sum 1), where the scoring method gives them.
         lost: criterion -> share of the token probability that fell on no label, 0..1, where it was read from tokens.

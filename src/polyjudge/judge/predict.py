@@ -1,4 +1,4 @@
-"""Ask the judge: one call a group of the layout, then bounded re-asks of what could not be read.
+"""Ask the judge: one call a group of the layout, then bounded parse retries of what could not be read.
 
 Where the item comes first and the backend caches prefixes, an item's first call fills the cache that its others are
 served from, so that they wait for it. Where a cache belongs to a slot, they go one after another, and no more items
@@ -35,7 +35,7 @@ class Judge:
         role: the judge's model and sampling.
         layout: which criteria share a call.
         scoring: how replies become numbers.
-        re_asks: how often an unreadable score is asked for again before it counts as unscored.
+        parse_retries: how often an unreadable score is asked for again before it counts as unscored.
         slots: one is held while an item's calls go out, where the backend's cache belongs to slots; None = no matter.
     """
 
@@ -43,7 +43,7 @@ class Judge:
     role: Role
     layout: Layout
     scoring: Scoring
-    re_asks: int = 2
+    parse_retries: int = 2
     slots: asyncio.Semaphore | None = field(default=None, compare=False, repr=False)
 
     async def predict(self, prompt: JudgePrompt, example: Example, sample: int = 0) -> Prediction:
@@ -93,12 +93,12 @@ class Judge:
     async def _ask_group(self, prompt: JudgePrompt, example: Example, sample: int) -> Prediction:
         """Ask a group; what its reply lacks is asked for alone, a wholly unreadable reply once more as a group."""
         answer = await self._ask(prompt, example, sample, 0)
-        for attempt in range(1, self._useful_re_asks + 1):
+        for retry in range(1, self._useful_parse_retries + 1):
             missing = tuple(name for name in prompt.names if name not in answer.scores)
             if not missing:
                 break
             again: Sequence[Group] = (missing,) if len(missing) == len(prompt.names) else [(n,) for n in missing]
-            answers = await together(self._ask(prompt.only(group), example, sample, attempt) for group in again)
+            answers = await together(self._ask(prompt.only(group), example, sample, retry) for group in again)
             if again[0] == prompt.names:
                 answer = answers[0]
             else:
@@ -106,20 +106,20 @@ class Judge:
         return answer
 
     @property
-    def _useful_re_asks(self) -> int:
+    def _useful_parse_retries(self) -> int:
         """None where the same words at temperature 0 would only bring the same answer."""
-        return self.re_asks if self.scoring.reminder or self.role.sampling.temperature != 0 else 0
+        return self.parse_retries if self.scoring.reminder or self.role.sampling.temperature != 0 else 0
 
-    async def _ask(self, prompt: JudgePrompt, example: Example, sample: int, attempt: int) -> Prediction:
+    async def _ask(self, prompt: JudgePrompt, example: Example, sample: int, retry: int) -> Prediction:
         question = self.question(prompt, example)
-        reminder = self.scoring.reminder if attempt else ""
+        reminder = self.scoring.reminder if retry else ""
         request = self.role.request(
             _with(reminder, question.messages),
             sampling=question.sampling,
             schema=question.schema,
             top_logprobs=question.top_logprobs,
             sample=sample,
-            attempt=attempt,
+            retry=retry,
             shared=len(question.shared),
         )
         try:

@@ -22,13 +22,13 @@ _SPENT = "spent"
 class RoleAccount:
     """The account of one role and model; of all of them, but for money, when both names are "".
 
-    ``answered + from_journal + joined + failures`` is the number of calls that have ended, but for
+    ``answered + from_cache + joined + failures`` is the number of calls that have ended, but for
     cancelled ones.
 
     Attributes:
         sent: attempts sent to the endpoint.
         answered: calls that the endpoint answered.
-        from_journal: calls answered from the journal, free.
+        from_cache: calls answered from the cache, free.
         joined: calls that shared the answer of an identical call under way, free.
         retries: attempts after the first of a call.
         failures: calls that ended in an error.
@@ -36,7 +36,7 @@ class RoleAccount:
         completion_tokens: as reported by the provider.
         cached_tokens: prompt tokens that the provider reported as served from its prefix cache.
         estimated_tokens: charged as reserved: time-outs, and whatever the provider did not report.
-        journal_tokens: tokens that the answers from the journal had taken when they were asked, as reported.
+        replayed_tokens: tokens that the answers from the cache had taken when they were asked, as reported.
         seconds: answered attempts, from sending to answer, summed.
         cost: USD charged; None where there is no price.
         unpriced: why there is none; "" where there is one.
@@ -46,7 +46,7 @@ class RoleAccount:
     model: str = ""
     sent: int = 0
     answered: int = 0
-    from_journal: int = 0
+    from_cache: int = 0
     joined: int = 0
     retries: int = 0
     failures: int = 0
@@ -54,7 +54,7 @@ class RoleAccount:
     completion_tokens: int = 0
     cached_tokens: int = 0
     estimated_tokens: int = 0
-    journal_tokens: int = 0
+    replayed_tokens: int = 0
     seconds: float = 0.0
     cost: float | None = None
     unpriced: str = ""
@@ -110,10 +110,10 @@ class Accounts:
         self._changed()
 
     def replayed(self, request: Request, usage: Usage) -> None:
-        """The journal answered what had once taken ``usage``."""
+        """The cache answered what had once taken ``usage``."""
         counts = self._of(request)
-        counts["from_journal"] += 1
-        counts["journal_tokens"] += (usage.prompt or 0) + (usage.completion or 0)
+        counts["from_cache"] += 1
+        counts["replayed_tokens"] += (usage.prompt or 0) + (usage.completion or 0)
         self._free += 1
         self._changed()
 

@@ -52,9 +52,9 @@ class Request:
         role: who asks (judge, loss, gradient, optimizer, diagnostic); for the accounts only.
         schema: a JSON schema the answer must follow, as JSON text; "" when none is wanted.
         top_logprobs: how many alternatives of each token are wanted; 0 = no logprobs.
-        replicate: the run's seed when the temperature is above 0, else 0.
+        seed: the run's seed when the temperature is above 0, else 0.
         sample: counts wanted repeats.
-        attempt: counts re-asks of an unreadable answer.
+        retry: counts how often an unreadable answer was asked for again.
         rank: which calls wait for which: lower ones, on which more work hangs, come first. No part of the key.
         shared: how many characters at the beginning of the first message other calls share, for providers that cache
             only what is marked; 0 = none. No part of the key.
@@ -66,9 +66,9 @@ class Request:
     sampling: Sampling = field(default_factory=Sampling)
     schema: str = ""
     top_logprobs: int = 0
-    replicate: int = 0
+    seed: int = 0
     sample: int = 0
-    attempt: int = 0
+    retry: int = 0
     rank: int = 0
     shared: int = 0
 
@@ -81,7 +81,7 @@ class Request:
             [self.sampling.temperature, self.sampling.max_tokens, list(map(list, self.sampling.extra))],
             self.schema,
             self.top_logprobs,
-            [self.replicate, self.sample, self.attempt],
+            [self.seed, self.sample, self.retry],
         ]
         text = json.dumps(parts, ensure_ascii=False)
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
@@ -113,13 +113,13 @@ class Role:
         schema: str = "",
         top_logprobs: int = 0,
         sample: int = 0,
-        attempt: int = 0,
+        retry: int = 0,
         shared: int = 0,
     ) -> Request:
         """One call of this role."""
         used = sampling or self.sampling
         # Without a temperature the provider's default applies, which is above 0.
-        replicate = 0 if used.temperature == 0 else self.seed
+        seed = 0 if used.temperature == 0 else self.seed
         return Request(
             model=self.model,
             messages=tuple(messages),
@@ -127,9 +127,9 @@ class Role:
             sampling=used,
             schema=schema,
             top_logprobs=top_logprobs,
-            replicate=replicate,
+            seed=seed,
             sample=sample,
-            attempt=attempt,
+            retry=retry,
             rank=self.rank,
             shared=shared,
         )

@@ -21,12 +21,12 @@ class Stage:
     Attributes:
         asker: the client.
         role: its model and sampling.
-        re_asks: how often an unreadable reply is asked for again.
+        parse_retries: how often an unreadable reply is asked for again.
     """
 
     asker: Asker
     role: Role
-    re_asks: int = 2
+    parse_retries: int = 2
 
     async def ask(self, text: str, read: Callable[[str, bool], T], sample: int = 0) -> T:
         """The reply as ``read(text, cut)`` understands it.
@@ -38,8 +38,8 @@ class Stage:
         """
         failure = ReplyError("nothing was asked")
         draw = 0 if self.role.sampling.temperature == 0 else sample
-        for attempt in range(self.re_asks + 1):
-            request = self.role.request((Message("user", text),), sample=draw, attempt=attempt)
+        for retry in range(self.parse_retries + 1):
+            request = self.role.request((Message("user", text),), sample=draw, retry=retry)
             try:
                 reply = await self.asker.ask(request)
                 return read(reply.text, reply.finish == "length")

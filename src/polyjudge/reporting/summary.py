@@ -25,8 +25,8 @@ def account_lines(accounts: Sequence[RoleAccount], seconds: float) -> list[str]:
     """What was asked of whom in this invocation, a line a role, and the time."""
     lines = []
     for one in accounts:
-        free = one.from_journal + one.joined
-        extras = [f"{free:,} more from the journal or shared, free"] if free else []
+        free = one.from_cache + one.joined
+        extras = [f"{free:,} more from the cache or shared, free"] if free else []
         extras += [f"{one.failures} failed"] if one.failures else []
         estimated = f" + {one.estimated_tokens:,} estimated" if one.estimated_tokens else ""
         cached = f" ({one.cached_tokens:,} cached)" if one.cached_tokens else ""

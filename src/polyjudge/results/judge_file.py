@@ -35,7 +35,7 @@ _KINDS: Mapping[type, str] = MappingProxyType({str: "a text", bool: "true or fal
 # What judge.yaml adds to a criteria file.
 _OWN_KEYS = (
     *("polyjudge", "layout", "samples", "model", "base_url", "endpoint_name", "structured", "parameters"),
-    *("demonstrations", "seed", "re_asks", "lineage"),
+    *("demonstrations", "seed", "parse_retries", "lineage"),
 )
 
 
@@ -55,7 +55,7 @@ class JudgeFile:
         endpoint_name: what stands for the address in the cache; "" for the address itself.
         lineage: where it comes from: data digest, seeds, models, agreement, version.
         seed: of the run; it distinguishes answers where the temperature is above 0.
-        re_asks: how often an unreadable score is asked for again.
+        parse_retries: how often an unreadable score is asked for again.
         samples: how many answers make one score.
     """
 
@@ -70,7 +70,7 @@ class JudgeFile:
     endpoint_name: str = ""
     lineage: Mapping[str, Any] = field(default_factory=dict)
     seed: int = 0
-    re_asks: int = 2
+    parse_retries: int = 2
     samples: int = 1
 
     @property
@@ -92,7 +92,7 @@ def dump_judge(judge: JudgeFile) -> str:
         content["endpoint_name"] = judge.endpoint_name
     content["structured"] = judge.structured
     content["parameters"] = _parameters(judge.sampling)
-    content |= {"seed": judge.seed, "re_asks": judge.re_asks}
+    content |= {"seed": judge.seed, "parse_retries": judge.parse_retries}
     if judge.demonstrations:
         content["demonstrations"] = [_demonstration(judge.rubric, shown) for shown in judge.demonstrations]
     content["lineage"] = dict(judge.lineage)
@@ -131,7 +131,7 @@ def read_judge(path: str | Path) -> JudgeFile:
         base_url=_member(own, "base_url", source, str, ""),
         endpoint_name=_member(own, "endpoint_name", source, str, ""),
         seed=_count(own, "seed", source, 0),
-        re_asks=_count(own, "re_asks", source, 2),
+        parse_retries=_count(own, "parse_retries", source, 2),
         lineage=_member(own, "lineage", source, dict, {}),
     )
 

@@ -54,7 +54,7 @@ def total_text(rows: Sequence[PlannedRole] | Sequence[RoleAccount]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class PlannedRole:
-    """Planned calls of one role, without re-asks and retries, and an estimate of their tokens.
+    """Planned calls of one role, without parse and network retries, and an estimate of their tokens.
 
     Attributes:
         role: its name.

@@ -44,7 +44,7 @@ class Run:
 
     @property
     def paid(self) -> bool:
-        """Whether this invocation asked anything that the journal did not hold."""
+        """Whether this invocation asked anything that the cache did not hold."""
         return any(account.sent for account in self.accounts)
 
     def __str__(self) -> str:

@@ -124,7 +124,7 @@ class RunConfig(_Checked):
     validation: int | None = Field(default=None, ge=2)
     candidates: int | None = Field(default=None, ge=1)
     demonstrations: int = Field(default=0, ge=0)
-    re_asks: int = Field(default=2, ge=0)
+    parse_retries: int = Field(default=2, ge=0)
     evaluate_every: int = Field(default=0, ge=0)
     seed: int = Field(default=0, ge=0)
     split_seed: int = Field(default=0, ge=0)

@@ -47,7 +47,7 @@ RECIPES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "layout": "joint",
             "steps": 2,
             "batch": 1,
-            "re_asks": 1,
+            "parse_retries": 1,
             "protocol": "sealed",
             "gate": "per-criterion",
             "strict_gate": True,

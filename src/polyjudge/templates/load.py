@@ -1,6 +1,6 @@
 """Fill a template: ``{{ name }}`` for known names, in a single pass, so that filled-in text is never a template.
 
-The texts are versioned by folder; a released text is never edited, because the journal's keys hang on it.
+The texts are versioned by folder; a released text is never edited, because the cache's keys hang on it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""An asker without a model, a journal or a budget: its replies are a function of the request."""
+"""An asker without a model, a cache or a budget: its replies are a function of the request."""
 
 from __future__ import annotations
 

@@ -160,7 +160,7 @@ class OptimizerContract(ABC):
         plan = check(ROWS, optimizer=self.make(2), **self._settings())
         run = self._run(tmp_path / "run")
         planned = {role.role: role.calls for role in plan.roles if role.calls}
-        asked = {one.role: one.answered + one.from_journal + one.joined for one in run.accounts}
+        asked = {one.role: one.answered + one.from_cache + one.joined for one in run.accounts}
         assert set(asked) == set(planned)
         assert {role: calls for role, calls in asked.items() if role != "judge"} == {
             role: calls for role, calls in planned.items() if role != "judge"

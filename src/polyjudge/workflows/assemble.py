@@ -43,7 +43,7 @@ def open_judge(
     role: Role,
     asker: Asker,
     *,
-    re_asks: int,
+    parse_retries: int,
     max_concurrency: int,
     remedy: str = "choose another --scoring or --layout",
 ) -> Judge:
@@ -57,7 +57,7 @@ def open_judge(
     if reason:
         raise ConfigError(f"scoring {scoring.name!r} cannot be used with {role.model!r}: {reason}; {remedy}")
     slots = asyncio.Semaphore(min(able.slots, max_concurrency)) if able.slots else None
-    return Judge(asker, role, used, scoring, re_asks, slots)
+    return Judge(asker, role, used, scoring, parse_retries, slots)
 
 
 def refusal(scoring: Scoring, used: Layout, prompt: JudgePrompt, abilities: Abilities) -> str:
@@ -217,7 +217,13 @@ def assemble(config: RunConfig, dataset: Dataset, asker: Asker, given: Objects =
     scoring = open_scoring(method, prompt, role, structured=config.structured, samples=config.samples)
     layouts = layouts_of(config, prompt, scoring, able)
     judge = open_judge(
-        scoring, layouts[-1], prompt, role, asker, re_asks=config.re_asks, max_concurrency=config.max_concurrency
+        scoring,
+        layouts[-1],
+        prompt,
+        role,
+        asker,
+        parse_retries=config.parse_retries,
+        max_concurrency=config.max_concurrency,
     )
     metric = primary_metric(prompt.criteria)
     validation, test = (rated_rows(prompt.criteria, part) for part in (parts.validation, parts.test))
@@ -310,7 +316,7 @@ def open_backends(
 
 
 def role_of(config: RunConfig, stage: str) -> Role:
-    """A stage's model, sampling and replicate."""
+    """A stage's model, sampling and seed."""
     return Role(stage, config.model_of(stage), config.sampling_of(stage), config.seed)
 
 
@@ -350,7 +356,9 @@ def _optimizer(config: RunConfig, prompt: JudgePrompt, asker: Asker, gate: Gate,
     if not hasattr(settings, "build"):
         return as_optimizer(settings)
     roles = {role: role_of(config, role) for role in proposer.roles}
-    return as_optimizer(settings.build(Context(prompt, asker, roles, config.re_asks, gate.measures, config.seed)))
+    return as_optimizer(
+        settings.build(Context(prompt, asker, roles, config.parse_retries, gate.measures, config.seed))
+    )
 
 
 def _demonstrations(config: RunConfig, parts: Split) -> tuple[Example, ...]:

@@ -92,7 +92,7 @@ class Check:
 
     @property
     def calls(self) -> int:
-        """Planned calls of all roles, without re-asks and retries."""
+        """Planned calls of all roles, without parse and network retries."""
         return sum(role.calls for role in self.roles)
 
     @property

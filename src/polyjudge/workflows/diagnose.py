@@ -96,7 +96,7 @@ def diagnose(
 
     Raises:
         InputError: the folder, the data or an option cannot be used.
-        Stopped: budget or provider; the same call goes on from the journal.
+        Stopped: budget or provider; the same call goes on from the cache.
     """
     wanted = Options(parts_of(only), limit, audit, pick)
     found = _read(run_folder)
@@ -116,7 +116,7 @@ def plan_diagnosis(
     backends: Mapping[str, Backend] | None = None,
     **options: Any,
 ) -> tuple[PlannedRole, ...]:
-    """What ``diagnose`` would ask, at most; nothing is asked. What the journal holds already is not taken off.
+    """What ``diagnose`` would ask, at most; nothing is asked. What the cache holds already is not taken off.
 
     Raises:
         InputError: as ``diagnose``.

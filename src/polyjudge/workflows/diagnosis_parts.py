@@ -40,7 +40,7 @@ from polyjudge.workflows.diagnosis_plan import Options, Prepared
 
 def diagnostician_of(config: RunConfig, prompt: JudgePrompt, asker: Asker) -> Diagnostician:
     """The diagnostic model, for all criteria of a run."""
-    return Diagnostician(Stage(asker, role_of(config, DIAGNOSTIC), config.re_asks), prompt.criteria)
+    return Diagnostician(Stage(asker, role_of(config, DIAGNOSTIC), config.parse_retries), prompt.criteria)
 
 
 def controls_of(config: RunConfig, prompt: JudgePrompt, asker: Asker) -> Controls:
@@ -59,7 +59,7 @@ def joint_mode(mode: str) -> str:
 
 def _critic(mode: str, config: RunConfig, prompt: JudgePrompt, asker: Asker) -> TextGradOptimizer:
     loss, gradient, optimizer = (
-        Stage(asker, role_of(config, stage), config.re_asks) for stage in ("loss", "gradient", "optimizer")
+        Stage(asker, role_of(config, stage), config.parse_retries) for stage in ("loss", "gradient", "optimizer")
     )
     parts = decomposition(mode, prompt.names)
     return TextGradOptimizer(parts, loss, gradient, optimizer, loss_sees_input=config.loss_sees_input)

@@ -133,7 +133,7 @@ class Prepared:
 
 
 def planned_diagnosis(ready: Prepared, wanted: Options) -> tuple[PlannedRole, ...]:
-    """Calls and an estimate of their tokens, by role, at most; the journal holds some of them."""
+    """Calls and an estimate of their tokens, by role, at most; the cache holds some of them."""
     calls: dict[str, int] = {}
     for part in wanted.only:
         for role, count in _calls(ready, wanted, part).items():

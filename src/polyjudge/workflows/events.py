@@ -30,10 +30,10 @@ class Chosen:
 
 @dataclass(frozen=True, slots=True)
 class Counted:
-    """Answers so far: asked of a model, and taken from the journal."""
+    """Answers so far: asked of a model, and taken from the cache."""
 
     asked: int
-    from_journal: int
+    from_cache: int
 
 
 @dataclass(frozen=True, slots=True)

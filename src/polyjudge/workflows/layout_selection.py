@@ -5,7 +5,7 @@ both scored) nor in coverage. Both are paired, with intervals over resampled doc
 an interval nothing is credibly worse in agreement; coverage, which is counted and not estimated, is then compared as
 it stands.
 
-What a layout takes is read from its replies, which the journal keeps, so that a replay decides the same. Tokens
+What a layout takes is read from its replies, which the cache keeps, so that a replay decides the same. Tokens
 decide, without those that a prefix cache served; money is shown beside them and decides nothing, because prices change
 between a run and its replay.
 """

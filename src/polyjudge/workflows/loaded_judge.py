@@ -62,7 +62,7 @@ class LoadedJudge:
         return snippet("Judge", said, ("criterion", "scale", "instruction"), rows, words=True)
 
     def close(self) -> None:
-        """Wait for calls under way, and close the model and the journal; a later call opens them again."""
+        """Wait for calls under way, and close the model and the cache; a later call opens them again."""
         if self._loop is not None and self._thread is not None:
             self._submit(self._leave()).result()
             self._loop.call_soon_threadsafe(self._loop.stop)

@@ -129,7 +129,7 @@ def fitted_judge(
         base_url=config.base_url,
         endpoint_name=config.endpoint_name,
         seed=config.seed,
-        re_asks=config.re_asks,
+        parse_retries=config.parse_retries,
         lineage=lineage,
     )
 
@@ -164,7 +164,7 @@ def optimize(
 
     Raises:
         InputError: something is wrong before any call.
-        Stopped: budget or provider; the same call goes on from the journal.
+        Stopped: budget or provider; the same call goes on from the cache.
     """
     settings = resolve(options, config_file=config)
     settings.check_used()

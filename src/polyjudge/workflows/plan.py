@@ -167,7 +167,7 @@ def _merged(setup: Setup) -> int:
     """At most so many calls judge merged prompts.
 
     Where a call holds one criterion, its question was asked for the candidate that the text came from, and its
-    answer is in the journal.
+    answer is in the cache.
     """
     if not setup.gate.merges:
         return 0

@@ -103,7 +103,7 @@ def score(
 
     Raises:
         InputError: the judge or the data cannot be used.
-        Stopped: budget or provider; the same call goes on from the journal.
+        Stopped: budget or provider; the same call goes on from the cache.
         TooManyUnscored: after the file is written.
     """
     file = judge if isinstance(judge, JudgeFile) else read_judge(judge)
@@ -212,7 +212,7 @@ def judge_of(file: JudgeFile, config: RunConfig, client: Client) -> Judge:
         prompt,
         role,
         client,
-        re_asks=file.re_asks,
+        parse_retries=file.parse_retries,
         max_concurrency=config.max_concurrency,
         remedy="choose another --model, or correct the judge file",
     )

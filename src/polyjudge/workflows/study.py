@@ -83,7 +83,7 @@ def study(
 
     Raises:
         InputError: something is wrong before any call.
-        Stopped: budget or provider; the same call goes on from the journal.
+        Stopped: budget or provider; the same call goes on from the cache.
     """
     asked = read_study(study, **overrides)
     grid = cells(asked)
@@ -168,7 +168,7 @@ class _Work:
         return [extra for extras in found for extra in extras]
 
     async def _probe(self, ready: Sequence[Ready]) -> None:
-        """One after the other, so that what one model was asked is in the journal for the next run."""
+        """One after the other, so that what one model was asked is in the cache for the next run."""
         for one in ready:
             if not _complete(self.folder.runs / one.cell.name, one.identity, meters=one.config.meters):
                 await probed(one.cell.settings, one.house, self.client, self.given, self._note)

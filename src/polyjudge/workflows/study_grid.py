@@ -205,8 +205,8 @@ def _ready(cell: Cell, dataset: Dataset, client: Client) -> Ready:
     role, scoring = house.judge.role, house.judge.scoring
     rows = codec.digest([house.dataset.digest, [example.id for example in house.split.test], house.prompt.names])
     # As Role.request tells answers apart: by the seed only where they vary by chance.
-    replicate = 0 if role.sampling.temperature == 0 else role.seed
-    asked = [rows, role.model, role.sampling, replicate, house.prompt, house.judge.layout.groups, config.structured]
+    seed = 0 if role.sampling.temperature == 0 else role.seed
+    asked = [rows, role.model, role.sampling, seed, house.prompt, house.judge.layout.groups, config.structured]
     judged = codec.digest([*asked, scoring.name, scoring.samples])
     parts = simulated(models_of(config), client, dataset)
     return Ready(cell, house, identity_of(config, house, client), judged, rows, parts)

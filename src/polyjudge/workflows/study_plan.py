@@ -22,8 +22,8 @@ class PlannedCell:
 
     Attributes:
         name: of the run, or what is judged in addition.
-        roles: planned calls by role, without re-asks and retries, those shared with other cells among them.
-        shared: judge calls that an earlier cell asks for and this one has from the journal, at least.
+        roles: planned calls by role, without parse and network retries, those shared with other cells among them.
+        shared: judge calls that an earlier cell asks for and this one has from the cache, at least.
     """
 
     name: str

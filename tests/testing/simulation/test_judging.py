@@ -116,9 +116,9 @@ def test_at_temperature_0_repeats_are_one_answer_and_above_it_they_vary() -> Non
     made, data, prompt = large()
     rows = data.examples[:100]
     cold = judged(made, prompt, rows)
-    assert (judged(made, prompt, rows, replicate=3, sample=2, attempt=1) == cold).all()
+    assert (judged(made, prompt, rows, seed=3, sample=2, retry=1) == cold).all()
     warm = judged(made, prompt, rows, sampling=WARM)
-    for other in ({"replicate": 1}, {"sample": 1}, {"attempt": 1}):
+    for other in ({"seed": 1}, {"sample": 1}, {"retry": 1}):
         assert 0.1 < (judged(made, prompt, rows, sampling=WARM, **other) != warm).mean() < 0.9
     assert (judged(made, prompt, rows, sampling=WARM) == warm).all()
     barely = judged(made, prompt, rows, sampling=Sampling(0.1, 256))

@@ -42,7 +42,7 @@ class Apart:
 def disagreements_section(run: Material) -> Section:
     """Confusion by criterion, and the worst rows with their texts."""
     if not run.rows:
-        told = "The folder keeps no predictions.jsonl; the same optimize command writes it, answered from the journal."
+        told = "The folder keeps no predictions.jsonl; the same optimize command writes it, answered from the cache."
         return Section("disagreements", "Where judge and people disagree", (paragraphs([told]),), "Disagreements")
     human, judged = (matrix_of(run.rows, run.initial, what) for what in ("human", "fitted"))
     charts = tuple(_confusion(run, k, one, human[:, k], judged[:, k]) for k, one in enumerate(run.initial))

@@ -28,7 +28,7 @@ def spending_section(accounts: Sequence[RoleAccount], seconds: float) -> Section
             paragraphs([f"Money: {total_text(accounts)}. Time: {duration(seconds)}."] if accounts else []),
             _accounts(accounts),
             _tokens(accounts),
-            paragraphs(["Calls answered from the journal, or shared with one under way, cost nothing."], "soft"),
+            paragraphs(["Calls answered from the cache, or shared with one under way, cost nothing."], "soft"),
         ),
         "Cost",
     )
@@ -76,7 +76,7 @@ def _accounts(accounts: Sequence[RoleAccount]) -> Html | None:
     if not accounts:
         return None
     columns = (
-        "role", "model", "calls", "from the journal or shared", "prompt tokens", "cached", "completion tokens",
+        "role", "model", "calls", "from the cache or shared", "prompt tokens", "cached", "completion tokens",
         "time in calls", "money",
     )  # fmt: skip
     rows = [
@@ -84,7 +84,7 @@ def _accounts(accounts: Sequence[RoleAccount]) -> Html | None:
             one.role,
             one.model,
             f"{one.sent:,}",
-            f"{one.from_journal + one.joined:,}",
+            f"{one.from_cache + one.joined:,}",
             f"{one.prompt_tokens:,}",
             f"{one.cached_tokens:,}",
             f"{one.completion_tokens:,}" + (f" + {one.estimated_tokens:,} estimated" if one.estimated_tokens else ""),

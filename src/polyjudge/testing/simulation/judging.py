@@ -208,7 +208,7 @@ class SimulatedJudge:
 
 def _coordinates(request: Request) -> tuple[str | int, ...]:
     """What distinguishes calls with the same messages; the length allowed and the logprobs wanted change no answer."""
-    return (str(request.sampling.temperature), request.replicate, request.sample, request.attempt)
+    return (str(request.sampling.temperature), request.seed, request.sample, request.retry)
 
 
 def _chosen(shares: Sequence[float], temperature: float | None, draws: Stream) -> int:
