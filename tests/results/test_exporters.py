@@ -64,7 +64,7 @@ def test_the_exported_calls_filled_in_are_those_that_score_sends(layout: str, sc
         for message in call["messages"]
         for row in rows
     }
-    first = [request for request in recorder.asked if not request.attempt]
+    first = [request for request in recorder.asked if not request.retry]
     assert wanted == {(one.sampling.max_tokens, part.role, part.content) for one in first for part in one.messages}
     schemas = {json.dumps(call["schema"], sort_keys=True) for call in content["calls"] if call["schema"]}
     assert schemas == {json.dumps(json.loads(one.schema), sort_keys=True) for one in first if one.schema}
