@@ -26,11 +26,11 @@ import numpy as np
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.example import Example
 from polyjudge.domain.prompt import JudgePrompt
-from polyjudge.domain.records import Prediction, Step
+from polyjudge.domain.records import Candidate, Prediction, Step
 from polyjudge.domain.scale import Ordinal
 from polyjudge.engine import Setup, optimize
 from polyjudge.gates import Evidence, Gate, MeanGate, PerCriterionGate, Scored
-from polyjudge.optimizers.base import Draft, Proposal, Turn
+from polyjudge.optimizers.base import Proposal, Turn
 from polyjudge.judge.measure import rated_rows
 
 NAMES = ("one", "two", "three", "four")
@@ -101,7 +101,7 @@ class Proposer:
     """An optimizer with a new text for every criterion in every turn."""
 
     async def propose(self, turn: Turn) -> Proposal:
-        return Proposal((), (), (), (Draft(dict.fromkeys(NAMES, f"Rate, way {turn.index}.")),))
+        return Proposal((Candidate(dict.fromkeys(NAMES, f"Rate, way {turn.index}.")),))
 
 
 def steps_of(world: int, rows: int, gate: Gate, joint: bool) -> list[Step]:

@@ -235,7 +235,7 @@ def one(folder: Path, random: Random, found: Findings) -> None:
     )  # fmt: skip
     texts = {text.strip() for step in run.steps for text in step.instructions.values()} | {"Rate it from 1 to 5."}
     for step in run.steps:
-        texts |= {text.strip() for each in step.candidates for text in each.texts.values()}
+        texts |= {text.strip() for each in step.candidates for text in each.instructions.values()}
     check_prompts(model, rows, texts, found)
     check_written(folder / "run", texts, found)
     found.count("instructions tried", len(texts) - 1)
