@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import zipfile
+import zlib
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
@@ -17,11 +18,14 @@ from typing import Any
 from polyjudge.connect.raters import RATER, owner
 from polyjudge.datasets.problems import clipped
 from polyjudge.datasets.table import Row, Table, is_missing, is_number, rating_columns
+from polyjudge.datasets.textfiles import check_unpacked, read_json
 from polyjudge.domain.dataset import Rubric
 from polyjudge.domain.scale import Categorical
 from polyjudge.errors import DataError, MissingExtra
 
 COLUMNS = ("id", "document", "criterion", "score", "judge", "layout", "rating", "rater")
+# What the readers of zip and JSON let through.
+_UNREADABLE = (ValueError, KeyError, EOFError, RecursionError, NotImplementedError, zlib.error, zipfile.BadZipFile)
 # Inspect's letters for correct, partly correct, incorrect and no answer, as its own metrics count them.
 GRADES = {"C": 1.0, "P": 0.5, "I": 0.0, "N": 0.0}
 
@@ -54,7 +58,7 @@ def inspect_table(path: Path, rubric: Rubric | None, judge: str = "") -> Table:
         ]
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error}); check the path") from None
-    except (ValueError, KeyError, RecursionError, zipfile.BadZipFile) as error:
+    except _UNREADABLE as error:
         raise DataError(f"{path}: is no log of Inspect ({clipped(str(error))}); give a .eval or .json log") from None
     if not rows:
         raise DataError(
@@ -66,7 +70,7 @@ def inspect_table(path: Path, rubric: Rubric | None, judge: str = "") -> Table:
 
 def _samples(path: Path) -> Iterator[Mapping[str, Any]]:
     if path.suffix.casefold() == ".json":
-        log = json.loads(path.read_text(encoding="utf-8"))
+        log = read_json(path)
         samples = log.get("samples") if isinstance(log, dict) else None
         if not isinstance(samples, list):
             raise ValueError("it holds no samples")
@@ -74,6 +78,7 @@ def _samples(path: Path) -> Iterator[Mapping[str, Any]]:
         return
     unpack = _unpacker(path)
     with unpack.ZipFile(path) as archive:
+        check_unpacked(path, path.stat().st_size, sum(entry.file_size for entry in archive.infolist()))
         for name in sorted(archive.namelist()):
             if name.startswith("samples/"):
                 sample = json.loads(archive.read(name))

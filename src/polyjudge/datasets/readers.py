@@ -203,7 +203,7 @@ def _parquet_batches(
             readable = tuple(name for name in names if name not in notes)
             yield Table(str(path), readable, rows, (), tuple(notes.values()), done)
             done += len(rows)
-            decoded += batch.nbytes
+            decoded += sum(len(cell) for column in cells.values() for cell in column if isinstance(cell, (str, bytes)))
             if columns is None:
                 check_unpacked(path, path.stat().st_size, decoded)
 

@@ -25,6 +25,7 @@ from polyjudge.formatting.text import many
 # What is unpacked without asking how much it is, and how much more than the file it may be beyond that.
 FREE_BYTES = 100 << 20
 MOST_EXPANSION = 250
+MOST_BLANK_LINES = 100_000
 LONGEST_LINE = 64 << 20
 LARGEST_JSON = 1 << 30
 _SAMPLE = 1 << 16
@@ -111,9 +112,13 @@ class _Lines:
         self._text = io.TextIOWrapper(file, encoding, "surrogateescape", newline)
 
     def __iter__(self) -> Iterator[str]:
+        blank = 0
         try:
             for line in iter(lambda: self._text.readline(LONGEST_LINE), ""):
                 self.count += 1
+                blank = blank + 1 if line.isspace() else 0
+                if blank > MOST_BLANK_LINES:
+                    raise DataError(f"{self._path}: line {self.count}: more than {MOST_BLANK_LINES:,} blank lines")
                 if len(line) == LONGEST_LINE:
                     raise DataError(f"{self._path}: line {self.count} has more than {LONGEST_LINE:,} characters")
                 if not line.isascii() and (wrong := _NO_UTF8.search(line)):

@@ -15,6 +15,8 @@ from polyjudge.errors import CriteriaError
 # What may stand without quotes: words that no reader, also of YAML 1.1, takes for anything but text.
 _PLAIN = re.compile(r"(?!(?:y|n|yes|no|on|off|true|false|null)$)[^\W\d_][\w .,;!?()/'%+-]*", re.IGNORECASE)
 _WIDTH = 110
+LARGEST_YAML = 4 << 20
+MOST_NODES = 1_000_000
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -50,8 +52,11 @@ def parse_yaml(text: str, source: str) -> dict[str, Any]:
     from ruamel.yaml import YAML
     from ruamel.yaml.error import MarkedYAMLError, YAMLError
 
+    if len(text) > LARGEST_YAML:
+        raise CriteriaError(f"{source}: more than {LARGEST_YAML:,} characters; a criteria file is far shorter")
     try:
         mapping = YAML(typ="safe", pure=True).load(text)
+        _check_expansion(mapping)
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"line {mark.line + 1}: " if mark else ""
@@ -68,6 +73,28 @@ def parse_yaml(text: str, source: str) -> dict[str, Any]:
     if not isinstance(mapping, dict):
         raise CriteriaError(f"{source}: must be a mapping at its top level (task: ..., inputs: ..., criteria: ...)")
     return mapping
+
+
+def _check_expansion(content: object) -> None:
+    """Refuse a file whose aliases stand for far more than it holds, or for themselves.
+
+    Raises:
+        ValueError: they do.
+    """
+    sizes: dict[int, int] = {}
+
+    def size(node: object) -> int:
+        if not isinstance(node, (dict, list)):
+            return 1
+        if id(node) not in sizes:
+            # A node that is met again while it is being counted stands in itself.
+            sizes[id(node)] = MOST_NODES + 1
+            parts = [*node, *node.values()] if isinstance(node, dict) else node
+            sizes[id(node)] = 1 + sum(map(size, parts))
+        return sizes[id(node)]
+
+    if size(content) > MOST_NODES:
+        raise ValueError(f"its aliases stand for more than {MOST_NODES:,} values; write them out")
 
 
 def dump_yaml(mapping: Mapping[str, Any]) -> str:
