@@ -68,7 +68,7 @@ def verdicts(number: int, base: str, change: str, parts: tuple[str, ...]) -> dic
             batch=2,
             seed=number,
             scoring="json",
-            layout="solo" if MODES[number % len(MODES)] == "ST" else "joint",
+            layout="separate" if MODES[number % len(MODES)] == "ST" else "joint",
             output=Path(folder) / "run",
         )
         return {one.question: one.answer for one in polyjudge.diagnose(run, only=parts).verdicts}

@@ -1,4 +1,4 @@
-"""Prompt tokens that llama.cpp's server evaluates in the layouts ``joint`` and ``fork``, on one slot.
+"""Prompt tokens that llama.cpp's server evaluates in the layouts ``joint`` and ``forked``, on one slot.
 
     python benchmarks/prefix_cache.py [--items 4] [--tokens 0 400 800 1600]
 
@@ -134,17 +134,17 @@ def main() -> None:
     if chosen.serve:
         serve(chosen.serve)
         return
-    print("| items | joint: first | fork: first | ratio | joint: next | fork: next | ratio | fork, none cached |")
+    print("| items | joint: first | forked: first | ratio | joint: next | forked: next | ratio | forked, uncached |")
     print("|---|---:|---:|---:|---:|---:|---:|---:|")
     for tokens in chosen.tokens:
         prompt, examples = rows(chosen.items, tokens)
         found = {}
-        for name in ("joint", "fork"):
+        for name in ("joint", "forked"):
             with served() as address:
                 found[name] = asyncio.run(measured(address, name, prompt, examples))
-        first = [found[name].evaluated[examples[0].id] for name in ("joint", "fork")]
-        later = [mean([found[name].evaluated[one.id] for one in examples[1:]]) for name in ("joint", "fork")]
-        whole = mean(list(found["fork"].whole.values()))
+        first = [found[name].evaluated[examples[0].id] for name in ("joint", "forked")]
+        later = [mean([found[name].evaluated[one.id] for one in examples[1:]]) for name in ("joint", "forked")]
+        whole = mean(list(found["forked"].whole.values()))
         kind = f">= {tokens} tokens" if tokens else "briefs"
         print(
             f"| {kind} | {first[0]} | {first[1]} | {first[1] / first[0]:.2f} | {later[0]:.0f} | {later[1]:.0f} | "

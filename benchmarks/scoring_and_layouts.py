@@ -36,7 +36,7 @@ from polyjudge.metrics import agreement, uncertainty
 from polyjudge.metrics.rated import RatedRows
 
 METHODS = ("json", "expected", "yes-no", "cloze")
-LAYOUTS = ("joint", "solo", "fork")
+LAYOUTS = ("joint", "separate", "forked")
 SPEARMAN = agreement.metric_of("spearman")
 
 
@@ -125,7 +125,7 @@ def pairs(found: dict[tuple[str, str], Any]) -> Iterator[tuple[tuple[str, str], 
     for one in LAYOUTS:
         yield (one, "expected"), (one, "json")
     for scoring in METHODS:
-        for first, second in (("solo", "joint"), ("fork", "joint"), ("fork", "solo")):
+        for first, second in (("separate", "joint"), ("forked", "joint"), ("forked", "separate")):
             if (first, scoring) in found and (second, scoring) in found:
                 yield (first, scoring), (second, scoring)
 

@@ -2,7 +2,7 @@
 
     python benchmarks/speed.py [--modes SSS ...] [--latency constant heavy] [--profile FILE] [--peers]
 
-Six steps under the recipe ``paper``: four criteria, batch 3, 100 gate rows, 480 test rows read after every step, 64
+Six steps under the preset ``paper``: four criteria, batch 3, 100 gate rows, 480 test rows read after every step, 64
 calls at once. The server (benchmarks/server.py) runs in a process of its own, each run in another. What the server
 noted gives the calls with their latencies and what each had to wait for; on them an ideal scheduler is run: list
 scheduling by the longest way to the end, at 64 places, where nothing but a latency takes time. ``blind`` is the same
@@ -117,7 +117,7 @@ def one_run(mode: str, address: str, folder: Path) -> dict[str, float]:
         output=folder / "run",
         model="bench",
         base_url=address,
-        recipe="paper",
+        preset="paper",
         mode=mode,
         steps=STEPS,
         batch=BATCH,

@@ -216,17 +216,17 @@ OPTIONS = {
     "--demonstrations as many as rows": options(
         "--demonstrations", "8", says=("--demonstrations 8", "8 training rows")
     ),
-    "--evaluate-every of sealed rows": options("--evaluate-every", "1", says=("evaluate_every", "--recipe paper")),
+    "--evaluate-every of sealed rows": options("--evaluate-every", "1", says=("evaluate_every", "--preset paper")),
     "--split-by pages": options("--split-by", "page", says=("split_by", "'page'", "'document' or 'row'")),
     "mode that separates": options("--mode", "CSS", says=("mode", "'CSS'", "separate", "SSS, SSC")),
     "mode in small letters": options("--mode", "sss", says=("mode", "'sss'", "choose one of")),
     "ST judged together": options("--mode", "ST", "--layout", "joint", says=("'ST'", "leave out --layout")),
-    "unknown recipe": options("--recipe", "wild", says=("recipe", "'wild'", "sound, thrifty, tiny, paper")),
+    "unknown preset": options("--preset", "wild", says=("preset", "'wild'", "default, cheap, smoke, paper")),
     "unknown gate": options("--gate", "mea", says=("gate", "'mea'", "mae")),
     "unknown scoring": options("--scoring", "magic", says=("scoring", "'magic'", "json, expected")),
-    "unknown layout": options("--layout", "forked", says=("layout", "'forked'", "joint, solo, fork")),
-    "packing without a criterion": options("--layout", "clarity+joy", says=("'joy' is no", "'warmth' is missing")),
-    "unknown optimizer": options("--optimizer", "opro", says=("optimizer", "'opro'", "textgrad")),
+    "unknown layout": options("--layout", "fork", says=("layout", "'fork'", "joint, separate, forked")),
+    "groups without a criterion": options("--layout", "clarity+joy", says=("'joy' is no", "'warmth' is missing")),
+    "unknown optimizer": options("--optimizer", "adam", says=("optimizer", "'adam'", "textgrad")),
     "gate of values where none are": options(
         "--gate",
         "mae",
@@ -256,7 +256,7 @@ SETTINGS = {
     "settings: wrong type": settings("steps = 'many'\n", "own.toml", "steps", "'many'", "whole number"),
     "settings: truth for a number": settings("steps = true\n", "own.toml", "steps", "true"),
     "settings: nan": settings("attempt_timeout = nan\n", "own.toml", "attempt_timeout", "finite"),
-    "settings: recipe no text": settings("recipe = [1]\n", "own.toml", "recipe", "choose one of"),
+    "settings: preset no text": settings("preset = [1]\n", "own.toml", "preset", "choose one of"),
     "settings: unknown role": settings(
         "[parameters.poet]\n", "own.toml", "'poet'", "judge, loss, gradient, optimizer"
     ),
@@ -272,8 +272,8 @@ SETTINGS = {
     "environment: no number": Bad(
         (*FIT, *MODEL), ("POLYJUDGE_STEPS", "'many'", "whole number"), environment={"POLYJUDGE_STEPS": "many"}
     ),
-    "environment: unknown recipe": Bad(
-        (*FIT, *MODEL), ("POLYJUDGE_RECIPE", "'wild'", "choose one of"), environment={"POLYJUDGE_RECIPE": "wild"}
+    "environment: unknown preset": Bad(
+        (*FIT, *MODEL), ("POLYJUDGE_PRESET", "'wild'", "choose one of"), environment={"POLYJUDGE_PRESET": "wild"}
     ),
     "environment: cache in a file": Bad(
         (*FIT, *MODEL), ("'criteria.yaml'", "POLYJUDGE_CACHE"), environment={"POLYJUDGE_CACHE": "criteria.yaml/j"}
@@ -284,8 +284,8 @@ JUDGES = {
     "judge: a criteria file": Bad(("score", "criteria.yaml", "new.csv"), ("criteria.yaml", "'polyjudge'", "optimize")),
     "judge: another version": judge("polyjudge: 1", "polyjudge: 2", "version 2", "reads 1"),
     "judge: unknown key": judge("lineage: {}", "lineag: {}", "did you mean 'lineage'"),
-    "judge: layout": judge("joint", "forked", "layout", "'forked'", "joint, solo, fork"),
-    "judge: packing": judge("layout: joint", "layout: {packing: [[clarity]]}", "layout", "'warmth' is missing"),
+    "judge: layout": judge("joint", "fork", "layout", "'fork'", "joint, separate, forked"),
+    "judge: groups": judge("layout: joint", "layout: {groups: [[clarity]]}", "layout", "'warmth' is missing"),
     "judge: scoring": judge("scoring: json", "scoring: magic", "scoring", "'magic'", "json, expected"),
     "judge: scoring without words": Bad(
         ("score", "judge.yaml", "new.csv"),

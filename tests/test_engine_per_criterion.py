@@ -103,7 +103,7 @@ def test_under_the_layout_solo_a_merged_prompt_asks_nothing_new() -> None:
     asker = ScriptedAsker(reader)
     mixed = Candidate({"fluency": "Rate well.", "coherence": "Rate badly.", "relevance": "Rate well."})
     setup = setup_of(asker, Proposer(((mixed,),)), OWN, 1)
-    _, step = collected(replace(setup, judge=judge_of(asker, layout_name="solo")))
+    _, step = collected(replace(setup, judge=judge_of(asker, layout_name="separate")))
     assert step.kept == ("fluency", "relevance")
     keys = [request.key("here") for request in asker.asked]
     assert len(keys) == 3 * len(NAMES) * len(VALIDATION)

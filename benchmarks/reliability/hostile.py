@@ -225,7 +225,7 @@ def one(folder: Path, random: Random, found: Findings) -> None:
     """One data set, from optimising to scores."""
     model, rows = Model(random), rows_of(random)
     backends = {"hostile/m": polyjudge.Scripted(model, identity="here")}
-    mode, layout = random.choice(("SSS", "SSC", "CCC")), random.choice(("joint", "solo"))
+    mode, layout = random.choice(("SSS", "SSC", "CCC")), random.choice(("joint", "separate"))
     gate, scoring = random.choice(("none", "per-criterion")), "json"
     options = {"mode": mode, "layout": layout, "gate": gate, "scoring": scoring, "steps": STEPS, "batch": 2}
     told: list[str] = []

@@ -2,7 +2,7 @@
 
     python -m benchmarks.reliability.kills [--count 200] [--seed 0] [--short]
 
-A job is two optimisations of the same rows (other modes and recipes) and a scoring of more rows. Its processes run at
+A job is two optimisations of the same rows (other modes and presets) and a scoring of more rows. Its processes run at
 once, are killed one after the other, and are started again, until the job's share of kills is spent; then they run to
 their end. Asked: is a call whose answer the cache held asked again? Is a file torn? Do the artefacts (all files
 but result.json and summary.md) equal those of an undisturbed run, byte for byte?
@@ -102,8 +102,8 @@ def commands(url: str, seed: int) -> tuple[list[str], ...]:
     asking = ["--base-url", url, "--max-concurrency", str(CALLS_AT_ONCE)]
     fit = ["optimize", "rated.csv", "--criteria", "criteria.yaml", "--model", "model", *asking, "--seed", str(seed)]
     return (
-        [*fit, "--steps", "3", "--output", "run-sound", "--quiet"],
-        [*fit, "--steps", "2", "--recipe", "paper", "--mode", "CCC", "--output", "run-paper", "--quiet"],
+        [*fit, "--steps", "3", "--output", "run-default", "--quiet"],
+        [*fit, "--steps", "2", "--preset", "paper", "--mode", "CCC", "--output", "run-paper", "--quiet"],
         ["score", "judge.yaml", "more.csv", *asking, "--output", "scores.csv", "--quiet"],
     )
 
@@ -170,7 +170,7 @@ def job(folder: Path, server: Serving, seed: int, kills: int, found: Findings) -
     finish(undisturbed, seed, found)
     longest = (time.monotonic() - began) / 3
     whole, wanted = dict(undisturbed.artefacts()), undisturbed.committed()
-    missing = {f"{run}/{name}" for run in ("run-paper", "run-sound") for name in WHOLE + GROWING} - set(whole)
+    missing = {f"{run}/{name}" for run in ("run-paper", "run-default") for name in WHOLE + GROWING} - set(whole)
     found.require(not missing and "scores.csv" in whole, "artefacts that are missing", sorted(missing))
     late = server.stats()["asked again long after the answer"]
     late = {digest: times for digest, times in late.items() if times >= wanted[digest]}

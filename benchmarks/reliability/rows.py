@@ -46,4 +46,4 @@ def judge_yaml(model: str, base_url: str = "") -> str:
     """A judge over these rows."""
     address = f"base_url: {base_url}\n" if base_url else ""
     criteria = "".join(f"  - {{name: {name}, scale: [1, 5], instruction: Rate it from 1 to 5.}}\n" for name in NAMES)
-    return f"polyjudge: 1\n{FRAME}criteria:\n{criteria}layout: solo\nscoring: json\nmodel: {model}\n{address}"
+    return f"polyjudge: 1\n{FRAME}criteria:\n{criteria}layout: separate\nscoring: json\nmodel: {model}\n{address}"

@@ -32,7 +32,7 @@ class Setup:
         judge: predicts.
         optimizer: proposes.
         gate: decides.
-        validation: the gate's rows; disjoint from the sampler's unless a recipe says otherwise.
+        validation: the gate's rows; disjoint from the sampler's unless a preset says otherwise.
         rated: the same rows as people rated them, on the prompt's criteria.
         sampler: draws the batches.
         batch: how many examples a batch has.

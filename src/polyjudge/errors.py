@@ -4,7 +4,7 @@
     ├── InputError                2  wrong before any call: the user mends a file, a key or an option
     │   ├── DataError                a data file, a row, a column, a rating
     │   ├── CriteriaError            criteria.yaml or judge.yaml
-    │   ├── ConfigError              an option, a recipe, a config file, a run folder
+    │   ├── ConfigError              an option, a preset, a config file, a run folder
     │   ├── ModelError               an unknown provider, a missing key, a refused parameter
     │   └── MissingExtra             an optional package is not installed
     ├── Stopped                   3  stopped cleanly; the same command goes on

@@ -20,7 +20,7 @@ KILLS = 3
 VALIDATION, TEST = 3, 6
 OPTIMIZE = (
     *("optimize", "moods.csv", "--criteria", "criteria.yaml", "--config", "short.toml"),
-    *("--recipe", "thrifty", "--steps", "1", "--batch", "1"),
+    *("--preset", "cheap", "--steps", "1", "--batch", "1"),
 )
 CRITERIA = """
 task: How strongly does the writer feel each emotion?
@@ -68,7 +68,7 @@ class Counted:
 
 name = "local/smollm2-135m"
 polyjudge.optimize(
-    "moods.csv", criteria="criteria.yaml", config="short.toml", model=name, recipe="thrifty", steps=1, batch=1,
+    "moods.csv", criteria="criteria.yaml", config="short.toml", model=name, preset="cheap", steps=1, batch=1,
     output=sys.argv[1], backends={name: Counted(open_backend(name))},
 )
 """

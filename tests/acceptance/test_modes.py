@@ -21,7 +21,7 @@ from polyjudge.llm.request import Request
 MODES = ("ST", "SSS", "SSC", "SCC", "CCC")
 STEPS, BATCH = 3, 3
 # Named, so that no calls go into choosing one.
-LAYOUT = {"ST": "solo"} | dict.fromkeys(MODES[1:], "joint")
+LAYOUT = {"ST": "separate"} | dict.fromkeys(MODES[1:], "joint")
 JUDGE = "test/judge"
 WRONG_USE = 2
 
@@ -144,9 +144,9 @@ def test_the_plan_is_what_is_asked(mode: str, table: tuple[Path, Path]) -> None:
 def test_with_a_call_for_each_criterion_a_merged_prompt_costs_nothing(table: tuple[Path, Path]) -> None:
     data, criteria = table
     recorder = Recorder()
-    options = {"model": JUDGE, "layout": "solo", "steps": STEPS, "batch": BATCH}
+    options = {"model": JUDGE, "layout": "separate", "steps": STEPS, "batch": BATCH}
     plan = polyjudge.check(data, criteria=criteria, backends={JUDGE: recorder.backend}, **options)
-    run = fitted(table, "SSS", recorder, layout="solo")
+    run = fitted(table, "SSS", recorder, layout="separate")
     assert any(step.merged for step in run.steps)
     planned = {role.role: role for role in plan.roles}
     assert planned["judge"].merged == 0

@@ -73,12 +73,12 @@ class Recorder:
 
 def optimize(recorder: Recorder, steps: int) -> polyjudge.Run:
     return polyjudge.optimize(
-        "summeval", model=JUDGE, recipe="paper", steps=steps, output="run", backends={JUDGE: recorder.backend}
+        "summeval", model=JUDGE, preset="paper", steps=steps, output="run", backends={JUDGE: recorder.backend}
     )
 
 
 def test_the_leak_report_names_what_the_protocol_shares() -> None:
-    found = polyjudge.check("summeval", recipe="paper")
+    found = polyjudge.check("summeval", preset="paper")
     assert found.rows == TRAIN + TEST
     assert {name: rows for name, (rows, _) in found.parts.items()} == {
         "train": TRAIN,

@@ -24,7 +24,7 @@ def prepared(folder: Path, cache: Path | None = None) -> Workplace:
 
 def optimize(url: str, run: str = "run") -> list[str]:
     """The paper's protocol, with a schema, so that the provider can tell the judge's calls."""
-    named = ["--model", "chance", "--base-url", url, "--recipe", "paper", "--steps", "3", "--config", "config.toml"]
+    named = ["--model", "chance", "--base-url", url, "--preset", "paper", "--steps", "3", "--config", "config.toml"]
     bounds = ["--max-concurrency", str(CALLS_AT_ONCE), "--output", run]
     return ["optimize", "ratings.csv", "--criteria", "criteria.yaml", *named, *bounds]
 

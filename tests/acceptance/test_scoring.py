@@ -86,7 +86,7 @@ def test_a_judge_file_writes_scores_with_their_distributions(smollm2: Path, tmp_
 
 
 def test_a_judge_file_asks_yes_or_no(smollm2: Path, tmp_path: Path) -> None:
-    rows = scored(tmp_path, "scoring: yes-no\nlayout: solo\n")
+    rows = scored(tmp_path, "scoring: yes-no\nlayout: separate\n")
     for row in rows:
         for name in ("joy", "fear"):
             assert float(row[name]) == pytest.approx(float(row[f"{name}.p_yes"]), abs=1e-4)

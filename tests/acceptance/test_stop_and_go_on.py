@@ -21,9 +21,9 @@ from tests.acceptance.support import (
 
 CALLS_AT_ONCE = 6
 KILLS = 10
-SOUND: tuple[str, ...] = ("--recipe", "sound", "--steps", "4")
-PAPER: tuple[str, ...] = ("--recipe", "paper", "--steps", "4")
-ARTEFACTS = {SOUND: ("steps.jsonl", "judge.yaml"), PAPER: ("steps.jsonl", "judge.yaml", "tests.jsonl")}
+DEFAULT: tuple[str, ...] = ("--preset", "default", "--steps", "4")
+PAPER: tuple[str, ...] = ("--preset", "paper", "--steps", "4")
+ARTEFACTS = {DEFAULT: ("steps.jsonl", "judge.yaml"), PAPER: ("steps.jsonl", "judge.yaml", "tests.jsonl")}
 BUDGET_SPENT = 3
 # A notebook's kernel runs a cell inside its event loop, and an interruption is raised in the cell.
 NOTEBOOK = """
@@ -41,7 +41,7 @@ def prepared(folder: Path, *, latency: float = 0.03, cache: Path | None = None) 
     return place
 
 
-def optimize(protocol: tuple[str, ...] = SOUND, *more: str) -> list[str]:
+def optimize(protocol: tuple[str, ...] = DEFAULT, *more: str) -> list[str]:
     bounds = ["--max-concurrency", str(CALLS_AT_ONCE), "--output", "run"]
     return ["optimize", "ratings.csv", "--criteria", "criteria.yaml", "--model", MODEL, *protocol, *bounds, *more]
 
@@ -55,12 +55,12 @@ def judging(folder: Path) -> Workplace:
     """A workplace with a judge file over the script."""
     place = prepared(folder)
     head, _, criteria = (place.folder / "criteria.yaml").read_text("utf-8").partition("criteria:")
-    own = f"polyjudge: 1\nlayout: solo\nscoring: json\nmodel: {MODEL}\n"
+    own = f"polyjudge: 1\nlayout: separate\nscoring: json\nmodel: {MODEL}\n"
     place.write("judge.yaml", f"{own}{head}criteria:{criteria}")
     return place
 
 
-@pytest.fixture(scope="module", params=[SOUND, PAPER], ids=["sound", "paper"])
+@pytest.fixture(scope="module", params=[DEFAULT, PAPER], ids=["default", "paper"])
 def protocol(request: pytest.FixtureRequest) -> tuple[str, ...]:
     chosen: tuple[str, ...] = request.param
     return chosen
@@ -157,7 +157,7 @@ def test_a_run_out_of_budget_stops_and_goes_on_with_more(bound: str, amounts: tu
     for amount in amounts:
         before = place.asked()
         held = place.committed(before)
-        stopped = place.run(*optimize(SOUND, bound, str(amount)))
+        stopped = place.run(*optimize(DEFAULT, bound, str(amount)))
         assert stopped.code == BUDGET_SPENT, stopped
         assert bound in stopped.err
         assert held == set(before)

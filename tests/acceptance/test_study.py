@@ -12,7 +12,7 @@ STUDY = f"""
 [study]
 data = [{{data = "ratings.csv", criteria = "criteria.yaml", name = "notes"}}]
 models = ["{MODEL}"]
-recipe = "paper"
+preset = "paper"
 seeds = [0, 1]
 [axes]
 mode = ["ST", "SSS"]

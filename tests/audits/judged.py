@@ -38,11 +38,11 @@ def judged(documents: int = 30, each: int = 4, seed: int = 0, harm: float = 0.0)
     raters["fluency"][random.random(n) < 0.2, 2] = math.nan
     good, poor = random.normal(0, 0.6, (n, 2)), random.normal(0, 2.0, (n, 2))
     scores = {
-        ("good", "solo"): level(truth + good),
+        ("good", "separate"): level(truth + good),
         ("good", "joint"): level(truth + good + np.array([0, harm]) * random.normal(0, 1, (n, 2))),
-        ("poor", "solo"): level(truth + poor + 0.8),
+        ("poor", "separate"): level(truth + poor + 0.8),
     }
-    scores["good", "solo"][3, 0] = math.nan
+    scores["good", "separate"][3, 0] = math.nan
     return Judged([f"i{k}" for k in range(n)], [f"d{k // each}" for k in range(n)], raters, scores)
 
 

@@ -63,17 +63,17 @@ def test_ceilings_floors_and_coverage_are_those_of_a_few_lines(data, found):
             rows = ~np.isnan(ratings[:, r])
             ceilings.append(stats.spearmanr(ratings[rows, r], others[rows])[0])
             weights.append(rows.sum())
-        row = by["good", "solo", name, "spearman", "pooled"]
+        row = by["good", "separate", name, "spearman", "pooled"]
         assert row.one_annotator == pytest.approx(np.average(ceilings, weights=weights))
         human = data.human[:, CRITERIA.index(name)]
-        assert by["poor", "solo", name, "mae", "pooled"].floor == pytest.approx(
+        assert by["poor", "separate", name, "mae", "pooled"].floor == pytest.approx(
             min(np.abs(human - c).mean() for c in range(1, 6))
         )
-    assert by["good", "solo", "fluency", "spearman", "pooled"].coverage == pytest.approx(119 / 120)
+    assert by["good", "separate", "fluency", "spearman", "pooled"].coverage == pytest.approx(119 / 120)
 
 
 def test_figures_by_document_are_means_over_documents(data, found):
-    scores, documents = data.scores["poor", "solo"], np.array(data.documents)
+    scores, documents = data.scores["poor", "separate"], np.array(data.documents)
     for k, name in enumerate(CRITERIA):
         own = []
         for document in dict.fromkeys(data.documents):
@@ -143,8 +143,8 @@ def test_holm_corrects_over_the_whole_table_and_decides(found):
     corrected = np.minimum(1, np.maximum.accumulate([value * (9 - k) for k, value in enumerate(p)]))
     assert sorted(row.p_holm for row in found.contests) == pytest.approx(corrected)
     verdicts = {(row.a, row.b): row.verdict for row in found.contests if row.criterion == "mean"}
-    assert verdicts["good, solo", "poor, solo"] == "A is better"
-    assert verdicts["good, solo", "good, joint"] == "undecided"
+    assert verdicts["good, separate", "poor, separate"] == "A is better"
+    assert verdicts["good, separate", "good, joint"] == "undecided"
 
 
 def test_the_long_form_tells_the_same_as_the_wide_one(data, found, tmp_path):
@@ -158,7 +158,7 @@ def test_the_long_form_tells_the_same_as_the_wide_one(data, found, tmp_path):
 def test_a_criterion_that_sharing_harms_is_recommended_apart(tmp_path):
     hurt = polyjudge.audit(write_wide(tmp_path / "hurt.csv", judged(documents=60, harm=2.0)))
     (report,) = hurt.interferences
-    assert (report.together, report.apart) == ("joint", "solo")
+    assert (report.together, report.apart) == ("joint", "separate")
     assert report.decisions == {"fluency": "may share", "relevance": "keep apart"}
     assert report.packing == (("fluency",), ("relevance",))
     assert "relevance is credibly worse together" in report.recommendation
@@ -176,7 +176,7 @@ def test_criteria_that_lose_nothing_may_share_one_call(tmp_path):
 def _both_ways(layout: str, scores: dict[str, tuple[bool, bool]], n: int = 60) -> list[dict[str, object]]:
     """Rows of a judge that follows people, or not, on each criterion: together under ``layout``, and alone."""
     rows = []
-    for place, way in enumerate((layout, "solo")):
+    for place, way in enumerate((layout, "separate")):
         for item in range(n):
             row: dict[str, object] = {"id": item, "layout": way}
             for k, (name, follows) in enumerate(scores.items()):
@@ -217,7 +217,7 @@ def test_a_layout_of_another_name_is_neither_together_nor_apart():
 def test_without_a_criterion_scored_both_ways_nothing_is_recommended():
     rows = _both_ways("joint", {"wit": (True, True), "tone": (True, True)})
     for row in rows:
-        row["wit" if row["layout"] == "solo" else "tone"] = ""
+        row["wit" if row["layout"] == "separate" else "tone"] = ""
     (report,) = polyjudge.audit(rows).interferences
     assert (report.packing, report.decisions) == ((), {})
     assert report.recommendation.startswith("Nothing to recommend")
@@ -249,10 +249,10 @@ def test_a_worse_judge_than_asked_fails_the_gate_and_shows_the_audit(data, found
     worst = found.agreement("spearman")
     assert worst == min(found.agreement("spearman", judge=j, layout=lay) for j, lay in data.scores)
     polyjudge.audit(file, fail_under={"spearman": worst - 0.01})
-    with pytest.raises(QualityGateFailed, match="poor, solo: mean spearman") as failed:
+    with pytest.raises(QualityGateFailed, match="poor, separate: mean spearman") as failed:
         polyjudge.audit(file, fail_under=["spearman=0.95", "mae=0.1"])
     assert failed.value.audit.items == 120
-    assert "good, solo: mean mae" in str(failed.value)
+    assert "good, separate: mean mae" in str(failed.value)
 
 
 def test_an_undefined_figure_has_not_passed(tmp_path):

@@ -110,13 +110,13 @@ def test_a_dry_run_is_a_check_and_pays_nothing(as_json: bool, place: Path) -> No
     assert sorted(place.iterdir()) == before
 
 
-def test_the_paper_s_recipe_is_never_called_sealed(place: Path) -> None:
+def test_the_paper_s_preset_is_never_called_sealed(place: Path) -> None:
     write_table(place)
-    found = polyjudge("optimize", *FIT, "--steps", "1", "--recipe", "paper")
+    found = polyjudge("optimize", *FIT, "--steps", "1", "--preset", "paper")
     assert found.code == 0
     assert "test rows are read while the run goes on" in found.out
     assert "sealed" not in found.out
-    assert "note: Recipe 'paper' keeps the paper's protocol" in found.err
+    assert "note: Preset 'paper' keeps the paper's protocol" in found.err
 
 
 def test_score_writes_the_table_and_says_where(place: Path) -> None:

@@ -183,7 +183,7 @@ def test_unquoted_yes_no_and_numbers_are_labels_of_text() -> None:
 
 
 def test_the_keys_of_another_reader_are_passed_over_when_it_says_so() -> None:
-    mapping = parse_yaml(BASE + "layout: solo\nscoring: own\n", "judge.yaml")
+    mapping = parse_yaml(BASE + "layout: separate\nscoring: own\n", "judge.yaml")
     assert rubric_from(mapping, "judge.yaml", also=("layout", "scoring")).names == ("fluency",)
     with pytest.raises(CriteriaError, match="unknown key 'layout'"):
         rubric_from(mapping, "judge.yaml")

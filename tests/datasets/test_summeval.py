@@ -106,7 +106,7 @@ def test_all_rows_are_there_and_the_repairs_are_told(summeval: Dataset) -> None:
 
 
 @real
-def test_the_paper_recipe_shows_its_leaks(summeval: Dataset) -> None:
+def test_the_paper_preset_shows_its_leaks(summeval: Dataset) -> None:
     parts = paper_split(summeval)
     assert [len(part) for part in (parts.train, parts.validation, parts.test)] == [160, 100, 480]
     report = leaks(parts, steps=12, batch=3)

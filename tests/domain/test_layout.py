@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.asking import NAMES
 
-from polyjudge.domain.layout import Layout, is_packing, layout, packed, packing
+from polyjudge.domain.layout import Layout, are_groups, grouped, layout, read_groups
 from polyjudge.errors import ConfigError
 
 law = settings(deadline=None, max_examples=100)
@@ -25,17 +25,17 @@ def partitions(draw: st.DrawFn) -> tuple[tuple[str, ...], ...]:
 
 def test_the_named_layouts() -> None:
     assert layout("joint", NAMES) == Layout("joint", (NAMES,))
-    assert layout("solo", NAMES).groups == layout("fork", NAMES).groups == tuple((name,) for name in NAMES)
-    assert [layout(name, NAMES).item_first for name in ("joint", "solo", "fork")] == [False, False, True]
+    assert layout("separate", NAMES).groups == layout("forked", NAMES).groups == tuple((name,) for name in NAMES)
+    assert [layout(name, NAMES).item_first for name in ("joint", "separate", "forked")] == [False, False, True]
 
 
 @law
 @given(partitions())
 def test_every_partition_is_a_layout_and_reads_back_as_written(groups: tuple[tuple[str, ...], ...]) -> None:
-    found = packed(groups, NAMES)
+    found = grouped(groups, NAMES)
     assert {frozenset(group) for group in found.groups} == {frozenset(group) for group in groups}
     assert layout(str(found), NAMES) == found
-    assert found.name == {1: "joint", len(NAMES): "fork"}.get(len(groups), "packing")
+    assert found.name == {1: "joint", len(NAMES): "forked"}.get(len(groups), "grouped")
     assert found.item_first == (len(groups) > 1)
 
 
@@ -51,16 +51,16 @@ def test_what_is_no_partition_is_refused(groups: tuple[tuple[str, ...], ...], da
     ]
     for wrong, fault in broken:
         with pytest.raises(ConfigError, match=fault):
-            packed(wrong, NAMES)
+            grouped(wrong, NAMES)
 
 
 def test_blanks_around_names_do_not_matter_and_single_words_are_names() -> None:
-    assert packing(" fluency + coherence , relevance") == (("fluency", "coherence"), ("relevance",))
-    assert packing("forked") == ()
-    with pytest.raises(ConfigError, match=r"unknown layout 'forked'.*joint, solo, fork.*'one\+two,three'"):
-        layout("forked", NAMES)
+    assert read_groups(" fluency + coherence , relevance") == (("fluency", "coherence"), ("relevance",))
+    assert read_groups("fork") == ()
+    with pytest.raises(ConfigError, match=r"unknown layout 'fork'.*joint, separate, forked.*'one\+two,three'"):
+        layout("fork", NAMES)
 
 
 @pytest.mark.parametrize("found", ["a", [], [[]], [["a"], []], ["ab"], [["a", 1]], {"a": 1}, None])
 def test_what_has_not_the_form_of_a_packing(found: object) -> None:
-    assert not is_packing(found)
+    assert not are_groups(found)

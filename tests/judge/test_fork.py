@@ -41,7 +41,7 @@ texts = st.text(max_size=40) | st.sampled_from(["{{ item }}", "Criteria:", '"""'
 instructions = texts.filter(lambda text: bool(text.strip()))
 
 
-def question(scoring: Scoring, prompt: JudgePrompt, text: str, name: str = "fork") -> Question:
+def question(scoring: Scoring, prompt: JudgePrompt, text: str, name: str = "forked") -> Question:
     example = replace(row(1), inputs={"source": text, "text": "The text."})
     return replace(judge_of(ScriptedAsker(full, ABLE), layout_name=name), scoring=scoring).question(prompt, example)
 
@@ -74,7 +74,7 @@ def test_the_prefix_is_the_same_for_all_criteria_and_ends_where_they_begin(
 
 @pytest.mark.parametrize("name", METHODS)
 def test_instruction_first_shares_nothing(name: str) -> None:
-    one = question(METHODS[name], PROMPT.only(NAMES[:1]), "The source.", "solo")
+    one = question(METHODS[name], PROMPT.only(NAMES[:1]), "The source.", "separate")
     assert one.shared == ""
 
 
@@ -126,7 +126,7 @@ class Endpoint:
         return full(request)
 
 
-def evaluate(endpoint: Endpoint, layout_name: str = "fork", count: int = 5, slots: int = 0) -> None:
+def evaluate(endpoint: Endpoint, layout_name: str = "forked", count: int = 5, slots: int = 0) -> None:
     async def run() -> None:
         judge = judge_of(endpoint.asker, layout_name=layout_name)
         judge = replace(judge, slots=asyncio.Semaphore(slots) if slots else None)
@@ -176,7 +176,7 @@ def test_without_a_cache_nothing_waits(able: Abilities) -> None:
 
 
 def test_solo_and_joint_share_no_prefix_and_do_not_wait() -> None:
-    for name, most in (("solo", [1, 2, 3, 4]), ("joint", [1])):
+    for name, most in (("separate", [1, 2, 3, 4]), ("joint", [1])):
         endpoint = Endpoint(SLOTTED)
         evaluate(endpoint, name, count=1, slots=1)
         assert endpoint.most == most
@@ -185,7 +185,7 @@ def test_solo_and_joint_share_no_prefix_and_do_not_wait() -> None:
 
 def test_a_request_tells_how_long_its_prefix_is() -> None:
     asker = ScriptedAsker(full, ABLE)
-    asyncio.run(judge_of(asker, layout_name="fork").predict(PROMPT, row(1)))
+    asyncio.run(judge_of(asker, layout_name="forked").predict(PROMPT, row(1)))
     (length,) = {request.shared for request in asker.asked}
     assert len({request.messages[0].content[:length] for request in asker.asked}) == 1
     assert asker.asked[0].messages[0].content[length:].startswith("- fluency")
@@ -199,7 +199,7 @@ def test_an_unreadable_first_call_keeps_no_other_from_being_asked() -> None:
 
     for able in (ABLE, SLOTTED):
         asker = ScriptedAsker(answer, able)
-        found = asyncio.run(judge_of(asker, layout_name="fork").predict(PROMPT, row(1)))
+        found = asyncio.run(judge_of(asker, layout_name="forked").predict(PROMPT, row(1)))
         assert found.unscored == ("fluency",)
         # A parse retry says more at the end, so that the prefix stays.
         assert len({prefix_of(request) for request in asker.asked}) == 1
@@ -210,7 +210,7 @@ def test_samples_share_one_warm_prefix() -> None:
     endpoint = Endpoint(ABLE)
 
     async def run() -> None:
-        judge = judge_of(endpoint.asker, layout_name="fork", temperature=1.0, scoring=SampledScoring(samples=3))
+        judge = judge_of(endpoint.asker, layout_name="forked", temperature=1.0, scoring=SampledScoring(samples=3))
         await judge.predict(PROMPT, row(1))
 
     asyncio.run(run())

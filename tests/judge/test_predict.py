@@ -40,7 +40,7 @@ def coordinates(asker: ScriptedAsker) -> list[tuple[tuple[str, ...], int]]:
 
 
 def test_joint_is_one_call_and_solo_one_a_criterion() -> None:
-    for name, groups in (("joint", [NAMES]), ("solo", [(name,) for name in NAMES])):
+    for name, groups in (("joint", [NAMES]), ("separate", [(name,) for name in NAMES])):
         asker = ScriptedAsker(full)
         found = predict(asker, name)
         assert coordinates(asker) == [(group, 0) for group in groups]
@@ -97,7 +97,7 @@ def test_in_solo_only_the_unreadable_one_is_asked_again() -> None:
         return "no" if wanted(request) == ("relevance",) and request.retry < 2 else full(request)
 
     asker = ScriptedAsker(answer)
-    found = predict(asker, "solo")
+    found = predict(asker, "separate")
     assert sorted(coordinates(asker)) == sorted(
         [((name,), 0) for name in NAMES] + [(("relevance",), 1), (("relevance",), 2)]
     )
@@ -120,11 +120,11 @@ def test_one_refused_criterion_leaves_the_others_alone() -> None:
             raise ReplyError("refused")
         return full(request)
 
-    assert predict(ScriptedAsker(answer), "solo").unscored == ("fluency",)
+    assert predict(ScriptedAsker(answer), "separate").unscored == ("fluency",)
 
 
 @pytest.mark.parametrize("stop", [BudgetSpent("no calls are left"), ProviderGone("gone")])
-@pytest.mark.parametrize("layout_name", ["joint", "solo"])
+@pytest.mark.parametrize("layout_name", ["joint", "separate"])
 def test_a_stop_comes_out_as_itself(stop: Exception, layout_name: str) -> None:
     def answer(request: Request) -> str:
         raise stop
@@ -149,7 +149,7 @@ def test_predictions_come_in_the_order_of_the_examples_whatever_comes_first() ->
             await asyncio.sleep(0)
         return full(request, 1 + place % 5)
 
-    for name in ("joint", "solo"):
+    for name in ("joint", "separate"):
         asker = ScriptedAsker(answer)
         found = asyncio.run(judge_of(asker, layout_name=name).evaluate(PROMPT, examples))
         assert [prediction.example for prediction in found] == [example.id for example in examples]
@@ -158,7 +158,7 @@ def test_predictions_come_in_the_order_of_the_examples_whatever_comes_first() ->
 
 
 def test_a_layout_over_more_criteria_serves_a_reduced_prompt() -> None:
-    for name, groups in (("joint", [("relevance",)]), ("solo", [("relevance",)])):
+    for name, groups in (("joint", [("relevance",)]), ("separate", [("relevance",)])):
         asker = ScriptedAsker(full)
         found = asyncio.run(judge_of(asker, layout_name=name).predict(PROMPT.only(("relevance",)), ROW))
         assert [group for group, _ in coordinates(asker)] == groups
@@ -167,7 +167,7 @@ def test_a_layout_over_more_criteria_serves_a_reduced_prompt() -> None:
 
 def test_any_packing_of_the_criteria_works() -> None:
     asker = ScriptedAsker(lambda request: full(request, len(wanted(request))))
-    packing = Layout("packing", (("consistency", "fluency"), ("coherence", "relevance")))
+    packing = Layout("grouped", (("consistency", "fluency"), ("coherence", "relevance")))
     found = predict(asker, layout=packing)
     assert [group for group, _ in coordinates(asker)] == [("fluency", "consistency"), ("coherence", "relevance")]
     assert found.scores == dict.fromkeys(NAMES, 2.0)

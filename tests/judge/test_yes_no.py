@@ -62,7 +62,7 @@ def test_one_question_a_criterion_is_asked_for_one_token() -> None:
         return reply({"Yes": 0.8, "No": 0.2} if "- fluency (" in said(request) else {"Yes": 0.3, "No": 0.7})
 
     asker = ScriptedAsker(answer, ABLE)
-    judge = judge_of(asker, PROMPT.names, layout_name="solo", scoring=SCORING)
+    judge = judge_of(asker, PROMPT.names, layout_name="separate", scoring=SCORING)
     found = asyncio.run(judge.predict(PROMPT, row(1)))
     assert found.scores == {"fluency": pytest.approx(0.8), "relevance": pytest.approx(0.3)}
     assert (
@@ -83,7 +83,7 @@ def test_the_question_holds_instruction_and_material() -> None:
 @pytest.mark.parametrize(
     ("prompt", "able", "words"),
     [
-        (PROMPT, ABLE, "--layout fork or solo"),
+        (PROMPT, ABLE, "--layout forked or separate"),
         (prompt_of(("fluency",), Categorical(("a", "b"))), ABLE, "labels are the scale of 'fluency',"),
         (replace(ONE, demonstrations=(row(1),)), ABLE, "--demonstrations"),
         (ONE, Abilities(), "no token probabilities"),

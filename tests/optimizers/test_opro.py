@@ -94,7 +94,7 @@ def test_eight_candidates_are_drawn_of_each_group_unless_told_otherwise(mode: st
 
 def test_the_judge_has_temperature_0_and_the_optimizer_1_unless_the_user_says_otherwise(tmp_path: Path) -> None:
     data = rated({"clarity": FIVE, "warmth": FIVE})
-    for recipe, own, expected in (("sound", {}, (0.0, 1.0)), ("paper", {"judge": {"temperature": 0.3}}, (0.3, 1.0))):
+    for preset, own, expected in (("default", {}, (0.0, 1.0)), ("paper", {"judge": {"temperature": 0.3}}, (0.3, 1.0))):
         recorder = Recorder(by_chance(data))
         polyjudge.optimize(
             data.rows,
@@ -102,10 +102,10 @@ def test_the_judge_has_temperature_0_and_the_optimizer_1_unless_the_user_says_ot
             model=JUDGE,
             backends={JUDGE: recorder.backend},
             optimizer="opro",
-            recipe=recipe,
+            preset=preset,
             steps=1,
             parameters=own,
-            output=tmp_path / recipe,
+            output=tmp_path / preset,
         )
         judged, written = ({one.sampling.temperature for one in recorder.of(role)} for role in ("judge", "optimizer"))
         assert (judged, written) == ({expected[0]}, {expected[1]})

@@ -94,7 +94,7 @@ def test_each_role_is_asked_by_its_own_name_and_model() -> None:
 
 
 @pytest.mark.parametrize("mode", CALLS)
-@pytest.mark.parametrize("layout_name", ["joint", "solo"])
+@pytest.mark.parametrize("layout_name", ["joint", "separate"])
 def test_nothing_is_heard_twice_and_nothing_is_lost(mode: str, layout_name: str) -> None:
     asker = ScriptedAsker(speaker())
     found = propose(asker, mode, layout_name=layout_name)
@@ -121,7 +121,7 @@ def test_every_result_is_headed_by_all_the_criteria_it_speaks_for(mode: str) -> 
 
 def test_a_separate_stage_speaks_of_its_criterion_alone() -> None:
     asker = ScriptedAsker(speaker())
-    propose(asker, "SSS", layout_name="solo")
+    propose(asker, "SSS", layout_name="separate")
     for role in ("loss", "gradient", "optimizer"):
         for request in asker.of_role(role):
             assert sum(name in said(request) for name in NAMES) == 1

@@ -30,7 +30,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[polyjudge.Run]:
         place = tmp_path_factory.mktemp("sections")
         patch.chdir(place)
         done = polyjudge.optimize(
-            WORLD, model=WORLD, limit=120, mode="SCC", steps=3, layout="joint", meters=True, output=place / "run"
+            WORLD, model=WORLD, limit=120, mode="SCC", steps=3, layout="joint", diagnostics=True, output=place / "run"
         )
         polyjudge.diagnose(done, limit=40)
         yield done

@@ -28,10 +28,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(place)
         asked = {
-            "study": {"data": ["simulated/default"], "models": ["simulated/default"], "recipe": "paper", "seeds": [0]},
+            "study": {"data": ["simulated/default"], "models": ["simulated/default"], "preset": "paper", "seeds": [0]},
             "axes": {"mode": ["ST", "SSS", "CCC"], "gate": ["none"]},
         }
-        polyjudge.study(asked, output="study", limit=80, steps=2, validation=10, meters=True)
+        polyjudge.study(asked, output="study", limit=80, steps=2, validation=10, diagnostics=True)
         yield place / "study"
 
 

@@ -89,7 +89,7 @@ def test_a_summary_holds_the_verdict_the_table_and_how_it_came(place: Path) -> N
     text = summary_of(place)
     assert text.startswith("# run\n")
     assert "test rows of 8 documents; differences are paired, intervals resample documents." in text
-    assert "Judge test/judge, layout joint, scoring json; mode SSS, recipe sound, seed 0. 2 steps: " in text
+    assert "Judge test/judge, layout joint, scoring json; mode SSS, preset default, seed 0. 2 steps: " in text
     assert PAPER_NOTE not in text
 
 
@@ -100,4 +100,4 @@ def test_rows_without_documents_are_not_said_to_be_documents(place: Path) -> Non
 
 
 def test_the_paper_s_protocol_is_told_wherever_results_stand(place: Path) -> None:
-    assert PAPER_NOTE in summary_of(place, recipe="paper")
+    assert PAPER_NOTE in summary_of(place, preset="paper")

@@ -27,10 +27,10 @@ SMALL = STUDY | {"axes": {"mode": ["SSS", "CCC"], "gate": ["mae"]}}
 
 
 def rate(path: Path, score: dict[str, float]) -> None:
-    """Write ratings as --meters does, by the mode in the run's name; every fifth is unreadable."""
+    """Write ratings as --diagnostics does, by the mode in the run's name; every fifth is unreadable."""
     for number, run in enumerate(sorted((path / "runs").iterdir())):
         mode = run.name.split("-")[2]
-        with (run / "meters.jsonl").open("w") as file:
+        with (run / "diagnostics.jsonl").open("w") as file:
             for step in range(1, 7):
                 ratings = [
                     {"name": kind, "criterion": name, "group": [name], "candidate": 0, "asked": False}
@@ -66,7 +66,7 @@ def test_a_headline_says_what_hinders_it(place: Path) -> None:
         tables = {table.name: table for table in all_tables(read_study_folder(result.path))}
         return next(str(row[3]) for row in tables["headlines"].rows if "specificity" in str(row[2]))
 
-    assert told() == "not measured (run with --meters)"
+    assert told() == "not measured (run with --diagnostics)"
     rate(result.path, {"SSS": 9.0, "CCC": math.nan})
     assert told() == "unknown: of 24 ratings of joint gradients none was readable"
 
@@ -99,7 +99,7 @@ def test_a_simulated_study_says_so_in_every_table(place: Path) -> None:
         output="s",
         limit=160,
         steps=1,
-        recipe="sound",
+        preset="default",
     )
     for path in (*(result.path / "tables").iterdir(), *(result.path / "ratings").iterdir()):
         assert "SIMULATED" in path.read_text()

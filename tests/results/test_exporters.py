@@ -45,7 +45,7 @@ def filled(part: Any, row: Mapping[str, Any]) -> Any:
     return part
 
 
-@pytest.mark.parametrize("layout", ["joint", "solo", "fork"])
+@pytest.mark.parametrize("layout", ["joint", "separate", "forked"])
 @pytest.mark.parametrize("scoring", ["json", "expected", "yes-no"])
 def test_the_exported_calls_filled_in_are_those_that_score_sends(layout: str, scoring: str, tmp_path: Path) -> None:
     if scoring == "yes-no" and layout == "joint":

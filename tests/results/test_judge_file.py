@@ -106,7 +106,7 @@ def judges(draw: st.DrawFn) -> JudgeFile:
     return JudgeFile(
         rubric,
         "openai/gpt-4o-mini",
-        draw(st.sampled_from(["joint", "solo"])),
+        draw(st.sampled_from(["joint", "separate"])),
         str(rubric.scoring),
         Sampling(draw(st.sampled_from([None, 0.0, 0.3, 2.0])), draw(st.integers(1, 9000)), extra),
         draw(st.booleans()),
@@ -228,10 +228,10 @@ def test_a_judge_without_a_model_is_told_so(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("written", "read"),
     [
-        ("fork", "fork"),
-        ("{packing: [[warmth, clarity]]}", "joint"),
-        ("{packing: [[warmth], [clarity]]}", "fork"),
-        ("{packing: [[tone], [warmth, clarity]]}", "tone,clarity+warmth"),
+        ("forked", "forked"),
+        ("{groups: [[warmth, clarity]]}", "joint"),
+        ("{groups: [[warmth], [clarity]]}", "forked"),
+        ("{groups: [[tone], [warmth, clarity]]}", "tone,clarity+warmth"),
         ("tone+clarity,warmth", "clarity+tone,warmth"),
     ],
 )
@@ -245,4 +245,4 @@ def test_a_layout_is_a_name_or_a_packing(written: str, read: str, tmp_path: Path
     assert judge.layout == read
     path.write_text(dump_judge(judge), "utf-8")
     assert read_judge(path) == judge
-    assert ("packing" in parse_yaml(path.read_text("utf-8"), "it")["layout"]) == ("," in read)
+    assert ("groups" in parse_yaml(path.read_text("utf-8"), "it")["layout"]) == ("," in read)

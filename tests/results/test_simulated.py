@@ -46,11 +46,11 @@ def fitted(model: str, data: Any = None, **options: Any) -> tuple[polyjudge.Run,
 
 
 @pytest.mark.parametrize("mode", ["ST", "SSS", "SSC", "SCC", "CCC"])
-@pytest.mark.parametrize("recipe", ["sound", "paper"])
+@pytest.mark.parametrize("preset", ["default", "paper"])
 def test_a_run_works_in_every_mode_and_says_everywhere_that_it_is_simulated(
-    model: str, mode: str, recipe: str
+    model: str, mode: str, preset: str
 ) -> None:
-    run, notes = fitted(model, mode=mode, recipe=recipe)
+    run, notes = fitted(model, mode=mode, preset=preset)
     assert all(step.status != "failed" for step in run.steps)
     assert all(row.coverage == 1 for row in run.outcome.criteria)
     files = [path for path in run.path.iterdir() if path.is_file() and not path.name.startswith(".")]
@@ -75,11 +75,11 @@ def test_a_replay_is_the_same_run_and_asks_nothing(model: str) -> None:
 
 
 def test_each_layout_and_scoring_works(model: str) -> None:
-    for layout in ("joint", "solo", "fork", "auto"):
+    for layout in ("joint", "separate", "forked", "auto"):
         run, _ = fitted(model, layout=layout, steps=1)
         assert all(row.coverage == 1 for row in run.outcome.criteria)
     for scoring in ("json", "expected", "yes-no"):
-        run, _ = fitted(model, scoring=scoring, layout="solo", steps=1)
+        run, _ = fitted(model, scoring=scoring, layout="separate", steps=1)
         assert all(row.coverage == 1 for row in run.outcome.criteria)
 
 

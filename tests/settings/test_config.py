@@ -21,13 +21,13 @@ OTHERS: dict[str, Any] = {
     "loss_model": "a/b",
     "gradient_model": "a/b",
     "diagnostic_model": "a/b",
-    "meters": True,
+    "diagnostics": True,
     "base_url": "http://127.0.0.1:8080/v1",
     "endpoint_name": "home",
     "limit_field": "max_tokens",
-    "recipe": "thrifty",
+    "preset": "cheap",
     "mode": "CCC",
-    "layout": "solo",
+    "layout": "separate",
     "scoring": "json",
     "samples": 5,
     "gate": "mae",
@@ -83,7 +83,7 @@ def test_a_stage_without_a_model_takes_the_next_role_s(given_: dict[str, str]) -
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_a_folder_belongs_to_all_settings_but_the_circumstances(name: str) -> None:
-    base = {"recipe": "paper"} if name == "evaluate_every" else {}
+    base = {"preset": "paper"} if name == "evaluate_every" else {}
     before, after = (resolve(given_, environment={}).config for given_ in (base, {**base, name: OTHERS[name]}))
     assert getattr(before, name) != getattr(after, name)
     assert (identity_text(before) == identity_text(after)) == (name in CIRCUMSTANCES)
@@ -105,6 +105,6 @@ def test_every_setting_stands_in_the_manual() -> None:
     docs = Path(__file__).parents[2] / "docs"
     text = "".join((docs / page).read_text("utf-8") for page in ("configuration.md", "cli.md"))
     told = set(re.findall(r"`(?:--)?([a-z][\w-]*)", text))
-    # The protocol is a recipe's, and told there.
+    # The protocol is a preset's, and told there.
     untold = [name for name in RunConfig.model_fields if not {name, name.replace("_", "-")} & told]
     assert [name for name in untold if name != "protocol"] == []

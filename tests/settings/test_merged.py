@@ -11,10 +11,10 @@ import pytest
 from polyjudge.errors import ConfigError
 from polyjudge.settings.config import RunConfig
 from polyjudge.settings.merged import resolve
-from polyjudge.settings.recipes import RECIPES
+from polyjudge.settings.presets import PRESETS
 
-SOURCES = ("command line", "environment", "config file", "recipe")
-# A value for each source by precedence, another everywhere; the recipe's is that of "tiny".
+SOURCES = ("command line", "environment", "config file", "preset")
+# A value for each source by precedence, another everywhere; the preset's is that of "smoke".
 SETTINGS: dict[str, tuple[Any, ...]] = {"steps": (7, 8, 9, 2), "batch": (4, 5, 6, 1), "parse_retries": (3, 4, 5, 1)}
 
 
@@ -22,7 +22,7 @@ def resolved(folder: Path, name: str, sources: tuple[str, ...]) -> tuple[Any, st
     """A setting's value and origin when it is set in these sources."""
     values = dict(zip(SOURCES, SETTINGS[name], strict=True))
     toml = folder / "own.toml"
-    lines = ["recipe = 'tiny'"] if "recipe" in sources else []
+    lines = ["preset = 'smoke'"] if "preset" in sources else []
     lines += [f"{name} = {values['config file']}"] if "config file" in sources else []
     toml.write_text("\n".join(lines), "utf-8")
     settings = resolve(
@@ -53,12 +53,12 @@ def test_an_empty_variable_is_not_set(place: Path) -> None:
     assert resolve({}, config_file=place / "own.toml", environment={"POLYJUDGE_SEED": ""}).config.seed == 3
 
 
-def test_a_recipe_named_anywhere_is_taken_by_the_same_precedence(place: Path) -> None:
-    (place / "own.toml").write_text("recipe = 'tiny'", "utf-8")
-    found = resolve({"recipe": "thrifty"}, config_file=place / "own.toml", environment={"POLYJUDGE_RECIPE": "paper"})
-    assert (found.config.recipe, found.config.steps) == ("thrifty", RECIPES["thrifty"]["steps"])
-    found = resolve({}, config_file=place / "own.toml", environment={"POLYJUDGE_RECIPE": "paper"})
-    assert (found.config.recipe, found.config.protocol) == ("paper", "paper")
+def test_a_preset_named_anywhere_is_taken_by_the_same_precedence(place: Path) -> None:
+    (place / "own.toml").write_text("preset = 'smoke'", "utf-8")
+    found = resolve({"preset": "cheap"}, config_file=place / "own.toml", environment={"POLYJUDGE_PRESET": "paper"})
+    assert (found.config.preset, found.config.steps) == ("cheap", PRESETS["cheap"]["steps"])
+    found = resolve({}, config_file=place / "own.toml", environment={"POLYJUDGE_PRESET": "paper"})
+    assert (found.config.preset, found.config.protocol) == ("paper", "paper")
     assert resolve({}, config_file=place / "own.toml", environment={}).config.batch == 1
 
 
@@ -75,7 +75,7 @@ def test_parameters_merge_by_role_and_name(place: Path) -> None:
     assert settings.config.parameters["optimizer"].max_tokens == 4096
     origins = {name: settings.origins[f"parameters.{name}"] for name in ("judge.temperature", "judge.max_tokens")}
     assert origins == {"judge.temperature": "command line", "judge.max_tokens": "config file"}
-    assert settings.origins["parameters.loss.temperature"] == "recipe"
+    assert settings.origins["parameters.loss.temperature"] == "preset"
 
 
 def test_all_faults_are_told_at_once_with_their_places(place: Path) -> None:
@@ -92,7 +92,7 @@ def test_all_faults_are_told_at_once_with_their_places(place: Path) -> None:
 @pytest.mark.parametrize(
     ("given_", "words"),
     [
-        ({"layout": {"packing": [["one"], 3]}}, r"layout'.*write the criteria that share a call.*packing = \[\["),
+        ({"layout": {"groups": [["one"], 3]}}, r"layout'.*write the criteria that share a call.*groups = \[\["),
         ({"layout": 3}, "unknown layout 3"),
         ({"prices": {"a/b": {"input": 1}}}, "'prices.a/b.output' .*: is missing; write it"),
     ],
@@ -108,11 +108,11 @@ def test_a_key_in_a_refused_value_is_not_repeated() -> None:
     assert "abcdefgh" not in str(caught.value)
 
 
-def test_an_evaluation_schedule_without_effect_is_refused_but_a_recipe_s_is_not() -> None:
-    with pytest.raises(ConfigError, match="--recipe paper"):
+def test_an_evaluation_schedule_without_effect_is_refused_but_a_preset_s_is_not() -> None:
+    with pytest.raises(ConfigError, match="--preset paper"):
         resolve({"evaluate_every": 2}, environment={})
-    assert resolve({"recipe": "paper", "evaluate_every": 2}, environment={}).config.evaluate_every == 2
-    assert resolve({"recipe": "paper", "protocol": "sealed"}, environment={}).config.protocol == "sealed"
+    assert resolve({"preset": "paper", "evaluate_every": 2}, environment={}).config.evaluate_every == 2
+    assert resolve({"preset": "paper", "protocol": "sealed"}, environment={}).config.protocol == "sealed"
 
 
 def test_one_address_comes_from_every_source_and_several_are_refused_with_the_remedy(tmp_path: Path) -> None:

@@ -51,9 +51,9 @@ def test_an_object_is_the_settings_that_it_stands_for(given: Any, named: dict[st
     assert mine.objects.optimizer is given
 
 
-def test_what_an_object_leaves_open_is_the_recipe_s() -> None:
-    assert settled(optimizer=TextGrad(), recipe="paper").config.loss_sees_input is False
-    assert settled(optimizer=TextGrad(loss_sees_input=True), recipe="paper").config.loss_sees_input is True
+def test_what_an_object_leaves_open_is_the_preset_s() -> None:
+    assert settled(optimizer=TextGrad(), preset="paper").config.loss_sees_input is False
+    assert settled(optimizer=TextGrad(loss_sees_input=True), preset="paper").config.loss_sees_input is True
 
 
 def test_a_setting_inside_and_beside_the_object_is_refused() -> None:
@@ -81,7 +81,7 @@ def test_an_unknown_name_and_an_unknown_option_are_told_with_their_place_and_tho
         ({"gradient_model": "a/b"}, "gradient_model"),
         ({"loss_sees_input": True}, "loss_sees_input"),
         ({"show_rejected": False}, "show_rejected"),
-        ({"meters": True}, "meters"),
+        ({"diagnostics": True}, "diagnostics"),
         ({"parameters": {"gradient": {"temperature": 0.1}}}, "parameters.gradient.temperature"),
     ],
 )
@@ -93,7 +93,7 @@ def test_a_setting_that_the_optimizer_does_not_use_is_an_error_where_the_user_ma
         resolved.check_used()
     assert resolved.config == settled(optimizer="opro").config
     settled(optimizer="textgrad", **options).check_used()
-    settled(optimizer="opro", recipe="paper", mode="ST").check_used()
+    settled(optimizer="opro", preset="paper", mode="ST").check_used()
 
 
 @dataclass(frozen=True)

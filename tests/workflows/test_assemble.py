@@ -74,7 +74,7 @@ def test_the_paper_s_batches_are_the_same_whatever_the_seed() -> None:
     for turn in (1, 2, 12):
         drawn = [example.id for example in PaperSampler(train, 3)(turn)]
         assert drawn == [train[place].id for place in paper_batch(turn, 40, 3)]
-    assert house(recipe="paper", seed=1).setups[0].sampler(3) == house(recipe="paper", seed=2).setups[0].sampler(3)
+    assert house(preset="paper", seed=1).setups[0].sampler(3) == house(preset="paper", seed=2).setups[0].sampler(3)
 
 
 def test_demonstrations_are_training_rows_that_no_batch_draws() -> None:
@@ -93,7 +93,7 @@ def test_under_st_every_criterion_is_fitted_and_judged_alone() -> None:
     assert [setup.prompt.names for setup in found.setups] == [("clarity",), ("warmth",)]
     assert found.judge.layout.groups == (("clarity",), ("warmth",))
     assert house(mode="SSS", layout="joint").judge.layout.groups == (("clarity", "warmth"),)
-    assert house(mode="SSS", layout="solo").judge.layout.groups == (("clarity",), ("warmth",))
+    assert house(mode="SSS", layout="separate").judge.layout.groups == (("clarity",), ("warmth",))
 
 
 def test_each_role_has_its_own_model_and_parameters() -> None:
@@ -171,9 +171,9 @@ def test_sensible_metrics_are_those_that_apply_everywhere() -> None:
 
 def test_the_paper_s_protocol_overlaps_and_says_so_and_the_sealed_one_does_not() -> None:
     data = dataset()
-    paper = split_of(config(recipe="paper"), data)
+    paper = split_of(config(preset="paper"), data)
     assert {example.id for example in paper.validation} <= {example.id for example in paper.train}
-    assert not leaks_of(config(recipe="paper"), paper).clean
+    assert not leaks_of(config(preset="paper"), paper).clean
     sealed = split_of(config(), data)
     assert sealed.by == "document"
     assert leaks_of(config(), sealed).clean
@@ -188,15 +188,15 @@ def test_the_user_s_own_split_is_kept_and_a_published_one_only_for_the_paper() -
     assert {example.row % 2 for example in kept.test} == {0}
     published = Dataset(own.name, own.source, dataset({"clarity": FIVE}).rubric, own.examples, own.splits)
     assert split_of(config(), published).by == "document"
-    assert split_of(config(recipe="paper"), published).test == kept.test
+    assert split_of(config(preset="paper"), published).test == kept.test
 
 
-def test_definitions_are_hidden_where_a_recipe_hides_them() -> None:
+def test_definitions_are_hidden_where_a_preset_hides_them() -> None:
     data = rated({"clarity": FIVE})
     data.criteria["criteria"][0]["definition"] = "Can it be understood?"
     defined = load(data.rows, data.criteria)
     assert house(defined).prompt.criteria[0].definition
-    assert not house(defined, recipe="paper").prompt.criteria[0].definition
+    assert not house(defined, preset="paper").prompt.criteria[0].definition
 
 
 def test_models_are_named_once_and_a_run_needs_one() -> None:

@@ -49,7 +49,7 @@ def test_without_documents_rows_are_counted_alone() -> None:
 
 
 def test_the_paper_s_overlap_is_named() -> None:
-    found = checked(rated({"clarity": FIVE}), recipe="paper")
+    found = checked(rated({"clarity": FIVE}), preset="paper")
     assert found.split_by == "paper"
     assert any(line.startswith("train / validation: ") for line in found.leaks)
     assert any(line.startswith("training draws: ") for line in found.leaks)

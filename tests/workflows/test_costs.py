@@ -19,7 +19,7 @@ PRICE = {JUDGE: {"input": 1.0, "cached": 0.1, "output": 2.0}}
 
 
 def fitted(recorder: Recorder, **options: Any) -> polyjudge.Run:
-    options = {"steps": 1, "recipe": "tiny", "scoring": "json", "model": JUDGE, **options}
+    options = {"steps": 1, "preset": "smoke", "scoring": "json", "model": JUDGE, **options}
     return polyjudge.optimize(
         DATA.rows, criteria=DATA.criteria, output="run", backends={JUDGE: recorder.backend}, **options
     )
@@ -67,14 +67,14 @@ def test_an_unknown_price_is_said_to_be_unknown(place: Path) -> None:
 
 def test_the_plan_estimates_what_has_a_price() -> None:
     recorder = Recorder(by_chance(DATA))
-    options: dict[str, Any] = {"backends": {JUDGE: recorder.backend}, "model": JUDGE, "recipe": "tiny"}
+    options: dict[str, Any] = {"backends": {JUDGE: recorder.backend}, "model": JUDGE, "preset": "smoke"}
     plan = polyjudge.check(DATA.rows, criteria=DATA.criteria, prices=PRICE, scoring="json", **options)
     for role in plan.roles:
         assert role.cost == pytest.approx((role.prompt_tokens + 2 * role.completion_tokens) / 1e6)
     plan = polyjudge.check(DATA.rows, criteria=DATA.criteria, scoring="json", **options)
     assert {(role.cost, role.unpriced) for role in plan.roles} == {(None, "price unknown")}
     assert unpriced(plan.roles) == [JUDGE]
-    plan = polyjudge.check(DATA.rows, criteria=DATA.criteria, model="llamacpp/x", recipe="tiny")
+    plan = polyjudge.check(DATA.rows, criteria=DATA.criteria, model="llamacpp/x", preset="smoke")
     assert {role.unpriced for role in plan.roles} == {"no price: a server of your own"}
     assert unpriced(plan.roles) == []
 

@@ -43,7 +43,7 @@ def answering(data: Rated = DATA, mark: str = "7"):
 def fitted(recorder: Recorder, data: Rated = DATA, **options: Any) -> polyjudge.Run:
     given = {"model": JUDGE, "steps": 3, "batch": 2, "backends": {JUDGE: recorder.backend}, "layout": "joint"}
     if options.get("mode") == "ST":
-        given["layout"] = "solo"
+        given["layout"] = "separate"
     return polyjudge.optimize(data.rows, criteria=data.criteria, output="run", **(given | options))
 
 
@@ -86,12 +86,12 @@ def test_what_the_run_wrote_is_not_asked_again_and_a_second_diagnosis_asks_nothi
 
 def test_the_meters_of_a_run_are_the_marks_of_its_diagnosis() -> None:
     recorder = Recorder(answering())
-    run = fitted(recorder, mode="CCC", meters=True)
+    run = fitted(recorder, mode="CCC", diagnostics=True)
     asked = len(recorder.of("diagnostic"))
     found = diagnosed(recorder, only=["adherence"]).diagnosis.adherence
     assert found is not None
     assert len(recorder.of("diagnostic")) == asked
-    lines = (run.path / "meters.jsonl").read_text("utf-8").splitlines()
+    lines = (run.path / "diagnostics.jsonl").read_text("utf-8").splitlines()
     told = [one["score"] for line in lines for one in json.loads(line)["ratings"] if one["name"] == "adherence"]
     assert [one.rating.score for one in found.ratings] == told
 
@@ -160,7 +160,7 @@ def test_one_criterion_shares_nothing_and_is_told_so() -> None:
 
 def test_a_scoring_of_one_criterion_a_call_has_no_interference() -> None:
     recorder = Recorder(by_yes, Abilities(logprobs=20))
-    fitted(recorder, scoring="yes-no", layout="solo", gate="none", steps=1)
+    fitted(recorder, scoring="yes-no", layout="separate", gate="none", steps=1)
     verdict = diagnosed(recorder, only=["interference"]).verdicts[0]
     assert verdict.answer == "not defined"
     assert "cannot share a call" in verdict.because

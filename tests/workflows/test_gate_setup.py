@@ -35,20 +35,20 @@ def gate_of(*args: Any, **options: Any) -> Gate:
     return setups(*args, **options)[0].gate
 
 
-@pytest.mark.parametrize("recipe", ["sound", "thrifty", "tiny"])
-def test_each_criterion_is_gated_by_its_own_metric_unless_the_user_names_a_gate(recipe: str) -> None:
-    gate = gate_of(recipe=recipe, seed=4)
+@pytest.mark.parametrize("preset", ["default", "cheap", "smoke"])
+def test_each_criterion_is_gated_by_its_own_metric_unless_the_user_names_a_gate(preset: str) -> None:
+    gate = gate_of(preset=preset, seed=4)
     names = load("briefs").rubric.names
     assert gate == PerCriterionGate(dict.fromkeys(names, "spearman"), 4)
-    assert gate_of(recipe=recipe, gate="mae") == MeanGate(metric_of("mae"))
-    assert gate_of(recipe=recipe, gate="none") == NoGate()
-    assert getattr(setups(recipe=recipe)[0].optimizer, "show_rejected", False)
+    assert gate_of(preset=preset, gate="mae") == MeanGate(metric_of("mae"))
+    assert gate_of(preset=preset, gate="none") == NoGate()
+    assert getattr(setups(preset=preset)[0].optimizer, "show_rejected", False)
 
 
 def test_the_papers_protocol_keeps_its_gate_and_its_prompts() -> None:
-    config = resolve({"recipe": "paper"}, environment={}).config
+    config = resolve({"preset": "paper"}, environment={}).config
     assert (config.gate, config.strict_gate, config.show_rejected) == ("mae", False, False)
-    assert resolve({"recipe": "paper", "show_rejected": True}, environment={}).config.show_rejected
+    assert resolve({"preset": "paper", "show_rejected": True}, environment={}).config.show_rejected
 
 
 def test_labels_are_gated_by_kappa_and_numbers_by_spearman() -> None:

@@ -63,10 +63,10 @@ def fitted(
     ("jointly", "apart", "abilities", "chosen", "why"),
     [
         ("right", "right", CACHING, "joint", "fewest tokens"),
-        ("guess", "right", CACHING, "fork", "credibly worse in agreement"),
-        ("guess", "right", FORGETFUL, "solo", "credibly worse in agreement"),
+        ("guess", "right", CACHING, "forked", "credibly worse in agreement"),
+        ("guess", "right", FORGETFUL, "separate", "credibly worse in agreement"),
         ("right", "guess", CACHING, "joint", "fewest tokens"),
-        ("mute", "right", CACHING, "fork", "joint is cheaper and credibly worse in"),
+        ("mute", "right", CACHING, "forked", "joint is cheaper and credibly worse in"),
         ("right", "mute", CACHING, "joint", "fewest tokens"),
     ],
 )
@@ -76,7 +76,7 @@ def test_the_cheapest_that_is_not_credibly_worse_is_taken(
     run, _, (choice,) = fitted(jointly, apart, abilities)
     assert (choice.layout, run.judge.layout) == (chosen, chosen)
     assert why in choice.reason
-    assert [one.layout for one in choice.weighed] == ["joint", "solo" if abilities == FORGETFUL else "fork"]
+    assert [one.layout for one in choice.weighed] == ["joint", "separate" if abilities == FORGETFUL else "forked"]
     joint, other = choice.weighed
     assert (joint.calls, other.calls) == (1, 3)
     assert (other.cached > 0) == (abilities == CACHING)
@@ -108,8 +108,8 @@ def test_what_was_measured_is_in_every_file(place: Path) -> None:
     run, _, (choice,) = fitted("guess", "right")
     assert run.choice == choice
     result = json.loads((run.path / "result.json").read_text("utf-8"))
-    assert result["layout"]["layout"] == "fork"
-    assert [one["layout"] for one in result["layout"]["weighed"]] == ["joint", "fork"]
+    assert result["layout"]["layout"] == "forked"
+    assert [one["layout"] for one in result["layout"]["weighed"]] == ["joint", "forked"]
     lineage = parse_yaml((run.path / "judge.yaml").read_text("utf-8"), "it")["lineage"]
     assert lineage["layout"]["reason"] == choice.reason
     summary = (run.path / "summary.md").read_text("utf-8")
@@ -136,7 +136,7 @@ def test_a_replay_decides_the_same_and_asks_nothing(place: Path) -> None:
     assert same == choices
     assert {name: (again.path / name).read_bytes() for name in files} == files
     with pytest.raises(ConfigError):
-        fitted("guess", "right", layout="fork")
+        fitted("guess", "right", layout="forked")
 
 
 @pytest.mark.parametrize("gate", ["none", "spearman", "per-criterion"])
@@ -151,20 +151,20 @@ def test_the_plan_is_never_less_than_what_is_asked(jointly: str, apart: str, gat
     run, recorder, _ = fitted(jointly, apart, gate=gate)
     asked = len(recorder.of("judge"))
     assert asked <= judged.calls
-    if run.judge.layout == "fork" and gate == "none":
+    if run.judge.layout == "forked" and gate == "none":
         assert asked == judged.calls
 
 
 @pytest.mark.parametrize(
     ("options", "used"),
     [
-        ({"mode": "ST"}, "solo"),
-        ({"mode": "ST", "layout": "fork"}, "fork"),
-        ({"recipe": "paper", "mode": "ST", "validation": 20}, "solo"),
-        ({"recipe": "paper", "validation": 20}, "joint"),
-        ({"recipe": "tiny"}, "joint"),
+        ({"mode": "ST"}, "separate"),
+        ({"mode": "ST", "layout": "forked"}, "forked"),
+        ({"preset": "paper", "mode": "ST", "validation": 20}, "separate"),
+        ({"preset": "paper", "validation": 20}, "joint"),
+        ({"preset": "smoke"}, "joint"),
         ({"layout": "clarity+wit,warmth"}, "clarity+wit,warmth"),
-        ({"layout": {"packing": [["wit", "clarity"], ["warmth"]]}}, "clarity+wit,warmth"),
+        ({"layout": {"groups": [["wit", "clarity"], ["warmth"]]}}, "clarity+wit,warmth"),
     ],
 )
 def test_there_is_no_choice_where_the_layout_is_fixed(options: dict[str, Any], used: str, place: Path) -> None:
@@ -186,7 +186,7 @@ def test_a_scoring_that_refuses_joint_leaves_no_choice(place: Path) -> None:
         return tokens("yes", {0: {"yes": 0.7, "no": 0.3}})
 
     able = replace(CACHING, logprobs=20)
-    for abilities, used in ((able, "fork"), (replace(able, prefix_cache=False), "solo")):
+    for abilities, used in ((able, "forked"), (replace(able, prefix_cache=False), "separate")):
         recorder = Recorder(answer, abilities, identity=used)
         run = polyjudge.optimize(
             DATA.rows, criteria=DATA.criteria, model=JUDGE, backends={JUDGE: recorder.backend},

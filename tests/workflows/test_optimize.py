@@ -135,7 +135,7 @@ def test_under_st_each_criterion_goes_its_own_way(place: Path) -> None:
     ]
     last = {name: step.instructions[name] for step in run.steps for name in step.criteria}
     assert run.judge.prompt.instructions == last
-    assert run.judge.layout == "solo"
+    assert run.judge.layout == "separate"
 
 
 @pytest.mark.parametrize("limit", [0, 0.1, 2])
@@ -208,7 +208,7 @@ def test_the_default_folder_is_named_by_data_model_and_settings(place: Path) -> 
 def test_a_run_says_what_its_validation_rows_could_not_decide(place: Path) -> None:
     data = rated({"clarity": FIVE}, documents=16)
     events: list[Event] = []
-    done = fitted(data, Recorder(by_chance(data)), observer=events.append, recipe="sound", steps=1)
+    done = fitted(data, Recorder(by_chance(data)), observer=events.append, preset="default", steps=1)
     blind = "he validation rows are of 4 documents, too few for intervals (5 are needed): "
     assert any(isinstance(event, Noted) and blind in event.text for event in events)
     for file in ("summary.md", "report.html"):
@@ -219,7 +219,7 @@ def test_what_happens_is_told_in_order(place: Path) -> None:
     data = rated({"clarity": FIVE})
     data.rows[3]["clarity_0"] = ""
     events: list[Event] = []
-    fitted(data, Recorder(by_chance(data)), observer=events.append, recipe="paper", steps=1)
+    fitted(data, Recorder(by_chance(data)), observer=events.append, preset="paper", steps=1)
     kinds = Counter(type(event).__name__ for event in events)
     assert kinds["Planned"] == 1
     assert kinds["Step"] == 2
@@ -233,7 +233,7 @@ def test_what_happens_is_told_in_order(place: Path) -> None:
 
 def test_the_paper_s_protocol_reads_the_test_rows_after_every_step(place: Path) -> None:
     data = rated({"clarity": FIVE, "warmth": FIVE})
-    run = fitted(data, Recorder(by_chance(data)), recipe="paper", steps=3)
+    run = fitted(data, Recorder(by_chance(data)), preset="paper", steps=3)
     readings = [json.loads(line) for line in (run.path / "tests.jsonl").read_text("utf-8").splitlines()]
     assert [reading["step"] for reading in readings] == [0, 1, 2, 3]
     assert {len(scores) for reading in readings for scores in reading["scores"].values()} == {run.outcome.rows}
@@ -265,7 +265,13 @@ def test_cloze_scores_are_strengths_on_which_only_ranks_are_measured(place: Path
 
     recorder = Recorder(answer)
     run = polyjudge.optimize(
-        "moods", model=JUDGE, backends={JUDGE: recorder.backend}, scoring="cloze", steps=1, output="run", recipe="tiny"
+        "moods",
+        model=JUDGE,
+        backends={JUDGE: recorder.backend},
+        scoring="cloze",
+        steps=1,
+        output="run",
+        preset="smoke",
     )
     assert run.judge.scoring == "cloze"
     assert all(request.top_logprobs == 500 for request in recorder.of("judge"))

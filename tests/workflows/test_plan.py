@@ -44,13 +44,13 @@ def ended(run: polyjudge.Run) -> dict[str, int]:
     return {one.role: one.answered + one.from_cache + one.joined for one in run.accounts}
 
 
-@pytest.mark.parametrize(("layout", "candidates"), [({}, 1), ({"layout": "fork"}, 2)])
-@pytest.mark.parametrize("recipe", ["sound", "paper"])
+@pytest.mark.parametrize(("layout", "candidates"), [({}, 1), ({"layout": "forked"}, 2)])
+@pytest.mark.parametrize("preset", ["default", "paper"])
 @pytest.mark.parametrize("mode", MODES)
 def test_where_nothing_is_shared_the_plan_is_what_is_asked(
-    mode: str, recipe: str, layout: dict[str, str], candidates: int
+    mode: str, preset: str, layout: dict[str, str], candidates: int
 ) -> None:
-    plan, run, recorder = plan_and_run(mode=mode, recipe=recipe, candidates=candidates, gate="none", **layout)
+    plan, run, recorder = plan_and_run(mode=mode, preset=preset, candidates=candidates, gate="none", **layout)
     assert sent(run) == plan
     assert {role: len(recorder.of(role)) for role in plan} == plan
     assert {step.status for step in run.steps if step.index} == {"accepted"}
@@ -73,7 +73,7 @@ def test_the_gate_per_criterion_plans_for_the_most_that_it_may_judge_again() -> 
 
 
 def test_the_paper_s_overlap_is_answered_once_and_its_comparison_asks_nothing() -> None:
-    plan, run, _ = plan_and_run(recipe="paper")
+    plan, run, _ = plan_and_run(preset="paper")
     # A step that changed nothing is not read again, and the comparison takes what the first and the last reading gave.
     unread = sum(before.instructions == after.instructions for before, after in pairwise(run.steps))
     assert ended(run) == {**plan, "judge": plan["judge"] - unread * run.outcome.rows}
@@ -82,7 +82,7 @@ def test_the_paper_s_overlap_is_answered_once_and_its_comparison_asks_nothing() 
 
 @pytest.mark.parametrize("every", [2, 3])
 def test_the_schedule_of_test_readings_is_planned_for(every: int) -> None:
-    plan, run, _ = plan_and_run(recipe="paper", steps=5, evaluate_every=every, gate="none")
+    plan, run, _ = plan_and_run(preset="paper", steps=5, evaluate_every=every, gate="none")
     assert sent(run) == plan
     lines = (run.path / "tests.jsonl").read_text("utf-8").splitlines()
     assert [json.loads(line)["step"] for line in lines] == sorted({0, 5, *range(0, 6, every)})

@@ -1,4 +1,4 @@
-"""Parameters that a model refuses are found out before the run: the user's are an error, a recipe's are left out."""
+"""Parameters that a model refuses are found out before the run: the user's are an error, a preset's are left out."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def run(
                 base_url=server.url,
                 output=folder / "run",
                 observer=events.append,
-                **{"mode": "CCC", "steps": 1, "recipe": "sound"} | options,
+                **{"mode": "CCC", "steps": 1, "preset": "default"} | options,
             )
             return server
 
@@ -58,7 +58,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POLYJUDGE_CACHE", str(tmp_path / "cache"))
 
 
-def test_what_a_recipe_sets_is_left_out_with_a_notice(tmp_path: Path) -> None:
+def test_what_a_preset_sets_is_left_out_with_a_notice(tmp_path: Path) -> None:
     server, events = run(tmp_path, ("temperature", "response_format"))
     notes = [event.text for event in events if isinstance(event, Noted)]
     temperatures = [f"parameters.{role}.temperature" for role in ("judge", "loss", "gradient", "optimizer")]

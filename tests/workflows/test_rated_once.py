@@ -33,7 +33,7 @@ class Calls:
             self.rows[len(frame.f_locals["examples"])] += 1
 
 
-@pytest.mark.parametrize("options", [{}, {"mode": "ST"}, {"gate": "mae"}, {"layout": "auto"}, {"recipe": "paper"}])
+@pytest.mark.parametrize("options", [{}, {"mode": "ST"}, {"gate": "mae"}, {"layout": "auto"}, {"preset": "paper"}])
 def test_a_run_reads_its_ratings_once_a_row_set(place: Path, options: dict[str, Any]) -> None:
     data = rated({"clarity": FIVE, "warmth": FIVE}, documents=30)
     backends = {JUDGE: Recorder(knowing(data)).backend}

@@ -209,7 +209,7 @@ def test_without_an_output_nothing_is_written(place: Path) -> None:
 
 def test_solo_asks_each_criterion_alone(place: Path) -> None:
     judge = judge_for(DATA)
-    alone = JudgeFile(judge.rubric, JUDGE, "solo", "json", Sampling())
+    alone = JudgeFile(judge.rubric, JUDGE, "separate", "json", Sampling())
     _, recorder = scored(judge=alone)
     assert len(recorder.asked) == 2 * len(DATA.rows)
 

@@ -56,7 +56,7 @@ class TestAuto:
         assert scoring_name(RunConfig(model="vllm/m", **options), prompt, None, abilities) == name
 
     def test_the_papers_protocol_reads_integers(self) -> None:
-        config = resolve({"model": "vllm/m", "recipe": "paper"}, environment={}).config
+        config = resolve({"model": "vllm/m", "preset": "paper"}, environment={}).config
         assert scoring_name(config, prompt_of(), None, KNOWN) == "json"
 
     def test_the_embedded_model_follows_the_datas_wish(self) -> None:
@@ -91,8 +91,8 @@ def fitted(folder: Path, abilities: Abilities = KNOWN, **options: Any) -> Any:
     [
         ({"samples": 3}, r"temperature above 0.*\[parameters\.judge\]"),
         ({"samples": 3, "scoring": "json", "parameters": HOT}, "belongs to --scoring expected"),
-        ({"scoring": "yes-no", "layout": "joint"}, "--layout fork or solo"),
-        ({"scoring": "yes-no", "layout": "solo", "gate": "mae"}, "gives no values of the scale"),
+        ({"scoring": "yes-no", "layout": "joint"}, "--layout forked or separate"),
+        ({"scoring": "yes-no", "layout": "separate", "gate": "mae"}, "gives no values of the scale"),
         ({"scoring": "expected", "abilities": Abilities()}, "0 token probabilities, and a scale has 5.*--samples K"),
     ],
 )

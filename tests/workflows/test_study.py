@@ -23,7 +23,7 @@ from polyjudge.workflows.study import StudyResult
 
 NAMES = ("clarity", "warmth")
 STUDY: dict[str, Any] = {
-    "study": {"data": ["rows.csv"], "models": [JUDGE], "recipe": "paper", "seeds": [0, 1]},
+    "study": {"data": ["rows.csv"], "models": [JUDGE], "preset": "paper", "seeds": [0, 1]},
     "axes": {"mode": ["ST", "SSS", "CCC"], "gate": ["mae", "none"]},
     "options": {"steps": 2, "validation": 8, "batch": 2},
 }
@@ -246,7 +246,7 @@ def test_retests_are_fresh_samples_of_the_initial_prompt(done: Done) -> None:
 
 def test_sealed_runs_have_tables_too_and_say_what_is_not_there(place: Path) -> None:
     study = STUDY | {
-        "study": STUDY["study"] | {"recipe": "sound"},
+        "study": STUDY["study"] | {"preset": "default"},
         "axes": {"mode": ["ST", "SSS"]},
         "options": {"steps": 2, "batch": 2},
     }
@@ -254,7 +254,7 @@ def test_sealed_runs_have_tables_too_and_say_what_is_not_there(place: Path) -> N
     assert "sealed" in (result.path / "tables" / "main.md").read_text()
     assert len(rows_of(result.path, "honest")) == 2
     for name in ("specificity", "adherence"):
-        assert "not measured (run with --meters)" in (result.path / "tables" / f"{name}.md").read_text()
+        assert "not measured (run with --diagnostics)" in (result.path / "tables" / f"{name}.md").read_text()
 
 
 def test_a_run_that_cannot_be_read_fails_alone(place: Path) -> None:

@@ -19,7 +19,7 @@ AXES: dict[str, list[Any]] = {
     "gate": ["mae", "none", "spearman"],
     "steps": [1, 2, 6],
     "strict_gate": [True, False],
-    "layout": [{"name": "together", "layout": "joint"}, {"name": "alone", "layout": "solo", "batch": 2}],
+    "layout": [{"name": "together", "layout": "joint"}, {"name": "alone", "layout": "separate", "batch": 2}],
 }
 
 
@@ -46,7 +46,8 @@ def test_the_grid_is_the_product_of_all_lists_and_every_cell_has_a_name_of_its_o
 
 def test_a_value_that_is_a_table_sets_several_options() -> None:
     found = cells(read_study(content() | {"axes": {"layout": AXES["layout"]}}))
-    assert [(cell.settings.config.layout, cell.settings.config.batch) for cell in found] == [("joint", 3), ("solo", 2)]
+    configs = [cell.settings.config for cell in found]
+    assert [(config.layout, config.batch) for config in configs] == [("joint", 3), ("separate", 2)]
     assert [cell.values for cell in found] == [{"layout": "together"}, {"layout": "alone"}]
 
 
@@ -59,7 +60,7 @@ def test_the_command_line_replaces_lists_narrows_axes_and_wins_over_options() ->
 
 def test_naming_a_table_by_its_name_keeps_what_it_sets() -> None:
     found = cells(read_study(content() | {"axes": {"layout": AXES["layout"]}}, layout="alone"))
-    assert [(cell.settings.config.layout, cell.settings.config.batch) for cell in found] == [("solo", 2)]
+    assert [(cell.settings.config.layout, cell.settings.config.batch) for cell in found] == [("separate", 2)]
 
 
 def test_a_settings_file_fills_in_what_the_study_leaves_open(tmp_path: Path) -> None:
@@ -95,7 +96,7 @@ def test_every_fault_is_told_at_once_by_its_key() -> None:
     [
         ({"study": {"data": ["moods"]}}, "pass --model"),
         ({"study": {"data": [{"criteria": "c.yaml"}], "models": ["m/x"]}}, "names no 'data'"),
-        (content() | {"axes": {"layout": [{"layout": "solo", "batch": 2, "name": 3}]}}, "needs a 'name'"),
+        (content() | {"axes": {"layout": [{"layout": "separate", "batch": 2, "name": 3}]}}, "needs a 'name'"),
         (content() | {"axes": {"mode": ["SSS", "SSS"]}}, "stands there twice"),
         (content() | {"axe": {}}, "did you mean 'axes'?"),
         (content(retests=-1), "retests"),

@@ -1,8 +1,8 @@
 """The interference report: the same criteria together and apart, and which of them may share a call.
 
-It needs scores of the same items by the same judge under two layouts or more. A layout named ``solo`` or ``fork``
-scores apart; ``joint``, or one that joins names by +, scores together and tells of the criteria that share a call in
-it. A criterion's loss is its agreement apart minus together. The rules of the recommendation:
+It needs scores of the same items by the same judge under two layouts or more. The layouts ``separate`` and
+``forked`` score apart. ``joint``, or a layout that joins names by +, scores those together. A criterion's loss is its
+agreement apart minus its agreement together. The rules of the recommendation:
 
 - *keep apart*: together it is credibly worse (Holm-corrected over the report).
 - *may share*: together it is credibly better, or the interval of its loss stays below the margin.
@@ -23,7 +23,7 @@ from polyjudge.audits.table import Judgement, ScoreTable
 from polyjudge.domain import layout as layouts
 from polyjudge.domain.decomposition import Partition
 
-APART = ("solo", "fork")
+APART = ("separate", "forked")
 MARGIN = 0.03
 
 
@@ -67,7 +67,7 @@ def _sharing(layout: str, names: Sequence[str]) -> Partition:
     with others which the file leaves out."""
     if layout == "joint":
         return (tuple(names),)
-    return tuple(group for group in layouts.packing(layout) if len(group) > 1)
+    return tuple(group for group in layouts.read_groups(layout) if len(group) > 1)
 
 
 def _interference(table: ScoreTable, together: Judgement, apart: Judgement, margin: float) -> Interference:

@@ -18,13 +18,13 @@ _WRITERS = (
     ("--optimizer-model", "M", "writes losses, gradients and revisions; default: the judge's"),
     ("--loss-model", "M", "writes losses; default: the optimizer's"),
     ("--gradient-model", "M", "writes gradients; default: the optimizer's"),
-    ("--diagnostic-model", "M", "rates gradients and revisions, with --meters; default: the optimizer's"),
+    ("--diagnostic-model", "M", "rates gradients and revisions, with --diagnostics; default: the optimizer's"),
 )
 _METHOD = (
-    ("--recipe", str, "NAME", "sound (default), thrifty, tiny or paper"),
+    ("--preset", str, "NAME", "default, cheap, smoke or paper"),
     ("--mode", str, "MODE", "ST, SSS (default), SSC, SCC or CCC"),
     ("--optimizer", str, "NAME", "textgrad (default), opro, or an installed one"),
-    ("--layout", str, "NAME", "auto (default), joint, solo, fork, or groups: one+two,three"),
+    ("--layout", str, "NAME", "auto (default), joint, separate, forked, or groups: one+two,three"),
     ("--scoring", str, "NAME", "auto (default), json, expected, yes-no or cloze"),
     ("--samples", int, "K", "scoring expected without token probabilities: the mean of K answers"),
     ("--gate", str, "NAME", "per-criterion (default), none, or the metric whose mean must rise"),
@@ -33,7 +33,7 @@ _METHOD = (
     ("--validation", int, "N", "most validation rows"),
     ("--candidates", int, "N", "candidates a turn; default: the optimizer's, textgrad 1, opro 8"),
     ("--demonstrations", int, "N", "rated training examples shown to the judge"),
-    ("--evaluate-every", int, "N", "recipe paper: read the test rows after every N steps"),
+    ("--evaluate-every", int, "N", "preset paper: read the test rows after every N steps"),
     ("--seed", int, "N", "of the run"),
     ("--split-seed", int, "N", "of the split"),
     ("--split-by", str, "WHAT", "document or row"),
@@ -57,7 +57,7 @@ def model_options(command: F) -> F:
 
 def method_options(command: F) -> F:
     """The other roles' models and how the judge is fitted."""
-    command = click.option("--meters", is_flag=True, default=None, help="rate every step's gradients")(command)
+    command = click.option("--diagnostics", is_flag=True, default=None, help="rate every step's gradients")(command)
     own = click.option(
         "--optimizer-option",
         "optimizer_options",

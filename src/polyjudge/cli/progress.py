@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from polyjudge.diagnosis.records import StepMeters
+from polyjudge.diagnosis.records import StepDiagnostics
 from polyjudge.domain.records import Step
 from polyjudge.formatting.text import many
 from polyjudge.results.money import billed, total_text
@@ -84,8 +84,8 @@ def _line(event: Event) -> str:
     if isinstance(event, Step):
         speaks = f" {event.criteria[0]}" if len(event.criteria) == 1 else ""
         return f"step {event.index}{speaks}: {event.status}, {shorten(event.reason, LONGEST_REASON)}"
-    if isinstance(event, StepMeters):
-        return _meters(event)
+    if isinstance(event, StepDiagnostics):
+        return _diagnostics(event)
     if isinstance(event, InCell):
         return f"{event.cell}: {_line(event.event)}"
     if isinstance(event, CellEnded):
@@ -95,14 +95,14 @@ def _line(event: Event) -> str:
     return ""
 
 
-def _meters(event: StepMeters) -> str:
+def _diagnostics(event: StepDiagnostics) -> str:
     """The means of a step's marks."""
     told = []
     for name in dict.fromkeys(rating.name for rating in event.ratings):
         marks = [one.score for one in event.ratings if one.name == name and not math.isnan(one.score)]
         told.append(f"{name} {math.fsum(marks) / len(marks):.1f}" if marks else f"{name} unreadable")
     speaks = f" {event.criteria[0]}" if len(event.criteria) == 1 else ""
-    return f"meters {event.step}{speaks}: {', '.join(told) or 'nothing to rate'}"
+    return f"diagnostics {event.step}{speaks}: {', '.join(told) or 'nothing to rate'}"
 
 
 class _Bar:

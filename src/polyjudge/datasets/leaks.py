@@ -102,7 +102,7 @@ class Overlap:
 
 @dataclass(frozen=True, slots=True)
 class Draws:
-    """How many training draws of the paper's recipe hit validation rows.
+    """How many training draws of the paper's preset hit validation rows.
 
     Attributes:
         total: draws, steps times batch.
@@ -153,7 +153,7 @@ def leaks(split: Split, *, steps: int = 0, batch: int = 0) -> LeakReport:
 
     Args:
         split: any.
-        steps, batch: of the paper's recipe, whose draws from train are then compared with validation; 0: not asked.
+        steps, batch: of the paper's preset, whose draws from train are then compared with validation; 0: not asked.
     """
     parts = [
         _Part(name, examples, [exact(e.inputs) for e in examples], [loose(e.inputs) for e in examples])
@@ -164,7 +164,7 @@ def leaks(split: Split, *, steps: int = 0, batch: int = 0) -> LeakReport:
 
 
 def draws_in_validation(split: Split, steps: int, batch: int) -> Draws:
-    """The draws of steps 1..``steps`` of the paper's recipe that fall on validation rows."""
+    """The draws of steps 1..``steps`` of the paper's preset that fall on validation rows."""
     held = {example.id for example in split.validation}
     drawn = [
         split.train[position]

@@ -97,7 +97,7 @@ def paper_split(dataset: Dataset, *, validation: int | None = None) -> Split:
 
 
 def paper_batch(step: int, n_train: int, size: int) -> tuple[int, ...]:
-    """The 0-based train rows of a step under the paper's recipe, in drawing order.
+    """The 0-based train rows of a step under the paper's preset, in drawing order.
 
     It is ``numpy.random.RandomState(step).permutation(n_train)[:size]``, which is what pandas' ``sample`` does.
     """

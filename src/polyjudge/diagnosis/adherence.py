@@ -7,13 +7,13 @@ from collections.abc import Mapping, Sequence
 
 from polyjudge.concurrency import together
 from polyjudge.diagnosis.dilution import audited
-from polyjudge.diagnosis.rater import Diagnostician, adherence_of
+from polyjudge.diagnosis.rater import Rater, adherence_of
 from polyjudge.diagnosis.records import MARKS, MEAN, Adherence, Figure, StepRating, mean_of
 from polyjudge.domain.records import Step
 
 
 async def adherence(
-    diagnostician: Diagnostician,
+    rater: Rater,
     initial: Mapping[str, str],
     steps: Sequence[Step],
     share: float,
@@ -22,7 +22,7 @@ async def adherence(
     """Marks of the new instructions of a run.
 
     Args:
-        diagnostician: the model that rates.
+        rater: the model that rates.
         initial: criterion -> instruction before any step.
         steps: in order; those of each criterion in turn under ST.
         share: of the steps to rate, 0..1; the same steps as for dilution.
@@ -35,12 +35,12 @@ async def adherence(
         standing |= step.instructions
     chosen = audited(sorted({step.index for step in steps if step.gradients}), share, seed)
     wanted = [(before, step) for before, step in zip(befores, steps, strict=True) if step.index in chosen]
-    found = await together(adherence_of(diagnostician, before, step) for before, step in wanted)
+    found = await together(adherence_of(rater, before, step) for before, step in wanted)
     ratings = tuple(
         StepRating(step.index, rating) for (_, step), own in zip(wanted, found, strict=True) for rating in own
     )
     figures = []
-    for criterion in (*diagnostician.names, MEAN):
+    for criterion in (*rater.names, MEAN):
         own = [one for one in ratings if criterion in (MEAN, one.rating.criterion)]
         if own:
             marks = [one.rating.score for one in own]

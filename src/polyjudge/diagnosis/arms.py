@@ -60,7 +60,7 @@ def _cut(text: str, target: float) -> str:
 
 
 APART, TOGETHER = "apart", "together"
-_LAYOUTS = {APART: "solo", TOGETHER: "joint"}
+_LAYOUTS = {APART: "separate", TOGETHER: "joint"}
 
 
 @dataclass(frozen=True, slots=True)

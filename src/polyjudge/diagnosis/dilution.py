@@ -29,7 +29,7 @@ from typing import Protocol
 
 from polyjudge.concurrency import together
 from polyjudge.diagnosis.prompts import joined
-from polyjudge.diagnosis.rater import Diagnostician, rated_gradients
+from polyjudge.diagnosis.rater import Rater, rated_gradients
 from polyjudge.diagnosis.records import (
     MARKS,
     MEAN,
@@ -263,7 +263,7 @@ def audited(steps: Sequence[int], share: float, seed: int) -> tuple[int, ...]:
 
 
 async def dilution(
-    diagnostician: Diagnostician,
+    rater: Rater,
     controls: Controls,
     steps: Sequence[Criticised],
     edits: Sequence[Edit],
@@ -273,7 +273,7 @@ async def dilution(
     """Specificity of a run's gradients with all controls.
 
     Args:
-        diagnostician: the model that rates.
+        rater: the model that rates.
         controls: writers of the gradients that the run did not write.
         steps: those that have gradients.
         edits: accepted changes, for the edit yield.
@@ -281,14 +281,14 @@ async def dilution(
         seed: the run's; decides which.
     """
     chosen = audited([step.index for step in steps], share, seed)
-    audits = await together(_audit(diagnostician, controls, step) for step in steps if step.index in chosen)
+    audits = await together(_audit(rater, controls, step) for step in steps if step.index in chosen)
     ratings = tuple(StepRating(audit.step, rating) for audit in audits for rating in audit.ratings)
     attributions = tuple(one for audit in audits for one in audit.attributions)
-    names = diagnostician.names
+    names = rater.names
     figures = [
         *specificity_figures(ratings, names),
         *attribution_figures(attributions, names),
-        *model_free_figures(diagnostician.criteria, {step.index: step.gradients for step in steps}, ratings),
+        *model_free_figures(rater.criteria, {step.index: step.gradients for step in steps}, ratings),
         *yield_figures(edits, names),
     ]
     unreadable = sum(audit.unreadable for audit in audits) + sum(math.isnan(one.rating.score) for one in ratings)
@@ -315,18 +315,18 @@ def planned_dilution(
     return {"diagnostic": count * marks} | {role: count * n for role, n in controls.items() if n and names > 1}
 
 
-async def _audit(diagnostician: Diagnostician, controls: Controls, step: Criticised) -> _Audit:
-    names = diagnostician.names
+async def _audit(rater: Rater, controls: Controls, step: Criticised) -> _Audit:
+    names = rater.names
     if len(names) == 1:
-        rating = await rated_gradients(diagnostician, speaking(step.gradients, names[0]), names[0])
+        rating = await rated_gradients(rater, speaking(step.gradients, names[0]), names[0])
         return _Audit(step.index, (rating,) if rating else (), (), 0)
     asked = await (controls.separate if step.joint else controls.joint).gradients(step.turn)
     separate, joint = (asked, step.gradients) if step.joint else (step.gradients, asked)
-    parts, unreadable = await _parts(diagnostician, joint)
+    parts, unreadable = await _parts(rater, joint)
     everything = joined([gradient for name in names for gradient in speaking(separate, name)])
     found = await together(
         _rate(
-            diagnostician,
+            rater,
             name,
             _Texts(speaking(separate, name), speaking(joint, name), everything, parts.get(name)),
             step,
@@ -352,7 +352,7 @@ class _Texts:
 
 
 async def _rate(
-    diagnostician: Diagnostician, name: str, texts: _Texts, step: Criticised
+    rater: Rater, name: str, texts: _Texts, step: Criticised
 ) -> tuple[list[Rating], list[Attribution], int]:
     """The marks and blind attributions of one criterion, and how many attributions could not be read."""
     if not texts.separate or not texts.joint:
@@ -360,10 +360,10 @@ async def _rate(
     own, whole = texts.separate[0].group, texts.joint[0].group
     apart, beside, concatenated, extracted = await together(
         [
-            diagnostician.specificity(name, joined(texts.separate)),
-            diagnostician.specificity(name, joined(texts.joint)),
-            diagnostician.specificity(name, texts.everything),
-            _extraction(diagnostician, name, texts.extracted),
+            rater.specificity(name, joined(texts.separate)),
+            rater.specificity(name, joined(texts.joint)),
+            rater.specificity(name, texts.everything),
+            _extraction(rater, name, texts.extracted),
         ]
     )
     ratings = [
@@ -375,38 +375,38 @@ async def _rate(
     if texts.extracted is not None:
         ratings.append(Rating("extraction", name, whole, extracted, asked=not step.joint))
         known.append((whole, texts.extracted, not step.joint))
-    said = await together(_blind(diagnostician, text) for _, text, _ in known)
+    said = await together(_blind(rater, text) for _, text, _ in known)
     attributions = [
-        Attribution(step.index, name, group, answer, len(diagnostician.names), asked)
+        Attribution(step.index, name, group, answer, len(rater.names), asked)
         for (group, _, asked), answer in zip(known, said, strict=True)
         if answer is not None
     ]
     return ratings, attributions, len(known) - len(attributions)
 
 
-async def _extraction(diagnostician: Diagnostician, name: str, text: str | None) -> float:
+async def _extraction(rater: Rater, name: str, text: str | None) -> float:
     """Of a joint gradient without a sentence on the criterion: the lowest mark, unasked."""
     if text is None:
         return math.nan
-    return await diagnostician.specificity(name, text) if text else MARKS[0]
+    return await rater.specificity(name, text) if text else MARKS[0]
 
 
-async def _blind(diagnostician: Diagnostician, text: str) -> str | None:
+async def _blind(rater: Rater, text: str) -> str | None:
     """The attribution of a text; "", a miss, of none."""
-    return await diagnostician.attribution(text) if text else ""
+    return await rater.attribution(text) if text else ""
 
 
-async def _parts(diagnostician: Diagnostician, joint: Sequence[Gradient]) -> tuple[dict[str, str], int]:
+async def _parts(rater: Rater, joint: Sequence[Gradient]) -> tuple[dict[str, str], int]:
     """Criterion -> its sentences in joint gradients, and how many gradients could not be told apart.
 
     One such gradient spoils the step: what it says of a criterion is then unknown.
     """
     texts = [sentences(gradient.text) for gradient in joint]
-    served = await together(diagnostician.served(parts) for parts in texts)
+    served = await together(rater.served(parts) for parts in texts)
     unreadable = sum(one is None for one in served)
     if unreadable:
         return {}, unreadable
-    found: dict[str, list[str]] = {name: [] for name in diagnostician.names}
+    found: dict[str, list[str]] = {name: [] for name in rater.names}
     for parts, criteria in zip(texts, served, strict=True):
         for part, names in zip(parts, criteria or (), strict=True):
             for name in names:

@@ -1,7 +1,7 @@
-"""The diagnostic model's answers, one by one, and the two meters of a step: specificity and adherence.
+"""The diagnostic model's answers, one by one, and the two diagnostics of a step: specificity and adherence.
 
-A question depends on texts alone, so that a meter that runs beside a run asks what a later diagnosis would ask, and
-the cache answers the second time.
+A question depends on texts alone, so that a run with --diagnostics asks what a later diagnosis would ask, and the
+ cache answers the second time.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from polyjudge.concurrency import together
 from polyjudge.diagnosis import prompts as wording
-from polyjudge.diagnosis.records import Rating, StepMeters
+from polyjudge.diagnosis.records import Rating, StepDiagnostics
 from polyjudge.diagnosis.texts import speaking
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.records import Gradient, Step
@@ -23,7 +23,7 @@ from polyjudge.templates.marks import read_mark, read_name, read_served
 
 
 @dataclass(frozen=True, slots=True)
-class Diagnostician:
+class Rater:
     """Asks the diagnostic model.
 
     Attributes:
@@ -78,45 +78,45 @@ class Diagnostician:
             return NAN
 
 
-async def step_meters(diagnostician: Diagnostician, before: Mapping[str, str], step: Step) -> StepMeters:
+async def step_diagnostics(rater: Rater, before: Mapping[str, str], step: Step) -> StepDiagnostics:
     """Specificity and adherence of a step.
 
     Args:
-        diagnostician: the model.
+        rater: the model.
         before: criterion -> its instruction before the step.
         step: any but the first of a run.
     """
-    found = await together([specificity_of(diagnostician, step, name) for name in step.criteria])
-    followed = await adherence_of(diagnostician, before, step)
+    found = await together([specificity_of(rater, step, name) for name in step.criteria])
+    followed = await adherence_of(rater, before, step)
     ratings = (*(one for one in found if one is not None), *followed)
-    asker, model = diagnostician.stage.asker, diagnostician.stage.role.model
+    asker, model = rater.stage.asker, rater.stage.role.model
     notice = step.notice or (SIMULATED if asker.abilities(model).simulated else "")
-    return StepMeters(step.index, step.criteria, model, ratings, notice)
+    return StepDiagnostics(step.index, step.criteria, model, ratings, notice)
 
 
-async def specificity_of(diagnostician: Diagnostician, step: Step, name: str) -> Rating | None:
+async def specificity_of(rater: Rater, step: Step, name: str) -> Rating | None:
     """Specificity of a step's gradients for one criterion; None where none speaks for it."""
-    return await rated_gradients(diagnostician, speaking(step.gradients, name), name)
+    return await rated_gradients(rater, speaking(step.gradients, name), name)
 
 
 async def rated_gradients(
-    diagnostician: Diagnostician, gradients: Sequence[Gradient], name: str, *, asked: bool = False
+    rater: Rater, gradients: Sequence[Gradient], name: str, *, asked: bool = False
 ) -> Rating | None:
     """Specificity of some gradients, joined, for one criterion; None where there are none."""
     if not gradients:
         return None
-    score = await diagnostician.specificity(name, wording.joined(gradients))
+    score = await rater.specificity(name, wording.joined(gradients))
     return Rating("specificity", name, gradients[0].group, score, asked=asked)
 
 
-async def adherence_of(diagnostician: Diagnostician, before: Mapping[str, str], step: Step) -> list[Rating]:
+async def adherence_of(rater: Rater, before: Mapping[str, str], step: Step) -> list[Rating]:
     """How closely each candidate's new instructions follow the gradients that speak for their criteria."""
 
     async def one(place: int, name: str, text: str) -> Rating | None:
         gradients = speaking(step.gradients, name)
         if not gradients:
             return None
-        score = await diagnostician.adherence(name, before[name], wording.joined(gradients), text)
+        score = await rater.adherence(name, before[name], wording.joined(gradients), text)
         return Rating("adherence", name, gradients[0].group, score, place)
 
     rated = await together(

@@ -42,8 +42,8 @@ class Rating:
 
 
 @dataclass(frozen=True, slots=True)
-class StepMeters:
-    """Specificity and adherence of one step, as ``--meters`` writes them: one line of meters.jsonl.
+class StepDiagnostics:
+    """Specificity and adherence of one step, as ``--diagnostics`` writes them: one line of diagnostics.jsonl.
 
     Attributes:
         step: the step's index.

@@ -103,12 +103,12 @@ class Dataset:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Three lists of examples. Disjoint in documents unless a recipe says otherwise.
+    """Three lists of examples. Disjoint in documents unless a preset says otherwise.
 
     Attributes:
         train: optimisation draws its batches here.
         validation: the gate decides here.
-        test: read once, at the end (the paper's recipe: after every step).
+        test: read once, at the end (the paper's preset: after every step).
         by: "document", "content", "row", "given" or "paper".
     """
 

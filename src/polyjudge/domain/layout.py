@@ -1,6 +1,6 @@
 """How the judge is called: which criteria share a call, and whether the calls on an item share its text.
 
-A layout is written as ``joint``, ``solo`` or ``fork``, or as the groups of a packing: ``fluency+coherence,relevance``.
+A layout is written as ``joint``, ``separate`` or ``forked``, or as its groups: ``fluency+coherence,relevance``.
 """
 
 from __future__ import annotations
@@ -12,10 +12,11 @@ from typing import TypeGuard
 from polyjudge.domain.decomposition import Partition, combined, separate
 from polyjudge.errors import ConfigError
 
-LAYOUTS = ("joint", "solo", "fork")
+LAYOUTS = ("joint", "separate", "forked")
 # Not a layout but the wish to have one chosen by measurement.
 AUTO = "auto"
-PACKING = "packing"
+# The name of a layout of any other groups, and the key under which files spell these out.
+GROUPED, GROUPS = "grouped", "groups"
 # What a criterion's name cannot hold.
 _BETWEEN, _WITHIN = ",", "+"
 
@@ -25,7 +26,7 @@ class Layout:
     """A named partition of the criteria into judge calls.
 
     Attributes:
-        name: "joint", "solo", "fork" or "packing".
+        name: "joint", "separate", "forked" or "grouped".
         groups: each is one call.
     """
 
@@ -36,34 +37,34 @@ class Layout:
     def item_first(self) -> bool:
         """Whether the item stands before the criteria, byte-identical in all its calls, so that a cache pays it once.
 
-        In a packing too: its calls have nothing else in common, and the item is most of each.
+        In a grouped layout too: its calls have nothing else in common, and the item is most of each.
         """
-        return self.name in ("fork", PACKING)
+        return self.name in ("forked", GROUPED)
 
     def __str__(self) -> str:
-        return written(self.groups) if self.name == PACKING else self.name
+        return written(self.groups) if self.name == GROUPED else self.name
 
 
 def layout(text: str, names: Sequence[str]) -> Layout:
     """The layout that a text names, over criteria.
 
     Raises:
-        ConfigError: an unknown layout, or a packing that does not hold every criterion once.
+        ConfigError: an unknown layout, or a grouped layout that does not hold every criterion once.
     """
     if text == "joint":
         return Layout(text, combined(names))
-    if text in ("solo", "fork"):
+    if text in ("separate", "forked"):
         return Layout(text, separate(names))
-    groups = packing(text)
+    groups = read_groups(text)
     if not groups:
         raise ConfigError(unknown(text))
-    return packed(groups, names)
+    return grouped(groups, names)
 
 
-def packed(groups: Sequence[Sequence[str]], names: Sequence[str]) -> Layout:
+def grouped(groups: Sequence[Sequence[str]], names: Sequence[str]) -> Layout:
     """The layout of groups of criteria.
 
-    A packing of one group is ``joint`` and one of single criteria ``fork``: what asks the same is called the same.
+    One group is ``joint`` and groups of single criteria are ``forked``: what asks the same is called the same.
 
     Raises:
         ConfigError: a name that is no criterion, stands twice, or is missing.
@@ -72,19 +73,19 @@ def packed(groups: Sequence[Sequence[str]], names: Sequence[str]) -> Layout:
     if len(groups) == 1:
         return layout("joint", names)
     if len(groups) == len(names):
-        return layout("fork", names)
-    return Layout(PACKING, tuple(tuple(name for name in names if name in group) for group in groups))
+        return layout("forked", names)
+    return Layout(GROUPED, tuple(tuple(name for name in names if name in group) for group in groups))
 
 
-def packing(text: str) -> Partition:
+def read_groups(text: str) -> Partition:
     """The groups that a text spells out; empty where it is a single word, which can only be a layout's name."""
     if _BETWEEN not in text and _WITHIN not in text:
         return ()
     return tuple(tuple(name.strip() for name in group.split(_WITHIN)) for group in text.split(_BETWEEN))
 
 
-def is_packing(found: object) -> TypeGuard[Sequence[Sequence[str]]]:
-    """Whether a value of a file has the form of a packing: lists of names."""
+def are_groups(found: object) -> TypeGuard[Sequence[Sequence[str]]]:
+    """Whether a value of a file has the form of a grouped layout: lists of names."""
     return (
         isinstance(found, list | tuple)
         and bool(found)
@@ -94,7 +95,7 @@ def is_packing(found: object) -> TypeGuard[Sequence[Sequence[str]]]:
 
 
 def written(groups: Sequence[Sequence[str]]) -> str:
-    """The groups of a packing as ``packing`` reads them."""
+    """The groups of a grouped layout as ``read_groups`` reads them."""
     return _BETWEEN.join(_WITHIN.join(group) for group in groups)
 
 

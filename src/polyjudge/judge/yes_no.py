@@ -46,7 +46,7 @@ class YesNoScoring:
         if labelled:
             return f"labels are the scale of {', '.join(map(repr, labelled))}, and a yes or no gives a strength"
         if len(prompt.criteria) > 1:
-            return "one call asks one question of one criterion (--layout fork or solo does)"
+            return "one call asks one question of one criterion (--layout forked or separate does)"
         if prompt.demonstrations:
             return "its question has no room for rated examples (leave out --demonstrations)"
         if abilities.logprobs < len(ANSWERS):

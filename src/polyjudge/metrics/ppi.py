@@ -201,7 +201,7 @@ def _distribution(t: float, freedom: float) -> float:
 
 
 def _beta(x: float, a: float, b: float) -> float:
-    """The regularised incomplete beta function (Numerical Recipes, section 6.4)."""
+    """The regularised incomplete beta function (Numerical Presets, section 6.4)."""
     if x <= 0 or x >= 1:
         return float(x >= 1)
     if x > (a + 1) / (a + b + 2):

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from polyjudge import codec
-from polyjudge.diagnosis.records import Diagnosis, StepMeters
+from polyjudge.diagnosis.records import Diagnosis, StepDiagnostics
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.dataset import Dataset
 from polyjudge.domain.records import Reading, Step
@@ -51,7 +51,7 @@ class Material:
         steps: of all its setups.
         readings: the test rows as steps' prompts score them.
         rows: the test rows; empty where the folder keeps none.
-        meters: a line a step, when it was run with --meters.
+        diagnostics: a line a step, when it was run with --diagnostics.
         diagnosis: None when it was not diagnosed.
         archive: None where the folder keeps none.
         texts: of the test rows; empty where they were not found.
@@ -66,7 +66,7 @@ class Material:
     steps: tuple[Step, ...]
     readings: tuple[Reading, ...]
     rows: tuple[RowScores, ...]
-    meters: tuple[StepMeters, ...]
+    diagnostics: tuple[StepDiagnostics, ...]
     diagnosis: Diagnosis | None
     archive: Archive | None
     texts: Texts
@@ -116,7 +116,7 @@ def read_material(run: FinishedRun, dataset: Dataset | None) -> Material:
     """
     path = run.path
     rows = read_row_scores(path)
-    meters = path / "meters.jsonl"
+    diagnostics = path / "diagnostics.jsonl"
     wanted = {row.id for row in rows}
     return Material(
         path=path,
@@ -127,7 +127,7 @@ def read_material(run: FinishedRun, dataset: Dataset | None) -> Material:
         steps=run.steps,
         readings=tuple(read_readings(path)),
         rows=rows,
-        meters=tuple(read_lines(meters, StepMeters)) if meters.exists() else (),
+        diagnostics=tuple(read_lines(diagnostics, StepDiagnostics)) if diagnostics.exists() else (),
         diagnosis=_whole(Diagnosis, path / "diagnosis.json"),
         archive=_whole(Archive, path / "archive.json"),
         texts={one.id: one.inputs for one in dataset.examples if one.id in wanted} if dataset else {},

@@ -83,8 +83,8 @@ def summary(done: Run, config: RunConfig, leaks: LeakReport) -> str:
         *([PAPER_NOTE] if config.protocol == "paper" else []),
         *([] if leaks.clean else ["", "The parts share rows or documents:", "", *map("- {}".format, leaks.lines())]),
         "",
-        f"Judge {config.model}, layout {done.judge.layout}, scoring {_scoring(done)}; mode {config.mode}, recipe "
-        f"{config.recipe}, seed {config.seed}. {many(turns, 'steps')}: {accepted} accepted, {failed} failed, "
+        f"Judge {config.model}, layout {done.judge.layout}, scoring {_scoring(done)}; mode {config.mode}, preset "
+        f"{config.preset}, seed {config.seed}. {many(turns, 'steps')}: {accepted} accepted, {failed} failed, "
         f"{turns - accepted - failed} rejected.",
         "",
         *_chosen(done.choice),

@@ -18,7 +18,7 @@ from polyjudge.datasets.table import rating_of, text_of
 from polyjudge.datasets.yamlfile import dump_yaml, read_yaml
 from polyjudge.domain.dataset import Rubric
 from polyjudge.domain.example import Example
-from polyjudge.domain.layout import PACKING, is_packing, layout, packed, packing, unknown
+from polyjudge.domain.layout import GROUPS, are_groups, grouped, layout, read_groups, unknown
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.scale import Categorical, Scale, show
 from polyjudge.errors import ConfigError, CriteriaError
@@ -81,8 +81,8 @@ class JudgeFile:
 def dump_judge(judge: JudgeFile) -> str:
     """The file's text."""
     content: dict[str, Any] = {"polyjudge": SCHEMA, **rubric_to(replace(judge.rubric, scoring=judge.scoring))}
-    groups = packing(judge.layout)
-    content["layout"] = {PACKING: [list(group) for group in groups]} if groups else judge.layout
+    groups = read_groups(judge.layout)
+    content["layout"] = {GROUPS: [list(group) for group in groups]} if groups else judge.layout
     if judge.samples > 1:
         content["samples"] = judge.samples
     content["model"] = judge.model
@@ -213,8 +213,8 @@ def _count(own: Mapping[str, Any], key: str, source: str, default: int, least: i
 def _layout(own: Mapping[str, Any], names: Sequence[str], source: str) -> str:
     value = own.get("layout", "joint")
     try:
-        if isinstance(value, dict) and set(value) == {PACKING} and is_packing(value[PACKING]):
-            return str(packed(value[PACKING], names))
+        if isinstance(value, dict) and set(value) == {GROUPS} and are_groups(value[GROUPS]):
+            return str(grouped(value[GROUPS], names))
         if not isinstance(value, str):
             raise ConfigError(unknown(value))
         return str(layout(value, names))

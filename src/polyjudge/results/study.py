@@ -79,7 +79,7 @@ class Extra:
 
 
 @dataclass(frozen=True, slots=True)
-class Meter:
+class StepRating:
     """One rating of a step's texts by the diagnostic model, 1..10; nan = unreadable."""
 
     name: str
@@ -98,7 +98,7 @@ class RunRecord:
         criteria: what it judges.
         steps: of all its setups.
         scores: step -> scores of the test rows (n, K), nan = unscored; only steps whose prompt has read them.
-        meters: of its steps; empty when it was run without --meters.
+        diagnostics: of its steps; empty when it was run without --diagnostics.
     """
 
     cell: CellRecord
@@ -106,7 +106,7 @@ class RunRecord:
     criteria: tuple[Criterion, ...]
     steps: tuple[Step, ...]
     scores: Mapping[int, Matrix]
-    meters: tuple[Meter, ...] = ()
+    diagnostics: tuple[StepRating, ...] = ()
 
     @property
     def mode(self) -> str:
@@ -196,15 +196,15 @@ def _run(path: Path, cell: CellRecord) -> RunRecord:
         by_step.setdefault(reading.step, []).append(reading)
     found = {step: matrix_of(readings, criteria) for step, readings in by_step.items()}
     scores = {step: matrix for step, matrix in found.items() if matrix is not None}
-    return RunRecord(cell, _json(path / "config.json"), criteria, tuple(read_steps(path)), scores, _meters(path))
+    return RunRecord(cell, _json(path / "config.json"), criteria, tuple(read_steps(path)), scores, _diagnostics(path))
 
 
-def _meters(path: Path) -> tuple[Meter, ...]:
-    file = path / "meters.jsonl"
+def _diagnostics(path: Path) -> tuple[StepRating, ...]:
+    file = path / "diagnostics.jsonl"
     if not file.exists():
         return ()
     return tuple(
-        Meter(str(one["name"]), int(line["step"]), str(one["criterion"]), _number(one["score"]))
+        StepRating(str(one["name"]), int(line["step"]), str(one["criterion"]), _number(one["score"]))
         for line in map(json.loads, file.read_text("utf-8").splitlines())
         for one in line["ratings"]
         if not one.get("asked")

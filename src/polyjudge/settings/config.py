@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validat
 
 from polyjudge.codec import line
 from polyjudge.domain.decomposition import MODES
-from polyjudge.domain.layout import AUTO, LAYOUTS, PACKING, is_packing, packing, unknown, written
+from polyjudge.domain.layout import AUTO, GROUPS, LAYOUTS, are_groups, read_groups, unknown, written
 from polyjudge.errors import ModelError
 from polyjudge.llm.backends.endpoint import read_address
 from polyjudge.llm.prices import Price
@@ -37,7 +37,7 @@ CIRCUMSTANCES = frozenset(
         "threads",
         "attempt_timeout",
     }
-    | {"requests_per_minute", "tokens_per_minute", "meters", "diagnostic_model"}
+    | {"requests_per_minute", "tokens_per_minute", "diagnostics", "diagnostic_model"}
     # Of an endpoint its identity counts, which a folder keeps beside the settings.
     | {"base_url"}
 )
@@ -108,7 +108,7 @@ class RunConfig(_Checked):
     base_url: str = ""
     endpoint_name: str = ""
     limit_field: Literal["", "max_tokens", "max_completion_tokens"] = ""
-    recipe: str = "sound"
+    preset: str = "default"
     mode: str = "SSS"
     optimizer: str = Field(default="textgrad", min_length=1)
     optimizer_options: dict[str, Any] = Field(default_factory=dict)
@@ -133,7 +133,7 @@ class RunConfig(_Checked):
     definitions: bool = True
     structured: bool = True
     loss_sees_input: bool = True
-    meters: bool = False
+    diagnostics: bool = False
     parameters: dict[str, Parameters] = Field(default_factory=dict)
     max_calls: int | None = Field(default=None, ge=0)
     max_tokens: int | None = Field(default=None, ge=0)
@@ -158,16 +158,16 @@ class RunConfig(_Checked):
     @field_validator("layout", mode="before")
     @classmethod
     def _packing_as_text(cls, value: Any) -> Any:
-        if isinstance(value, dict) and set(value) == {PACKING} and is_packing(value[PACKING]):
-            return written(value[PACKING])
+        if isinstance(value, dict) and set(value) == {GROUPS} and are_groups(value[GROUPS]):
+            return written(value[GROUPS])
         if not isinstance(value, str):
-            raise ValueError(f"{unknown(value, AUTO)}, or as {{{PACKING} = [['one', 'two'], ['three']]}}")
+            raise ValueError(f"{unknown(value, AUTO)}, or as {{{GROUPS} = [['one', 'two'], ['three']]}}")
         return value
 
     @field_validator("layout")
     @classmethod
     def _known_layout(cls, value: str) -> str:
-        if value not in ("", AUTO, *LAYOUTS) and not packing(value):
+        if value not in ("", AUTO, *LAYOUTS) and not read_groups(value):
             raise ValueError(unknown(value, AUTO))
         return value or AUTO
 
@@ -234,7 +234,7 @@ class RunConfig(_Checked):
     @property
     def stages(self) -> tuple[str, ...]:
         """Who is asked in this invocation."""
-        return (*STAGES, DIAGNOSTIC) if self.meters else STAGES
+        return (*STAGES, DIAGNOSTIC) if self.diagnostics else STAGES
 
     def identity(self) -> dict[str, Any]:
         """The settings that a run folder belongs to."""

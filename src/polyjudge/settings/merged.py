@@ -1,6 +1,6 @@
 """Which setting wins, and where it was set: the sources of settings merged into one checked configuration.
 
-Precedence: command line (or keyword) > environment (POLYJUDGE_NAME) > config file > optimizer > recipe > default.
+Precedence: command line (or keyword) > environment (POLYJUDGE_NAME) > config file > optimizer > preset > default.
 
 What a validation found, in words that name the setting, where it was set, and what to write instead.
 
@@ -24,7 +24,7 @@ from polyjudge.llm.secrets import redact
 from polyjudge.settings.config import ModelPrice, Parameters, RunConfig
 from polyjudge.settings.objects import NOTHING, Objects, gate_name, objects_in, scoring_name
 from polyjudge.settings.optimizer import MODELS, SHARED, Chosen, as_settings, chosen
-from polyjudge.settings.recipes import recipe
+from polyjudge.settings.presets import preset
 
 _MUST = {
     "greater_than_equal": "{ge:g} or more",
@@ -119,7 +119,7 @@ def place(origin: str, name: str, config_file: str | Path | None) -> str:
 
 
 def _merge_parameters(base: Any, over: Any) -> Any:
-    """Parameters merge by role and name, so that setting one temperature keeps the rest of a recipe."""
+    """Parameters merge by role and name, so that setting one temperature keeps the rest of a preset."""
     if not isinstance(base, Mapping) or not isinstance(over, Mapping):
         return over
     merged = dict(base)
@@ -142,8 +142,8 @@ def _paths(parameters: Any) -> list[str]:
 
 
 # Origins that are not the user's.
-OURS = ("optimizer", "recipe", "default")
-_SOUND = ("sound", "default")
+OURS = ("optimizer", "preset", "default")
+_DEFAULT = ("default", "default")
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +152,7 @@ class Settings:
 
     Attributes:
         config: the values.
-        origins: name -> "command line", "environment", "config file", "optimizer", "recipe" or "default".
+        origins: name -> "command line", "environment", "config file", "optimizer", "preset" or "default".
         objects: what was passed as an object instead of a name.
         unused: settings of the user that the optimizer does not read -> where they were set; the values hold none.
     """
@@ -202,15 +202,17 @@ def resolve(
         "environment": from_environment(os.environ if environment is None else environment, RunConfig.model_fields),
         "config file": dict(held) if held is not None else from_file(config_file) if config_file else {},
     }
-    named, source = next(((layer["recipe"], source) for source, layer in layers.items() if "recipe" in layer), _SOUND)
+    named, source = next(
+        ((layer["preset"], source) for source, layer in layers.items() if "preset" in layer), _DEFAULT
+    )
     used = _optimizer(layers, given.optimizer, config_file)
     layers["optimizer"] = dict(used.defaults)
     try:
-        layers["recipe"] = {**recipe(str(named)), "recipe": named}
+        layers["preset"] = {**preset(str(named)), "preset": named}
     except ConfigError as error:
-        raise ConfigError(f"'recipe' ({place(source, 'recipe', config_file)}): {error}") from None
+        raise ConfigError(f"'preset' ({place(source, 'preset', config_file)}): {error}") from None
     merged, origins = merge(layers)
-    if merged.get("mode") == "ST" and origins.get("layout") == "recipe":
+    if merged.get("mode") == "ST" and origins.get("layout") == "preset":
         # ST has a layout of its own, which only the user can be at odds with.
         del merged["layout"], origins["layout"]
 
@@ -225,8 +227,8 @@ def resolve(
         raise ConfigError(told(error, where=where, known=_names_beside)) from None
     if config.evaluate_every and config.protocol == "sealed" and origins["evaluate_every"] not in OURS:
         raise ConfigError(
-            f"'evaluate_every' ({where('evaluate_every')}): recipe {config.recipe!r} reads the test rows once, at the "
-            f"end; leave it out, or use --recipe paper"
+            f"'evaluate_every' ({where('evaluate_every')}): preset {config.preset!r} reads the test rows once, at the "
+            f"end; leave it out, or use --preset paper"
         )
     return Settings(config, origins, given, unused)
 
@@ -275,9 +277,9 @@ def _optimizer(layers: Mapping[str, Mapping[str, Any]], given: Any, config_file:
 
 def _drop_unused(merged: dict[str, Any], origins: Mapping[str, str], used: Chosen) -> list[str]:
     """Take out what the optimizer does not read; those settings among it that the user made."""
-    idle = [name for name in (*SHARED, *MODELS.values(), "meters") if name in merged and not used.uses(name)]
+    idle = [name for name in (*SHARED, *MODELS.values(), "diagnostics") if name in merged and not used.uses(name)]
     # Under ST every criterion is fitted in a run of its own, whatever fits it; a switch that is off needs no reader.
-    idle = [name for name in idle if str(merged[name]).lower() != {"mode": "st", "meters": "false"}.get(name)]
+    idle = [name for name in idle if str(merged[name]).lower() != {"mode": "st", "diagnostics": "false"}.get(name)]
     given = merged.get("parameters")
     parameters = given if isinstance(given, dict) else {}
     roles = [role for role in MODELS if role not in used.roles and role in parameters]

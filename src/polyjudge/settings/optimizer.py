@@ -49,8 +49,8 @@ class Chosen:
         return tuple(name for name in self.parameters if name not in (*SHARED, *_FIELDS))
 
     def uses(self, setting: str) -> bool:
-        """Whether it reads a setting of a run that is the optimizer's affair; ``meters`` rate gradients."""
-        roles = {model: role for role, model in MODELS.items()} | {"meters": "gradient"}
+        """Whether it reads a setting of a run that is the optimizer's affair; ``diagnostics`` rate gradients."""
+        roles = {model: role for role, model in MODELS.items()} | {"diagnostics": "gradient"}
         return roles[setting] in self.roles if setting in roles else setting in self.parameters
 
     def settings(self, values: Mapping[str, Any], options: Mapping[str, Any]) -> Any:

@@ -25,7 +25,7 @@ class ExporterContract(ABC):
         """The exporter."""
 
     def test_it_writes_every_instruction_and_where_the_input_goes(self) -> None:
-        for layout in ("joint", "solo", "fork"):
+        for layout in ("joint", "separate", "forked"):
             text = self.make()(exported(_judge(layout)))
             for criterion in CRITERIA:
                 assert criterion.name in text

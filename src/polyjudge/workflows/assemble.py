@@ -68,15 +68,15 @@ def refusal(scoring: Scoring, used: Layout, prompt: JudgePrompt, abilities: Abil
 def layouts_of(config: RunConfig, prompt: JudgePrompt, scoring: Scoring, abilities: Abilities) -> tuple[Layout, ...]:
     """The one layout that the settings name, or the two that ``auto`` measures: jointly, and apart.
 
-    Apart is ``fork`` where the backend caches prefixes, else ``solo``. There is nothing to choose under ST, which
-    judges each criterion alone, with one criterion, and where the scoring method refuses to ask for several at once.
+    Apart is ``forked`` where the backend caches prefixes, else ``separate``. There is nothing to choose under ST,
+    which judges each criterion alone, with one criterion, and where the scoring method asks for one at a time.
 
     Raises:
         ConfigError: a layout that does not fit the mode or the criteria.
     """
     names = prompt.names
     if config.mode == "ST":
-        used = layout("solo" if config.layout == AUTO else config.layout, names)
+        used = layout("separate" if config.layout == AUTO else config.layout, names)
         if len(names) > 1 and len(used.groups) < len(names):
             raise ConfigError(f"mode 'ST' judges each criterion alone; leave out --layout {config.layout}")
         return (used,)
@@ -85,7 +85,7 @@ def layouts_of(config: RunConfig, prompt: JudgePrompt, scoring: Scoring, abiliti
     jointly = layout("joint", names)
     if len(names) == 1:
         return (jointly,)
-    apart = layout("fork" if abilities.prefix_cache else "solo", names)
+    apart = layout("forked" if abilities.prefix_cache else "separate", names)
     return (apart,) if refusal(scoring, jointly, prompt, abilities) else (jointly, apart)
 
 
@@ -161,7 +161,7 @@ class House:
 
     def asked(self, config: RunConfig) -> tuple[str, ...]:
         """The roles that are asked in this invocation."""
-        return ("judge", *self.writers, *((DIAGNOSTIC,) if config.meters else ()))
+        return ("judge", *self.writers, *((DIAGNOSTIC,) if config.diagnostics else ()))
 
     def under(self, used: Layout) -> House:
         """The same with one layout for good."""
@@ -239,7 +239,7 @@ def assemble(config: RunConfig, dataset: Dataset, asker: Asker, given: Objects =
 
 
 def split_of(config: RunConfig, dataset: Dataset) -> Split:
-    """The data's three parts under the recipe's protocol.
+    """The data's three parts under the preset's protocol.
 
     A published split of a registered data set serves the paper's protocol only, because SummEval's shares articles
     between its parts; a split that the user's own file names is kept.

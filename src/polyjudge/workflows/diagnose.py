@@ -141,7 +141,7 @@ def _settings(found: FinishedRun, options: Mapping[str, Any], config: str | Path
     ours = {name: getattr(own.config, name) for name in SETTINGS if own.origins.get(name) not in (None, "default")}
     diagnostic = {role: one for role, one in own.config.parameters.items() if role == "diagnostic"}
     parameters = {**found.config.parameters, **diagnostic}
-    return found.config.model_copy(update=ours | {"parameters": parameters, "meters": wanted.asks_model})
+    return found.config.model_copy(update=ours | {"parameters": parameters, "diagnostics": wanted.asks_model})
 
 
 async def _plan(

@@ -12,7 +12,7 @@ from polyjudge.diagnosis.adherence import adherence
 from polyjudge.diagnosis.cherry_pick import cherry_pick
 from polyjudge.diagnosis.dilution import Controls, dilution, edits_of, on_fresh_rows
 from polyjudge.diagnosis.interference import interference
-from polyjudge.diagnosis.rater import Diagnostician
+from polyjudge.diagnosis.rater import Rater
 from polyjudge.diagnosis.records import Adherence, Dilution, Edit, Interference, Verdict
 from polyjudge.diagnosis.verdicts import (
     DILUTION,
@@ -38,9 +38,9 @@ from polyjudge.workflows.assemble import leaks_of, role_of
 from polyjudge.workflows.diagnosis_plan import Options, Prepared
 
 
-def diagnostician_of(config: RunConfig, prompt: JudgePrompt, asker: Asker) -> Diagnostician:
+def rater_of(config: RunConfig, prompt: JudgePrompt, asker: Asker) -> Rater:
     """The diagnostic model, for all criteria of a run."""
-    return Diagnostician(Stage(asker, role_of(config, DIAGNOSTIC), config.parse_retries), prompt.criteria)
+    return Rater(Stage(asker, role_of(config, DIAGNOSTIC), config.parse_retries), prompt.criteria)
 
 
 def controls_of(config: RunConfig, prompt: JudgePrompt, asker: Asker) -> Controls:
@@ -74,7 +74,7 @@ async def on_gradients(ready: Prepared, wanted: Options, client: Client) -> tupl
     if not steps:
         return not_defined(DILUTION, NO_GRADIENTS), None
     found = await dilution(
-        diagnostician_of(ready.config, ready.house.prompt, client),
+        rater_of(ready.config, ready.house.prompt, client),
         controls_of(ready.config, ready.house.prompt, client),
         steps,
         await _edits(ready),
@@ -100,7 +100,7 @@ async def on_company(ready: Prepared, wanted: Options, client: Client) -> tuple[
 
 async def on_revisions(ready: Prepared, wanted: Options, client: Client) -> tuple[Verdict, Adherence | None]:
     """Whether the optimizer does what the gradients say."""
-    rater = diagnostician_of(ready.config, ready.house.prompt, client)
+    rater = rater_of(ready.config, ready.house.prompt, client)
     steps = [step for step in ready.steps if step.index]
     found = await adherence(rater, ready.house.prompt.instructions, steps, wanted.audit, ready.config.seed)
     if not found.ratings:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from polyjudge.diagnosis.records import StepMeters
+from polyjudge.diagnosis.records import StepDiagnostics
 from polyjudge.domain.records import Step
 from polyjudge.results.money import PlannedRole
 from polyjudge.results.outcome import Choice
@@ -71,7 +71,7 @@ class CellEnded:
     cells: int
 
 
-Event = Planned | Chosen | Counted | Noted | Step | StepMeters | StudyPlanned | InCell | CellEnded
+Event = Planned | Chosen | Counted | Noted | Step | StepDiagnostics | StudyPlanned | InCell | CellEnded
 Observer = Callable[[Event], None]
 
 

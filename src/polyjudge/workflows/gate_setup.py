@@ -21,7 +21,7 @@ from polyjudge.settings.config import PER_CRITERION, RunConfig
 
 
 def gate_of(config: RunConfig, prompt: JudgePrompt, scoring: Scoring, primary: str, given: Any = None) -> Gate:
-    """The gate that the settings name, or that was ``given``; the recipe's default is the primary metric.
+    """The gate that the settings name, or that was ``given``; the preset's default is the primary metric.
 
     Raises:
         ConfigError: its metric means nothing for this scoring method or these scales.

@@ -38,9 +38,9 @@ async def choose(house: House, price: Tariff | None) -> Choice:
     weighed: list[Weighed] = []
     given: list[Matrix] = []
     for used in house.layouts:
-        meter = Meter(house.judge.asker, price)
-        predictions = await replace(house.judge, layout=used, asker=meter).evaluate(prompt, rows)
-        weighed.append(_weighed(str(used), meter, house.metric, predictions, people))
+        usage = UsageCounter(house.judge.asker, price)
+        predictions = await replace(house.judge, layout=used, asker=usage).evaluate(prompt, rows)
+        weighed.append(_weighed(str(used), usage, house.metric, predictions, people))
         given.append(scores(prompt.names, predictions))
     order = sorted(range(len(weighed)), key=lambda at: weighed[at].tokens)
     weighed, given = [weighed[at] for at in order], [given[at] for at in order]
@@ -61,7 +61,7 @@ async def choose(house: House, price: Tariff | None) -> Choice:
     )
 
 
-class Meter:
+class UsageCounter:
     """An asker that passes questions on and adds up what their answers took."""
 
     def __init__(self, asker: Asker, price: Tariff | None = None) -> None:
@@ -93,18 +93,20 @@ class Meter:
         return self._asker.abilities(model)
 
 
-def _weighed(name: str, meter: Meter, metric: str, predictions: Sequence[Prediction], people: RatedRows) -> Weighed:
+def _weighed(
+    name: str, usage: UsageCounter, metric: str, predictions: Sequence[Prediction], people: RatedRows
+) -> Weighed:
     measured, rows = measure(metric, predictions, people), len(predictions)
-    shares, cost = list(measured.coverage.values()), meter.cost()
+    shares, cost = list(measured.coverage.values()), usage.cost()
     return Weighed(
         layout=name,
         agreement=measured.mean,
         coverage=math.fsum(shares) / len(shares),
-        calls=meter.calls / rows,
-        prompt=meter.prompt / rows,
-        cached=meter.cached / rows,
-        completion=meter.completion / rows,
-        estimated=meter.estimated,
+        calls=usage.calls / rows,
+        prompt=usage.prompt / rows,
+        cached=usage.cached / rows,
+        completion=usage.completion / rows,
+        estimated=usage.estimated,
         cost=None if cost is None else cost / rows,
     )
 

@@ -16,7 +16,7 @@ from polyjudge.concurrency import together
 from polyjudge.datasets.leaks import LeakReport
 from polyjudge.datasets.load import Criteria, Data, load
 from polyjudge.datasets.problems import clipped
-from polyjudge.diagnosis.rater import Diagnostician, step_meters
+from polyjudge.diagnosis.rater import Rater, step_diagnostics
 from polyjudge.domain.dataset import Dataset, Rubric
 from polyjudge.domain.layout import layout
 from polyjudge.domain.prompt import JudgePrompt
@@ -44,7 +44,7 @@ from polyjudge.version import __version__
 from polyjudge.workflows.assemble import House, assemble, leaks_of, models_of
 from polyjudge.workflows.client import open_client
 from polyjudge.workflows.costs import priced
-from polyjudge.workflows.diagnosis_parts import diagnostician_of
+from polyjudge.workflows.diagnosis_parts import rater_of
 from polyjudge.workflows.events import Chosen, Noted, Observer, Planned, unwatched
 from polyjudge.workflows.gate_setup import blind_spots
 from polyjudge.workflows.layout_selection import choose
@@ -104,7 +104,7 @@ def fitted_judge(
         "split_by": house.split.by,
         "split_seed": config.split_seed,
         "seed": config.seed,
-        "recipe": config.recipe,
+        "preset": config.preset,
         "protocol": config.protocol,
         "mode": config.mode,
         "optimizer": config.optimizer,
@@ -168,8 +168,8 @@ def optimize(
     """
     settings = resolve(options, config_file=config)
     settings.check_used()
-    if options.get("diagnostic_model") and not settings.config.meters:
-        raise ConfigError("--diagnostic-model: nobody would ask it; add --meters, or name it to polyjudge diagnose")
+    if options.get("diagnostic_model") and not settings.config.diagnostics:
+        raise ConfigError("--diagnostic-model is not used; add --diagnostics, or pass it to polyjudge diagnose")
     models_of(settings.config)
     dataset = load(data, criteria, limit=settings.config.limit)
     return run(_optimize(settings, dataset, output, backends or {}, observer))
@@ -223,9 +223,9 @@ async def carry_out(
         if config != settings.config:
             house = assemble(config, dataset, client, settings.objects)
         house, choice = await _settled(house, config, client, observer)
-        meters = diagnostician_of(config, house.prompt, client) if config.meters else None
+        diagnostics = rater_of(config, house.prompt, client) if config.diagnostics else None
         readings = Readings(house)
-        steps = await _steps(folder, config, house, observer, readings, meters)
+        steps = await _steps(folder, config, house, observer, readings, diagnostics)
         fitted = _fitted(house.prompt, steps)
         outcome = await _test(folder, house, readings, fitted, steps, config)
         judge = fitted_judge(config, house, fitted, steps, outcome, choice)
@@ -260,7 +260,7 @@ def _announce(folder: RunFolder, config: RunConfig, house: House, client: Client
     if config.protocol == "paper":
         observer(
             Noted(
-                "Recipe 'paper' keeps the paper's protocol: batches overlap the validation rows and the test rows are "
+                "Preset 'paper' keeps the paper's protocol: batches overlap the validation rows and the test rows are "
                 "read after every step, so that its best step is chosen on the test rows and is optimistic."
             )
         )
@@ -278,12 +278,13 @@ async def _steps(
     house: House,
     observer: Observer,
     readings: Readings,
-    diagnostician: Diagnostician | None,
+    rater: Rater | None,
 ) -> list[Step]:
-    """Run all setups in lockstep; test readings and meters overlap the following steps and are written in order."""
+    """Run all setups in lockstep; test readings and diagnostics overlap later steps and are written in order."""
     read = test_readings(config.protocol, config.steps, config.evaluate_every)
     written = folder.lines("steps.jsonl")
-    tests, meters = InOrder[Reading](folder.lines("tests.jsonl")), InOrder(folder.lines("meters.jsonl"), observer)
+    tests = InOrder[Reading](folder.lines("tests.jsonl"))
+    diagnostics = InOrder(folder.lines("diagnostics.jsonl"), observer)
     steps: list[Step] = []
     standing: dict[str, str] = {}
     loops = [steps_of(setup) for setup in house.setups]
@@ -297,14 +298,14 @@ async def _steps(
                 await _check_step(step, house, config)
                 if index in read:
                     tests.begin(readings.of(step))
-                if diagnostician is not None and index:
-                    meters.begin(step_meters(diagnostician, dict(standing), step))
+                if rater is not None and index:
+                    diagnostics.begin(step_diagnostics(rater, dict(standing), step))
                 standing |= step.instructions
         await tests.finish()
-        await meters.finish()
+        await diagnostics.finish()
     finally:
         await tests.stop()
-        await meters.stop()
+        await diagnostics.stop()
         for loop in loops:
             await loop.aclose()
     written.finish()

@@ -30,7 +30,7 @@ ROWS = 20
 def plan_of(
     config: RunConfig, setups: Sequence[Setup], split: Split, layouts: Sequence[Layout] = ()
 ) -> tuple[PlannedRole, ...]:
-    """The plan of a run, by role; with the meters, where they are wanted.
+    """The plan of a run, by role; with the diagnostics, where they are wanted.
 
     Args:
         config: the settings.
@@ -64,7 +64,7 @@ def plan_of(
         )
         for role, tally in tallies.items()
     )
-    return (*roles, *_meters(config, setups, tallies)) if config.meters else roles
+    return (*roles, *_diagnostics(config, setups, tallies)) if config.diagnostics else roles
 
 
 @dataclass(slots=True)
@@ -175,8 +175,8 @@ def _merged(setup: Setup) -> int:
     return setup.steps * len(setup.validation) * shared * setup.judge.scoring.samples
 
 
-def _meters(config: RunConfig, setups: Sequence[Setup], tallies: Mapping[str, _Tally]) -> tuple[PlannedRole, ...]:
-    """What ``--meters`` asks of the diagnostic model while a run goes on, at most: a call a criterion and step for
+def _diagnostics(config: RunConfig, setups: Sequence[Setup], tallies: Mapping[str, _Tally]) -> tuple[PlannedRole, ...]:
+    """What ``--diagnostics`` asks of the diagnostic model during a run, at most: a call a criterion and step for
     specificity, and one more a candidate for adherence; nothing where no gradients are written."""
     gradients = tallies.get("gradient", _Tally())
     if not gradients.calls:

@@ -1,6 +1,6 @@
 """One small call a role, before the run: does the model take the parameters it will be asked with?
 
-A value that the user set and the model refuses is an error, before the run. A value that came from a recipe or a
+A value that the user set and the model refuses is an error, before the run. A value that came from a preset or a
 default is dropped with a notice.
 """
 

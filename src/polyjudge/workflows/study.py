@@ -170,13 +170,13 @@ class _Work:
     async def _probe(self, ready: Sequence[Ready]) -> None:
         """One after the other, so that what one model was asked is in the cache for the next run."""
         for one in ready:
-            if not _complete(self.folder.runs / one.cell.name, one.identity, meters=one.config.meters):
+            if not _complete(self.folder.runs / one.cell.name, one.identity, diagnostics=one.config.diagnostics):
                 await probed(one.cell.settings, one.house, self.client, self.given, self._note)
 
     async def _one(self, one: Ready) -> CellRecord:
         cell, path = one.cell, self.folder.runs / one.cell.name
         failure = ""
-        if _complete(path, one.identity, meters=one.config.meters):
+        if _complete(path, one.identity, diagnostics=one.config.diagnostics):
             verdict = "complete already"
         else:
             watching = _Watching(cell.name, one.config.steps, self)
@@ -212,10 +212,10 @@ class _Watching:
             self.work._note(event)
 
 
-def _complete(path: Path, identity: str, *, meters: bool) -> bool:
+def _complete(path: Path, identity: str, *, diagnostics: bool) -> bool:
     """Whether a run of this very configuration has been written to its end."""
     config = path / "config.json"
-    ended = (path / "summary.md").exists() and (not meters or (path / "meters.jsonl").exists())
+    ended = (path / "summary.md").exists() and (not diagnostics or (path / "diagnostics.jsonl").exists())
     return ended and config.exists() and config.read_bytes() == identity.encode()
 
 

@@ -14,9 +14,9 @@ from polyjudge.settings.config import CIRCUMSTANCES
 from polyjudge.settings.merged import from_file, merge, resolve
 
 SECTIONS = ("study", "axes", "options")
-KEYS = ("data", "models", "recipe", "seeds", "retests")
+KEYS = ("data", "models", "preset", "seeds", "retests")
 # What the file says elsewhere, and what belongs to the whole invocation.
-_NO_AXIS = {"model": "[study] models", "data": "[study] data", "seed": "[study] seeds", "recipe": "[study] recipe"}
+_NO_AXIS = {"model": "[study] models", "data": "[study] data", "seed": "[study] seeds", "preset": "[study] preset"}
 _OF_ALL = CIRCUMSTANCES - {"fail_on_error"}
 
 
@@ -79,11 +79,11 @@ def read_study(study: str | Path | Mapping[str, Any], **overrides: Any) -> Study
     head, axes, options = _sections(content, problems)
     for key, given in (("data", chosen.pop("data", None)), ("models", chosen.pop("model", None))):
         head |= {key: several(given)} if given is not None else {}
-    head |= {key: chosen.pop(key) for key in ("seeds", "recipe", "retests") if key in chosen}
+    head |= {key: chosen.pop(key) for key in ("seeds", "preset", "retests") if key in chosen}
     narrowed = {axis: several(chosen.pop(axis)) for axis in [*axes] if axis in chosen}
     for axis, only in narrowed.items():
         axes[axis] = [_own(axes[axis], one) for one in only]
-    options |= {"recipe": head["recipe"]} if "recipe" in head else {}
+    options |= {"preset": head["preset"]} if "preset" in head else {}
     if "config" in chosen:
         # The study says what is compared; a settings file fills in the rest, such as prices.
         options = merge({"[options]": options, "config file": from_file(chosen.pop("config"))})[0]

@@ -211,7 +211,7 @@ def test_a_yes_or_no_question_is_answered_by_the_same_perception(first: bool) ->
 
 
 def test_an_item_that_stands_first_is_judged_alike() -> None:
-    """The layout fork is the layout solo in another order, and this world's judge minds no order."""
+    """The layout forked is the layout separate in another order, and this world's judge minds no order."""
     made, data, prompt = large()
     backend, scoring = Simulated(made), JsonScoring(False)
     shown = replace(prompt, demonstrations=data.examples[:2])

@@ -55,7 +55,7 @@ class _Waiting(NamedTuple):
 
 
 class SqliteStore:
-    """The answers in a folder. Not to be used on both sides of a fork.
+    """The answers in a folder. Not to be used on both sides of a forked.
 
     Reading writes nothing, so a run can be replayed from a folder that cannot be written.
 

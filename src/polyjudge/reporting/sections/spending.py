@@ -43,7 +43,7 @@ def settings_section(run: Material) -> Section:
         "models": ", ".join(f"{role} {model}" for role, model in _models(lineage).items()),
         "layout": run.judge.layout,
         "scoring": run.judge.scoring + (f" of {run.judge.samples} samples" if run.judge.samples > 1 else ""),
-        "recipe": f"{run.config['recipe']}, mode {run.config['mode']}, seed {run.config['seed']}",
+        "preset": f"{run.config['preset']}, mode {run.config['mode']}, seed {run.config['seed']}",
         "made by": f"polyjudge {run.config['version']}, templates {run.config['templates']}",
         "folder": run.path.name,
     }

@@ -33,7 +33,7 @@ def meters_section(run: Material) -> Section:
     """Dilution and interference, or how they can be measured."""
     found = run.diagnosis
     remedy = "polyjudge diagnose, given this run's folder, measures dilution and interference, with their controls."
-    if found is None and not run.meters:
+    if found is None and not run.diagnostics:
         parts: tuple[Html | Chart | None, ...] = (paragraphs([f"Not measured for this run: {remedy}"]),)
     elif found is None:
         parts = (*_stepwise(run), paragraphs([f"As the run went, without controls: {remedy}"], "soft"))
@@ -176,10 +176,10 @@ def _adherence(found: Diagnosis) -> Iterator[Html | Chart]:
 
 
 def _stepwise(run: Material) -> Iterator[Html | Chart]:
-    """Means of the marks that --meters took, by step and criterion."""
+    """Means of the marks that --diagnostics took, by step and criterion."""
     for what in ("specificity", "adherence"):
         marks: dict[tuple[str, int], list[float]] = {}
-        for line in run.meters:
+        for line in run.diagnostics:
             for rating in line.ratings:
                 if rating.name == what and not math.isnan(rating.score):
                     marks.setdefault((rating.criterion, line.step), []).append(rating.score)
@@ -190,11 +190,11 @@ def _stepwise(run: Material) -> Iterator[Html | Chart]:
             if criterion == name
         ]
         told = {
-            "specificity": "How specific each step's gradients are to a criterion, 1 to 10, as --meters rated them.",
+            "specificity": "How specific each step's gradients are to a criterion, 1 to 10, rated with --diagnostics.",
             "adherence": "How closely each step's new instructions follow them, 1 to 10.",
         }
         if points:
-            yield lines(f"meter-{what}", told[what], points, what, span=(0, TOP))
+            yield lines(f"diagnostic-{what}", told[what], points, what, span=(0, TOP))
 
 
 def _point(category: str, series: str, estimate: Estimate) -> Point:

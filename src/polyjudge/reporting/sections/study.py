@@ -56,7 +56,7 @@ def _verdict(study: StudyRecord, headlines: Table) -> str:
     answers = Counter(str(value) for value in headlines.column("holds") if value in ("yes", "no", "undecided"))
     mark = f"{SIMULATED}: " if study.simulated else ""
     if not answers:
-        return f"{mark}No finding could be tested: runs, seeds or meters are missing."
+        return f"{mark}No finding could be tested: runs, seeds or diagnostics are missing."
     told = ", ".join(
         f"{answers[answer]} {words}"
         for answer, words in (("yes", "hold"), ("no", "do not"), ("undecided", "undecided"))
@@ -115,7 +115,7 @@ def _sections(study: StudyRecord, tables: dict[str, Table], taken: dict[str, Tak
     yield Section(
         "dilution",
         "Gradient dilution",
-        (*_meter(tables["specificity"], axes, "specificity"), *_meter(tables["adherence"], axes, "adherence")),
+        tuple(part for name in ("specificity", "adherence") for part in _diagnostic(tables[name], axes, name)),
         "Dilution",
     )
     yield Section(
@@ -140,8 +140,8 @@ def _sections(study: StudyRecord, tables: dict[str, Table], taken: dict[str, Tak
     yield Section("runs", "The runs", (_runs(study, taken),), "Runs")
 
 
-def _meter(found: Table, axes: Sequence[str], what: str) -> Iterator[Part]:
-    yield from charts.meter(found, axes, what)
+def _diagnostic(found: Table, axes: Sequence[str], what: str) -> Iterator[Part]:
+    yield from charts.diagnostic(found, axes, what)
     yield _shown(found, fold=bool(found.rows))
 
 

@@ -106,8 +106,8 @@ def _courses(table: Table, axes: Sequence[str], wanted: object, stem: str) -> It
             yield lines(f"{stem}-{place}", caption, points, "agreement")
 
 
-def meter(table: Table, axes: Sequence[str], what: str) -> Iterator[Chart]:
-    """A meter by mode, or by configuration, beside the published figures."""
+def diagnostic(table: Table, axes: Sequence[str], what: str) -> Iterator[Chart]:
+    """A diagnostic by mode, or by configuration, beside the published figures."""
     told = {"specificity": "Specificity of the gradients", "adherence": "Adherence of the new instructions"}
     for place, (name, rows) in enumerate(blocks_of(table).items(), 1):
         means = [row for row in rows if row["criterion"] == MEAN]

@@ -20,7 +20,7 @@ from polyjudge.reporting.tables.configurations import Block, Configuration
 from polyjudge.reporting.tables.published import Published
 from polyjudge.reporting.tables.render import Column, Table, Value
 
-NOT_MEASURED = "not measured (run with --meters)"
+NOT_MEASURED = "not measured (run with --diagnostics)"
 
 
 def specificity(found: Blocks, axes: Sequence[str]) -> Table:
@@ -67,7 +67,7 @@ def dilution(block: Block) -> tuple[float, float, Estimate, Estimate] | None:
 
 def why_unknown(block: Block) -> str:
     """What hinders ``dilution`` where it is None."""
-    if not any(run.meters for one in block.configurations for run in one.runs):
+    if not any(run.diagnostics for one in block.configurations for run in one.runs):
         return NOT_MEASURED
     for kind, gradients in ((True, "separate"), (False, "joint")):
         rated = [one for one in block.configurations if _separate(one) == kind]
@@ -118,7 +118,10 @@ def _separate(one: Configuration) -> bool:
 def _scores(one: Configuration, name: str, criterion: str) -> list[float]:
     wanted = one.names if criterion == "mean" else (criterion,)
     return [
-        meter.score for run in one.runs for meter in run.meters if meter.name == name and meter.criterion in wanted
+        rating.score
+        for run in one.runs
+        for rating in run.diagnostics
+        if rating.name == name and rating.criterion in wanted
     ]
 
 
@@ -134,7 +137,7 @@ def _ratings(one: Configuration, name: str) -> Matrix:
     found = np.full((len(one.runs), one.runs[0].last), np.nan)
     for at, run in enumerate(one.runs):
         for step in range(1, run.last + 1):
-            own = [m.score for m in run.meters if (m.name, m.step) == (name, step) and not math.isnan(m.score)]
+            own = [m.score for m in run.diagnostics if (m.name, m.step) == (name, step) and not math.isnan(m.score)]
             found[at, step - 1] = math.fsum(own) / len(own) if own else math.nan
     return found
 

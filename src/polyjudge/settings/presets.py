@@ -1,4 +1,4 @@
-"""Recipes: named sets of settings. A setting that the user names wins over the recipe's."""
+"""Presets: named sets of settings. A setting that the user names wins over the preset's."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ def _parameters(
     }
 
 
-RECIPES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
+PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
     {
         # Splits by document, a gate that each new instruction must pass, and a test set that is read once, at the end.
-        "sound": {
+        "default": {
             "steps": 12,
             "batch": 3,
             "protocol": "sealed",
@@ -33,7 +33,7 @@ RECIPES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "parameters": _parameters(256, 1024, 2048, 4096, heat=0.7, judge_heat=0.0),
         },
         # The same protocol where calls are slow or dear.
-        "thrifty": {
+        "cheap": {
             "steps": 6,
             "batch": 2,
             "protocol": "sealed",
@@ -42,7 +42,7 @@ RECIPES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "parameters": _parameters(128, 512, 1024, 1024, heat=0.7, judge_heat=0.0),
         },
         # The same protocol for the embedded model, which writes 40 tokens a second and nothing worth more of them.
-        "tiny": {
+        "smoke": {
             # To measure layouts would cost more calls than all else, for a difference that this model cannot show.
             "layout": "joint",
             "steps": 2,
@@ -74,12 +74,12 @@ RECIPES: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 )
 
 
-def recipe(name: str) -> Mapping[str, Any]:
-    """The settings of a recipe.
+def preset(name: str) -> Mapping[str, Any]:
+    """The settings of a preset.
 
     Raises:
-        ConfigError: no such recipe.
+        ConfigError: no such preset.
     """
-    if name not in RECIPES:
-        raise ConfigError(f"unknown recipe {name!r}; choose one of: {', '.join(RECIPES)}")
-    return RECIPES[name]
+    if name not in PRESETS:
+        raise ConfigError(f"unknown preset {name!r}; choose one of: {', '.join(PRESETS)}")
+    return PRESETS[name]
