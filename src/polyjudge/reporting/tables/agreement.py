@@ -23,15 +23,16 @@ Blocks = Sequence[tuple[Block, Published | None]]
 
 HEAD = (Column("data", "data"), Column("model", "judge"))
 INTERVALS = (
-    Column("interval", "95 % interval", "span"),
+    Column("interval", "interval", "span"),
     Column("p_holm", "p (Holm)", "p"),
     Column("detectable", "smallest detectable", "figure"),
 )
 HOW = (
     "Agreement is pooled over the test rows, unweighted mean over the criteria, mean over the runs. Differences are "
     "paired run by run, on the rows that both prompts scored; intervals resample runs and documents together, so that "
-    "the judge's call noise is in them; p-values are corrected for the comparisons of one data set and judge in "
-    f"this table (Holm). 'undecided': fewer than {FEWEST_CLUSTERS} documents (rows where none are named), or over "
+    "the judge's call noise is in them; p-values and intervals are corrected together for the comparisons of one data "
+    f"set and judge in this table (Holm), so that they agree. 'undecided': fewer than {FEWEST_CLUSTERS} documents "
+    "(rows where none are named), or over "
     f"{MOST_UNDEFINED:.0%} of the resamples without a value, as where people gave hardly any different ratings."
 )
 FEW_RUNS = "With {runs} runs the spread between runs is underestimated ({share:.0%} of its variance is seen)."
@@ -69,7 +70,7 @@ def main(found: Blocks, axes: Sequence[str]) -> Table:
     for block, paper in found:
         open_ones = [one for one in block.configurations if not one.sealed]
         gains = [one.against_initial(one.best()).mean for one in open_ones]
-        for one, gain, p_holm in zip(open_ones, gains, adjusted(gains), strict=True):
+        for one, (gain, p_holm) in zip(open_ones, adjusted(gains), strict=True):
             initial, best = one.mean(0), one.mean(one.best())
             cells = (*head(block, one), len(one.runs), initial, best, one.best(), gain.value, *tested(gain, p_holm))
             printed = paper.main(one) if paper else {}
@@ -114,7 +115,7 @@ def honest(found: Blocks, axes: Sequence[str]) -> Table:
         gains = [
             difference(one, ours, one.scores(0)).mean for one, ours in zip(block.configurations, chosen, strict=True)
         ]
-        for one, ours, gain, p_holm in zip(block.configurations, chosen, gains, adjusted(gains), strict=True):
+        for one, ours, (gain, p_holm) in zip(block.configurations, chosen, adjusted(gains), strict=True):
             fitted = float(mean_agreement(one.metric, ours, one.people).mean())
             values = (len(one.runs), one.mean(0), fitted, gain.value)
             rows.append((*head(block, one), *values, *tested(gain, p_holm), _chosen_by(one)))
@@ -195,7 +196,7 @@ def effects(found: Blocks, axes: Sequence[str]) -> Table:
     for block, _ in found:
         compared = [one for axis in axes for one in _of_axis(block, axis)]
         corrected = adjusted([gain for *_, gain in compared])
-        for (axis, value, first, gain), p_holm in zip(compared, corrected, strict=True):
+        for (axis, value, first, _), (gain, p_holm) in zip(compared, corrected, strict=True):
             rows.append((block.data, block.model, axis, value, first, gain.n_runs, gain.value, *tested(gain, p_holm)))
     return Table(
         "effects",

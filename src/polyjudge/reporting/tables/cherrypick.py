@@ -117,7 +117,7 @@ def combining(found: Blocks, axes: Sequence[str]) -> Table:
     for block, _ in found:
         compared = [(one, *change) for one in combinations(block) for change in one.changes()]
         corrected = adjusted([change for *_, change in compared])
-        for (one, what, against, change), p_holm in zip(compared, corrected, strict=True):
+        for (one, what, against, _), (change, p_holm) in zip(compared, corrected, strict=True):
             relative = relative_change(change.value, one.mean(against))
             cells = (what, against, change.n_runs, change.value, relative)
             rows.append((block.data, block.model, _which(one), *cells, *tested(change, p_holm)))

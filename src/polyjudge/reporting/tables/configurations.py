@@ -13,7 +13,7 @@ from polyjudge.metrics.estimates import Estimate, Estimates
 from polyjudge.metrics.levels import Matrix, Vector
 from polyjudge.metrics.rated import RatedRows
 from polyjudge.metrics.replicated import replicated_difference
-from polyjudge.metrics.significance import holm
+from polyjudge.metrics.significance import corrected
 from polyjudge.results.study import Extra, RunRecord, StudyRecord, metric_of
 
 
@@ -175,6 +175,7 @@ def mean_agreement(metric: agreement.Metric, scores: Sequence[Matrix], people: R
     return np.asarray(np.mean(by_run, axis=0))
 
 
-def adjusted(differences: Sequence[Estimate]) -> list[float]:
-    """Holm's p-values of the comparisons of one table and block."""
-    return [float(p) for p in holm([one.p_value for one in differences])]
+def adjusted(differences: Sequence[Estimate]) -> list[tuple[Estimate, float]]:
+    """The comparisons of one table and block, corrected together: widened intervals and Holm's p-values."""
+    family = corrected(differences)
+    return list(zip(family.estimates, family.p_values, strict=True))

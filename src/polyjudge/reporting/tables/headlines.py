@@ -13,7 +13,6 @@ from polyjudge.reporting.tables.published import Published
 from polyjudge.reporting.tables.render import Column, Span, Table, Value
 from polyjudge.reporting.tables.step_diagnostics import dilution, why_unknown
 
-ALPHA = 0.05
 BY_CHOICE = "yes (OPTIMISTIC choice)"
 Row = tuple[Value, ...]
 
@@ -75,10 +74,11 @@ def _improvement(block: Block, never: Value, of: Value) -> Iterator[Row]:
         counted = f"{still} of {len(open_ones)} configurations never improved on the initial prompt"
         yield "no step beats the initial prompt, on the test rows", counted, None, "", told
     gains = [difference(one, block.chosen(one), one.scores(0)).mean for one in block.configurations]
-    corrected = adjusted(gains)
     signs = [1 if one.metric.higher_is_better else -1 for one in block.configurations]
     credible = [
-        sign * math.copysign(1, gain.value) for gain, p, sign in zip(gains, corrected, signs, strict=True) if p < ALPHA
+        sign * math.copysign(1, gain.value)
+        for (gain, _), sign in zip(adjusted(gains), signs, strict=True)
+        if gain.interval.excludes_zero
     ]
     better, worse = credible.count(1), credible.count(-1)
     counted = f"{better} of {len(gains)} credibly better, {worse} credibly worse"
