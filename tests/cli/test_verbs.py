@@ -28,7 +28,7 @@ def test_check_shows_the_whole_plan_and_asks_nothing(place: Path) -> None:
         "28 of 14 documents",
         "test: 14 rows",
         "stands in two parts",
-        "ceiling",
+        "one annotator",
         "constant's mae",
         "Planned: 382",
     ):
@@ -49,7 +49,7 @@ def test_check_as_json_says_the_same(place: Path) -> None:
     content = parsed(polyjudge("check", *FIT, "--json").out)
     assert content["rows"] == 28
     assert [one["name"] for one in content["criteria"]] == list(NAMES)
-    assert content["criteria"][0]["ceiling"] is None
+    assert content["criteria"][0]["one_annotator"] is None
     assert sum(role["calls"] for role in content["roles"]) == 382
 
 
