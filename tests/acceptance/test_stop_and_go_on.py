@@ -108,10 +108,11 @@ def test_an_interrupted_run_says_how_to_go_on_and_goes_on(
     assert killed.double <= len(stops) * CALLS_AT_ONCE
 
 
-def test_what_an_interruption_prints_is_the_way_on_and_no_traceback(tmp_path: Path) -> None:
+@pytest.mark.parametrize("by", [signal.SIGINT, signal.SIGTERM])
+def test_what_an_interruption_prints_is_the_way_on_and_no_traceback(tmp_path: Path, by: signal.Signals) -> None:
     place = prepared(tmp_path)
     process = place.start(*optimize())
-    result = place.stop(process, Moment(40, 0.0), signal.SIGINT)
+    result = place.stop(process, Moment(40, 0.0), by)
     assert result.code == INTERRUPTED
     assert "the same command goes on" in result.err
     assert "Traceback" not in result.err
