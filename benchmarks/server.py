@@ -34,8 +34,8 @@ CRITERIA = ("coherence", "consistency", "fluency", "relevance")
 _ASKED = re.compile(rf"\b({'|'.join(CRITERIA)})\b")
 _FIELD = re.compile(r"\[\[ ## (\w+) ## \]\]")
 _STAGES = {
-    "You are a careful, even-handed evaluator": "judge",
-    "You check the work of an automatic judge": "loss",
+    "You are an impartial evaluator": "judge",
+    "You check the work of an LLM judge": "loss",
     "You improve the instruction": "gradient",
     "You rewrite the instruction": "optimizer",
 }
@@ -104,9 +104,12 @@ def _reply(text: str, number: int, chance: Random) -> str:
         # The same for every prompt: a gate that takes ties lets each pass, so that all test rows are read each time.
         rated = {name: Random(f"{ROW.findall(text)} {name}").randint(1, 5) for name in asked(text)}
         return json.dumps({**rated, "note": mark})
-    if kind == "optimizer" and "one JSON object" in text:
-        return json.dumps({name: f"Weigh what readers would say of {name}, {mark} first." for name in asked(text)})
+    if kind == "optimizer" and "<new_instructions>" in text:
+        texts = {name: f"Weigh what readers would say of {name}, {mark} first." for name in asked(text)}
+        return f"<new_instructions>\n{json.dumps(texts)}\n</new_instructions>"
     advice = f"Weigh what readers would say, first of all {mark}, and mind the small differences."
+    if kind == "optimizer":
+        return f"<new_instruction>\n{advice}\n</new_instruction>"
     # The forms in which other packages want their answers.
     if "<IMPROVED_VARIABLE>" in text:
         return f"<IMPROVED_VARIABLE>{advice}</IMPROVED_VARIABLE>"

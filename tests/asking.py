@@ -18,7 +18,7 @@ from polyjudge.judge.scoring import Scoring
 from polyjudge.llm.request import Request, Role, Sampling
 from polyjudge.optimizers.asking import Stage
 from polyjudge.optimizers.textgrad import TextGradOptimizer
-from polyjudge.testing.asking import ScriptedAsker, said
+from polyjudge.testing.asking import ScriptedAsker, instructions_for, said
 
 NAMES = ("fluency", "coherence", "relevance", "consistency")
 FIVE = Ordinal(1, 5)
@@ -74,11 +74,9 @@ def speaker(names: Sequence[str] = NAMES) -> Callable[[Request], str]:
             return json.dumps({name: 1 + number(request, name) % 5 for name in wanted(request, names)})
         if request.role != "optimizer":
             return f"The {request.role} says {mark(request)}."
-        text = said(request)
-        if "JSON object that maps" not in text:
-            return f"Look for {mark(request)}, then rate."
-        template = json.loads(text.rsplit("\n", 1)[-1])
-        return json.dumps({name: f"Look at {name} for {mark(request)}, then rate." for name in template})
+        return instructions_for(
+            request, lambda name: f"Look {f'at {name} ' if name else ''}for {mark(request)}, then rate."
+        )
 
     return speak
 

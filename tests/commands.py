@@ -13,6 +13,7 @@ from random import Random
 import pytest
 
 from polyjudge.cli import main
+from polyjudge.templates.instruction_parser import marked
 
 NAMES = ("clarity", "warmth")
 # Every file of the small table, by name.
@@ -59,7 +60,7 @@ def script_yaml(names: Sequence[str] = NAMES) -> str:
     random = Random("commands/script")
     rules = [
         {"role": "judge", "replies": [json.dumps({name: random.randint(1, 5) for name in names}) for _ in range(20)]},
-        {"role": "optimizer", "replies": [f"Rate from 1 to 5; mind point {number}." for number in range(9)]},
+        {"role": "optimizer", "replies": [marked(f"Rate from 1 to 5; mind point {number}.") for number in range(9)]},
         {"replies": [f"Remark {number}." for number in range(9)]},
     ]
     return json.dumps({"log": "asked.log", "rules": rules})  # JSON is YAML

@@ -12,6 +12,7 @@ from typing import Any
 
 import polyjudge
 from polyjudge.llm.request import Abilities, Reply, Request
+from polyjudge.testing.asking import instructions_for
 
 JUDGE = "test/judge"
 Scale = Sequence[int] | Mapping[str, Any]
@@ -118,10 +119,9 @@ def knowing(data: Rated, secret: str = "look twice") -> Callable[[Request], str]
 
 def written(request: Request, text: str) -> str:
     """A text in the form that a role is asked for."""
-    last = request.messages[0].content.rsplit("\n", 1)[-1]
-    if request.role == "optimizer" and last.startswith("{"):
-        return json.dumps({name: f"{text[:-1]} in {name}." for name in json.loads(last)})
-    return text
+    if request.role != "optimizer":
+        return text
+    return instructions_for(request, lambda name: f"{text[:-1]} in {name}." if name else text)
 
 
 def _value(scale: Scale, random: Random) -> int | float | str:

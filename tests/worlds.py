@@ -16,7 +16,7 @@ from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.judge.render import rating_prompt
 from polyjudge.llm.request import Message, Reply, Request, Sampling
 from polyjudge.metrics import statistics
-from polyjudge.templates.replies import read_scores
+from polyjudge.templates.score_parser import read_scores
 from polyjudge.testing.simulation.backend import Simulated
 from polyjudge.testing.simulation.data import dataset_of
 from polyjudge.testing.simulation.world import World, read_world

@@ -32,6 +32,8 @@ from urllib.parse import quote
 
 from aiohttp import web
 
+from polyjudge.templates.instruction_parser import MANY, marked
+
 # Befall an attempt; the same request asked again may be answered.
 TRANSPORT = (
     *("storm", "storm-retry-after", "overload", "overload-retry-after", "500", "502", "503", "504", "529", "reset"),
@@ -198,10 +200,11 @@ def answer_text(said: str, digest: str) -> str:
     if first.startswith(("You check", "You improve")):
         return f"Mind point {number % 97}, remark {digest[8:16]}."
     if first.startswith("You rewrite"):
-        last = said.rstrip().rpartition("\n")[2]
-        if last.startswith("{"):
-            return json.dumps({name: f"Rate {name}; mind {digest[8:14]}." for name in json.loads(last)})
-        return f"Rate it; mind point {digest[8:14]}."
+        _, several, template = said.rpartition(f"\n<{MANY}>\n")
+        if several:
+            names = json.loads(template.partition("\n")[0])
+            return marked(json.dumps({name: f"Rate {name}; mind {digest[8:14]}." for name in names}), MANY)
+        return marked(f"Rate it; mind point {digest[8:14]}.")
     names = dict.fromkeys(re.findall(r'"([^"\n]+)": 1 \| 2', said))
     scores = {name: 1 + int(hashlib.sha256(f"{digest}{name}".encode()).hexdigest()[:8], 16) % 5 for name in names}
     return json.dumps(scores) if scores else "OK"

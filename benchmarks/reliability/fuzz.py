@@ -44,7 +44,7 @@ from polyjudge.llm.backends.http import parse
 from polyjudge.llm.backends.wire import read_reply
 from polyjudge.llm.request import Reply, Request, Sampling, TokenChoice
 from polyjudge.llm.request import Role
-from polyjudge.templates.replies import read_instruction, read_instructions, read_text
+from polyjudge.templates.instruction_parser import read_instruction, read_instructions, read_text
 from polyjudge.testing.asking import ScriptedAsker
 
 NAMES = ("fluency", "depth", "tone")

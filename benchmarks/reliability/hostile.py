@@ -25,6 +25,7 @@ from tempfile import TemporaryDirectory
 from benchmarks.reliability.findings import Findings, main
 
 import polyjudge
+from polyjudge.testing.asking import instructions_for
 from polyjudge.errors import PolyjudgeError
 from polyjudge.results.judge_file import read_judge
 from polyjudge.judge.json_scoring import JsonScoring
@@ -158,10 +159,7 @@ class Model:
         text = hostile(self._random)
         if request.role != "optimizer":
             return text
-        last = request.messages[0].content.rstrip().rpartition("\n")[2]
-        if not last.startswith("{"):
-            return text
-        return json.dumps({name: hostile(self._random) for name in json.loads(last)})
+        return instructions_for(request, lambda name: hostile(self._random) if name else text)
 
 
 def frame(said: str, instructions: Sequence[str]) -> str:

@@ -22,6 +22,7 @@ from random import Random
 
 import polyjudge
 from polyjudge.llm.cache.sqlite import SqliteStore
+from polyjudge.templates.instruction_parser import marked
 
 SOURCE = str(Path(polyjudge.__file__).parents[1])
 NAMES = ("fluency", "coherence", "relevance", "consistency")
@@ -240,7 +241,7 @@ def script(place: Workplace, *, latency: float = 0.0, names: Sequence[str] = NAM
     random = Random("script")
     full = [json.dumps({name: random.randint(1, 5) for name in names}) for _ in range(12)]
     halves = [json.dumps({name: random.randint(1, 5) for name in names[:-1]})] * 2
-    revisions = [f"Rate from 1 to 5; mind point {number}." for number in range(9)]
+    revisions = [marked(f"Rate from 1 to 5; mind point {number}.") for number in range(9)]
     rules = [
         {"role": "judge", "replies": [*full, *halves, "I would rather not say."]},
         {"role": "loss", "replies": [f"The judge errs in way {number}." for number in range(9)]},

@@ -17,6 +17,7 @@ import polyjudge
 from polyjudge.domain.records import Step
 from polyjudge.llm.accounts import RoleAccount
 from polyjudge.llm.request import Request
+from polyjudge.testing.asking import instructions_for
 
 MODES = ("ST", "SSS", "SSC", "SCC", "CCC")
 STEPS, BATCH = 3, 3
@@ -33,10 +34,7 @@ def answer(request: Request) -> str:
         return json.dumps({name: 1 + int(digest[at], 16) % 5 for at, name in enumerate(NAMES)})
     if request.role != "optimizer":
         return f"The {request.role} speaks of <{digest[:16]}>."
-    wanted = request.messages[0].content.rsplit("\n", 1)[-1]
-    if not wanted.startswith("{"):
-        return f"Mind {digest[:16]}."
-    return json.dumps({name: f"Mind {digest[:16]} in {name}." for name in json.loads(wanted)})
+    return instructions_for(request, lambda name: f"Mind {digest[:16]}{f' in {name}' if name else ''}.")
 
 
 class Recorder:

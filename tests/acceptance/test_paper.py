@@ -17,6 +17,7 @@ import polyjudge
 from polyjudge.datasets.load import load
 from polyjudge.domain.example import Example
 from polyjudge.llm.request import Request
+from polyjudge.templates.instruction_parser import marked
 
 FOLDER = Path(os.environ.get("POLYJUDGE_DATA") or Path(__file__).parents[3] / "shared" / "data").resolve()
 pytestmark = pytest.mark.skipif(
@@ -68,7 +69,7 @@ class Recorder:
             self.judged.add(request.messages[0].content)
             digest = hashlib.sha256(request.messages[0].content.encode()).digest()
             return json.dumps({name: 1 + digest[at] % 5 for at, name in enumerate(CRITERIA)})
-        return "Mind the facts." if request.role == "optimizer" else f"The {request.role} says so."
+        return marked("Mind the facts.") if request.role == "optimizer" else f"The {request.role} says so."
 
 
 def optimize(recorder: Recorder, steps: int) -> polyjudge.Run:

@@ -17,7 +17,7 @@ from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.judge.expected import ExpectedScoring
 from polyjudge.llm.models import open_backend
 from polyjudge.llm.request import Reply, Request, Sampling
-from polyjudge.templates.replies import read_scores
+from polyjudge.templates.score_parser import read_scores
 
 JUDGE = """
 polyjudge: 1

@@ -16,13 +16,13 @@ TEXT = "The coherence instruction is vague. For Fluency's sake, say more."
 
 def test_specificity_names_the_criterion_in_question_and_the_others():
     text = wording.specificity(CRITERIA[1], CRITERIA, TEXT)
-    assert "in question: coherence, scale 1..5: How is the coherence?" in text
-    assert [name for name in NAMES if f"- {name}, scale" in text] == ["fluency", "relevance", "consistency"]
+    assert "<criterion>\ncoherence (scale 1..5): How is the coherence?\n</criterion>" in text
+    assert [name for name in NAMES if f"- {name} (scale" in text] == ["fluency", "relevance", "consistency"]
     assert f'"""\n{TEXT}\n"""' in text
 
 
 def test_a_criterion_alone_has_no_others():
-    assert "other criteria of the same judge:\nnone\n" in wording.specificity(CRITERIA[0], CRITERIA[:1], TEXT)
+    assert "<other_criteria>\nnone\n</other_criteria>" in wording.specificity(CRITERIA[0], CRITERIA[:1], TEXT)
 
 
 def test_adherence_shows_both_instructions_and_the_criticism_in_this_order():

@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from polyjudge.judge.distribution import Distribution, distribution
+from polyjudge.errors import ReplyError
+from polyjudge.judge.expected import Distribution, distribution
 from polyjudge.llm.request import TokenChoice
 
 law = settings(deadline=None, max_examples=150)
@@ -84,10 +85,20 @@ class TestLabelsOfSeveralTokens:
             assert found.lost == pytest.approx(0.04)
             assert found.hidden == pytest.approx(0.0)
 
-    def test_where_it_was_not_written_its_mass_is_given_to_neither(self) -> None:
+    def test_where_it_was_not_written_its_mass_is_split_and_the_mean_in_doubt(self) -> None:
         found = told([choice("9", {"9": 0.5, "1": 0.3, "8": 0.2}), choice(",", {",": 1.0})], TEN)
-        assert nonzero(found) == {"9": pytest.approx(5 / 7), "8": pytest.approx(2 / 7)}
-        assert (found.lost, found.hidden) == (pytest.approx(0.3), pytest.approx(0.3))
+        assert nonzero(found) == {"9": 0.5, "8": 0.2, "1": 0.15, "10": 0.15}
+        assert (found.lost, found.hidden) == (pytest.approx(0), pytest.approx(0))
+        assert found.doubt == pytest.approx(0.3 * 4.5 / 9)
+        assert not found.telling
+
+    def test_a_little_mass_that_is_split_does_no_harm(self) -> None:
+        found = told([choice("9", {"9": 0.97, "1": 0.03}), choice(",", {",": 1.0})], TEN)
+        assert found.doubt == pytest.approx(0.03 * 4.5 / 9)
+        assert found.telling
+        named = told([choice("fair", {"fair": 0.97, "very": 0.03})], ("very good", "very bad", "fair"))
+        assert named.doubt == pytest.approx(0.03)
+        assert not named.telling
 
     def test_too_much_hidden_mass_makes_the_rest_a_guess(self) -> None:
         assert not told([choice("9", {"9": 0.4, "1": 0.6})], TEN).telling
@@ -136,10 +147,90 @@ def test_no_mass_on_a_label_is_no_distribution() -> None:
     assert distribution([], 0, FIVE) is None
 
 
+def tokens_of(label: str, kind: str) -> list[str]:
+    """A label as a tokeniser of some kind cuts it."""
+    sign = len(label) - len(label.lstrip("-"))
+    half = max(1, len(label) // 2)
+    cut = {
+        "whole": [label],
+        "characters": list(label),
+        "half": [label[:half], label[half:]],
+        "words": [word if not place else f" {word}" for place, word in enumerate(label.split(" "))],
+        "sign": [label[:sign], label[sign:]],
+        "first": [label[:1], label[1:]],
+        "last": [label[:-1], label[-1:]],
+    }[kind.removeprefix("space ").removeprefix("blank ").removeprefix("quote ")]
+    cut = [piece for piece in cut if piece]
+    if kind.startswith("space "):
+        return [f" {cut[0]}", *cut[1:]]
+    if kind.startswith("blank "):
+        return [" ", *cut]
+    return [f'"{cut[0]}', *cut[1:]] if kind.startswith("quote ") else cut
+
+
+KINDS = [
+    f"{before}{kind}"
+    for before in ("", "space ", "blank ", "quote ")
+    for kind in ("whole", "characters", "half", "words", "sign", "first", "last")
+]
+SETS = {
+    "1-5": FIVE,
+    "1-10": TEN,
+    "0-10": tuple(map(str, range(11))),
+    "-2..2": ("-2", "-1", "0", "1", "2"),
+    "0-20": tuple(map(str, range(21))),
+    "0-100": tuple(map(str, range(0, 101, 10))),
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("name", SETS)
+def test_a_mean_is_right_or_refused_however_labels_are_cut(name: str, kind: str) -> None:
+    labels, chance = SETS[name], random.Random(f"{name}/{kind}")
+    values = [float(label) for label in labels]
+    end = '"' if kind.startswith("quote") else "}"
+    read = 0
+    for _ in range(40):
+        centre = chance.uniform(values[0], values[-1])
+        width = (values[-1] - values[0]) * chance.uniform(0.05, 0.3)
+        weights = [math.exp(-(((value - centre) / width) ** 2)) + 1e-12 for value in values]
+        shares = [weight / math.fsum(weights) for weight in weights]
+        cut = [[*tokens_of(label, kind), end] for label in labels]
+        written = chance.choices(cut, shares)[0]
+        tokens = []
+        for place in range(len(written)):
+            masses: dict[str, float] = {}
+            for pieces, share in zip(cut, shares, strict=True):
+                if pieces[:place] == written[:place]:
+                    masses[pieces[place]] = masses.get(pieces[place], 0) + share
+            total = math.fsum(masses.values())
+            tokens.append(choice(written[place], {piece: mass / total for piece, mass in masses.items()}))
+        found = distribution(tokens, 0, labels)
+        if found is not None and found.telling:
+            read += 1
+            mean = math.fsum(value * found.probabilities[label] for value, label in zip(values, labels, strict=True))
+            true = math.fsum(value * share for value, share in zip(values, shares, strict=True))
+            assert abs(mean - true) <= 0.02 * (values[-1] - values[0])
+    assert read == 40 or "whole" not in kind
+
+
+@pytest.mark.parametrize("logprob", [0.5, math.inf, math.nan])
+def test_a_log_probability_that_is_none_is_refused(logprob: float) -> None:
+    for token in (TokenChoice("4", logprob, (("4", -0.5),)), TokenChoice("4", -0.5, (("4", -0.5), ("3", logprob)))):
+        with pytest.raises(ReplyError, match="above 0 or not a number"):
+            distribution([token], 0, FIVE)
+
+
+def test_probabilities_that_sum_to_more_than_one_are_refused() -> None:
+    with pytest.raises(ReplyError, match=r"sum to 1\.2"):
+        distribution([choice("4", {"4": 0.8, "3": 0.4})], 0, FIVE)
+    assert told([choice("4", {"4": 0.8004, "3": 0.2001})]).telling
+
+
 pieces = st.sampled_from(["1", "2", "10", "0", " 1", '"1', "1,", "-", " ", "", "x", "yes", "ye", "y", ".", "}", "12"])
 tokens = st.lists(
     st.builds(
-        lambda written, logprob, top: TokenChoice(written, logprob, tuple(top)),
+        lambda written, logprob, top: TokenChoice(written, logprob - 2, tuple((text, p - 2) for text, p in top)),
         pieces,
         st.floats(-20, 0),
         st.lists(st.tuples(pieces, st.floats(-20, 0)), max_size=6),

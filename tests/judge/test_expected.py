@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -77,7 +78,7 @@ class TestTokenisations:
             ['{"fluency": "', chosen("4", {"4": 0.5, "3": 0.3, "5": 0.2}), '"}'],
             ["{'fluency': ", chosen("4", FOUR), ",}"],
             ['{"fluency": ', chosen("4", FOUR), ".0}"],
-            ["It has 4 flaws, ", "4", ' in all.\n{"fluency": ', chosen("4", FOUR), "}"],
+            ["It has 4 flaws, ", "4", " in all.\nScore: ", chosen("4", FOUR), "/5"],
             ["```json\n", '{"fluency": ', chosen("4", FOUR), "}", "\n```"],
             ["<think>", "4 or 3?", "</think>", chosen("4", FOUR)],
             ["fluency: ", chosen("4", FOUR), "/", "5"],
@@ -107,11 +108,26 @@ class TestTokenisations:
         reply = spelled([*before, '{"fluency": ', chosen("4", FOUR), "}", *after], text='{"fluency": 4}')
         assert read(reply, ONE).scores == approximately({"fluency": 3.9})
 
-    def test_half_characters_before_the_object_do_no_harm(self) -> None:
-        reply = spelled(["\ufffd", "\ufffd", '\n{"fluency": ', chosen("4", FOUR), "}"], text='🙂\n{"fluency": 4}')
+    def test_half_characters_around_a_score_do_no_harm(self) -> None:
+        reply = spelled(["\ufffd", "\ufffd", ".\nScore: ", chosen("4", FOUR)], text="🙂.\nScore: 4")
         assert read(reply, ONE).scores == approximately({"fluency": 3.9})
-        behind = spelled(['{"fluency": ', chosen("4", FOUR), "}\n\ufffd", "\ufffd"], text='{"fluency": 4}\n🙂')
+        behind = spelled(["fluency: ", chosen("4", FOUR), " (\ufffd", "\ufffd", ")"], text="fluency: 4 (🙂)")
         assert read(behind, ONE).scores == approximately({"fluency": 3.9})
+
+    @pytest.mark.parametrize("name", ["流畅", "clart\u00e9", "clarte\u0301", "ясность"])
+    @pytest.mark.parametrize("form", ["{}", "\ufffd", "\\x{:02x}", "byte: \\x{:02x}"])
+    def test_names_in_any_script_cost_no_call(self, name: str, form: str) -> None:
+        """Servers spell the bytes of a character one by one, in forms of their own."""
+        prompt = prompt_of((name, "relevance"))
+        prompt = replace(prompt, criteria=(prompt.criteria[1], prompt.criteria[0]))
+        written = [name] if form == "{}" else [form.format(byte) for byte in name.encode() if byte > 127]
+        kept = [] if form == "{}" else [character for character in name if ord(character) < 128]
+        before = ["".join(kept)] if kept else []
+        text = f'{{"relevance": 2, "{name}": 4}}'
+        reply = spelled(
+            ['{"relevance": ', chosen("2", TWOISH), ', "', *before, *written, '": ', chosen("4", FOUR), "}"], text=text
+        )
+        assert read(reply, prompt).scores == approximately({"relevance": 1.6, name: 3.9})
 
     def test_tokens_that_spell_something_else_are_not_believed(self) -> None:
         with pytest.raises(ReplyError, match="too little"):

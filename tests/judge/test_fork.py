@@ -37,7 +37,7 @@ METHODS: dict[str, Scoring] = {
     "yes-no": YesNoScoring(),
     "cloze": ClozeScoring(WORDS),
 }
-texts = st.text(max_size=40) | st.sampled_from(["{{ item }}", "Criteria:", '"""', "\n- fluency: 5", "&"])
+texts = st.text(max_size=40) | st.sampled_from(["{{ item }}", "<criteria>", "</item>", '"""', "\n- fluency: 5", "&"])
 instructions = texts.filter(lambda text: bool(text.strip()))
 
 
@@ -83,11 +83,11 @@ def test_the_ratings_of_demonstrations_follow_the_criterion_they_are_of() -> Non
     prompt = replace(PROMPT, demonstrations=shown)
     one = question(JsonScoring(), prompt.only(("coherence",)), "The source.")
     for number, example in enumerate(shown, 1):
-        assert f"Example {number}, " in one.shared
+        assert f"Example {number} (" in one.shared
         assert example.inputs["text"] in one.shared
         rating = int(example.ratings["coherence"][0])
-        assert f'\nRatings of example {number}: {{"coherence": {rating}}}\n' in one.text.removeprefix(one.shared)
-    assert "Ratings of example" not in one.shared
+        assert f'\nHuman ratings of example {number}: {{"coherence": {rating}}}\n' in one.text.removeprefix(one.shared)
+    assert "ratings of example" not in one.shared
 
 
 def test_a_packing_goes_item_first_too() -> None:
@@ -203,7 +203,7 @@ def test_an_unreadable_first_call_keeps_no_other_from_being_asked() -> None:
         assert found.unscored == ("fluency",)
         # A parse retry says more at the end, so that the prefix stays.
         assert len({prefix_of(request) for request in asker.asked}) == 1
-        assert all("material to judge" in said(request) for request in asker.asked)
+        assert all("<item>" in said(request) for request in asker.asked)
 
 
 def test_samples_share_one_warm_prefix() -> None:

@@ -1,4 +1,4 @@
-"""A textual stage asks again, as it was, a bounded number of times."""
+"""A textual stage asks again, with the reason, a bounded number of times."""
 
 from __future__ import annotations
 
@@ -31,11 +31,14 @@ def test_a_readable_reply_is_asked_for_once() -> None:
     assert request.sampling == Sampling(0.7, 99)
 
 
-def test_an_unreadable_reply_is_asked_for_again_as_it_was() -> None:
+def test_an_unreadable_reply_is_asked_for_again_with_the_reason() -> None:
     asker = ScriptedAsker(lambda request: Reply("Fine.", "stop" if request.retry == 2 else "length"))
     assert asyncio.run(stage(asker).ask("How?", whole)) == "Fine."
     assert [request.retry for request in asker.asked] == [0, 1, 2]
-    assert {said(request) for request in asker.asked} == {"How?"}
+    again = (
+        "How?\n\nYour previous reply could not be used: cut: True. Reply again, in the form that is asked for above."
+    )
+    assert [said(request) for request in asker.asked] == ["How?", again, again]
     assert len({request.key("here") for request in asker.asked}) == 3
 
 

@@ -15,6 +15,7 @@ from polyjudge.domain.scale import NAN
 from polyjudge.errors import BudgetSpent, ProviderGone, ReplyError
 from polyjudge.llm.request import Reply, Request
 from polyjudge.optimizers.base import Proposal, Turn
+from polyjudge.templates.instruction_parser import MANY, ONE, marked
 from polyjudge.testing.asking import Answer, ScriptedAsker, said
 
 BATCH = rows(3)
@@ -44,7 +45,7 @@ def test_an_unreadable_revision_is_a_failed_draft_and_never_the_old_text(mode: s
 
 
 def test_one_unreadable_revision_is_named_and_the_others_stand() -> None:
-    asker = ScriptedAsker(unreadable("optimizer", lambda request: "Criterion: relevance" in said(request)))
+    asker = ScriptedAsker(unreadable("optimizer", lambda request: "<criterion>\nrelevance" in said(request)))
     (candidate,) = propose(asker).candidates
     assert set(candidate.instructions) == {"fluency", "coherence", "consistency"}
     assert "relevance" in candidate.failure
@@ -55,7 +56,7 @@ def test_one_unreadable_revision_is_named_and_the_others_stand() -> None:
     "reply", ['{"fluency": "Rate."}', "Rate from 1 to 5.", "{}", '{"fluency": "a", "coherence": "b", "relevance": ""}']
 )
 def test_a_combined_revision_that_lacks_a_criterion_is_unreadable(reply: str) -> None:
-    asker = ScriptedAsker(lambda request: reply if request.role == "optimizer" else speaker()(request))
+    asker = ScriptedAsker(lambda request: marked(reply, MANY) if request.role == "optimizer" else speaker()(request))
     (candidate,) = propose(asker, "CCC").candidates
     assert candidate.instructions == {}
     assert candidate.failure
@@ -64,10 +65,10 @@ def test_a_combined_revision_that_lacks_a_criterion_is_unreadable(reply: str) ->
 def test_what_failed_and_what_was_asked_do_not_hang_on_which_reply_came_first() -> None:
     def slow(name: str) -> Callable[[Request], object]:
         async def answer(request: Request) -> Answer:
-            if request.role == "optimizer" and f"Criterion: {name}" in said(request):
+            if request.role == "optimizer" and f"<criterion>\n{name}" in said(request):
                 for _ in range(50):
                     await asyncio.sleep(0)
-            bad = request.role == "optimizer" and "Criterion: consistency" not in said(request)
+            bad = request.role == "optimizer" and "<criterion>\nconsistency" not in said(request)
             return Reply(f"cut {mark(request)}", "length") if bad else speaker()(request)
 
         return answer
@@ -83,7 +84,9 @@ def test_what_failed_and_what_was_asked_do_not_hang_on_which_reply_came_first() 
 
 def test_a_cut_instruction_is_unreadable_but_cut_criticism_is_criticism() -> None:
     def answer(request: Request) -> Reply:
-        return Reply(str(speaker()(request)), "stop" if request.role == "judge" else "length")
+        text = str(speaker()(request))
+        whole = request.role == "judge"
+        return Reply(text if whole else text.removesuffix(f"</{ONE}>"), "stop" if whole else "length")
 
     found = propose(ScriptedAsker(answer))
     assert len(found.gradients) == 12
@@ -92,12 +95,12 @@ def test_a_cut_instruction_is_unreadable_but_cut_criticism_is_criticism() -> Non
 
 def test_an_unreadable_critique_or_gradient_leaves_its_criterion_without_one() -> None:
     for role in ("loss", "gradient"):
-        asker = ScriptedAsker(unreadable(role, lambda request: "Criterion: relevance" in said(request)))
+        asker = ScriptedAsker(unreadable(role, lambda request: "<criterion>\nrelevance" in said(request)))
         found = propose(asker)
         assert {gradient.group for gradient in found.gradients} == {(n,) for n in NAMES if n != "relevance"}
         assert set(found.candidates[0].instructions) == {"fluency", "coherence", "consistency"}
         assert "relevance" in found.candidates[0].failure
-        assert len([r for r in asker.of_role(role) if "Criterion: relevance" in said(r)]) == 9
+        assert len([r for r in asker.of_role(role) if "<criterion>\nrelevance" in said(r)]) == 9
 
 
 @pytest.mark.parametrize("mode", ["SSS", "SSC", "SCC", "CCC"])

@@ -195,9 +195,9 @@ def test_a_gradient_waits_for_no_critique_but_its_own() -> None:
     asked_for_fluency = asyncio.Event()
 
     async def answer(request: Request) -> str:
-        if request.role == "loss" and "Criterion: coherence" in said(request):
+        if request.role == "loss" and "<criterion>\ncoherence" in said(request):
             await asked_for_fluency.wait()
-        if request.role == "gradient" and "Criterion: fluency" in said(request):
+        if request.role == "gradient" and "<criterion>\nfluency" in said(request):
             asked_for_fluency.set()
         return speaker()(request)
 

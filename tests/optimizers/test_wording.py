@@ -114,9 +114,10 @@ def test_a_combined_revision_is_asked_for_as_json_with_every_name() -> None:
     group = ("fluency", "relevance")
     judged = Prediction("e", dict.fromkeys(NAMES, 3.0), ())
     text = wording.optimizer(prompt_of().only(group), ["asked"], [judged], [Gradient(group, "e", "Keep it.")])
-    assert text.endswith('\n{"fluency": "...", "relevance": "..."}')
+    assert text.endswith('\n<new_instructions>\n{"fluency": "...", "relevance": "..."}\n</new_instructions>')
     alone = wording.optimizer(prompt_of().only(group[:1]), ["asked"], [judged], [Gradient(group[:1], "e", "Keep it.")])
     assert "JSON" not in alone
+    assert alone.endswith("\n<new_instruction>\n...\n</new_instruction>")
 
 
 @pytest.mark.parametrize("group", [NAMES[:1], NAMES[:2]])
@@ -131,9 +132,9 @@ def test_rejected_instructions_are_told_with_their_effect_and_change_nothing_els
     assert first < second
     assert 'For fluency, spearman 0.310 -> 0.284:\n"""\nCount the commas.\n"""\n' in told
     assert "For fluency, spearman undefined -> 0.400, refused with the changes that were tried beside it:" in told
-    start, end = told.index("\nEarlier rewritings"), told.index("\nWrite ")
+    start, end = told.index("\nEarlier rewrites"), told.index("\nWrite ")
     assert told[:start] + told[end:] == plain
-    assert 'Keep it.\n"""\n\nWrite ' in plain
+    assert 'Keep it.\n"""\n</feedback>\n\nWrite ' in plain
 
 
 nasty = st.lists(st.sampled_from(["a", " ", "\n", '"', '"""', "{{ gradients }}", "On fluency:", "<&>"])).map("".join)

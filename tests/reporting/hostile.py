@@ -11,6 +11,7 @@ from random import Random
 
 import polyjudge
 from polyjudge.llm.request import Request
+from polyjudge.testing.asking import instructions_for
 
 ATTACK = (
     "</script><script>window.hurt = 1</script><img src=x onerror='window.hurt = 2'>{{ title }}\u2028&amp; \"'`${1}"
@@ -66,8 +67,7 @@ def _answer(request: Request, length: int) -> str:
     random = Random(request.key("here"))
     if request.role == "judge":
         return json.dumps({name: random.randint(1, 5) for name in NAMES})
-    last = request.messages[0].content.rsplit("\n", 1)[-1]
     text = f"{request.role} {random.randint(0, 99)} {ATTACK}{' more' * (length // 5)}"
-    if request.role == "optimizer" and last.startswith("{"):
-        return json.dumps({name: f"{text} {name}" for name in NAMES})
-    return text
+    if request.role != "optimizer":
+        return text
+    return instructions_for(request, lambda name: f"{text} {name}".strip())

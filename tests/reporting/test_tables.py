@@ -11,10 +11,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tests.workflows.test_study import STUDY, go, rows_of
+from tests.workflows.test_study import NAMES, STUDY, go, rows_of
 
 import polyjudge
-from polyjudge.domain.records import Reading
 from polyjudge.reporting.tables.agreement import main
 from polyjudge.reporting.tables.configurations import Block, blocks
 from polyjudge.reporting.tables.headlines import headlines
@@ -76,17 +75,14 @@ def test_a_fall_that_the_choice_alone_brings_is_no_finding(place: Path) -> None:
     result, _, _ = go(place, STUDY | {"axes": {"mode": ["ST", "SSS"], "gate": ["mae"]}}, output="s")
     study = read_study_folder(result.path)
     (block,) = blocks(study)
-    worse = tuple(replace(one, reading=reversed_scores(one.reading)) for one in block.extras)
+    human = block.configurations[0].people.human
+    worst = {name: tuple(float(6 - value) for value in human[:, k]) for k, name in enumerate(NAMES)}
+    worse = tuple(replace(one, reading=replace(one.reading, scores=worst)) for one in block.extras)
     table = headlines([(replace(block, extras=worse), None)], ("mode", "gate"))
     told = dict(zip(table.column("finding"), table.column("holds"), strict=True))
     marked = [finding for finding, holds in told.items() if holds == "yes (OPTIMISTIC choice)"]
     assert marked == ["picked by spearman, together falls below picked, apart (ST mae)"]
     assert any(note.startswith("'yes (OPTIMISTIC choice)'") for note in table.notes)
-
-
-def reversed_scores(reading: Reading) -> Reading:
-    """What a judge would have said that holds the best for the worst."""
-    return replace(reading, scores={name: tuple(6 - one for one in given) for name, given in reading.scores.items()})
 
 
 def lines(path: Path) -> list[str]:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.scale import Categorical, Continuous, Ordinal, Scale
 from polyjudge.errors import ReplyError
-from polyjudge.templates.replies import read_scores
+from polyjudge.templates.score_parser import read_scores
 
 law = settings(deadline=None, max_examples=150)
 
@@ -130,24 +130,14 @@ def test_a_doubtful_score_is_none(text: str) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        'Answer: {"fluency": 4}',
-        '**My rating:** {"fluency": 4}',
         '`{"fluency": 4}`',
-        'The text reads well, although it has 2 slips.\n\n{"fluency": 4}',
-        'Number of slips: 3\n\n{"fluency": 4}',
-        'Fluency: it reads well.\n\n{"fluency": 4}',
-        'Fluency: 4\n\n{"fluency": 4}',
-        'I would rate it:\n{"fluency": 4}',
-        'Here is my rating in the requested format:\n\n```json\n{\n  "fluency": 4\n}\n```',
-        '```json\n{"fluency": 4}\n```\nThe text has 2 slips.',
+        '```json\n{\n  "fluency": 4\n}\n```',
         '```{"fluency": 4}```',
-        '{"fluency": 4}\n\nThe summary is not perfect, but it is clear.',
-        '{"fluency": 4, "confidence": 5, "max_score": 5}',
+        '```json\n{"fluency": 4}',
+        '{"fluency": 4, "confidence": 5}',
         '{"reason": "It says {\\"fluency\\": 5}, which I ignore.", "fluency": 4}',
-        '{"reason": "Wait, <think>no</think>.\n> Fluency: 5", "fluency": 4}',
-        '> The text demands a 5.\n\n{"fluency": 4}',
+        '{"reason": "Wait, <think>no</think>.\\n> Fluency: 5", "fluency": 4}',
         "> Fluency: 5\n\nFluency: 4",
-        '"""\nFluency: 5\n"""\nFluency: 4',
         '"""\n{"fluency": 4}\n"""',
         '<answer>\n{"fluency": 4}\n</answer>',
         "Scale: 1-5\nScore: 4",
@@ -159,15 +149,33 @@ def test_a_doubtful_score_is_none(text: str) -> None:
         "<|channel|>analysis<|message|>1?<|end|><|start|>assistant<|channel|>final<|message|>4<|return|>",
     ],
 )
-def test_a_plain_score_is_read_whatever_stands_around_it(text: str) -> None:
+def test_a_plain_score_is_read(text: str) -> None:
     assert scored(text) == 4
+
+
+COMPANY = [
+    'Answer: {"fluency": 4}',
+    'The text reads well, although it has 2 slips.\n\n{"fluency": 4}',
+    'Here is my rating in the requested format:\n\n```json\n{\n  "fluency": 4\n}\n```',
+    '```json\n{"fluency": 4}\n```\nThe text has 2 slips.',
+    '{"fluency": 4}\n\nThe summary is not perfect, but it is clear.',
+    '{"fluency": 4, "confidence": 5, "max_score": 5}',
+    '> The text demands a 5.\n\n{"fluency": 4}',
+    '"""\nFluency: 5\n"""\nFluency: 4',
+]
+
+
+@pytest.mark.parametrize("text", COMPANY, ids=range(len(COMPANY)))
+def test_an_object_in_company_is_asked_again(text: str) -> None:
+    """Whose it is hangs on the words around it, and no list of words holds in every language."""
+    assert scored(text) is None
 
 
 def test_other_scales_are_doubted_too() -> None:
     assert scored("Score: 0.\n7", REAL) is None
     assert scored("Label: refusal\nFinal label: compliance", VERDICT) is None
     assert scored('{"fluency": "refusal"}\nFinal label: compliance', VERDICT) is None
-    assert scored('The label is plain.\n{"fluency": "refusal"}', VERDICT) == 0
+    assert scored('{"fluency": "refusal"}', VERDICT) == 0
 
 
 @pytest.mark.parametrize(
@@ -187,8 +195,8 @@ def test_a_cut_reply_may_have_been_about_to_take_its_score_back(text: str) -> No
 
 def test_a_disagreement_takes_away_only_the_score_that_it_is_about() -> None:
     both = [Criterion("fluency", FIVE), Criterion("relevance", FIVE)]
-    assert read_scores('{"fluency": 4, "relevance": 3}\n{"relevance": 5}', both) == {"fluency": 4}
-    assert read_scores('{"fluency": 4, "relevance": 3}\nRelevance: 5', both) == {"fluency": 4}
+    assert read_scores('{"fluency": 4, "relevance": 3, "relevance": 5}', both) == {"fluency": 4}
+    assert read_scores('{"fluency": 4, "relevance": 3, "final relevance": 5}', both) == {"fluency": 4}
     assert read_scores("Fluency: 4\nRelevance: 3\nRelevance: 5", both) == {"fluency": 4}
 
 

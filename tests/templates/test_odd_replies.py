@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.scale import Categorical, Continuous, Ordinal, Scale
 from polyjudge.errors import ReplyError
-from polyjudge.templates.replies import read_scores
+from polyjudge.templates.score_parser import read_scores
 
 law = settings(deadline=None, max_examples=150)
 
@@ -46,8 +46,8 @@ def two(text: str, *, cut: bool = False) -> dict[str, float]:
         ("Fluency: 4\nCoherence: 3", {"fluency": 4, "coherence": 3}),
         ("* **Fluency** is 4\n* **Coherence** is 3.", {"fluency": 4, "coherence": 3}),
         ("{'fluency': 4, 'coherence': 3,}", {"fluency": 4, "coherence": 3}),
-        ('{"fluency": 1}\n{"fluency": 4, "coherence": 3}', {"coherence": 3}),
-        ('{"fluency": 4}\n{"coherence": 3}', {"fluency": 4, "coherence": 3}),
+        ("1. Fluency: 4/5\n2. Coherence: 3/5 (it wanders)", {"fluency": 4, "coherence": 3}),
+        ("Fluency score: 4\nScore for coherence: 3", {"fluency": 4, "coherence": 3}),
         # what is missing or unusable leaves the others alone
         ('{"fluency": 4}', {"fluency": 4}),
         ('{"fluency": 4, "coherence": null}', {"fluency": 4}),
@@ -55,7 +55,10 @@ def two(text: str, *, cut: bool = False) -> dict[str, float]:
         ('{"fluency": 4, "coherence": 3, "coherence": 2}', {"fluency": 4}),
         ('{"fluency": 4, "coherence": 1|2|3|4|5}', {"fluency": 4}),
         ("Fluency: 4\nCoherence: good", {"fluency": 4}),
-        ('{"fluency": 4, "coherence": 3}\n{"fluency": 2}', {"coherence": 3}),
+        # of several objects none is the one
+        ('{"fluency": 1}\n{"fluency": 4, "coherence": 3}', {}),
+        ('{"fluency": 4}\n{"coherence": 3}', {}),
+        ('{"fluency": 4, "coherence": 3}\n{"fluency": 2}', {}),
         # nothing says which number belongs to which criterion
         ("4, 3", {}),
         ("4", {}),
@@ -73,9 +76,10 @@ def test_two_scores(text: str, scores: dict[str, float]) -> None:
     ("text", "score"),
     [
         ('{"fluency": 4}', 4),
-        ('{"fluency": 4}\nThe reason is that the te', 4),
-        ("Rating: 4\n\nThe reason is th", 4),
-        ("4\n\n\n", 4),
+        ('```json\n{"fluency": 4}\n```', 4),
+        ('{"fluency": 4}\nThe reason is that the te', MISSING),
+        ("Rating: 4\n\nThe reason is th", MISSING),
+        ("4\n\n\n", MISSING),
         ("1", MISSING),
         ("4 out", MISSING),
         ("4 ", MISSING),
@@ -89,7 +93,7 @@ def test_two_scores(text: str, scores: dict[str, float]) -> None:
         ('{"fluency": 4} No, rather {"fluency": 1', MISSING),
     ],
 )
-def test_a_cut_reply_is_read_up_to_where_it_is_whole(text: str, score: float | None) -> None:
+def test_a_cut_reply_is_read_only_if_the_whole_object_stands(text: str, score: float | None) -> None:
     assert one(text, TEN, cut=True) == score
 
 
@@ -197,7 +201,7 @@ def test_whatever_is_written_a_score_lies_on_its_scale_or_the_reply_is_refused(
 @given(
     st.dictionaries(st.sampled_from(["fluency", "coherence"]), st.integers(1, 5), min_size=1),
     st.dictionaries(st.sampled_from(["note", "why"]), st.text(max_size=20)),
-    st.sampled_from(["{}", "Here:\n{}", "```json\n{}\n```", "<think>{{</think>{}", "{}\nDone.", "{{a}}\n{}"]),
+    st.sampled_from(["{}", "```\n{}", "```json\n{}\n```", "<think>{{</think>{}", "<answer>{}</answer>", "`{}`"]),
 )
 def test_what_is_written_as_json_is_read_back(scores: dict[str, int], notes: dict[str, str], around: str) -> None:
     reply = around.format(json.dumps({**notes, **scores}, ensure_ascii=False))

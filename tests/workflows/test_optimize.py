@@ -30,6 +30,7 @@ from polyjudge.errors import ConfigError, ModelError, TooManyUnscored
 from polyjudge.llm.request import Request
 from polyjudge.results.judge_file import read_judge
 from polyjudge.results.store import read_steps
+from polyjudge.templates.instruction_parser import marked
 from polyjudge.workflows.events import Event, Noted, Planned
 
 WILD: dict[str, Scale] = {
@@ -121,7 +122,9 @@ def test_judge_yaml_is_the_last_accepted_prompt(place: Path) -> None:
 def test_whatever_an_optimizer_writes_the_judge_file_can_be_read_again(odd: str, place: Path) -> None:
     data = rated({"clarity": FIVE})
     chance = by_chance(data)
-    run = fitted(data, Recorder(lambda request: odd if request.role == "optimizer" else chance(request)), gate="none")
+    run = fitted(
+        data, Recorder(lambda request: marked(odd) if request.role == "optimizer" else chance(request)), gate="none"
+    )
     judge = read_judge(run.path / "judge.yaml")
     assert judge.prompt == run.judge.prompt
     assert judge.prompt.instructions == run.steps[-1].instructions

@@ -19,7 +19,7 @@ from polyjudge.domain.scale import NAN
 from polyjudge.errors import ReplyError
 from polyjudge.llm.request import SIMULATED
 from polyjudge.optimizers.asking import Stage
-from polyjudge.templates.marks import read_mark, read_name, read_served
+from polyjudge.templates.rating_parser import read_name, read_rating, read_served
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class Rater:
 
     async def _mark(self, text: str) -> float:
         try:
-            return await self.stage.ask(text, read_mark)
+            return await self.stage.ask(text, read_rating)
         except ReplyError:
             return NAN
 

@@ -13,7 +13,7 @@ from polyjudge.domain.scale import Categorical, Continuous, Scale, show
 from polyjudge.judge.render import rating_prefix, rating_prompt, rating_request
 from polyjudge.judge.scoring import Question, Scored
 from polyjudge.llm.request import Abilities, Message, Reply, Sampling
-from polyjudge.templates.replies import read_scores
+from polyjudge.templates.score_parser import read_scores
 
 
 @dataclass(frozen=True, slots=True)

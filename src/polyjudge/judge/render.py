@@ -1,4 +1,4 @@
-"""A judge prompt as text. Judged material stands between fences it cannot close; instructions are indented lines."""
+"""A judge prompt as text. Judged texts stand between fences they cannot close; instructions are indented lines."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from polyjudge.templates.load import labelled, render
 
 
 def item(prompt: JudgePrompt, example: Example) -> str:
-    """The material of one example, each input under its label."""
+    """The texts of one example, each input under its label."""
     return "\n\n".join(labelled(label, example.inputs[column]) for column, label in prompt.inputs)
 
 
@@ -25,9 +25,9 @@ def instruction_line(criterion: Criterion) -> str:
 
 
 def described(criterion: Criterion) -> str:
-    """``name, scale 1..5: definition``, for the stages that speak about a criterion."""
+    """``name (scale 1..5): definition``, for the stages that speak about a criterion."""
     definition = f": {criterion.definition}" if criterion.definition else ""
-    return f"{criterion.name}, scale {criterion.scale.describe()}{definition}"
+    return f"{criterion.name} (scale {criterion.scale.describe()}){definition}"
 
 
 def output_format(prompt: JudgePrompt) -> str:

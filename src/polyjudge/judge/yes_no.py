@@ -14,7 +14,7 @@ from polyjudge.domain.example import Example
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.scale import Categorical
 from polyjudge.errors import ReplyError
-from polyjudge.judge.distribution import distribution
+from polyjudge.judge.expected import distribution
 from polyjudge.judge.render import instruction_line, item
 from polyjudge.judge.scoring import Question, Scored
 from polyjudge.llm.request import Abilities, Message, Reply, Sampling

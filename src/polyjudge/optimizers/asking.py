@@ -9,9 +9,11 @@ from typing import TypeVar
 from polyjudge.domain.decomposition import Group
 from polyjudge.errors import ReplyError
 from polyjudge.llm.request import Asker, Message, Role
-from polyjudge.templates.replies import read_instruction, read_instructions
+from polyjudge.templates.instruction_parser import read_instruction, read_instructions
 
 T = TypeVar("T")
+
+_AGAIN = "Your previous reply could not be used: {reason}. Reply again, in the form that is asked for above."
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,7 @@ class Stage:
     parse_retries: int = 2
 
     async def ask(self, text: str, read: Callable[[str, bool], T], sample: int = 0) -> T:
-        """The reply as ``read(text, cut)`` understands it.
+        """The reply as ``read(text, cut)`` understands it; an unreadable one is asked for again, with the reason.
 
         Equal texts asked with different ``sample`` are different draws, unless the temperature is 0.
 
@@ -39,7 +41,8 @@ class Stage:
         failure = ReplyError("nothing was asked")
         draw = 0 if self.role.sampling.temperature == 0 else sample
         for retry in range(self.parse_retries + 1):
-            request = self.role.request((Message("user", text),), sample=draw, retry=retry)
+            asked = f"{text}\n\n{_AGAIN.format(reason=failure)}" if retry else text
+            request = self.role.request((Message("user", asked),), sample=draw, retry=retry)
             try:
                 reply = await self.asker.ask(request)
                 return read(reply.text, reply.finish == "length")
@@ -49,7 +52,7 @@ class Stage:
 
 
 def reader(group: Group) -> Callable[[str, bool], dict[str, str]]:
-    """Reads new instructions for a group: plain text for one criterion, a JSON object for several."""
+    """Reads a group's new instructions between their markers: a text for one criterion, a JSON object for several."""
 
     def read(reply: str, cut: bool) -> dict[str, str]:
         if len(group) == 1:

@@ -23,8 +23,8 @@ from polyjudge.optimizers import wording
 from polyjudge.optimizers.asking import Stage, reader
 from polyjudge.optimizers.base import WRITERS, Context, Proposal, Turn, TurnPlan
 from polyjudge.optimizers.estimate import bounded, filler, imagined, planned
-from polyjudge.templates.replies import read_text
-from polyjudge.templates.spoken import without_thought
+from polyjudge.templates.instruction_parser import read_text
+from polyjudge.templates.reasoning_strip import strip_reasoning
 
 # Typical lengths of what the stages write, in tokens; an instruction is counted by criterion.
 CRITIQUE, GRADIENT, INSTRUCTION = 150, 350, 250
@@ -287,7 +287,7 @@ def _gradients(chains: Sequence[_Chain]) -> tuple[Gradient, ...]:
 
 def _prose(reply: str, cut: bool) -> str:
     """Criticism as it was written; cut off at its token limit it is still criticism, unlike an instruction."""
-    return read_text(reply, cut=cut and not without_thought(reply).strip())
+    return read_text(reply, cut=cut and not strip_reasoning(reply).strip())
 
 
 def _rated(prompt: JudgePrompt, example: Example, group: Group) -> bool:

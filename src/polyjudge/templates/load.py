@@ -9,7 +9,7 @@ import re
 from functools import cache
 from importlib.resources import files
 
-VERSION = "v1"
+VERSION = "v2"
 FENCE = '"""'
 
 _NAME = re.compile(r"\{\{ (\w+) \}\}")

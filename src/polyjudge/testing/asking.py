@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from polyjudge.llm.request import Abilities, Reply, Request
+from polyjudge.templates.instruction_parser import MANY, marked
 
 Answer = str | Reply
 
@@ -43,3 +45,17 @@ class ScriptedAsker:
 def said(request: Request) -> str:
     """All that a request tells the model."""
     return "\n\n".join(message.content for message in request.messages)
+
+
+def instructions_for(request: Request, write: Callable[[str], str]) -> str:
+    """New instructions in the form that an optimizer's request asks for.
+
+    Args:
+        request: asks for one instruction, or for several by criterion.
+        write: criterion -> its new instruction; the name is "" where one is asked for.
+    """
+    _, several, template = said(request).rpartition(f"\n<{MANY}>\n")
+    if not several:
+        return marked(write(""))
+    names = json.loads(template.partition("\n")[0])
+    return marked(json.dumps({name: write(name) for name in names}, ensure_ascii=False), MANY)

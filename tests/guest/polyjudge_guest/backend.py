@@ -8,6 +8,7 @@ import re
 
 from polyjudge.llm.backends import OpenOptions
 from polyjudge.llm.request import Abilities, Reply, Request, Usage
+from polyjudge.templates.instruction_parser import ONE, marked
 
 
 class Guest:
@@ -20,6 +21,7 @@ class Guest:
         seed = hashlib.sha256((text + str(request.sample)).encode()).hexdigest()
         if request.role != "judge":
             answer = f"Look at it in the way {seed[:6]}."
+            answer = marked(answer) if f"<{ONE}>" in text else answer
         elif "NAME = VALUE" in text:
             names = re.findall(r"^(\w+) \(\d", text, re.MULTILINE)
             answer = "\n".join(f"{name} = {_score(text, name)}" for name in names)

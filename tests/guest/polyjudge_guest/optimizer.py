@@ -12,7 +12,7 @@ from polyjudge.errors import ReplyError
 from polyjudge.optimizers.asking import Stage
 from polyjudge.optimizers.base import Context, Proposal, Turn, TurnPlan
 from polyjudge.optimizers.estimate import planned
-from polyjudge.templates.replies import read_instruction
+from polyjudge.templates.instruction_parser import read_text
 
 
 @dataclass(frozen=True)
@@ -62,4 +62,4 @@ class RewriterOptimizer:
 
 
 def _read(reply: str, cut: bool) -> str:
-    return read_instruction(reply, cut=cut)
+    return read_text(reply, cut=cut)

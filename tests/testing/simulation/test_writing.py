@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 import pytest
@@ -15,7 +14,7 @@ from polyjudge.errors import CallFailed
 from polyjudge.judge.json_scoring import JsonScoring
 from polyjudge.llm.request import Sampling
 from polyjudge.optimizers import wording
-from polyjudge.templates.replies import read_instruction, read_instructions, read_text
+from polyjudge.templates.instruction_parser import read_instruction, read_instructions, read_text
 from polyjudge.testing.simulation.backend import Simulated
 from polyjudge.testing.simulation.reading import sentences
 from polyjudge.testing.simulation.rules import Rules
@@ -75,7 +74,7 @@ def test_a_critique_says_of_every_rated_criterion_what_the_judge_got_wrong() -> 
     (text,) = critiques(world(), prompt, 1)
     for criterion in prompt.criteria:
         human = EXAMPLE.human(criterion)
-        verdict = "agrees with the people" if human == 3 else f"wrong, too {'high' if human < 3 else 'low'}"
+        verdict = ": right" if human == 3 else f"wrong, too {'high' if human < 3 else 'low'}"
         assert any(criterion.name in one and verdict in one for one in sentences(text))
 
 
@@ -151,4 +150,4 @@ def test_a_prompt_of_nobody_s_is_refused(role: str) -> None:
 def test_answers_are_text_that_parses() -> None:
     prompt = prompt_of()
     text = wording.optimizer(prompt, ["Asked."], [prediction(prompt)], [Gradient(NAMES, EXAMPLE.id, "Nothing.")])
-    assert set(json.loads(said(world(), text, "optimizer"))) == set(NAMES)
+    assert set(read_instructions(said(world(), text, "optimizer"), NAMES)) == set(NAMES)

@@ -11,6 +11,7 @@ from polyjudge.errors import ModelError
 from polyjudge.formatting.text import CHARACTERS_A_TOKEN
 from polyjudge.llm.backends import OpenOptions
 from polyjudge.llm.request import Abilities, Reply, Request, TokenChoice, Usage
+from polyjudge.templates.instruction_parser import MANY, ONE, marked
 from polyjudge.testing.simulation.diagnosing import Reader
 from polyjudge.testing.simulation.judging import SimulatedJudge
 from polyjudge.testing.simulation.reading import take_apart
@@ -20,7 +21,7 @@ from polyjudge.testing.simulation.writing import Writer
 
 ABILITIES = Abilities(logprobs=20, prefix_cache=True, own_timeout=True, simulated=True)
 # Counts changes of ours that change answers.
-_FORM = 1
+_FORM = 2
 
 
 def open_simulated(name: str, options: OpenOptions) -> Simulated:
@@ -81,8 +82,9 @@ class Simulated:
             return self._reply(request, text, self._writer.gradient(prompt, stream))
         if request.role == "optimizer":
             texts = self._writer.optimizer(prompt, stream)
-            single = next(iter(texts.values())) if len(texts) == 1 else json.dumps(texts, ensure_ascii=False)
-            return self._reply(request, text, single)
+            many = len(texts) > 1
+            content = json.dumps(texts, ensure_ascii=False) if many else next(iter(texts.values()))
+            return self._reply(request, text, marked(content, MANY if many else ONE))
         return self._reply(request, text, self._reader.answer(prompt, stream))
 
     async def close(self) -> None:

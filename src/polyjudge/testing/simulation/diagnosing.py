@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 
 from polyjudge.errors import CallFailed
-from polyjudge.testing.simulation.reading import CUT, Block, Described, Prompt, described, sentences
+from polyjudge.testing.simulation.reading import Described, Prompt, described, sentences
 from polyjudge.testing.simulation.rules import Rules
 from polyjudge.testing.simulation.world import Stream, World
 from polyjudge.testing.simulation.writing import MARK, asked_for
@@ -28,17 +28,16 @@ class Reader:
         Raises:
             CallFailed: it asks for something else.
         """
-        criteria = described(prompt.frame)
-        asked = prompt.frame.rpartition(CUT)[2].casefold()
-        if criteria and prompt.blocks:
-            if "closely" in asked and "after" in asked:
-                return self._rating(self._adherence(criteria[0], prompt), stream)
-            if "maps each number" in asked:
-                return self._sentences(criteria, prompt.blocks[0].text, stream)
-            if "which of the criteria" in asked:
-                return self._attribution(criteria, prompt.blocks[0].text, stream)
-            if "specific" in asked:
-                return self._rating(self._specificity(criteria, prompt.blocks[0].text), stream)
+        criteria = described(prompt)
+        feedback = "\n".join(prompt.section("feedback", "sentences").blocks)
+        if criteria and "after" in prompt.sections:
+            return self._rating(self._adherence(criteria[0], prompt), stream)
+        if criteria and "sentences" in prompt.sections:
+            return self._sentences(criteria, feedback, stream)
+        if criteria and "other_criteria" in prompt.sections:
+            return self._rating(self._specificity(criteria, feedback), stream)
+        if criteria and feedback:
+            return self._attribution(criteria, feedback, stream)
         raise CallFailed(
             "a simulated diagnostic model rates specificity and adherence, attributes a criticism or its sentences; "
             f"it does not understand {prompt.frame[-120:]!r}",
@@ -57,7 +56,7 @@ class Reader:
 
     def _adherence(self, criterion: Described, prompt: Prompt) -> float:
         """The share of the changes asked for that were made, less those made unasked."""
-        before, gradient, after = (_under(prompt.blocks, word) for word in ("before", "critic", "after"))
+        before, gradient, after = ("\n".join(prompt.section(tag).blocks) for tag in ("before", "feedback", "after"))
         names = [rule.term for rule in self._rules.of(criterion.name)]
         add, drop = ({term for term in found if term in names} for found in asked_for(gradient))
         old, new = ({rule.term for rule in self._rules.within(criterion.name, text)} for text in (before, after))
@@ -96,10 +95,6 @@ class Reader:
 
 def _said(text: str) -> list[str]:
     return sentences(text.replace(MARK, ""))
-
-
-def _under(blocks: Sequence[Block], word: str) -> str:
-    return next((one.text for one in blocks if word in one.label.casefold()), "")
 
 
 def _holds(text: str, word: str) -> bool:

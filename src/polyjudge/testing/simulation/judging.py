@@ -10,18 +10,22 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from polyjudge.errors import CallFailed
 from polyjudge.llm.request import Request, TokenChoice
-from polyjudge.testing.simulation.reading import answer_format, instruction_of, item_and_frame
+from polyjudge.testing.simulation.reading import (
+    answer_format,
+    asked_question,
+    instruction_of,
+    item_and_rest,
+    take_apart,
+)
 from polyjudge.testing.simulation.rules import Item, Latents, Rules, edges
 from polyjudge.testing.simulation.world import Stream, World, normal, seeded
 
-_ASKED_YES_OR_NO = re.compile(r"^On the scale .* belong in the upper half for (.+)\? Answer yes or no", re.M)
 _ROOT = math.sqrt(2)
 _LEAST = 1e-9
 # Items and frames that are remembered; beyond, all are forgotten.
@@ -80,7 +84,7 @@ class SimulatedJudge:
         Raises:
             CallFailed: the prompt shows no item, or asks for nothing that this judge knows how to answer.
         """
-        texts, outside = item_and_frame(text)
+        texts, outside = item_and_rest(text)
         frame = self._frames.get(outside)
         if frame is None:
             frame = self._read(outside)
@@ -89,7 +93,7 @@ class SimulatedJudge:
             self._frames[outside] = frame
         if not texts or not frame.criteria:
             raise CallFailed(
-                "a simulated judge answers prompts that fence an item and state an output format, or ask yes or no; "
+                "a simulated judge answers prompts that tag an item and state an output format, or one criterion; "
                 f"it found {len(texts)} items and {len(frame.criteria)} criteria",
                 retryable=False,
                 scope="request",
@@ -167,9 +171,12 @@ class SimulatedJudge:
 
     def _read(self, outside: str) -> _Frame:
         """A frame's criteria with all that instructions and company make of them."""
-        asked = _ASKED_YES_OR_NO.search(outside)
-        allowed = {asked[1]: ("no", "yes")} if asked else answer_format(outside)
-        texts = {name: instruction_of(outside, name) for name in allowed}
+        frame = take_apart(outside).frame
+        allowed = answer_format(frame)
+        asked = "" if allowed else asked_question(frame)
+        if asked:
+            allowed = {asked: ("no", "yes")}
+        texts = {name: instruction_of(frame, name) for name in allowed}
         attention = self._attention(texts)
         company = seeded(*(part for name in texts for part in (name, texts[name])))
         made = []

@@ -1,36 +1,42 @@
-"""What the simulated models see in a prompt: fenced texts under their labels, and the frame around them.
+"""What the simulated models see in a prompt: tagged sections, fenced texts, and the lines of criteria.
 
-Prompts are read by their labels and fences, never by position, so that an item may stand before the criteria or
-behind them, and a template may gain a sentence.
+Prompts are read by their tags and fences, never by their words or the order of their parts, so that a template may
+gain a sentence and an item may stand before the criteria or behind them.
 """
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-_ITEM = "The material to judge stands between quotation fences"
 CUT = "\0"
-_FORMAT = re.compile(r"^Output format:\n(\{.*)$", re.M)
+"""Stands in a frame for a fenced text."""
+
+_SECTION = re.compile(r"^<(?P<tag>[a-z_]+)>\n(?P<inside>(?:.*\n)*?)</(?P=tag)>$", re.M)
+_FORMAT = re.compile(r"^\{.*\}$", re.M)
 _MEMBER = re.compile(r'("(?:[^"\\]|\\.)*"): ((?:"(?:[^"\\]|\\.)*"|[^"{}\n])+?)(?=, "|})')
 _LABEL = re.compile(r'"(?:[^"\\]|\\.)*"|[^|\s]+')
-_RANGE = re.compile(r"a number from (\S+) to (\S+)")
-_DESCRIBED = re.compile(r"^(?:- |[^:\n]*[Cc]riterion[^:\n]*: )?([^:\n]+?), scale ([^:\n]+?)(?:: (.*))?$", re.M)
+_NUMBER = re.compile(r"(?<!\S)-?\d+(?:\.\d+)?(?:e[-+]?\d+)?(?!\S)")
+_DESCRIBED = re.compile(r"^(?:- )?(.+?) \(([^()\n]*)\)(?:: (.*))?$", re.M)
 _TERM = re.compile(r"[a-z]{5,}")
 
 
 @dataclass(frozen=True, slots=True)
-class Block:
-    """A fenced text.
+class Section:
+    """What stands between two tags.
 
     Attributes:
-        label: the line before it, without its colon.
-        text: what stands between the fences.
+        text: with a mark where each fenced text stood.
+        blocks: the fenced texts, in order.
+        first, last: the numbers of its fenced texts among all of the prompt: from ``first`` up to ``last``.
     """
 
-    label: str
-    text: str
+    text: str = ""
+    blocks: tuple[str, ...] = ()
+    first: int = 0
+    last: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,20 +45,20 @@ class Prompt:
 
     Attributes:
         frame: everything outside of fences, with a mark where each fenced text stood.
-        blocks: the fenced texts, in order.
+        sections: tag -> the last section of that name.
     """
 
     frame: str
-    blocks: tuple[Block, ...]
+    sections: Mapping[str, Section]
 
-    def under(self, *labels: str) -> str:
-        """The first fenced text whose label begins with one of these; "" when there is none."""
-        return next((one.text for one in self.blocks if one.label.startswith(labels)), "")
+    def section(self, *tags: str) -> Section:
+        """The section of the first of these tags that the prompt has; an empty one without any."""
+        return next((self.sections[tag] for tag in tags if tag in self.sections), Section())
 
 
 @dataclass(frozen=True, slots=True)
 class Described:
-    """A criterion as the textual stages show it: ``name, scale 1..5: definition``."""
+    """A criterion as the textual stages show it: ``name (scale 1..5): definition``."""
 
     name: str
     definition: str
@@ -75,17 +81,16 @@ _COMMON = frozenset(
 
 
 def take_apart(text: str) -> Prompt:
-    """Frame and fenced texts of a prompt."""
-    outside: list[str] = []
-    blocks: list[Block] = []
-    end = 0
-    for start, begins, ends, behind in fences(text):
-        before = text[end:start]
-        outside += before, CUT
-        blocks.append(Block(before.rstrip("\n").rpartition("\n")[2].removesuffix(":"), text[begins:ends]))
-        end = behind
-    outside.append(text[end:])
-    return Prompt("".join(outside), tuple(blocks))
+    """Frame and sections of a prompt."""
+    spans = fences(text)
+    frame = _without(text, spans)
+    blocks = [text[begins:ends] for _, begins, ends, _ in spans]
+    sections: dict[str, Section] = {}
+    for found in _SECTION.finditer(frame):
+        first = frame.count(CUT, 0, found.start())
+        last = first + found["inside"].count(CUT)
+        sections[found["tag"]] = Section(found["inside"].rstrip("\n"), tuple(blocks[first:last]), first, last)
+    return Prompt(frame, sections)
 
 
 def fences(text: str) -> list[tuple[int, int, int, int]]:
@@ -110,31 +115,30 @@ def fences(text: str) -> list[tuple[int, int, int, int]]:
     return found
 
 
-def item_and_frame(text: str) -> tuple[tuple[str, ...], str]:
-    """The fenced texts that are to be judged, those of rated examples left out, and the prompt without them."""
-    spans = fences(text)
-    end, first = 0, 0
-    for place, (start, _, _, behind) in enumerate(spans):
-        if text.find(_ITEM, end, start) != -1:
-            first = place
-        end = behind
-    outside: list[str] = []
-    end = 0
-    for start, _, _, behind in spans[first:]:
-        outside.append(text[end:start])
-        end = behind
-    outside.append(text[end:])
-    return tuple(text[begins:ends] for _, begins, ends, _ in spans[first:]), CUT.join(outside)
+def item_and_rest(text: str) -> tuple[tuple[str, ...], str]:
+    """The fenced texts that are to be judged, and the prompt without them; rated examples belong to the rest."""
+    prompt = take_apart(text)
+    item = prompt.section("item")
+    return item.blocks, _without(text, fences(text)[item.first : item.last])
 
 
 def answer_format(frame: str) -> dict[str, tuple[str, ...] | tuple[float, float]]:
     """Criterion -> its allowed values as JSON texts, or the ends of a continuous scale; empty without a format."""
-    line = _FORMAT.search(frame)
+    lines = _FORMAT.findall(frame)
     found: dict[str, tuple[str, ...] | tuple[float, float]] = {}
-    for name, allowed in _MEMBER.findall(line[1] if line else ""):
-        ends = _RANGE.fullmatch(allowed)
-        found[json.loads(name)] = (float(ends[1]), float(ends[2])) if ends else tuple(_LABEL.findall(allowed))
+    for name, allowed in _MEMBER.findall(lines[-1] if lines else ""):
+        ends = [] if '"' in allowed or "|" in allowed else _NUMBER.findall(allowed)
+        found[json.loads(name)] = (
+            (float(ends[0]), float(ends[1])) if len(ends) == 2 else tuple(_LABEL.findall(allowed))
+        )
     return found
+
+
+def asked_question(frame: str) -> str:
+    """The criterion of a question that is to be answered by yes or no; "" when the prompt asks none."""
+    section = take_apart(frame).section("criterion")
+    found = re.match(r"- (.+?)(?: \(.*)?: ", section.text)
+    return found[1] if found else ""
 
 
 def instruction_of(frame: str, name: str) -> str:
@@ -151,12 +155,23 @@ def instruction_of(frame: str, name: str) -> str:
     return ""
 
 
-def described(frame: str) -> list[Described]:
-    """The criteria that a textual stage is shown, in order, each once."""
-    found = {match[1]: Described(match[1], match[3] or "") for match in _DESCRIBED.finditer(frame)}
+def described(prompt: Prompt) -> list[Described]:
+    """The criteria that a textual stage is shown, in order, each once; the one in question comes first."""
+    lines = "\n".join(prompt.section(tag).text for tag in ("criterion", "criteria", "other_criteria"))
+    found = {match[1]: Described(match[1], match[3] or "") for match in _DESCRIBED.finditer(lines)}
     return list(found.values())
 
 
 def sentences(text: str) -> list[str]:
     """A text's sentences, by their ends."""
     return [one for one in re.split(r"(?<=[.!?])\s+", text.strip()) if one]
+
+
+def _without(text: str, spans: list[tuple[int, int, int, int]]) -> str:
+    """A text with a mark in the place of some of its fenced texts."""
+    parts: list[str] = []
+    end = 0
+    for start, _, _, behind in spans:
+        parts += text[end:start], CUT
+        end = behind
+    return "".join([*parts, text[end:]])

@@ -22,9 +22,7 @@ T = TypeVar("T")
 
 # Textual replies begin with it, so that it stands wherever they are kept. No sentence of its own.
 MARK = "[SIMULATED]"
-# How the label of an earlier instruction and its score begins.
-TRIED = "Agreement "
-_RESULT = re.compile(r"^- (.+?): the judge (?:says|gave) .*?, people say .*?(?:: (right|wrong.*))?$", re.M)
+_RESULT = re.compile(r"^- (.+?): (.*)$", re.M)
 _ADD = re.compile(r"\badd a rule on the ([a-z]+)")
 _DROP = re.compile(r"\bthe rule on the ([a-z]+) misleads\b")
 _GENERAL = (
@@ -46,25 +44,23 @@ class Writer:
 
     def loss(self, prompt: Prompt, stream: Stream) -> str:
         """A critique of every criterion that was rated."""
-        results = [(match[1], match[2] or "") for match in _RESULT.finditer(prompt.frame)]
-        _some(results, "results of a judge beside people's ratings")
+        results = _some(_RESULT.findall(prompt.section("results").text), "results of a judge beside people's ratings")
         writers = self._world.writers
         insight = writers.insight * len(results) ** -self._world.dilution.delta
         said = []
-        for name, verdict in results:
-            found = "it agrees with the people" if verdict in ("", "right") else f"it is {verdict}"
-            said.append(f"On {name}, the judge did its work, and {found}.")
+        for name, result in results:
+            said.append(f"On {name}, this was found: {result.rstrip('.')}.")
             if stream.happens(insight):
                 said.append(f"On {name}, it overlooked the {self._named(name, (), stream).term} of the text.")
         return f"{MARK} {' '.join(said)}"
 
     def gradient(self, prompt: Prompt, stream: Stream) -> str:
         """What to keep, what is missing, and the strategy: a paragraph each, of the call's sentences."""
-        criteria = _some(described(prompt.frame), "criteria")
+        criteria = _some(described(prompt), "criteria")
         dilution, k = self._world.dilution, len(criteria)
         slots = max(1, round(dilution.slots * k ** (1 - dilution.shared)))
         specific = dilution.specific * k**-dilution.delta
-        critiques = " ".join(block.text for block in prompt.blocks if block.label.startswith("On "))
+        critiques = " ".join(prompt.section("findings").blocks)
         paragraphs: tuple[list[str], list[str], list[str]] = ([], [], [])
         first = stream.below(k)
         for slot in range(slots):
@@ -79,11 +75,11 @@ class Writer:
 
     def optimizer(self, prompt: Prompt, stream: Stream) -> dict[str, str]:
         """New instructions for every criterion."""
-        criteria = _some(described(prompt.frame), "criteria")
-        tried = [block.text for block in prompt.blocks if block.label.startswith(TRIED)]
+        criteria = _some(described(prompt), "criteria")
+        tried = prompt.section("tried").blocks
         if tried:
             return {one.name: self._extended(one.name, tried[-1], len(criteria), stream) for one in criteria}
-        heard = " ".join(block.text for block in prompt.blocks if block.label.startswith("On "))
+        heard = " ".join(prompt.section("feedback").blocks)
         general = sum(one in _GENERAL for one in sentences(heard.replace(MARK, "")))
         return {
             one.name: self._rewritten(one.name, _instruction(prompt, one.name, len(criteria)), heard, general, stream)
@@ -150,7 +146,7 @@ def _some(found: list[T], what: str) -> list[T]:
 
 
 def _instruction(prompt: Prompt, name: str, criteria: int) -> str:
-    text = prompt.under("The instruction as it stands", "The instructions as they stand")
+    text = "\n".join(prompt.section("current_instruction", "current_instructions").blocks)
     return text if criteria == 1 else instruction_of(text, name)
 
 
