@@ -62,14 +62,11 @@ def verdicts(number: int, base: str, change: str, parts: tuple[str, ...]) -> dic
         run = polyjudge.optimize(
             name,
             model=name,
-            mode=MODES[number % len(MODES)],
             gate=GATES[number // len(MODES) % len(GATES)],
-            steps=6,
-            batch=2,
-            seed=number,
             scoring="json",
             layout="separate" if MODES[number % len(MODES)] == "ST" else "joint",
             output=Path(folder) / "run",
+            settings=polyjudge.Settings(mode=MODES[number % len(MODES)], steps=6, batch=2, seed=number),
         )
         return {one.question: one.answer for one in polyjudge.diagnose(run, only=parts).verdicts}
 

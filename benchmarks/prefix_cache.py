@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from polyjudge.datasets.load import load
+from polyjudge.datasets.load import load_dataset
 from polyjudge.datasets.summeval import rubric
 from polyjudge.domain.example import Example
 from polyjudge.domain.layout import layout
@@ -88,7 +88,7 @@ def served() -> Iterator[str]:
 
 def rows(count: int, tokens: int) -> tuple[JudgePrompt, tuple[Example, ...]]:
     """Items of at least so many tokens under SummEval's criteria, or those of ``briefs`` as they are."""
-    data = load("briefs")
+    data = load_dataset("briefs")
     by_note = {example.document: example for example in data.examples}
     examples = list(by_note.values())
     if not tokens:

@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from polyjudge.datasets.load import load
+from polyjudge.datasets.load import load_dataset
 from polyjudge.domain.dataset import Dataset
 from polyjudge.domain.example import Example
 from polyjudge.domain.layout import layout
@@ -77,7 +77,7 @@ def drawn(dataset: Dataset, count: int, seed: int = 0) -> tuple[Example, ...]:
 
 
 async def cells(name: str, count: int, model: str) -> None:
-    dataset = load(name)
+    dataset = load_dataset(name)
     rows, prompt = drawn(dataset, count), JudgePrompt.initial(dataset.rubric)
     people = rated_rows(prompt.criteria, rows)
     units = people.n_units

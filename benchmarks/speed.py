@@ -90,10 +90,10 @@ def graph(notes: Sequence[Mapping[str, Any]], mode: str) -> dict[int, Node]:
 def _rows() -> tuple[dict[int, set[int]], set[int], set[int]]:
     """The rows of each turn's batch, of the gate and of the test, under the paper's protocol."""
     from benchmarks.items import RUBRIC, items
-    from polyjudge.datasets.load import load
+    from polyjudge.datasets.load import load_dataset
     from polyjudge.datasets.split import paper_batch, paper_split
 
-    parts = paper_split(load(items(ROWS), RUBRIC), validation=GATE)
+    parts = paper_split(load_dataset(items(ROWS), RUBRIC), validation=GATE)
     number = [int(example.id[1:]) for example in parts.train]
     batches = {
         turn: {number[place] for place in paper_batch(turn, len(number), BATCH)} for turn in range(1, STEPS + 1)

@@ -58,7 +58,7 @@ def study(world: str, log: Path, options: dict[str, str | int]) -> StudyResult:
             output="out",
             backends={model: Logged(world, log)},
             observer=observer,
-            **options,
+            settings=polyjudge.Settings(**options),
         )
 
 
@@ -94,7 +94,7 @@ def committed(keys: set[str]) -> set[str]:
 
 def main(world: str, kills: int, options: dict[str, str | int]) -> None:
     model = f"simulated/{world}"
-    planned = polyjudge.plan_study("paper", data=model, model=model, **options).calls
+    planned = polyjudge.plan_study("paper", data=model, model=model, settings=polyjudge.Settings(**options)).calls
     print(f"planned: {planned:,} calls at most; CPUs {os.cpu_count()}, load {os.getloadavg()[0]:.1f}")
     began, lost = time.monotonic(), 0.0
     checks: list[tuple[int, set[str]]] = []

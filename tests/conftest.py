@@ -1,4 +1,4 @@
-"""Settings of all tests."""
+"""ResolvedSettings of all tests."""
 
 from hypothesis import HealthCheck, settings
 

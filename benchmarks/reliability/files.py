@@ -22,7 +22,7 @@ from benchmarks.reliability.findings import Findings, main
 from benchmarks.reliability.mutation import PIECES, mutated, mutated_bytes
 from benchmarks.reliability.rows import CRITERIA, NAMES, judge_yaml, rated_rows
 
-from polyjudge.datasets.load import load, load_rubric
+from polyjudge.datasets.load import load_dataset, load_rubric
 from polyjudge.domain.dataset import Dataset
 from polyjudge.errors import InputError
 from polyjudge.settings.merged import resolve
@@ -138,7 +138,7 @@ def loader(kind: str, folder: Path, found: Findings) -> Callable[[Path], None]:
     """How a file of a kind is loaded, and looked at."""
 
     def rows(path: Path) -> None:
-        dataset = load(path, folder / "good.yaml")
+        dataset = load_dataset(path, folder / "good.yaml")
         check_rows(dataset, found)
         told = path.read_bytes()
         if kind != "rows.parquet":
@@ -156,7 +156,7 @@ def loader(kind: str, folder: Path, found: Findings) -> Callable[[Path], None]:
 
     def criteria(path: Path) -> None:
         load_rubric(path)
-        load(folder / "good.csv", path)
+        load_dataset(folder / "good.csv", path)
 
     def config(path: Path) -> None:
         json.dumps(resolve({}, config_file=path, environment={}).config.identity())

@@ -225,12 +225,17 @@ def one(folder: Path, random: Random, found: Findings) -> None:
     backends = {"hostile/m": polyjudge.Scripted(model, identity="here")}
     mode, layout = random.choice(("SSS", "SSC", "CCC")), random.choice(("joint", "separate"))
     gate, scoring = random.choice(("none", "per-criterion")), "json"
-    options = {"mode": mode, "layout": layout, "gate": gate, "scoring": scoring, "steps": STEPS, "batch": 2}
+    settings = polyjudge.Settings(mode=mode, layout=layout, gate=gate, scoring=scoring, steps=STEPS, batch=2)
     told: list[str] = []
     run = polyjudge.optimize(
-        rows, criteria=criteria_of(), output=folder / "run", model="hostile/m", backends=backends,
-        observer=lambda event: told.append(str(event)), **options,
-    )  # fmt: skip
+        rows,
+        criteria=criteria_of(),
+        output=folder / "run",
+        model="hostile/m",
+        backends=backends,
+        observer=lambda event: told.append(str(event)),
+        settings=settings,
+    )
     texts = {text.strip() for step in run.steps for text in step.instructions.values()} | {"Rate it from 1 to 5."}
     for step in run.steps:
         texts |= {text.strip() for each in step.candidates for text in each.instructions.values()}

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from tests.acceptance.support import MODEL, NAMES, Workplace, ratings, script
+from tests.calling import keywords
 
 import polyjudge
 from polyjudge.domain.records import Step
@@ -72,7 +73,7 @@ def fitted(table: tuple[Path, Path], mode: str, recorder: Recorder, **options: A
         "output": f"run-{mode}",
         **options,
     }
-    return polyjudge.optimize(data, criteria=criteria, backends={JUDGE: recorder.backend}, **given)
+    return polyjudge.optimize(data, criteria=criteria, backends={JUDGE: recorder.backend}, **keywords(**given))
 
 
 def whole(step: Step) -> list[Mapping[str, str]]:
@@ -124,7 +125,7 @@ def test_the_plan_is_what_is_asked(mode: str, table: tuple[Path, Path]) -> None:
     data, criteria = table
     recorder = Recorder()
     options: dict[str, Any] = {"model": JUDGE, "mode": mode, "steps": STEPS, "batch": BATCH, "layout": LAYOUT[mode]}
-    plan = polyjudge.check(data, criteria=criteria, backends={JUDGE: recorder.backend}, **options)
+    plan = polyjudge.check(data, criteria=criteria, backends={JUDGE: recorder.backend}, **keywords(**options))
     assert recorder.asked == []
     run = fitted(table, mode, recorder)
     planned = {role.role: role.calls for role in plan.roles}
@@ -143,7 +144,7 @@ def test_with_a_call_for_each_criterion_a_merged_prompt_costs_nothing(table: tup
     data, criteria = table
     recorder = Recorder()
     options = {"model": JUDGE, "layout": "separate", "steps": STEPS, "batch": BATCH}
-    plan = polyjudge.check(data, criteria=criteria, backends={JUDGE: recorder.backend}, **options)
+    plan = polyjudge.check(data, criteria=criteria, backends={JUDGE: recorder.backend}, **keywords(**options))
     run = fitted(table, "SSS", recorder, layout="separate")
     assert any(step.merged for step in run.steps)
     planned = {role.role: role for role in plan.roles}

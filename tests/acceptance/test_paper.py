@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import polyjudge
-from polyjudge.datasets.load import load
+from polyjudge.datasets.load import load_dataset
 from polyjudge.domain.example import Example
 from polyjudge.llm.request import Request
 from polyjudge.templates.instruction_parser import marked
@@ -40,7 +40,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def examples() -> tuple[tuple[Example, ...], tuple[Example, ...]]:
     """The train and the test rows, in the order of their files, which the ratings confirm."""
     parquet = pytest.importorskip("pyarrow.parquet")
-    rows = load("summeval").examples
+    rows = load_dataset("summeval").examples
     parts = rows[:TRAIN], rows[TRAIN:]
     for part, name, count in zip(parts, ("train", "test"), (TRAIN, TEST), strict=True):
         table = parquet.read_table(FOLDER / "summeval" / f"{name}.parquet", columns=list(CRITERIA)).to_pydict()
@@ -74,12 +74,16 @@ class Recorder:
 
 def optimize(recorder: Recorder, steps: int) -> polyjudge.Run:
     return polyjudge.optimize(
-        "summeval", model=JUDGE, preset="paper", steps=steps, output="run", backends={JUDGE: recorder.backend}
+        "summeval",
+        model=JUDGE,
+        output="run",
+        backends={JUDGE: recorder.backend},
+        settings=polyjudge.Settings(preset="paper", steps=steps),
     )
 
 
 def test_the_leak_report_names_what_the_protocol_shares() -> None:
-    found = polyjudge.check("summeval", preset="paper")
+    found = polyjudge.check("summeval", settings=polyjudge.Settings(preset="paper"))
     assert found.rows == TRAIN + TEST
     assert {name: rows for name, (rows, _) in found.parts.items()} == {
         "train": TRAIN,

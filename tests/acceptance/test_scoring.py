@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from tests.acceptance.support import Workplace
 
-from polyjudge.datasets.load import load
+from polyjudge.datasets.load import load_dataset
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.judge.expected import ExpectedScoring
 from polyjudge.llm.models import open_backend
@@ -33,7 +33,7 @@ LEVELS = ("0", "1", "2", "3")
 
 
 def test_the_embedded_model_says_how_probable_each_rating_was(smollm2: Path) -> None:
-    data, scoring = load("moods"), ExpectedScoring()
+    data, scoring = load_dataset("moods"), ExpectedScoring()
     prompt = JudgePrompt.initial(data.rubric)
     environment = dict(os.environ) | {"POLYJUDGE_SMOLLM2": str(smollm2)}
     backend = open_backend("local/smollm2-135m", environment=environment, context=1024)

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from polyjudge.connect.inspect import inspect_table
 from polyjudge.datasets import textfiles
 from polyjudge.datasets.examples import open_examples
-from polyjudge.datasets.load import load, load_rubric
+from polyjudge.datasets.load import load_dataset, load_rubric
 from polyjudge.datasets.readers import ENDINGS, read_table
 from polyjudge.datasets.yamlfile import MOST_NODES, parse_yaml
 from polyjudge.errors import CriteriaError, DataError, InputError
@@ -62,7 +62,7 @@ def test_a_bomb_is_refused_soon_in_one_message(bomb: str, tmp_path: Path) -> Non
     path.write_bytes(content())
     started = time.process_time()
     with pytest.raises(DataError, match=told):
-        load(path, CRITERIA)
+        load_dataset(path, CRITERIA)
     assert time.process_time() - started < 20
 
 
@@ -162,7 +162,10 @@ def test_any_bytes_end_in_rows_or_one_message(
 ) -> None:
     path = tmp_path_factory.mktemp("bytes") / f"a{ending}"
     path.write_bytes(b"".join(parts))
-    for read in (lambda: load(path, CRITERIA), lambda: list(open_examples(path, load_rubric(CRITERIA)).examples())):
+    for read in (
+        lambda: load_dataset(path, CRITERIA),
+        lambda: list(open_examples(path, load_rubric(CRITERIA)).examples()),
+    ):
         told = message(read)
         assert told is None or str(path) in told
 
@@ -180,4 +183,4 @@ KEYS = ("name", "scale", "levels", "values", "read", "weight", "ratings", "words
 def test_any_criteria_and_any_cell_end_in_rows_or_one_message(criterion: object, long: object, cell: object) -> None:
     row = json.loads(json.dumps({"text": "a", "x": cell}))
     for criteria in ({**CRITERIA, "criteria": [criterion]}, {**CRITERIA, "long": long}, CRITERIA):
-        assert message(partial(load, [row], criteria)) != ""
+        assert message(partial(load_dataset, [row], criteria)) != ""

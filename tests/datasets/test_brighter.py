@@ -8,7 +8,7 @@ import pytest
 
 from polyjudge.datasets.brighter import EMOTIONS, rubric
 from polyjudge.datasets.leaks import leaks
-from polyjudge.datasets.load import load
+from polyjudge.datasets.load import load_dataset
 from polyjudge.datasets.shipped import moods_rubric
 from polyjudge.datasets.split import paper_split, split
 from polyjudge.domain.dataset import Dataset
@@ -32,13 +32,13 @@ def test_the_word_sets_are_those_of_moods_and_the_instructions_the_papers() -> N
 def test_without_the_folder_the_layout_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POLYJUDGE_DATA", " ")
     with pytest.raises(DataError, match=r"brighter/train\.parquet and brighter/test\.parquet"):
-        load("brighter")
+        load_dataset("brighter")
 
 
 @pytest.fixture
 def brighter(monkeypatch: pytest.MonkeyPatch) -> Dataset:
     monkeypatch.setenv("POLYJUDGE_DATA", str(FOLDER))
-    return load("brighter")
+    return load_dataset("brighter")
 
 
 @real

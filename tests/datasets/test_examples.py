@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polyjudge.datasets.examples import open_examples
-from polyjudge.datasets.load import load, load_rubric
+from polyjudge.datasets.load import load_dataset, load_rubric
 from polyjudge.errors import DataError, InputError
 
 FRAME = {"task": "Judge.", "inputs": {"letter": "Letter"}}
@@ -77,7 +77,7 @@ def test_parts_say_what_the_whole_says(
     rubric = load_rubric(criteria)
 
     def whole() -> object:
-        dataset = load(path, rubric, ratings_required=False)
+        dataset = load_dataset(path, rubric, ratings_required=False)
         return dataset.examples, dataset.notes, len(dataset.examples)
 
     def parts() -> object:

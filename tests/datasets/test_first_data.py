@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from polyjudge.datasets.criteria import rubric_from
-from polyjudge.datasets.load import load
+from polyjudge.datasets.load import load_dataset
 from polyjudge.datasets.starter import starter
 from polyjudge.datasets.table import table_of
 from polyjudge.datasets.yamlfile import parse_yaml
@@ -34,7 +34,7 @@ def test_a_starter_puts_the_raters_of_a_criterion_together(columns: str, ratings
 def test_raters_columns_that_nobody_named_are_shown() -> None:
     criteria = {"task": "Judge.", "inputs": {"text": "Text"}, "criteria": [{"name": "tone", "scale": [1, 5]}]}
     with pytest.raises(DataError) as error:
-        load([row("tone_ann tone_bob")], criteria)
+        load_dataset([row("tone_ann tone_bob")], criteria)
     assert "no column 'tone' (the ratings of 'tone')" in str(error.value)
     assert "ratings: [tone_ann, tone_bob]" in str(error.value)
 
@@ -47,5 +47,5 @@ def test_a_scale_that_is_far_wider_than_its_ratings_is_asked_about() -> None:
         "criteria": [{"name": "tone", "scale": [0, 100]}, {"name": "order", "scale": [1, 5]}],
     }
     asked = "the ratings of 'tone' lie within 1 to 5 of 0..100; is that their scale?"
-    assert [note for note in load(rows, criteria).notes if "scale" in note] == [asked]
-    assert not [note for note in load(rows[:19], criteria).notes if "scale" in note]
+    assert [note for note in load_dataset(rows, criteria).notes if "scale" in note] == [asked]
+    assert not [note for note in load_dataset(rows[:19], criteria).notes if "scale" in note]

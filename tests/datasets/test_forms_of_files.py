@@ -14,7 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from polyjudge.datasets.examples import open_examples
-from polyjudge.datasets.load import load, load_rubric
+from polyjudge.datasets.load import load_dataset, load_rubric
 from polyjudge.datasets.readers import read_table
 from polyjudge.errors import DataError
 
@@ -77,9 +77,9 @@ def test_every_form_gives_the_same_examples_whole_and_in_batches(
     ending, write = FORMS[form]
     path = tmp_path_factory.mktemp("forms") / f"rows{ending}"
     path.write_bytes(write(rows))
-    dataset = load(path, CRITERIA)
+    dataset = load_dataset(path, CRITERIA)
     # Rows of equal texts may be read as one row a rater, so that only different texts are compared with their ratings.
-    expected = load([{**row, "key": at} for at, row in enumerate(rows)], {**CRITERIA, "id": "key"})
+    expected = load_dataset([{**row, "key": at} for at, row in enumerate(rows)], {**CRITERIA, "id": "key"})
     if len({str(row["text"]) for row in rows}) == len(rows):
         assert [(e.inputs, e.ratings, e.row) for e in dataset.examples] == [
             ({"text": str(e.inputs["text"])}, e.ratings, e.row) for e in expected.examples
@@ -105,13 +105,13 @@ def test_what_is_unusual_is_noted(form: str, notes: tuple[str, ...], tmp_path: P
     ending, write = FORMS[form]
     path = tmp_path / f"a{ending}"
     path.write_bytes(write([{"text": "x", "ann": 2.5, "bob": 3}]))
-    assert load(path, CRITERIA).notes == notes
+    assert load_dataset(path, CRITERIA).notes == notes
 
 
 def test_an_excel_file_of_one_filled_sheet_is_read_and_several_are_named(tmp_path: Path) -> None:
     rows: Rows = [{"text": "one", "ann": 1.5, "bob": 2}, {"text": "two\nlines", "ann": None, "bob": "3"}]
     path = excel(rows, tmp_path / "rows.xlsx")
-    dataset = load(path, CRITERIA)
+    dataset = load_dataset(path, CRITERIA)
     assert [e.inputs["text"] for e in dataset.examples] == ["one", "two\nlines"]
     assert [str(e.ratings["clarity"]) for e in dataset.examples] == ["(1.5, 2.0)", "(nan, 3.0)"]
     openpyxl = pytest.importorskip("openpyxl")
@@ -134,4 +134,4 @@ def test_rows_of_an_excel_file_are_named_by_their_line(tmp_path: Path) -> None:
         book.active.append(cells)
     book.save(tmp_path / "a.xlsx")
     with pytest.raises(DataError, match=r"row 2 \(line 5\), column 'ann': 9 is off the scale"):
-        load(tmp_path / "a.xlsx", CRITERIA)
+        load_dataset(tmp_path / "a.xlsx", CRITERIA)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from polyjudge.datasets.hub import hub_name
-from polyjudge.datasets.load import load
+from polyjudge.datasets.load import load_dataset
 from polyjudge.errors import DataError
 
 CRITERIA = {
@@ -55,28 +55,31 @@ def test_a_name_has_an_owner_and_may_have_a_configuration_and_a_split(
 @pytest.mark.parametrize("text", ["hf:", "hf:b", "hf:a/b/c", "hf:a/b:", "hf:a/b@", "hf:../b@:x", "hf:a/b:x@y"])
 def test_another_form_is_refused(text: str) -> None:
     with pytest.raises(DataError, match="hf:OWNER/NAME"):
-        load(text, CRITERIA)
+        load_dataset(text, CRITERIA)
 
 
 def test_splits_of_the_usual_names_stay_splits(hub: Path) -> None:
     write(hub / "own" / "set", train=f"{HEADER}a,Dear all.,3\nb,Dear none.,\n", test=f"{HEADER}a,Dear you.,5\n")
-    dataset = load("hf:own/set", CRITERIA)
+    dataset = load_dataset("hf:own/set", CRITERIA)
     assert dataset.splits == ("train", "test")
     assert [(e.id, e.inputs["letter"], e.ratings) for e in dataset.examples] == [
         ("train-1", "Dear all.", {"clarity": (3.0,)}),
         ("test-1", "Dear you.", {"clarity": (5.0,)}),
     ]
-    assert [example.id for example in load("hf:own/set", {**CRITERIA, "id": "id"}).examples] == ["train-a", "test-a"]
+    assert [example.id for example in load_dataset("hf:own/set", {**CRITERIA, "id": "id"}).examples] == [
+        "train-a",
+        "test-a",
+    ]
 
 
 def test_one_split_is_a_table_like_any_other(hub: Path) -> None:
     write(hub / "own" / "set", train=f"{HEADER}a,Dear all.,3\n", test=f"{HEADER}c,Dear you.,5\nd,Dear me.,4\n")
-    dataset = load("hf:own/set:test", CRITERIA)
+    dataset = load_dataset("hf:own/set:test", CRITERIA)
     assert [example.id for example in dataset.examples] == ["c", "d"]
     assert (dataset.splits, dataset.source, dataset.name) == (None, "hf:own/set:test", "set")
-    assert len(load("hf:own/set:test", CRITERIA, limit=1).examples) == 1
+    assert len(load_dataset("hf:own/set:test", CRITERIA, limit=1).examples) == 1
     with pytest.raises(DataError, match="no split 'tset'; did you mean 'test'"):
-        load("hf:own/set:tset", CRITERIA)
+        load_dataset("hf:own/set:tset", CRITERIA)
 
 
 def test_a_configuration_is_named_after_the_at_sign(hub: Path) -> None:
@@ -88,11 +91,11 @@ def test_a_configuration_is_named_after_the_at_sign(hub: Path) -> None:
         for name in ("en", "fr")
     )
     (folder / "README.md").write_text(f"---\nconfigs:\n{configs}---\n", "utf-8")
-    assert load("hf:own/set@fr", CRITERIA).examples[0].inputs == {"letter": "Bonjour."}
+    assert load_dataset("hf:own/set@fr", CRITERIA).examples[0].inputs == {"letter": "Bonjour."}
     with pytest.raises(DataError, match="@CONFIG"):
-        load("hf:own/set", CRITERIA)
+        load_dataset("hf:own/set", CRITERIA)
     with pytest.raises(DataError, match="'de' not found"):
-        load("hf:own/set@de", CRITERIA)
+        load_dataset("hf:own/set@de", CRITERIA)
 
 
 def test_splits_of_other_names_must_be_chosen_from(hub: Path) -> None:
@@ -101,22 +104,22 @@ def test_splits_of_other_names_must_be_chosen_from(hub: Path) -> None:
     parts = "".join(f"  - split: {name}\n    path: {name}.csv\n" for name in ("one", "two"))
     (folder / "README.md").write_text(f"---\nconfigs:\n- config_name: default\n  data_files:\n{parts}---\n", "utf-8")
     with pytest.raises(DataError, match=r"has the splits 'one', 'two'; name one: hf:own/set:one"):
-        load("hf:own/set", CRITERIA)
-    assert load("hf:own/set:two", CRITERIA).examples[0].id == "b"
+        load_dataset("hf:own/set", CRITERIA)
+    assert load_dataset("hf:own/set:two", CRITERIA).examples[0].id == "b"
 
 
 def test_criteria_are_needed_and_a_pattern_for_them_is_shown(hub: Path) -> None:
     write(hub / "own" / "set", train=f"{HEADER}a,Dear all.,3\n")
     with pytest.raises(DataError, match=r"(?s)--criteria.*clarity"):
-        load("hf:own/set")
+        load_dataset("hf:own/set")
 
 
 def test_faults_of_rows_are_named_as_in_a_file(hub: Path) -> None:
     write(hub / "own" / "set", train=f"{HEADER}a,Dear all.,9\n")
     with pytest.raises(DataError, match=r"hf:own/set: row 1, column 'clarity': 9 is off the scale"):
-        load("hf:own/set", CRITERIA)
+        load_dataset("hf:own/set", CRITERIA)
 
 
 def test_what_is_not_there_and_cannot_be_fetched_is_said(hub: Path) -> None:
     with pytest.raises(DataError, match=r"hf:own/none: .*(Hub|hub)"):
-        load("hf:own/none", CRITERIA)
+        load_dataset("hf:own/none", CRITERIA)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from polyjudge.datasets.load import load
+from polyjudge.datasets.load import load_dataset
 from polyjudge.domain.dataset import Dataset, Rubric
 from polyjudge.errors import ConfigError, CriteriaError, DataError, InputError
 
@@ -44,7 +44,7 @@ def same(one: Mapping[str, tuple[float, ...]], other: Mapping[str, tuple[float, 
 
 def test_raters_are_kept_apart_missing_is_nan_and_labels_become_positions(tmp_path: Path) -> None:
     rows = "n1,s1,4,5,Kind\nn2,s2,3.5,NA, NONE \nn3,s3,,nan,\nn4,s4,null,2,kind\n"
-    dataset = load(file(tmp_path, HEADER + rows), CRITERIA)
+    dataset = load_dataset(file(tmp_path, HEADER + rows), CRITERIA)
     nan = math.nan
     expected = [
         {"fluency": (4.0, 5.0), "tone": (0.0,)},
@@ -60,7 +60,7 @@ def test_raters_are_kept_apart_missing_is_nan_and_labels_become_positions(tmp_pa
 
 def test_a_label_that_spells_like_nothing_is_the_label_but_a_json_null_is_not() -> None:
     rows = [{"note": "n", "summary": "s", "f1": 1, "f2": None, "tone": cell} for cell in ("none", None, "NA")]
-    dataset = load(rows, CRITERIA)
+    dataset = load_dataset(rows, CRITERIA)
     assert [example.ratings["tone"][0] for example in dataset.examples][:1] == [1.0]
     assert [math.isnan(example.ratings["tone"][0]) for example in dataset.examples] == [False, True, True]
 
@@ -84,7 +84,7 @@ def test_the_same_rows_give_the_same_examples_from_every_form(tmp_path: Path) ->
         str(file(tmp_path, "\n".join(json.dumps(row) for row in rows), "d.jsonl")),
         tmp_path / "d.parquet",
     ]
-    loaded = [load(source, CRITERIA) for source in sources]
+    loaded = [load_dataset(source, CRITERIA) for source in sources]
     assert len({dataset.digest for dataset in loaded}) == 1
     assert [dataset.name for dataset in loaded] == ["rows", "d", "d", "d"]
 
@@ -96,8 +96,8 @@ texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"
 @given(st.lists(st.tuples(texts, texts, st.integers(1, 5)), min_size=1, max_size=8))
 def test_ids_are_unique_and_depend_on_the_inputs_alone(rows: list[tuple[str, str, int]]) -> None:
     table = [{"note": f"{n}.", "summary": f"{s}.", "f1": f, "f2": f, "tone": "kind"} for n, s, f in rows]
-    first = load(table, CRITERIA)
-    second = load([{**row, "f1": 3, "extra": 1} for row in table], CRITERIA)
+    first = load_dataset(table, CRITERIA)
+    second = load_dataset([{**row, "f1": 3, "extra": 1} for row in table], CRITERIA)
     ids = [example.id for example in first.examples]
     assert len(set(ids)) == len(ids)
     assert ids == [example.id for example in second.examples]
@@ -110,19 +110,19 @@ def test_ids_are_unique_and_depend_on_the_inputs_alone(rows: list[tuple[str, str
 def test_texts_are_left_as_they_are() -> None:
     text = "  {{note}} [bold]x[/bold] NA\r\n\t"
     rows = [{"note": text, "summary": 3, "f1": 1, "f2": 1, "tone": "kind"}]
-    assert dict(load(rows, CRITERIA).examples[0].inputs) == {"note": text, "summary": "3"}
+    assert dict(load_dataset(rows, CRITERIA).examples[0].inputs) == {"note": text, "summary": "3"}
 
 
 def test_id_document_and_split_columns_are_used(tmp_path: Path) -> None:
     text = "note,summary,f1,f2,tone,doc,key,part\na,b,1,2,kind,D1,k1,Train\nc,d,2,3,none,D2,k2,dev\n"
-    dataset = load(file(tmp_path, text), criteria(document="doc", id="key", split="part"))
+    dataset = load_dataset(file(tmp_path, text), criteria(document="doc", id="key", split="part"))
     assert [(e.id, e.document) for e in dataset.examples] == [("k1", "D1"), ("k2", "D2")]
     assert dataset.splits == ("train", "validation")
 
 
 def test_notes_tell_empty_texts_repeats_and_missing_ratings(tmp_path: Path) -> None:
     text = HEADER + "a,b,1,2,kind\nA,,1,2,\n a ,b,3,,none\n"
-    assert load(file(tmp_path, text), CRITERIA).notes == (
+    assert load_dataset(file(tmp_path, text), CRITERIA).notes == (
         "column 'summary' is empty in row 2; kept",
         "the inputs of row 3 repeat those of an earlier row",
         "rated rows that lack a rating: tone 1",
@@ -131,15 +131,15 @@ def test_notes_tell_empty_texts_repeats_and_missing_ratings(tmp_path: Path) -> N
 
 def test_new_texts_need_no_ratings_and_carry_those_that_are_there() -> None:
     named = criteria(document="doc", id="key", split="part")
-    dataset = load([{"note": "a", "summary": "b"}], named, ratings_required=False)
+    dataset = load_dataset([{"note": "a", "summary": "b"}], named, ratings_required=False)
     assert dataset.examples[0].ratings == {}
     assert (dataset.examples[0].document, dataset.splits) == (None, None)
-    dataset = load([{"note": "a", "summary": "b", "f2": "4", "key": "k"}], named, ratings_required=False)
+    dataset = load_dataset([{"note": "a", "summary": "b", "f2": "4", "key": "k"}], named, ratings_required=False)
     example = dataset.examples[0]
     assert (example.id, example.inputs, example.document) == ("k", {"note": "a", "summary": "b"}, None)
     # The second rater's rating stays the second rater's.
     assert same(example.ratings, {"fluency": (math.nan, 4.0)})
-    unrated = load([{"note": "a", "summary": "b", "f1": "", "f2": ""}], CRITERIA, ratings_required=False)
+    unrated = load_dataset([{"note": "a", "summary": "b", "f1": "", "f2": ""}], CRITERIA, ratings_required=False)
     assert len(unrated.examples) == 1
 
 
@@ -151,7 +151,7 @@ def numbered(*ids: object) -> list[dict[str, object]]:
 
 
 def test_a_column_called_id_identifies_rows_without_being_named() -> None:
-    dataset = load(numbered("a", 7, " c "), CRITERIA)
+    dataset = load_dataset(numbered("a", 7, " c "), CRITERIA)
     assert [example.id for example in dataset.examples] == ["a", "7", "c"]
     assert "column 'id' is taken for the rows' identifiers" in dataset.notes
     assert dataset.rubric.id is None
@@ -160,8 +160,8 @@ def test_a_column_called_id_identifies_rows_without_being_named() -> None:
 @pytest.mark.parametrize("ids", [("a", "a"), ("a", ""), ("a", None), ("a", ["b"]), ("a", "x\0")])
 def test_a_column_called_id_that_identifies_nothing_is_passed_over_and_told(ids: tuple[object, ...]) -> None:
     rows = numbered(*ids)
-    dataset = load(rows, CRITERIA)
-    without = load([{k: v for k, v in row.items() if k != "id"} for row in rows], CRITERIA)
+    dataset = load_dataset(rows, CRITERIA)
+    without = load_dataset([{k: v for k, v in row.items() if k != "id"} for row in rows], CRITERIA)
     assert dataset.examples == without.examples
     (told,) = set(dataset.notes) - set(without.notes)
     assert "column 'id' is not taken" in told
@@ -171,7 +171,7 @@ def test_a_column_called_id_that_identifies_nothing_is_passed_over_and_told(ids:
 @pytest.mark.parametrize("key", ["document", "inputs"])
 def test_a_column_called_id_that_has_another_use_does_not_identify(key: str) -> None:
     named = criteria(document="id") if key == "document" else criteria(inputs={"id": "Number", "note": "Note"})
-    dataset = load(numbered("a", "b"), named)
+    dataset = load_dataset(numbered("a", "b"), named)
     assert not {"a", "b"} & {example.id for example in dataset.examples}
     assert dataset.notes == ()
 
@@ -181,15 +181,15 @@ def test_a_limit_keeps_the_first_rows_of_every_split() -> None:
         {"note": f"n{i}", "summary": "s", "f1": 1, "f2": 2, "tone": "kind", "part": "train" if i < 10 else "test"}
         for i in range(40)
     ]
-    first = load(rows, CRITERIA, limit=3)
+    first = load_dataset(rows, CRITERIA, limit=3)
     assert [example.row for example in first.examples] == [1, 2, 3]
     assert first.notes[-1] == "limited to 3 of 40 rows"
-    both = load(rows, criteria(split="part"), limit=8)
+    both = load_dataset(rows, criteria(split="part"), limit=8)
     assert [example.row for example in both.examples] == [1, 2, 11, 12, 13, 14, 15, 16]
     assert both.splits == ("train",) * 2 + ("test",) * 6
-    assert load(rows, CRITERIA, limit=400) == load(rows, CRITERIA)
+    assert load_dataset(rows, CRITERIA, limit=400) == load_dataset(rows, CRITERIA)
     with pytest.raises(ConfigError, match="limit=0"):
-        load(rows, CRITERIA, limit=0)
+        load_dataset(rows, CRITERIA, limit=0)
 
 
 @calm
@@ -199,7 +199,7 @@ def test_a_limit_is_kept_to_where_it_can_be(limit: int, parts: list[str]) -> Non
         {"note": f"n{i}", "summary": "s", "f1": 1, "f2": 2, "tone": "kind", "part": part}
         for i, part in enumerate(parts)
     ]
-    dataset = load(rows, criteria(split="part"), limit=limit)
+    dataset = load_dataset(rows, criteria(split="part"), limit=limit)
     assert len(dataset.examples) == max(min(limit, len(parts)), min(len(set(parts)), len(parts)))
     assert set(dataset.splits or ()) == set(parts)
 
@@ -208,10 +208,10 @@ def test_criteria_may_be_a_file_a_mapping_or_a_rubric(tmp_path: Path) -> None:
     text = "task: T\ninputs: {note: Note}\ncriteria:\n  - {name: f1, scale: [1, 5]}\n"
     path = file(tmp_path, text, "criteria.yaml")
     data = file(tmp_path, HEADER + "a,b,1,2,kind\n")
-    rubric = load(data, path).rubric
+    rubric = load_dataset(data, path).rubric
     assert isinstance(rubric, Rubric)
-    assert load(data, str(path)).rubric == rubric
-    assert load(data, rubric).examples == load(data, path).examples
+    assert load_dataset(data, str(path)).rubric == rubric
+    assert load_dataset(data, rubric).examples == load_dataset(data, path).examples
 
 
 def test_without_criteria_a_file_is_answered_with_a_starter_that_works(tmp_path: Path) -> None:
@@ -220,9 +220,9 @@ def test_without_criteria_a_file_is_answered_with_a_starter_that_works(tmp_path:
     )
     path = file(tmp_path, text)
     with pytest.raises(DataError, match="--criteria") as error:
-        load(path)
+        load_dataset(path)
     starter = str(error.value).partition("\n\n")[2]
-    dataset = load(path, file(tmp_path, starter, "criteria.yaml"))
+    dataset = load_dataset(path, file(tmp_path, starter, "criteria.yaml"))
     assert dataset.rubric.names == ("Fluency", "price")
     assert [column for column, _ in dataset.rubric.inputs] == ["article", "summary"]
     assert (dataset.rubric.document, dataset.rubric.id) == ("article_id", "id")
@@ -288,7 +288,7 @@ def test_a_bad_row_or_column_is_told_in_one_line(case: str, tmp_path: Path) -> N
     rows, given_criteria, told = BAD[case]
     path = file(tmp_path, HEADER + rows)
     with pytest.raises(InputError) as error:
-        load(path, given_criteria)
+        load_dataset(path, given_criteria)
     message = str(error.value)
     assert message.startswith(f"{path}: ")
     assert [word for word in told if word not in message] == []
@@ -314,7 +314,7 @@ def test_a_bad_cell_in_memory_is_told_by_row_and_column(case: str) -> None:
     change, told = MEMORY[case]
     row = {"note": "a", "summary": "b", "f1": 1, "f2": 2, "tone": "kind", **change}
     with pytest.raises(DataError) as error:
-        load([row], CRITERIA)
+        load_dataset([row], CRITERIA)
     assert [word for word in told if word not in str(error.value)] == []
     str(error.value).encode()
 
@@ -322,7 +322,7 @@ def test_a_bad_cell_in_memory_is_told_by_row_and_column(case: str) -> None:
 def test_a_key_that_one_json_row_lacks_is_told(tmp_path: Path) -> None:
     path = file(tmp_path, '{"note": "a", "f1": 1, "summary": "b"}\n\n{"note": "a", "f1": 2}\n', "d.jsonl")
     with pytest.raises(DataError, match=r"row 2 \(line 3\): has no 'summary'"):
-        load(path, criteria(criteria=[{"name": "f1", "scale": [1, 5]}]))
+        load_dataset(path, criteria(criteria=[{"name": "f1", "scale": [1, 5]}]))
 
 
 @pytest.mark.parametrize(
@@ -333,13 +333,13 @@ def test_a_missing_header_is_guessed_and_an_unknown_separator_named_by_its_colum
     text: str, told: str, tmp_path: Path
 ) -> None:
     with pytest.raises(DataError, match=told):
-        load(file(tmp_path, text), CRITERIA)
+        load_dataset(file(tmp_path, text), CRITERIA)
 
 
 def test_many_problems_come_together_ten_at_most(tmp_path: Path) -> None:
     path = file(tmp_path, HEADER + "a,b,9,0,rude\n" * 7)
     with pytest.raises(DataError) as error:
-        load(path, CRITERIA)
+        load_dataset(path, CRITERIA)
     lines = str(error.value).splitlines()
     assert lines[0] == f"{path}: 21 problems"
     assert len(lines) == 12
@@ -349,17 +349,17 @@ def test_many_problems_come_together_ten_at_most(tmp_path: Path) -> None:
 @pytest.mark.parametrize("name", ["mood", "", "x" * 5000, "a\0b"])
 def test_an_unknown_name_lists_what_is_accepted(name: str) -> None:
     with pytest.raises(DataError) as error:
-        load(name)
+        load_dataset(name)
     assert [word for word in (".csv", ".jsonl", ".parquet", "moods", "summeval") if word not in str(error.value)] == []
 
 
 def test_a_name_nearly_right_is_guessed() -> None:
     with pytest.raises(DataError, match="did you mean 'briefs'"):
-        load("brief")
+        load_dataset("brief")
 
 
 def test_registered_data_take_other_words_but_no_other_columns() -> None:
-    plain = load("briefs")
+    plain = load_dataset("briefs")
     fluency = next(c for c in plain.rubric.criteria if c.name == "fluency")
     columns = [column for column, _ in plain.rubric.inputs]
     own = {
@@ -367,7 +367,7 @@ def test_registered_data_take_other_words_but_no_other_columns() -> None:
         "inputs": {columns[-1]: "Text"},
         "criteria": [{"name": "fluency", "scale": [1, 5], "instruction": "Be strict."}],
     }
-    dataset = load("briefs", own)
+    dataset = load_dataset("briefs", own)
     assert dataset.rubric.criteria[0].instruction == "Be strict."
     assert dataset.rubric.document == plain.rubric.document
     assert list(dataset.examples[0].inputs) == columns[-1:]
@@ -378,24 +378,24 @@ def test_registered_data_take_other_words_but_no_other_columns() -> None:
         ({"criteria": [{"name": "fluency", "scale": [1, 7]}]}, r"1\.\.5"),
     ):
         with pytest.raises(CriteriaError, match=told):
-            load("briefs", {**own, **change})
+            load_dataset("briefs", {**own, **change})
 
 
 def guests_data() -> Dataset:
     rows = [{"note": f"n{at}", "summary": "s", "f1": 1 + at % 5, "f2": 2, "tone": "kind"} for at in range(20)]
-    return load(rows, CRITERIA)
+    return load_dataset(rows, CRITERIA)
 
 
 def test_a_data_set_is_taken_as_an_object_as_a_function_and_under_other_criteria() -> None:
     dataset = guests_data()
-    assert load(dataset) == load(guests_data) == dataset
-    assert len(load(guests_data, limit=3).examples) == 3
+    assert load_dataset(dataset) == load_dataset(guests_data) == dataset
+    assert len(load_dataset(guests_data, limit=3).examples) == 3
     fewer = {**CRITERIA, "task": "Judge.", "criteria": [{"name": "tone", "scale": {"labels": ["kind", "none"]}}]}
-    narrowed = load(dataset, fewer)
+    narrowed = load_dataset(dataset, fewer)
     assert (narrowed.rubric.task, narrowed.rubric.names) == ("Judge.", ("tone",))
     assert [dict(example.ratings) for example in narrowed.examples] == [{"tone": (0.0,)}] * 20
     with pytest.raises(CriteriaError, match="has no ratings of 'depth'"):
-        load(dataset, {**CRITERIA, "criteria": [{"name": "depth", "scale": [1, 5]}]})
+        load_dataset(dataset, {**CRITERIA, "criteria": [{"name": "depth", "scale": [1, 5]}]})
 
 
 def test_a_function_that_gives_something_else_is_named() -> None:
@@ -403,4 +403,4 @@ def test_a_function_that_gives_something_else_is_named() -> None:
         return [1]
 
     with pytest.raises(DataError, match=r"wrong: gives a 'list'; it must return a polyjudge Dataset"):
-        load(wrong)  # type: ignore[arg-type]  # wrong on purpose
+        load_dataset(wrong)  # type: ignore[arg-type]  # wrong on purpose

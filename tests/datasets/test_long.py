@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from polyjudge.datasets.load import load
+from polyjudge.datasets.load import load_dataset
 from polyjudge.domain.dataset import Dataset
 from polyjudge.errors import DataError
 
@@ -43,7 +43,7 @@ def wide(given: dict[str, dict[str, list[int | None]]]) -> Dataset:
         {"name": name, "scale": [1, 5], "ratings": [f"{name}_{who}" for who in RATERS]}
         for name in ("fluency", "relevance")
     ]
-    return load(rows, {**CRITERIA, "criteria": criteria})
+    return load_dataset(rows, {**CRITERIA, "criteria": criteria})
 
 
 def scores(dataset: Dataset) -> list[tuple[dict[str, str], dict[str, tuple[float, ...]]]]:
@@ -65,14 +65,14 @@ def test_a_row_a_rating_and_a_row_a_rater_say_what_a_column_a_rater_says(
     chance.shuffle(tail)
     long = [{"text": t, "who": who, "what": what, "score": value} for t, who, what, value in (*head, *tail)]
     form = {"rater": "who", "criterion": "what", "value": "score"}
-    found = scores(load(long, {**CRITERIA, "long": form}))
+    found = scores(load_dataset(long, {**CRITERIA, "long": form}))
     assert sorted(found, key=str) == sorted(scores(wide(given)), key=str)
     per_rater: Rows = [
         {"text": text, "who": who, **{name: given[text][name][at] for name in given[text]}}
         for at, who in enumerate(RATERS)
         for text in given
     ]
-    assert scores(load(per_rater, {**CRITERIA, "long": {"rater": "who"}})) == scores(wide(given))
+    assert scores(load_dataset(per_rater, {**CRITERIA, "long": {"rater": "who"}})) == scores(wide(given))
 
 
 def rated(text: str, *scores: int, **more: object) -> Rows:
@@ -80,7 +80,7 @@ def rated(text: str, *scores: int, **more: object) -> Rows:
 
 
 def test_one_row_a_rater_is_recognised_and_said() -> None:
-    dataset = load([*rated("a", 1, 2), *rated("b", 4, 4), *rated("c", 5, 3, 2)], CRITERIA)
+    dataset = load_dataset([*rated("a", 1, 2), *rated("b", 4, 4), *rated("c", 5, 3, 2)], CRITERIA)
     assert [example.ratings["fluency"] for example in dataset.examples] == [(1.0, 2.0), (4.0, 4.0), (5.0, 3.0, 2.0)]
     assert [example.row for example in dataset.examples] == [1, 3, 5]
     assert dataset.notes == (
@@ -94,7 +94,7 @@ def test_a_column_of_raters_keeps_them_apart() -> None:
         *({"text": "a", "annotator": who, "fluency": n, "relevance": 1} for who, n in (("ann", 1), ("bob", 2))),
         *({"text": "b", "annotator": who, "fluency": n, "relevance": 1} for who, n in (("bob", 4), ("ann", 5))),
     ]
-    assert [e.ratings["fluency"] for e in load(rows, CRITERIA).examples] == [(1.0, 2.0), (5.0, 4.0)]
+    assert [e.ratings["fluency"] for e in load_dataset(rows, CRITERIA).examples] == [(1.0, 2.0), (5.0, 4.0)]
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_a_column_of_raters_keeps_them_apart() -> None:
 )
 def test_copies_few_repeats_and_identified_rows_stay_rows(rows: Rows, count: int) -> None:
     criteria = {**CRITERIA, "id": "key"} if "key" in rows[0] else CRITERIA
-    assert len(load(rows, criteria).examples) == count
+    assert len(load_dataset(rows, criteria).examples) == count
 
 
 LONG = {**CRITERIA, "long": {"item": "item", "rater": "who", "criterion": "what", "value": "score"}}
@@ -130,7 +130,7 @@ ROW = {"item": 1, "text": "a", "who": "ann", "what": "fluency", "score": 3}
 )
 def test_contradictions_of_long_rows_are_told_by_row(rows: Rows, told: str) -> None:
     with pytest.raises(DataError, match=told):
-        load(rows, LONG)
+        load_dataset(rows, LONG)
 
 
 def read(cells: Sequence[object], tmp_path: Path, **criterion: object) -> list[tuple[float, ...]]:
@@ -138,7 +138,7 @@ def read(cells: Sequence[object], tmp_path: Path, **criterion: object) -> list[t
     csv.writer(text).writerows([["text", "x"], *([f"t{at}", cell] for at, cell in enumerate(cells))])
     (tmp_path / "a.csv").write_text(text.getvalue(), "utf-8")
     criteria = {**CRITERIA, "criteria": [{"name": "x", "scale": [1, 5], **criterion}]}
-    return [example.ratings["x"] for example in load(tmp_path / "a.csv", criteria).examples]
+    return [example.ratings["x"] for example in load_dataset(tmp_path / "a.csv", criteria).examples]
 
 
 @pytest.mark.parametrize(
@@ -193,8 +193,8 @@ def test_dotted_names_lead_into_objects_lists_and_json_text() -> None:
         "meta": '{"source": "s1"}',
         "scores": {"ann": 3, "bob": None},
     }
-    (example,) = load([row], criteria).examples
+    (example,) = load_dataset([row], criteria).examples
     assert dict(example.inputs) == {"inputs.question": "Why?", "turns.1.text": "So."}
     assert (example.document, str(example.ratings["x"])) == ("s1", "(3.0, nan)")
     with pytest.raises(DataError, match=r"row 2: has no 'inputs.question'"):
-        load([row, {**row, "inputs": {}}], criteria)
+        load_dataset([row, {**row, "inputs": {}}], criteria)

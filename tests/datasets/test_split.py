@@ -138,11 +138,11 @@ def test_one_huge_document_leaves_no_part_empty() -> None:
 def test_another_process_with_another_hash_seed_gives_the_same_split() -> None:
     program = (
         "import sys; sys.path[:0] = sys.argv[2:]\n"
-        "from polyjudge.datasets.load import load; from polyjudge.datasets.split import split\n"
+        "from polyjudge.datasets.load import load_dataset; from polyjudge.datasets.split import split\n"
         "rows = [{'doc': f'd{i % 15}', 'text': f't{i}', 'c': 1} for i in range(50)]\n"
         "spec = {'task': 'T', 'inputs': {'text': 'Text'}, 'document': 'doc',"
         " 'criteria': [{'name': 'c', 'scale': [1, 5]}]}\n"
-        "s = split(load(rows, spec), seed=7)\n"
+        "s = split(load_dataset(rows, spec), seed=7)\n"
         "print('|'.join(','.join(e.id for e in p) for p in (s.train, s.validation, s.test)))"
     )
     told = {

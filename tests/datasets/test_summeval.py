@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from polyjudge.datasets.leaks import leaks
-from polyjudge.datasets.load import load
+from polyjudge.datasets.load import load_dataset
 from polyjudge.datasets.split import paper_split, split
 from polyjudge.datasets.summeval import fixed, repair, rubric
 from polyjudge.datasets.table import Table
@@ -61,10 +61,10 @@ def test_a_repaired_table_counts_its_repairs_and_names_articles_by_their_text() 
 def test_without_the_folder_the_layout_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.delenv("POLYJUDGE_DATA", raising=False)
     with pytest.raises(DataError, match=r"POLYJUDGE_DATA .*summeval/train\.parquet and summeval/test\.parquet"):
-        load("summeval")
+        load_dataset("summeval")
     monkeypatch.setenv("POLYJUDGE_DATA", str(tmp_path))
     with pytest.raises(DataError, match=r"summeval/train\.parquet: no such file"):
-        load("summeval")
+        load_dataset("summeval")
 
 
 def test_another_file_is_noted_and_other_columns_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -76,20 +76,20 @@ def test_another_file_is_noted_and_other_columns_refused(monkeypatch: pytest.Mon
     (tmp_path / "summeval").mkdir()
     for part in ("train", "test"):
         parquet.write_table(pyarrow.Table.from_pylist([row]), tmp_path / "summeval" / f"{part}.parquet")
-    dataset = load("summeval")
+    dataset = load_dataset("summeval")
     assert [note.split(":")[0] for note in dataset.notes if "another sha256" in note] == ["train", "test"]
     assert [example.id for example in dataset.examples] == ["train-1", "test-1"]
     for missing in ("text", "coherence"):
         other = {name: cell for name, cell in row.items() if name != missing}
         parquet.write_table(pyarrow.Table.from_pylist([other]), tmp_path / "summeval" / "test.parquet")
         with pytest.raises(DataError, match=rf"test\.parquet: no column '{missing}'"):
-            load("summeval")
+            load_dataset("summeval")
 
 
 @pytest.fixture
 def summeval(monkeypatch: pytest.MonkeyPatch) -> Dataset:
     monkeypatch.setenv("POLYJUDGE_DATA", str(FOLDER))
-    return load("summeval")
+    return load_dataset("summeval")
 
 
 @real

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from polyjudge.datasets.load import load
+from polyjudge.datasets.load import load_dataset
 from polyjudge.datasets.split import split
 from polyjudge.errors import DataError
 
@@ -42,7 +42,7 @@ def test_labels_become_positions_and_a_prompt_without_a_response_is_kept(
     train = invented("train", 20)
     train[3] |= {"response": None, "response_refusal_label": None, "response_harm_label": None}
     copy_in(tmp_path, {"train": train, "test": invented("test", 30)})
-    dataset = load("wildguard")
+    dataset = load_dataset("wildguard")
     assert dataset.rubric.names == ("prompt_harm", "response_refusal", "response_harm")
     for example, row in zip(dataset.examples[:20], train, strict=True):
         for criterion in dataset.rubric.criteria:
@@ -60,10 +60,10 @@ def test_an_unknown_label_is_told_by_row(monkeypatch: pytest.MonkeyPatch, tmp_pa
     test[1]["response_refusal_label"] = "maybe"
     copy_in(tmp_path, {"train": invented("train", 3), "test": test})
     with pytest.raises(DataError, match=r"test\.parquet: row 2, column 'response_refusal_label': 'maybe' is none"):
-        load("wildguard")
+        load_dataset("wildguard")
 
 
 def test_the_gated_copy_must_be_the_users_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("POLYJUDGE_DATA", raising=False)
     with pytest.raises(DataError, match=r"your own copy: set POLYJUDGE_DATA"):
-        load("wildguard")
+        load_dataset("wildguard")

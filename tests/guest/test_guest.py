@@ -156,8 +156,8 @@ def test_objects_go_through_python_to_the_report(tmp_path: Path, monkeypatch: py
         optimizer=Rewriter("terse"),
         gate=cautious,
         scoring=Lines,
-        steps=1,
         output="run",
+        settings=polyjudge.Settings(steps=1),
     )
     assert {one.role for one in run.accounts} == {"judge", "optimizer"}
     config = json.loads((run.path / "config.json").read_text("utf-8"))
@@ -167,7 +167,12 @@ def test_objects_go_through_python_to_the_report(tmp_path: Path, monkeypatch: py
     assert (run.path / "report.html").stat().st_size
     assert polyjudge.export(run, to=markdown, scoring=Lines).startswith("# A judge on mine/judge")
     measured = polyjudge.optimize(
-        letters, model="mine/judge", backends=backends, gate=nearness, steps=1, output="metric"
+        letters,
+        model="mine/judge",
+        backends=backends,
+        gate=nearness,
+        output="metric",
+        settings=polyjudge.Settings(steps=1),
     )
     assert {step.measured.metric for step in measured.steps if step.measured} == {"guest_nearness"}
     assert json.loads((measured.path / "config.json").read_text("utf-8"))["gate"] == "metric:guest_nearness"

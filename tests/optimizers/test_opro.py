@@ -12,6 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tests.asking import NAMES, judge_of, prompt_of, rows, speaker
+from tests.calling import keywords
 from tests.rated import FIVE, JUDGE, Recorder, by_chance, knowing, rated
 
 import polyjudge
@@ -102,10 +103,8 @@ def test_the_judge_has_temperature_0_and_the_optimizer_1_unless_the_user_says_ot
             model=JUDGE,
             backends={JUDGE: recorder.backend},
             optimizer="opro",
-            preset=preset,
-            steps=1,
-            parameters=own,
             output=tmp_path / preset,
+            settings=polyjudge.Settings(preset=preset, steps=1, parameters=own),
         )
         judged, written = ({one.sampling.temperature for one in recorder.of(role)} for role in ("judge", "optimizer"))
         assert (judged, written) == ({expected[0]}, {expected[1]})
@@ -121,9 +120,9 @@ def test_it_finds_what_helps_and_tells_the_models_that_it_asked(tmp_path: Path) 
         model=JUDGE,
         backends=backends,
         optimizer=OPRO(candidates=3),
-        steps=2,
         layout="joint",
         output=tmp_path / "run",
+        settings=polyjudge.Settings(steps=2),
     )
     assert run.steps[-1].measured is not None
     assert run.steps[-1].measured.mean > 0.8
@@ -136,7 +135,9 @@ def test_a_gate_that_measures_nothing_and_a_senseless_trajectory_are_refused() -
     data = rated({"clarity": FIVE})
     settings = {"criteria": data.criteria, "model": JUDGE, "backends": {JUDGE: Recorder(by_chance(data)).backend}}
     with pytest.raises(ConfigError, match="gate 'none' measures none; choose another --gate"):
-        polyjudge.check(data.rows, optimizer="opro", gate="none", **settings)
+        polyjudge.check(data.rows, optimizer="opro", gate="none", **keywords(**settings))
     for senseless in (0, "many", True, 1.5):
         with pytest.raises(ConfigError, match="a whole number from 1 on"):
-            polyjudge.check(data.rows, optimizer="opro", optimizer_options={"trajectory": senseless}, **settings)
+            polyjudge.check(
+                data.rows, optimizer="opro", **keywords(optimizer_options={"trajectory": senseless}, **settings)
+            )

@@ -43,10 +43,9 @@ def hostile_run(place: Path, *, mode: str = "SSS", steps: int = 3, length: int =
         criteria=criteria,
         model="test/judge",
         backends={"test/judge": backend},
-        mode=mode,
-        steps=steps,
         gate="none",
         output=place / "run <i>",
+        settings=polyjudge.Settings(mode=mode, steps=steps),
     )
 
 

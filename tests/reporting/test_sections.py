@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 import polyjudge
-from polyjudge.datasets.load import load
+from polyjudge.datasets.load import load_dataset
 from polyjudge.reporting.html.chart import Chart
 from polyjudge.reporting.report_data import Material, read_material
 from polyjudge.reporting.sections.front import front_section
@@ -30,7 +30,11 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[polyjudge.Run]:
         place = tmp_path_factory.mktemp("sections")
         patch.chdir(place)
         done = polyjudge.optimize(
-            WORLD, model=WORLD, limit=120, mode="SCC", steps=3, layout="joint", diagnostics=True, output=place / "run"
+            WORLD,
+            model=WORLD,
+            layout="joint",
+            output=place / "run",
+            settings=polyjudge.Settings(limit=120, mode="SCC", steps=3, diagnostics=True),
         )
         polyjudge.diagnose(done, limit=40)
         yield done
@@ -38,7 +42,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[polyjudge.Run]:
 
 @pytest.fixture(scope="module")
 def material(run: polyjudge.Run) -> Material:
-    return read_material(read_finished(run.path), load(WORLD, limit=120))
+    return read_material(read_finished(run.path), load_dataset(WORLD, limit=120))
 
 
 @pytest.fixture(scope="module")

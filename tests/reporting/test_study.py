@@ -31,7 +31,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
             "study": {"data": ["simulated/default"], "models": ["simulated/default"], "preset": "paper", "seeds": [0]},
             "axes": {"mode": ["ST", "SSS", "CCC"], "gate": ["none"]},
         }
-        polyjudge.study(asked, output="study", limit=80, steps=2, validation=10, diagnostics=True)
+        polyjudge.study(
+            asked, output="study", settings=polyjudge.Settings(limit=80, steps=2, validation=10, diagnostics=True)
+        )
         yield place / "study"
 
 

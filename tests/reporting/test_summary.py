@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
+from tests.calling import keywords
 from tests.rated import FIVE, JUDGE, Recorder, by_chance, rated
 
 import polyjudge
@@ -77,7 +78,12 @@ def summary_of(place: Path, *, documents: bool = True, **options: object) -> str
     criteria = data.criteria if documents else {k: v for k, v in data.criteria.items() if k != "document"}
     backends = {JUDGE: Recorder(by_chance(data)).backend}
     run = polyjudge.optimize(
-        data.rows, criteria=criteria, model=JUDGE, backends=backends, steps=2, output=place / "run", **options
+        data.rows,
+        criteria=criteria,
+        model=JUDGE,
+        backends=backends,
+        output=place / "run",
+        **keywords(steps=2, **options),
     )
     text = (run.path / "summary.md").read_text("utf-8")
     assert run.outcome.verdict in text

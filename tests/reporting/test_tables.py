@@ -93,9 +93,7 @@ def test_a_simulated_study_says_so_in_every_table(place: Path) -> None:
     result = polyjudge.study(
         SMALL | {"study": {**STUDY["study"], "data": ["simulated/null"], "models": ["simulated/null"], "seeds": [0]}},
         output="s",
-        limit=160,
-        steps=1,
-        preset="default",
+        settings=polyjudge.Settings(limit=160, steps=1, preset="default"),
     )
     for path in (*(result.path / "tables").iterdir(), *(result.path / "ratings").iterdir()):
         assert "SIMULATED" in path.read_text()

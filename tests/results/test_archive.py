@@ -80,7 +80,12 @@ def test_a_run_writes_its_archive(mode: str, gate: str, tmp_path: Path, monkeypa
     data = rated({"clarity": FIVE, "warmth": FIVE})
     backends = {JUDGE: Recorder(knowing(data)).backend}
     done = polyjudge.optimize(
-        data.rows, criteria=data.criteria, model=JUDGE, mode=mode, gate=gate, steps=1, batch=1, backends=backends
+        data.rows,
+        criteria=data.criteria,
+        model=JUDGE,
+        gate=gate,
+        backends=backends,
+        settings=polyjudge.Settings(mode=mode, steps=1, batch=1),
     )
     held = json.loads((done.path / "archive.json").read_text("utf-8"))
     assert len(held["prompts"]) == len(done.archive.prompts)

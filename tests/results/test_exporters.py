@@ -13,7 +13,7 @@ from tests.commands import polyjudge as command
 from tests.rated import FIVE, JUDGE, TONE, Recorder, by_chance, rated
 
 import polyjudge
-from polyjudge.datasets.load import load
+from polyjudge.datasets.load import load_dataset
 from polyjudge.errors import ConfigError
 from polyjudge.llm.request import Sampling
 from polyjudge.results.exporters import ExportedJudge, Exporter, exported, messages, text
@@ -34,7 +34,7 @@ class TestMessages(ExporterContract):
 
 
 def judge_file(**settings: Any) -> JudgeFile:
-    rubric = load(DATA.rows, DATA.criteria).rubric
+    rubric = load_dataset(DATA.rows, DATA.criteria).rubric
     standard: dict[str, Any] = {"layout": "joint", "scoring": "json", "sampling": Sampling(0.2, 99)}
     return JudgeFile(rubric, JUDGE, **(standard | settings))
 
@@ -52,7 +52,7 @@ def test_the_exported_calls_filled_in_are_those_that_score_sends(layout: str, sc
         pytest.skip("yes-no asks one criterion at a time")
     rows = [{"letter": row["letter"]} for row in DATA.rows[:2]]
     data = DATA if scoring != "yes-no" else rated({"clarity": FIVE, "warmth": FIVE}, documents=4)
-    file = replace(judge_file(layout=layout, scoring=scoring), rubric=load(data.rows, data.criteria).rubric)
+    file = replace(judge_file(layout=layout, scoring=scoring), rubric=load_dataset(data.rows, data.criteria).rubric)
     recorder = Recorder(by_chance(data))
     path = tmp_path / "judge.yaml"
     path.write_text(dump_judge(file), "utf-8")
@@ -98,7 +98,11 @@ def test_an_unknown_format_and_a_text_that_reads_as_an_input_are_refused(tmp_pat
     assert "text, messages" in ended.err
     file = judge_file()
     broken = JudgeFile(
-        load(DATA.rows, DATA.criteria | {"task": "Judge {{letter}}."}).rubric, JUDGE, "joint", "json", file.sampling
+        load_dataset(DATA.rows, DATA.criteria | {"task": "Judge {{letter}}."}).rubric,
+        JUDGE,
+        "joint",
+        "json",
+        file.sampling,
     )
     with pytest.raises(ConfigError, match=r"'\{\{letter\}\}', which marks where an input goes"):
         exported(broken)

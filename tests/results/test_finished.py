@@ -16,7 +16,14 @@ from polyjudge.results.finished import matrix_of, people_of, read_row_scores
 def test_the_rows_give_the_outcome_again(place: Path) -> None:
     data = rated({"clarity": FIVE, "tone": TONE}, raters=3, documents=30, missing=0.2)
     backends = {JUDGE: Recorder(knowing(data)).backend}
-    run = polyjudge.optimize(data.rows, criteria=data.criteria, model=JUDGE, backends=backends, steps=1, output="run")
+    run = polyjudge.optimize(
+        data.rows,
+        criteria=data.criteria,
+        model=JUDGE,
+        backends=backends,
+        output="run",
+        settings=polyjudge.Settings(steps=1),
+    )
     rows = read_row_scores(run.path)
     criteria = run.judge.rubric.criteria
     people = people_of(rows, criteria, run.outcome.unit)
@@ -31,7 +38,14 @@ def test_the_rows_give_the_outcome_again(place: Path) -> None:
 def test_what_nobody_rated_or_scored_is_null_and_reads_back_as_missing(place: Path) -> None:
     data = rated({"clarity": FIVE, "warmth": FIVE}, documents=30, missing=0.3)
     backends = {JUDGE: Recorder(knowing(data)).backend}
-    run = polyjudge.optimize(data.rows, criteria=data.criteria, model=JUDGE, backends=backends, steps=0, output="run")
+    run = polyjudge.optimize(
+        data.rows,
+        criteria=data.criteria,
+        model=JUDGE,
+        backends=backends,
+        output="run",
+        settings=polyjudge.Settings(steps=0),
+    )
     assert '"clarity":null' in (run.path / "predictions.jsonl").read_text("utf-8")
     assert np.isnan(matrix_of(read_row_scores(run.path), run.judge.rubric.criteria, "human")).any()
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.calling import keywords
 from tests.commands import polyjudge as command
 from tests.rated import FIVE, JUDGE, Recorder, by_chance, rated
 
@@ -41,7 +42,9 @@ def fitted(model: str, data: Any = None, **options: Any) -> tuple[polyjudge.Run,
         if isinstance(event, Noted):
             notes.append(event.text)
 
-    run = polyjudge.optimize(model if data is None else data, model=model, observer=watch, **{"steps": 2, **options})
+    run = polyjudge.optimize(
+        model if data is None else data, model=model, observer=watch, **keywords(**{"steps": 2, **options})
+    )
     return run, notes
 
 
@@ -124,14 +127,18 @@ def test_on_other_data_the_notice_says_that_scores_and_ratings_are_unrelated(mod
 def test_simulated_data_mark_a_result_of_any_model(model: str) -> None:
     data = rated(dict.fromkeys(("fluency", "relevance", "coherence", "consistency"), FIVE))
     recorder = Recorder(by_chance(data))
-    run = polyjudge.optimize(model, model=JUDGE, backends={JUDGE: recorder.backend}, steps=1, scoring="json")
+    run = polyjudge.optimize(
+        model, model=JUDGE, backends={JUDGE: recorder.backend}, scoring="json", settings=polyjudge.Settings(steps=1)
+    )
     assert run.outcome.simulated == ("data simulated-small",)
     assert run.outcome.verdict.startswith("SIMULATED: ")
 
 
 def test_a_given_backend_is_known_for_what_it_is(model: str) -> None:
     backend = Simulated(replace(read_world("default"), seed=4))
-    run = polyjudge.optimize(model, model="world/4", backends={"world/4": backend}, steps=1)
+    run = polyjudge.optimize(
+        model, model="world/4", backends={"world/4": backend}, settings=polyjudge.Settings(steps=1)
+    )
     assert run.outcome.simulated == ("world/4", "data simulated-small")
 
 
@@ -139,7 +146,12 @@ def test_what_is_not_simulated_says_nothing(place: Path) -> None:
     data = rated({"clarity": FIVE, "warmth": FIVE})
     recorder = Recorder(by_chance(data))
     run = polyjudge.optimize(
-        data.rows, criteria=data.criteria, model=JUDGE, backends={JUDGE: recorder.backend}, steps=1, output="run"
+        data.rows,
+        criteria=data.criteria,
+        model=JUDGE,
+        backends={JUDGE: recorder.backend},
+        output="run",
+        settings=polyjudge.Settings(steps=1),
     )
     assert not any("SIMULATED" in path.read_text("utf-8") for path in run.path.iterdir() if path.is_file())
     assert {step.notice for step in read_steps(run.path)} == {""}

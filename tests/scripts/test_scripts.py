@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from polyjudge.datasets.load import load
+from polyjudge.datasets.load import load_dataset
 from polyjudge.datasets.shipped import moods, moods_rubric
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -68,7 +68,7 @@ def test_a_folder_that_is_no_environment_is_left_alone(tmp_path: Path) -> None:
 
 
 def test_the_messages_of_the_demo_fit_the_judge_and_are_new() -> None:
-    found = load(ROOT / "examples" / "new_messages.csv", moods_rubric(), ratings_required=False)
+    found = load_dataset(ROOT / "examples" / "new_messages.csv", moods_rubric(), ratings_required=False)
     known = {example.inputs["message"] for example in moods().examples}
     assert len(found.examples) == 6
     assert not known & {example.inputs["message"] for example in found.examples}

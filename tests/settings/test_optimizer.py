@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.calling import keywords
 from tests.rated import FIVE, JUDGE, Recorder, by_chance, rated
 
 import polyjudge
@@ -16,7 +17,7 @@ from polyjudge.errors import ConfigError
 from polyjudge.optimizers.base import Proposal, Turn
 from polyjudge.optimizers.opro import OPRO
 from polyjudge.optimizers.textgrad import TextGrad
-from polyjudge.settings.merged import Settings, resolve
+from polyjudge.settings.merged import ResolvedSettings, resolve
 from polyjudge.settings.objects import Objects
 from polyjudge.settings.optimizer import chosen
 from polyjudge.testing.asking import ScriptedAsker
@@ -25,7 +26,7 @@ from polyjudge.workflows.assemble import assemble
 DATA = rated({"clarity": FIVE, "warmth": FIVE})
 
 
-def settled(**options: Any) -> Settings:
+def settled(**options: Any) -> ResolvedSettings:
     return resolve({"model": JUDGE, **options}, environment={})
 
 
@@ -108,7 +109,7 @@ class Plain:
 
 def test_a_plain_object_with_propose_runs_to_the_report_and_stands_in_the_folder_s_identity(tmp_path: Path) -> None:
     settings = {"criteria": DATA.criteria, "model": JUDGE, "backends": {JUDGE: Recorder(by_chance(DATA)).backend}}
-    run = polyjudge.optimize(DATA.rows, optimizer=Plain(), steps=2, output=tmp_path / "run", **settings)
+    run = polyjudge.optimize(DATA.rows, optimizer=Plain(), output=tmp_path / "run", **keywords(steps=2, **settings))
     assert run.steps[1].candidates[0].instructions["clarity"] == "Rate with care. (1)"
     assert {one.role for one in run.accounts} == {"judge"}
     held = json.loads((run.path / "config.json").read_text("utf-8"))
@@ -117,12 +118,16 @@ def test_a_plain_object_with_propose_runs_to_the_report_and_stands_in_the_folder
     assert "care" in (run.path / "report.html").read_text("utf-8")
     assert polyjudge.report(run.path)
     with pytest.raises(ConfigError, match="configuration"):
-        polyjudge.optimize(DATA.rows, optimizer=Plain("Other."), steps=2, output=tmp_path / "run", **settings)
+        polyjudge.optimize(
+            DATA.rows, optimizer=Plain("Other."), output=tmp_path / "run", **keywords(steps=2, **settings)
+        )
 
 
 def test_a_run_of_an_optimizer_that_nobody_registered_can_be_diagnosed(tmp_path: Path) -> None:
     settings = {"criteria": DATA.criteria, "model": JUDGE, "backends": {JUDGE: Recorder(by_chance(DATA)).backend}}
-    run = polyjudge.optimize(DATA.rows, optimizer=Plain(), gate="none", steps=1, output=tmp_path / "run", **settings)
+    run = polyjudge.optimize(
+        DATA.rows, optimizer=Plain(), gate="none", output=tmp_path / "run", **keywords(steps=1, **settings)
+    )
     found = polyjudge.diagnose(
         run.path, data=DATA.rows, backends=settings["backends"], only=["interference", "text"], limit=4
     )
@@ -145,10 +150,10 @@ def test_a_study_takes_optimizers_as_an_axis_and_settings_that_one_of_them_uses(
 
 
 def test_assemble_takes_an_object_that_the_settings_do_not_name() -> None:
-    from polyjudge.datasets.load import load
+    from polyjudge.datasets.load import load_dataset
 
     house = assemble(
-        settled().config, load(DATA.rows, DATA.criteria), ScriptedAsker(lambda request: ""), Objects(OPRO())
+        settled().config, load_dataset(DATA.rows, DATA.criteria), ScriptedAsker(lambda request: ""), Objects(OPRO())
     )
     assert house.writers == ("optimizer",)
     assert house.setups[0].optimizer.candidates == 8

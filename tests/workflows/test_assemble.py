@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.asking import judge_of, rows
 from tests.rated import FIVE, JUDGE, REFUSAL, SHARE, TONE, Scale, rated
 
-from polyjudge.datasets.load import load
+from polyjudge.datasets.load import load_dataset
 from polyjudge.datasets.split import paper_batch
 from polyjudge.domain.dataset import Dataset
 from polyjudge.errors import ConfigError, ModelError
@@ -40,7 +40,7 @@ ASKER = ScriptedAsker(lambda request: "", EVERYTHING)
 
 def dataset(scales: Mapping[str, Scale] | None = None, **keys: Any) -> Dataset:
     data = rated(scales or {"clarity": FIVE, "warmth": FIVE})
-    return load(data.rows, data.criteria | keys)
+    return load_dataset(data.rows, data.criteria | keys)
 
 
 def config(**settings: Any) -> RunConfig:
@@ -116,12 +116,12 @@ def test_each_role_has_its_own_model_and_parameters() -> None:
     [("local/smollm2-135m", "auto", "cloze"), ("openai/x", "auto", "expected"), ("local/x", "json", "json")],
 )
 def test_auto_is_the_data_s_wish_for_the_embedded_model_only(model: str, scoring: str, wanted: str) -> None:
-    assert house(load("moods"), model=model, scoring=scoring).judge.scoring.name == wanted
+    assert house(load_dataset("moods"), model=model, scoring=scoring).judge.scoring.name == wanted
 
 
 def test_a_scoring_that_the_endpoint_cannot_give_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"'cloze' cannot be used with 'test/judge'.*token probabilities"):
-        house(load("moods"), ScriptedAsker(lambda request: ""), scoring="cloze")
+        house(load_dataset("moods"), ScriptedAsker(lambda request: ""), scoring="cloze")
 
 
 @pytest.mark.parametrize(
@@ -165,7 +165,7 @@ def test_sensible_metrics_are_those_that_apply_everywhere() -> None:
     assert sensible_metrics(house(dataset({"a": FIVE})).prompt.criteria, judge_of(ASKER).scoring) == tuple(
         name for name in agreement.names() if name != "primary"
     )
-    cloze = house(load("moods"), scoring="cloze")
+    cloze = house(load_dataset("moods"), scoring="cloze")
     assert sensible_metrics(cloze.prompt.criteria, cloze.judge.scoring) == ("spearman", "kendall", "pearson")
 
 
@@ -182,7 +182,7 @@ def test_the_paper_s_protocol_overlaps_and_says_so_and_the_sealed_one_does_not()
 def test_the_user_s_own_split_is_kept_and_a_published_one_only_for_the_paper() -> None:
     data = rated({"clarity": FIVE})
     marked = [row | {"part": "test" if place % 2 else "train"} for place, row in enumerate(data.rows)]
-    own = load(marked, data.criteria | {"split": "part"})
+    own = load_dataset(marked, data.criteria | {"split": "part"})
     kept = split_of(config(), own)
     assert kept.by == "given"
     assert {example.row % 2 for example in kept.test} == {0}
@@ -194,7 +194,7 @@ def test_the_user_s_own_split_is_kept_and_a_published_one_only_for_the_paper() -
 def test_definitions_are_hidden_where_a_preset_hides_them() -> None:
     data = rated({"clarity": FIVE})
     data.criteria["criteria"][0]["definition"] = "Can it be understood?"
-    defined = load(data.rows, data.criteria)
+    defined = load_dataset(data.rows, data.criteria)
     assert house(defined).prompt.criteria[0].definition
     assert not house(defined, preset="paper").prompt.criteria[0].definition
 

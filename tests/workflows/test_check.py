@@ -7,6 +7,7 @@ import math
 from typing import Any
 
 import pytest
+from tests.calling import keywords
 from tests.rated import FIVE, JUDGE, REFUSAL, SHARE, TONE, Rated, Recorder, by_chance, rated
 
 import polyjudge
@@ -15,7 +16,7 @@ from polyjudge.errors import ConfigError, ModelError
 
 
 def checked(data: Rated, **options: Any) -> polyjudge.Check:
-    return polyjudge.check(data.rows, criteria=data.criteria, **options)
+    return polyjudge.check(data.rows, criteria=data.criteria, **keywords(**options))
 
 
 def test_the_parts_are_all_rows_and_share_nothing() -> None:
@@ -166,7 +167,7 @@ def test_what_optimize_would_refuse_is_refused(place: Any) -> None:
 
 @pytest.mark.parametrize("name", ["moods", "briefs"])
 def test_the_shipped_data_are_checked_by_name(name: str) -> None:
-    found = polyjudge.check(name, limit=90)
+    found = polyjudge.check(name, settings=polyjudge.Settings(limit=90))
     assert found.data.startswith(name)
     assert found.rows == 90
     assert all(one.rated == 90 for one in found.criteria)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.calling import keywords
 from tests.rated import FIVE, JUDGE, Recorder, by_chance, rated
 
 import polyjudge
@@ -21,7 +22,7 @@ PRICE = {JUDGE: {"input": 1.0, "cached": 0.1, "output": 2.0}}
 def fitted(recorder: Recorder, **options: Any) -> polyjudge.Run:
     options = {"steps": 1, "preset": "smoke", "scoring": "json", "model": JUDGE, **options}
     return polyjudge.optimize(
-        DATA.rows, criteria=DATA.criteria, output="run", backends={JUDGE: recorder.backend}, **options
+        DATA.rows, criteria=DATA.criteria, output="run", backends={JUDGE: recorder.backend}, **keywords(**options)
     )
 
 
@@ -31,7 +32,9 @@ def test_money_cannot_be_bounded_where_a_price_is_unknown_and_nothing_is_asked()
         fitted(recorder, max_cost=1.0)
     assert not recorder.asked
     with pytest.raises(ConfigError, match="--max-cost"):
-        polyjudge.check(DATA.rows, criteria=DATA.criteria, model="openai/no-such-model", max_cost=1.0)
+        polyjudge.check(
+            DATA.rows, criteria=DATA.criteria, model="openai/no-such-model", settings=polyjudge.Settings(max_cost=1.0)
+        )
 
 
 def test_a_run_stops_before_its_money_is_overdrawn_and_goes_on_with_more() -> None:
@@ -68,13 +71,15 @@ def test_an_unknown_price_is_said_to_be_unknown(place: Path) -> None:
 def test_the_plan_estimates_what_has_a_price() -> None:
     recorder = Recorder(by_chance(DATA))
     options: dict[str, Any] = {"backends": {JUDGE: recorder.backend}, "model": JUDGE, "preset": "smoke"}
-    plan = polyjudge.check(DATA.rows, criteria=DATA.criteria, prices=PRICE, scoring="json", **options)
+    plan = polyjudge.check(DATA.rows, criteria=DATA.criteria, scoring="json", **keywords(prices=PRICE, **options))
     for role in plan.roles:
         assert role.cost == pytest.approx((role.prompt_tokens + 2 * role.completion_tokens) / 1e6)
-    plan = polyjudge.check(DATA.rows, criteria=DATA.criteria, scoring="json", **options)
+    plan = polyjudge.check(DATA.rows, criteria=DATA.criteria, scoring="json", **keywords(**options))
     assert {(role.cost, role.unpriced) for role in plan.roles} == {(None, "price unknown")}
     assert unpriced(plan.roles) == [JUDGE]
-    plan = polyjudge.check(DATA.rows, criteria=DATA.criteria, model="llamacpp/x", preset="smoke")
+    plan = polyjudge.check(
+        DATA.rows, criteria=DATA.criteria, model="llamacpp/x", settings=polyjudge.Settings(preset="smoke")
+    )
     assert {role.unpriced for role in plan.roles} == {"no price: a server of your own"}
     assert unpriced(plan.roles) == []
 
@@ -82,7 +87,7 @@ def test_the_plan_estimates_what_has_a_price() -> None:
 @pytest.mark.parametrize("odd", [{"input": -1, "output": 1}, {"input": 1}, {"input": 1, "output": 1, "cahced": 1}])
 def test_a_price_that_is_none_is_refused_by_its_name(odd: dict[str, float]) -> None:
     with pytest.raises(ConfigError, match=r"prices.test/judge"):
-        polyjudge.check(DATA.rows, criteria=DATA.criteria, prices={JUDGE: odd})
+        polyjudge.check(DATA.rows, criteria=DATA.criteria, settings=polyjudge.Settings(prices={JUDGE: odd}))
 
 
 def test_a_sum_names_what_is_missing_from_it() -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.calling import keywords
 from tests.rated import FIVE, JUDGE, REFUSAL, Rated, Recorder, by_chance, knowing, rated
 
 import polyjudge
@@ -44,11 +45,12 @@ def fitted(recorder: Recorder, data: Rated = DATA, **options: Any) -> polyjudge.
     given = {"model": JUDGE, "steps": 3, "batch": 2, "backends": {JUDGE: recorder.backend}, "layout": "joint"}
     if options.get("mode") == "ST":
         given["layout"] = "separate"
-    return polyjudge.optimize(data.rows, criteria=data.criteria, output="run", **(given | options))
+    return polyjudge.optimize(data.rows, criteria=data.criteria, output="run", **keywords(**given | options))
 
 
-def diagnosed(recorder: Recorder, data: Rated = DATA, **options: Any) -> polyjudge.Diagnosed:
-    return polyjudge.diagnose("run", data=data.rows, backends={JUDGE: recorder.backend}, **options)
+def diagnosed(recorder: Recorder, data: Rated = DATA, limit: int | None = None, **options: Any) -> polyjudge.Diagnosed:
+    backends = {JUDGE: recorder.backend}
+    return polyjudge.diagnose("run", data=data.rows, backends=backends, limit=limit, **keywords(**options))
 
 
 @pytest.mark.parametrize("gate", ["per-criterion", "none", "mae"])
@@ -288,8 +290,15 @@ def test_text_alone_needs_no_key() -> None:
 def test_data_are_found_where_they_were(place: Path) -> None:
     recorder = Recorder(answering())
     backends = {JUDGE: recorder.backend}
-    polyjudge.optimize("moods", model=JUDGE, steps=1, batch=1, limit=60, output="run", scoring="json", gate="none",
-                       backends={JUDGE: Recorder(moods).backend})  # fmt: skip
+    polyjudge.optimize(
+        "moods",
+        model=JUDGE,
+        output="run",
+        scoring="json",
+        gate="none",
+        backends={JUDGE: Recorder(moods).backend},
+        settings=polyjudge.Settings(steps=1, batch=1, limit=60),
+    )
     assert polyjudge.diagnose("run", only=["text"], backends=backends).diagnosis.texts is not None
 
 

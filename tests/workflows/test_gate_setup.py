@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from polyjudge.datasets.load import load
+from polyjudge.datasets.load import load_dataset
 from polyjudge.errors import ConfigError
 from polyjudge.gates import Gate, MeanGate, NoGate, PerCriterionGate
 from polyjudge.llm.request import Abilities
@@ -28,7 +28,7 @@ MIXED = {
 def setups(data: Any = "briefs", criteria: Any = None, able: Abilities | None = None, **options: Any):
     config = resolve({"model": "vllm/m", **options}, environment={}).config
     asker = ScriptedAsker(lambda request: "", able or Abilities(schema=True))
-    return assemble(config, load(data, criteria), asker).setups
+    return assemble(config, load_dataset(data, criteria), asker).setups
 
 
 def gate_of(*args: Any, **options: Any) -> Gate:
@@ -38,7 +38,7 @@ def gate_of(*args: Any, **options: Any) -> Gate:
 @pytest.mark.parametrize("preset", ["default", "cheap", "smoke"])
 def test_each_criterion_is_gated_by_its_own_metric_unless_the_user_names_a_gate(preset: str) -> None:
     gate = gate_of(preset=preset, seed=4)
-    names = load("briefs").rubric.names
+    names = load_dataset("briefs").rubric.names
     assert gate == PerCriterionGate(dict.fromkeys(names, "spearman"), 4)
     assert gate_of(preset=preset, gate="mae") == MeanGate(metric_of("mae"))
     assert gate_of(preset=preset, gate="none") == NoGate()
@@ -74,7 +74,7 @@ def test_a_strength_is_gated_by_spearman() -> None:
 
 def test_under_st_each_criterion_has_the_same_gate() -> None:
     every = setups(mode="ST")
-    assert len(every) == len(load("briefs").rubric.names)
+    assert len(every) == len(load_dataset("briefs").rubric.names)
     assert len({id(one.gate) for one in every}) == 1
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.calling import keywords
 from tests.rated import FIVE, JUDGE, Rated, Recorder, by_chance, rated
 
 import polyjudge
@@ -54,7 +55,7 @@ def fitted(
     settings = {"criteria": DATA.criteria, "model": JUDGE, "steps": 1, "batch": 2, "output": "run", "parse_retries": 0}
     settings |= {"gate": "none"} if "mute" in (jointly, apart) else {}
     run = polyjudge.optimize(
-        DATA.rows, backends={JUDGE: recorder.backend}, observer=seen.append, **{**settings, **options}
+        DATA.rows, backends={JUDGE: recorder.backend}, observer=seen.append, **keywords(**{**settings, **options})
     )
     return run, recorder, [event.choice for event in seen if isinstance(event, Chosen)]
 
@@ -90,10 +91,10 @@ def test_a_layout_that_agrees_less_where_nothing_is_credible_is_not_called_as_go
         few.rows,
         criteria=few.criteria,
         model=JUDGE,
-        steps=0,
         output="run",
         backends={JUDGE: Recorder(judge("guess", "right", few), CACHING).backend},
         observer=seen.append,
+        settings=polyjudge.Settings(steps=0),
     )
     (choice,) = [event.choice for event in seen if isinstance(event, Chosen)]
     assert choice.documents == 4
@@ -144,7 +145,7 @@ def test_a_replay_decides_the_same_and_asks_nothing(place: Path) -> None:
 def test_the_plan_is_never_less_than_what_is_asked(jointly: str, apart: str, gate: str, place: Path) -> None:
     settings: dict[str, Any] = {"criteria": DATA.criteria, "model": JUDGE, "steps": 1, "batch": 2, "gate": gate}
     recorder = Recorder(judge(jointly, apart), CACHING)
-    plan = polyjudge.check(DATA.rows, backends={JUDGE: recorder.backend}, **settings)
+    plan = polyjudge.check(DATA.rows, backends={JUDGE: recorder.backend}, **keywords(**settings))
     assert recorder.asked == []
     (judged,) = [role for role in plan.roles if role.role == "judge"]
     assert judged.choosing > 0
@@ -189,9 +190,15 @@ def test_a_scoring_that_refuses_joint_leaves_no_choice(place: Path) -> None:
     for abilities, used in ((able, "forked"), (replace(able, prefix_cache=False), "separate")):
         recorder = Recorder(answer, abilities, identity=used)
         run = polyjudge.optimize(
-            DATA.rows, criteria=DATA.criteria, model=JUDGE, backends={JUDGE: recorder.backend},
-            scoring="yes-no", gate="none", steps=0, output=used,
-        )  # fmt: skip
+            DATA.rows,
+            criteria=DATA.criteria,
+            model=JUDGE,
+            backends={JUDGE: recorder.backend},
+            scoring="yes-no",
+            gate="none",
+            output=used,
+            settings=polyjudge.Settings(steps=0),
+        )
         assert (run.judge.layout, run.choice) == (used, None)
 
 

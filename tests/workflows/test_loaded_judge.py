@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.calling import keywords
 from tests.rated import FIVE, JUDGE, TONE, Recorder, by_chance, rated
 
 import polyjudge
@@ -43,7 +44,7 @@ def judge(path: Path, recorder: Recorder) -> Iterator[polyjudge.LoadedJudge]:
 
 
 def always(path: Path, reply: str, **options: Any) -> polyjudge.LoadedJudge:
-    return polyjudge.load(path, backends={JUDGE: Recorder(lambda request: reply).backend}, **options)
+    return polyjudge.load(path, backends={JUDGE: Recorder(lambda request: reply).backend}, **keywords(**options))
 
 
 def test_scores_are_numbers_labels_or_nothing(path: Path) -> None:

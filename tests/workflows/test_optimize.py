@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.calling import keywords
 from tests.rated import (
     FIVE,
     JUDGE,
@@ -52,7 +53,7 @@ KINDS: dict[str, tuple[dict[str, Scale], int, str]] = {
 
 def fitted(data: Rated, recorder: Recorder, output: str = "run", **options: Any) -> polyjudge.Run:
     settings = {"criteria": data.criteria, "model": JUDGE, "steps": 2, **options}
-    return polyjudge.optimize(data.rows, backends={JUDGE: recorder.backend}, output=output, **settings)
+    return polyjudge.optimize(data.rows, backends={JUDGE: recorder.backend}, output=output, **keywords(**settings))
 
 
 @pytest.mark.parametrize("missing", [0.0, 0.2])
@@ -201,8 +202,8 @@ def test_the_default_folder_is_named_by_data_model_and_settings(place: Path) -> 
     data = rated({"clarity": FIVE})
     backends = {"test/some:judge v2": Recorder(by_chance(data)).backend}
     options: Mapping[str, Any] = {"criteria": data.criteria, "model": "test/some:judge v2", "steps": 0}
-    first = polyjudge.optimize(data.rows, backends=backends, **options)
-    other = polyjudge.optimize(data.rows, backends=backends, **options, seed=1)
+    first = polyjudge.optimize(data.rows, backends=backends, **keywords(**options))
+    other = polyjudge.optimize(data.rows, backends=backends, **keywords(seed=1, **options))
     assert first.path.parts[0] == "runs"
     assert first.path.name.startswith("rows-some-judge-v2-")
     assert first.path != other.path
@@ -272,9 +273,8 @@ def test_cloze_scores_are_strengths_on_which_only_ranks_are_measured(place: Path
         model=JUDGE,
         backends={JUDGE: recorder.backend},
         scoring="cloze",
-        steps=1,
         output="run",
-        preset="smoke",
+        settings=polyjudge.Settings(steps=1, preset="smoke"),
     )
     assert run.judge.scoring == "cloze"
     assert all(request.top_logprobs == 500 for request in recorder.of("judge"))

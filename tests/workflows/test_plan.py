@@ -9,6 +9,7 @@ from itertools import pairwise
 from typing import Any
 
 import pytest
+from tests.calling import keywords
 from tests.rated import FIVE, JUDGE, Rated, Recorder, by_chance, rated, written
 
 import polyjudge
@@ -29,9 +30,9 @@ def plan_and_run(
     settings = {"criteria": data.criteria, "model": JUDGE, "steps": STEPS, "batch": BATCH}
     settings |= {"layout": "auto" if options.get("mode") == "ST" else "joint", **options}
     backends = {JUDGE: recorder.backend}
-    plan = polyjudge.check(data.rows, backends=backends, **settings)
+    plan = polyjudge.check(data.rows, backends=backends, **keywords(**settings))
     assert recorder.asked == []
-    run = polyjudge.optimize(data.rows, backends=backends, output="run", **settings)
+    run = polyjudge.optimize(data.rows, backends=backends, output="run", **keywords(**settings))
     return {role.role: role.calls for role in plan.roles}, run, recorder
 
 
@@ -175,8 +176,8 @@ def test_planned_tokens_are_near_those_that_are_used_though_instructions_grow(
     backends = {JUDGE: recorder.backend}
     settings = {"criteria": DATA.criteria, "model": JUDGE, "steps": 6, "gate": gate, "layout": "joint"}
     settings |= {"mode": mode, "optimizer": optimizer}
-    plan = {role.role: role for role in polyjudge.check(DATA.rows, backends=backends, **settings).roles}
-    run = polyjudge.optimize(DATA.rows, backends=backends, output="run", **settings)
+    plan = {role.role: role for role in polyjudge.check(DATA.rows, backends=backends, **keywords(**settings)).roles}
+    run = polyjudge.optimize(DATA.rows, backends=backends, output="run", **keywords(**settings))
     planned = {role: one.prompt_tokens / one.calls * len(recorder.of(role)) for role, one in plan.items()}
     used = {role: tokens_sent(recorder.of(role)) for role in plan}
     assert len(run.steps) == 7

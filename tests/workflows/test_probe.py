@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.calling import keywords
 from tests.llm.serving import Canned, FakeServer, Received, chat, serving
 
 import polyjudge
@@ -43,10 +44,9 @@ def run(
                 polyjudge.optimize,
                 "briefs",
                 model="vllm/m",
-                base_url=server.url,
                 output=folder / "run",
                 observer=events.append,
-                **{"mode": "CCC", "steps": 1, "preset": "default"} | options,
+                **keywords(**{"base_url": server.url, "mode": "CCC", "steps": 1, "preset": "default"} | options),
             )
             return server
 

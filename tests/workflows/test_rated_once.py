@@ -9,6 +9,7 @@ from types import FrameType
 from typing import Any
 
 import pytest
+from tests.calling import keywords
 from tests.rated import FIVE, JUDGE, Recorder, knowing, rated
 
 import polyjudge
@@ -39,7 +40,12 @@ def test_a_run_reads_its_ratings_once_a_row_set(place: Path, options: dict[str, 
     backends = {JUDGE: Recorder(knowing(data)).backend}
     with Calls() as calls:
         run = polyjudge.optimize(
-            data.rows, criteria=data.criteria, model=JUDGE, backends=backends, steps=3, output="run", **options
+            data.rows,
+            criteria=data.criteria,
+            model=JUDGE,
+            backends=backends,
+            output="run",
+            **keywords(steps=3, **options),
         )
     assert len(run.steps) >= 4
     assert sum(calls.rows.values()) == 2

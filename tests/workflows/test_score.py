@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.calling import keywords
 from tests.rated import FIVE, JUDGE, REFUSAL, SHARE, TONE, Rated, Recorder, by_chance, rated
 
 import polyjudge
@@ -42,7 +43,7 @@ def scored(
         judge or judge_for(data),
         data.rows if rows is None else rows,
         backends={JUDGE: recorder.backend},
-        **{"output": "scores.csv", **options},
+        **keywords(**{"output": "scores.csv", **options}),
     )
     return found, recorder
 

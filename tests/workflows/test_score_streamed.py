@@ -100,7 +100,10 @@ def test_a_limit_and_equal_texts_are_told_as_for_a_table_in_memory(place: Path) 
     assert "note: the inputs of 2 rows: 2, 3 repeat those of an earlier row" in ended.err
     ids = [row["id"] for row in table(place / "scores.csv")]
     assert ids[2] == f"{ids[0]}-2"
-    assert ids == [example.id for example in library.score("judge.yaml", "big.csv", limit=3).dataset.examples]
+    assert ids == [
+        example.id
+        for example in library.score("judge.yaml", "big.csv", settings=library.Settings(limit=3)).dataset.examples
+    ]
 
 
 def test_the_first_error_stops_what_is_under_way_and_is_raised_as_itself() -> None:

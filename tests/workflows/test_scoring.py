@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from tests.asking import NAMES, prompt_of
+from tests.calling import keywords
 from tests.commands import criteria_yaml, rated_csv
 from tests.tokens import rated
 
@@ -82,7 +83,7 @@ def fitted(folder: Path, abilities: Abilities = KNOWN, **options: Any) -> Any:
     given = {"mode": "CCC", "steps": 1, "batch": 2, "gate": "mae"} | options
     backend = Scripted(answer, abilities=abilities)
     return polyjudge.optimize(
-        **files(folder), output=folder / "run", model="script/m", backends={"script/m": backend}, **given
+        output=folder / "run", model="script/m", backends={"script/m": backend}, **keywords(**files(folder), **given)
     )
 
 
@@ -120,7 +121,9 @@ def test_samples_are_asked_for_planned_and_written_into_the_judge(tmp_path: Path
     options = {"samples": 3, "parameters": HOT, "mode": "CCC", "steps": 1, "batch": 2, "model": "script/m"}
     backends = {"script/m": Scripted(answer, abilities=Abilities())}
     planned = {
-        count: polyjudge.check(**files(tmp_path), backends=backends, **options | {"samples": count}).roles[0].calls
+        count: polyjudge.check(backends=backends, **keywords(**files(tmp_path), **options | {"samples": count}))
+        .roles[0]
+        .calls
         for count in (2, 3)
     }
     assert planned[3] * 2 == planned[2] * 3

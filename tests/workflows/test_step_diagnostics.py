@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.calling import keywords
 from tests.rated import FIVE, JUDGE, Recorder, by_chance, rated
 
 import polyjudge
@@ -37,7 +38,7 @@ def marking(mark: str = "7"):
 
 def fitted(recorder: Recorder, output: str = "run", **options: Any) -> polyjudge.Run:
     given = {"model": JUDGE, "steps": 2, "batch": 2, "backends": {JUDGE: recorder.backend}} | options
-    return polyjudge.optimize(DATA.rows, criteria=DATA.criteria, output=output, **given)
+    return polyjudge.optimize(DATA.rows, criteria=DATA.criteria, output=output, **keywords(**given))
 
 
 def diagnostics_of(run: polyjudge.Run) -> list[StepDiagnostics]:
@@ -60,9 +61,12 @@ def test_meters_change_nothing_in_a_run(mode: str, monkeypatch: pytest.MonkeyPat
 def test_every_criterion_has_both_marks_in_every_step_and_the_plan_counts_them(mode: str) -> None:
     recorder = Recorder(marking())
     planned = polyjudge.check(
-        DATA.rows, criteria=DATA.criteria, model=JUDGE, steps=2, batch=2, mode=mode, diagnostics=True,
+        DATA.rows,
+        criteria=DATA.criteria,
+        model=JUDGE,
         backends={JUDGE: recorder.backend},
-    )  # fmt: skip
+        settings=polyjudge.Settings(steps=2, batch=2, mode=mode, diagnostics=True),
+    )
     run = fitted(recorder, mode=mode, diagnostics=True)
     found = [(one.step, r.name, r.criterion) for one in diagnostics_of(run) for r in one.ratings]
     expected = [(s, n, c) for s in (1, 2) for n in ("specificity", "adherence") for c in DATA.names]

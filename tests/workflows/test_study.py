@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from scipy.stats import spearmanr
+from tests.calling import keywords
 from tests.rated import FIVE, JUDGE, Rated, Recorder, by_chance, rated
 
 import polyjudge
@@ -48,7 +49,7 @@ def go(place: Path, study: dict[str, Any] = STUDY, **more: Any) -> tuple[StudyRe
     recorder = Recorder(by_chance(write(place)))
     seen: list[Event] = []
     given = {JUDGE: recorder.backend} | more.pop("backends", {})
-    return polyjudge.study(asked(study), backends=given, observer=seen.append, **more), recorder, seen
+    return polyjudge.study(asked(study), backends=given, observer=seen.append, **keywords(**more)), recorder, seen
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,20 +53,22 @@ def test_a_value_that_is_a_table_sets_several_options() -> None:
 
 def test_the_command_line_replaces_lists_narrows_axes_and_wins_over_options() -> None:
     study = content(seeds=[5]) | {"axes": {"mode": ["SSS", "CCC"]}, "options": {"steps": 9}}
-    found = cells(read_study(study, model="test/a,test/b", data="briefs", seeds="2", mode="CCC", steps=1))
+    found = cells(
+        read_study(study, {"model": "test/a,test/b", "data": "briefs", "seeds": "2", "mode": "CCC", "steps": 1})
+    )
     assert [(c.block, c.seed) for c in found] == [(("briefs", m), s) for m in ("test/a", "test/b") for s in (0, 1)]
     assert {(c.settings.config.mode, c.settings.config.steps) for c in found} == {("CCC", 1)}
 
 
 def test_naming_a_table_by_its_name_keeps_what_it_sets() -> None:
-    found = cells(read_study(content() | {"axes": {"layout": AXES["layout"]}}, layout="alone"))
+    found = cells(read_study(content() | {"axes": {"layout": AXES["layout"]}}, {"layout": "alone"}))
     assert [(cell.settings.config.layout, cell.settings.config.batch) for cell in found] == [("separate", 2)]
 
 
 def test_a_settings_file_fills_in_what_the_study_leaves_open(tmp_path: Path) -> None:
     (tmp_path / "own.toml").write_text("steps = 4\nbatch = 5\n[parameters.loss]\ntemperature = 0.2\n")
     study = content() | {"options": {"steps": 9, "parameters": {"judge": {"temperature": 0.3}}}}
-    (cell,) = cells(read_study(study, config=str(tmp_path / "own.toml")))
+    (cell,) = cells(read_study(study, {"config": str(tmp_path / "own.toml")}))
     config = cell.settings.config
     assert (config.steps, config.batch) == (9, 5)
     assert (config.parameters["judge"].temperature, config.parameters["loss"].temperature) == (0.3, 0.2)
@@ -118,7 +120,7 @@ def test_an_unknown_name_says_which_there_are(tmp_path: Path) -> None:
 
 def test_the_shipped_study_is_the_papers() -> None:
     assert "paper" in shipped()
-    found = cells(read_study("paper", model="test/judge"))
+    found = cells(read_study("paper", {"model": "test/judge"}))
     assert len({tuple(cell.values.items()) for cell in found}) == 10
     assert len(found) == 30
     for cell in found:
@@ -136,4 +138,4 @@ def test_the_study_in_the_repository_is_the_shipped_one() -> None:
     here = Path(__file__).parents[2] / "studies" / "paper.toml"
     if not here.exists():
         pytest.skip("not in a clone")
-    assert cells(read_study(here, model="test/judge")) != ()
+    assert cells(read_study(here, {"model": "test/judge"})) != ()

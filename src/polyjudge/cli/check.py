@@ -16,12 +16,13 @@ from polyjudge.cli.options import bound_options, method_options, model_options, 
 @method_options
 @bound_options
 @output_options
-def command(data: str, as_json: bool, quiet: bool, **options: Any) -> None:
+def command(data: str, criteria: str | None, config: str | None, as_json: bool, quiet: bool, **options: Any) -> None:
     """What is known before anything is paid: splits, leaks, ceilings, floors, power, planned calls.
 
     DATA is a CSV, JSONL or Parquet file, or a registered name such as moods or briefs.
     """
     from polyjudge.cli.printing import print_check
+    from polyjudge.settings.given import Settings
     from polyjudge.workflows.check import check
 
-    print_check(check(data, **options), as_json)
+    print_check(check(data, criteria=criteria, config=config, settings=Settings(**options)), as_json)

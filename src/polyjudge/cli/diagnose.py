@@ -26,7 +26,19 @@ from polyjudge.cli.options import base_url_option, output_options
 @click.option("--threads", type=int, metavar="N", help="threads of an embedded model; default 1")
 @click.option("--dry-run", is_flag=True, help="print the planned calls and pay nothing")
 @output_options
-def command(run: str, only: str | None, dry_run: bool, as_json: bool, quiet: bool, **options: Any) -> None:
+def command(
+    run: str,
+    data: str | None,
+    only: str | None,
+    limit: int | None,
+    audit: float,
+    pick: str,
+    config: str | None,
+    dry_run: bool,
+    as_json: bool,
+    quiet: bool,
+    **options: Any,
+) -> None:
     """Say what went wrong in a finished run: diluted gradients, interfering criteria, a disobedient optimizer.
 
     RUN is the folder of a run of optimize. Verdicts, evidence and tables are written into it as diagnosis.json and
@@ -35,12 +47,21 @@ def command(run: str, only: str | None, dry_run: bool, as_json: bool, quiet: boo
     from polyjudge.cli.printing import print_diagnosis, print_diagnosis_plan
     from polyjudge.cli.progress import watching
     from polyjudge.diagnosis.records import PARTS
+    from polyjudge.settings.given import Settings
     from polyjudge.workflows.diagnose import diagnose, plan_diagnosis
 
-    options["only"] = PARTS if only is None else only
+    wanted: dict[str, Any] = {
+        "data": data,
+        "only": PARTS if only is None else only,
+        "limit": limit,
+        "audit": audit,
+        "pick": pick,
+        "config": config,
+        "settings": Settings(**options),
+    }
     if dry_run:
-        print_diagnosis_plan(plan_diagnosis(run, **options), as_json)
+        print_diagnosis_plan(plan_diagnosis(run, **wanted), as_json)
         return
     with watching(quiet=quiet or as_json) as observer:
-        found = diagnose(run, observer=observer, **options)
-    print_diagnosis(found, as_json)
+        diagnosed = diagnose(run, observer=observer, **wanted)
+    print_diagnosis(diagnosed, as_json)

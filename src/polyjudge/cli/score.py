@@ -18,7 +18,14 @@ from polyjudge.cli.options import bound_options, model_options, output_options
 @bound_options
 @output_options
 def command(
-    judge: str, data: str, output: str, distribution: bool, as_json: bool, quiet: bool, **options: Any
+    judge: str,
+    data: str,
+    output: str,
+    distribution: bool,
+    config: str | None,
+    as_json: bool,
+    quiet: bool,
+    **options: Any,
 ) -> None:
     """Score new texts with a fitted judge.
 
@@ -26,8 +33,17 @@ def command(
     """
     from polyjudge.cli.printing import print_scores
     from polyjudge.cli.progress import watching
+    from polyjudge.settings.given import Settings
     from polyjudge.workflows.score import score
 
     with watching(quiet=quiet or as_json) as observer:
-        scores = score(judge, data, output=output, distribution=distribution, observer=observer, **options)
+        scores = score(
+            judge,
+            data,
+            output=output,
+            distribution=distribution,
+            settings=Settings(**options),
+            config=config,
+            observer=observer,
+        )
     print_scores(scores, as_json)

@@ -22,7 +22,19 @@ from polyjudge.cli.options import bound_options, method_options, model_options, 
 @method_options
 @bound_options
 @output_options
-def command(study: str, output: str | None, dry_run: bool, as_json: bool, quiet: bool, **options: Any) -> None:
+def command(
+    study: str,
+    data: str | None,
+    output: str | None,
+    model: str | None,
+    seeds: str | None,
+    retests: int | None,
+    config: str | None,
+    dry_run: bool,
+    as_json: bool,
+    quiet: bool,
+    **options: Any,
+) -> None:
     """Run a grid of runs and make its tables.
 
     STUDY is a TOML file, or the name of a shipped study such as paper. --model and --data name several with commas; an
@@ -31,14 +43,23 @@ def command(study: str, output: str | None, dry_run: bool, as_json: bool, quiet:
     """
     from polyjudge.cli.printing import print_study, print_study_plan
     from polyjudge.cli.progress import watching
+    from polyjudge.settings.given import Settings
     from polyjudge.workflows.study import plan_study
     from polyjudge.workflows.study import study as run_study
 
+    wanted: dict[str, Any] = {
+        "data": data,
+        "model": model,
+        "seeds": seeds,
+        "retests": retests,
+        "config": config,
+        "settings": Settings(**options),
+    }
     if dry_run:
-        print_study_plan(plan_study(study, **options), as_json)
+        print_study_plan(plan_study(study, **wanted), as_json)
         return
     with watching(quiet=quiet or as_json) as observer:
-        found = run_study(study, output=output, observer=observer, **options)
+        found = run_study(study, output=output, observer=observer, **wanted)
     print_study(found, as_json)
     if found.failed:
         raise click.exceptions.Exit(1)

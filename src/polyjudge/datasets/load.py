@@ -27,7 +27,7 @@ Criteria = str | Path | Mapping[str, object] | Rubric
 VARIABLE = "POLYJUDGE_DATA"
 
 
-def load(
+def load_dataset(
     data: Data, criteria: Criteria | None = None, *, limit: int | None = None, ratings_required: bool = True
 ) -> Dataset:
     """Load a data set.

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationError
 
-from polyjudge.datasets.load import Data, load
+from polyjudge.datasets.load import Data, load_dataset
 from polyjudge.datasets.problems import listed
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.dataset import Dataset
@@ -65,7 +65,7 @@ class FinishedRun:
             DataError: they are not there, or not the same.
         """
         source = data if data is not None else _origin(self.path)
-        found = load(source, self.initial.rubric, limit=self.config.limit)
+        found = load_dataset(source, self.initial.rubric, limit=self.config.limit)
         if found.digest != self.facts.get("data_digest"):
             raise DataError(
                 f"the data {found.source!r} are not those of the run {str(self.path)!r}: texts, ratings or rows "

@@ -147,7 +147,7 @@ _DEFAULT = ("default", "default")
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class ResolvedSettings:
     """A resolved configuration and where each setting came from.
 
     Attributes:
@@ -183,7 +183,7 @@ def resolve(
     held: Mapping[str, Any] | None = None,
     origin: str = "command line",
     environment: Mapping[str, str] | None = None,
-) -> Settings:
+) -> ResolvedSettings:
     """Merge all sources of settings; ``explicit`` values of None count as not set.
 
     Args:
@@ -230,7 +230,7 @@ def resolve(
             f"'evaluate_every' ({where('evaluate_every')}): preset {config.preset!r} reads the test rows once, at the "
             f"end; leave it out, or use --preset paper"
         )
-    return Settings(config, origins, given, unused)
+    return ResolvedSettings(config, origins, given, unused)
 
 
 def _explicit(explicit: Mapping[str, Any], given: Objects) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from polyjudge.llm.request import Abilities, Request, Role, Sampling
 from polyjudge.optimizers.base import WRITERS, Context, Optimizer, OptimizerSettings, Proposal, Turn
 from polyjudge.optimizers.estimate import grown
 from polyjudge.results.result import Run
+from polyjudge.settings.given import Settings
 from polyjudge.testing.asking import Answer, ScriptedAsker
 from polyjudge.workflows.check import check
 from polyjudge.workflows.optimize import optimize
@@ -157,7 +158,7 @@ class OptimizerContract(ABC):
 
     def test_a_whole_run_asks_what_check_plans_and_once_more_nothing(self, tmp_path: Path, monkeypatch: Any) -> None:
         monkeypatch.chdir(tmp_path)
-        plan = check(ROWS, optimizer=self.make(2), **self._settings())
+        plan = check(ROWS, optimizer=self.make(2), **self._keywords())
         run = self._run(tmp_path / "run")
         planned = {role.role: role.calls for role in plan.roles if role.calls}
         asked = {one.role: one.answered + one.from_cache + one.joined for one in run.accounts}
@@ -171,9 +172,9 @@ class OptimizerContract(ABC):
         assert again.steps == run.steps
 
     def _run(self, output: Path) -> Run:
-        return optimize(ROWS, optimizer=self.make(2), output=output, **self._settings())
+        return optimize(ROWS, optimizer=self.make(2), output=output, **self._keywords())
 
-    def _settings(self) -> dict[str, Any]:
+    def _keywords(self) -> dict[str, Any]:
         """Of a small run by the scripted models."""
         backend = Scripted(self._good, identity="contract", abilities=Abilities(schema=True))
         return {
@@ -182,8 +183,7 @@ class OptimizerContract(ABC):
             "backends": {"contract/judge": backend},
             "layout": "joint",
             "gate": "spearman",
-            "steps": 2,
-            "batch": 2,
+            "settings": Settings(steps=2, batch=2),
         }
 
     def _build(self, asker: ScriptedAsker, candidates: int) -> Optimizer:

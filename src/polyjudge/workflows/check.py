@@ -6,12 +6,11 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from polyjudge.audits.annotators import Annotators, annotators, verdict
-from polyjudge.datasets.load import Criteria, Data, load
+from polyjudge.datasets.load import Criteria, Data, load_dataset
 from polyjudge.domain.dataset import Dataset, Split
 from polyjudge.domain.example import Example
 from polyjudge.judge.measure import primary_metric, rated_rows
@@ -21,7 +20,17 @@ from polyjudge.metrics.rated import RatedRows
 from polyjudge.results.money import PlannedRole
 from polyjudge.results.outcome import notice
 from polyjudge.settings.config import RunConfig
-from polyjudge.settings.merged import Settings, resolve
+from polyjudge.settings.given import (
+    Budget,
+    GateLike,
+    LayoutLike,
+    OptimizerLike,
+    ScoringLike,
+    Settings,
+    explicit,
+    suggests,
+)
+from polyjudge.settings.merged import ResolvedSettings, resolve
 from polyjudge.workflows.assemble import assemble, leaks_of, split_of
 from polyjudge.workflows.client import open_client
 from polyjudge.workflows.costs import priced
@@ -101,38 +110,51 @@ class Check:
         return sum(role.prompt_tokens + role.completion_tokens for role in self.roles)
 
 
+@suggests
 def check(
     data: Data,
     *,
     criteria: Criteria | None = None,
+    model: str | None = None,
+    optimizer: OptimizerLike | None = None,
+    gate: GateLike | None = None,
+    scoring: ScoringLike | None = None,
+    layout: LayoutLike | None = None,
+    budget: Budget | None = None,
+    settings: Settings | None = None,
     config: str | Path | None = None,
     backends: Mapping[str, Backend] | None = None,
-    **options: Any,
 ) -> Check:
     """Everything that is known of a run before it costs anything.
 
     Args:
         data: as for ``optimize``.
         criteria: as for ``optimize``.
+        model: as for ``optimize``; without it the planned calls are left out.
+        optimizer: as for ``optimize``.
+        gate: as for ``optimize``.
+        scoring: as for ``optimize``.
+        layout: as for ``optimize``.
+        budget: as for ``optimize``.
+        settings: as for ``optimize``.
         config: a TOML file with settings.
         backends: model name -> an opened backend.
-        options: settings; without ``model`` the planned calls are left out.
 
     Raises:
         InputError: what ``optimize`` would refuse too.
     """
-    resolved = resolve(options, config_file=config)
+    beside = {"model": model, "optimizer": optimizer, "gate": gate, "scoring": scoring, "layout": layout}
+    resolved = resolve(explicit(settings, budget, beside), config_file=config)
     resolved.check_used()
-    settings = resolved.config
-    dataset = load(data, criteria, limit=settings.limit)
-    parts = split_of(settings, dataset)
-    roles, told = run(_plan(resolved, dataset, backends or {})) if settings.model else ((), "")
-    found = _check(settings, dataset, parts, roles)
-    return replace(found, notes=(told, *found.notes)) if told else found
+    dataset = load_dataset(data, criteria, limit=resolved.config.limit)
+    parts = split_of(resolved.config, dataset)
+    roles, mark = run(_plan(resolved, dataset, backends or {})) if resolved.config.model else ((), "")
+    checked = _check(resolved.config, dataset, parts, roles)
+    return replace(checked, notes=(mark, *checked.notes)) if mark else checked
 
 
 async def _plan(
-    settings: Settings, dataset: Dataset, backends: Mapping[str, Backend]
+    settings: ResolvedSettings, dataset: Dataset, backends: Mapping[str, Backend]
 ) -> tuple[tuple[PlannedRole, ...], str]:
     """The planned calls, and the notice of what is simulated."""
     config = settings.config

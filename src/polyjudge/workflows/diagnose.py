@@ -28,7 +28,8 @@ from polyjudge.results.outcome import simulated
 from polyjudge.results.result import Run
 from polyjudge.results.store import write_whole
 from polyjudge.settings.config import RunConfig
-from polyjudge.settings.merged import Settings, resolve
+from polyjudge.settings.given import Budget, Settings, explicit, suggests
+from polyjudge.settings.merged import ResolvedSettings, resolve
 from polyjudge.settings.objects import Objects
 from polyjudge.workflows.assemble import assemble, models_of
 from polyjudge.workflows.client import open_client
@@ -67,6 +68,7 @@ class Diagnosed:
         return self.diagnosis.verdicts
 
 
+@suggests
 def diagnose(
     run_folder: str | Path | Run,
     *,
@@ -75,10 +77,11 @@ def diagnose(
     limit: int | None = None,
     audit: float = 1.0,
     pick: str = "validation",
+    budget: Budget | None = None,
+    settings: Settings | None = None,
     config: str | Path | None = None,
     backends: Mapping[str, Backend] | None = None,
     observer: Observer = unwatched,
-    **options: Any,
 ) -> Diagnosed:
     """Say what went wrong in a finished run, and how sure that is.
 
@@ -89,10 +92,11 @@ def diagnose(
         limit: most fresh rows.
         audit: share of the steps that the diagnostic model rates; the model-free estimate stands in for the rest.
         pick: the rows that choose the instructions of the cherry-pick.
+        budget: the most that this call may ask or pay.
+        settings: those of ``SETTINGS``, such as ``diagnostic_model``; the others are the run's own.
         config: a TOML file with settings.
         backends: model name -> an opened backend.
         observer: told of calls and notes.
-        options: settings of ``SETTINGS``, such as ``diagnostic_model`` or ``max_calls``.
 
     Raises:
         InputError: the folder, the data or an option cannot be used.
@@ -100,10 +104,11 @@ def diagnose(
     """
     wanted = Options(parts_of(only), limit, audit, pick)
     found = _read(run_folder)
-    settings = _settings(found, options, config, wanted)
-    return run(_diagnose(found, settings, wanted, data, backends or {}, observer))
+    taken = _settings(found, explicit(settings, budget), config, wanted)
+    return run(_diagnose(found, taken, wanted, data, backends or {}, observer))
 
 
+@suggests
 def plan_diagnosis(
     run_folder: str | Path | Run,
     *,
@@ -112,9 +117,10 @@ def plan_diagnosis(
     limit: int | None = None,
     audit: float = 1.0,
     pick: str = "validation",
+    budget: Budget | None = None,
+    settings: Settings | None = None,
     config: str | Path | None = None,
     backends: Mapping[str, Backend] | None = None,
-    **options: Any,
 ) -> tuple[PlannedRole, ...]:
     """What ``diagnose`` would ask, at most; nothing is asked. What the cache holds already is not taken off.
 
@@ -123,8 +129,8 @@ def plan_diagnosis(
     """
     wanted = Options(parts_of(only), limit, audit, pick)
     found = _read(run_folder)
-    settings = _settings(found, options, config, wanted)
-    return run(_plan(found, settings, wanted, data, backends or {}))
+    taken = _settings(found, explicit(settings, budget), config, wanted)
+    return run(_plan(found, taken, wanted, data, backends or {}))
 
 
 def _read(run_folder: str | Path | Run) -> FinishedRun:
@@ -182,7 +188,7 @@ async def _taken(
         if model in models_of(config) and client.identity(model) != identity:
             now = client.identity(model)
             observer(Noted(f"{model} answered from {identity!r} in the run and from {now!r} now; all is asked anew"))
-    taken = await probed(Settings(config, {}, _writers(found)), ready.house, client, given, observer)
+    taken = await probed(ResolvedSettings(config, {}, _writers(found)), ready.house, client, given, observer)
     if taken == config:
         return ready
     return replace(ready, config=taken, house=assemble(taken, ready.house.dataset, client, _writers(found)))

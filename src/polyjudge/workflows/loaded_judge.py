@@ -21,6 +21,7 @@ from polyjudge.llm.request import Backend
 from polyjudge.results.judge_file import JudgeFile, read_judge
 from polyjudge.results.scores import value
 from polyjudge.settings.config import RunConfig
+from polyjudge.settings.given import Budget, Settings, explicit, suggests
 from polyjudge.workflows.client import open_client
 from polyjudge.workflows.events import unwatched
 from polyjudge.workflows.score import judge_of, settings_of
@@ -120,13 +121,16 @@ class LoadedJudge:
             self._client = self._entered = None
 
 
-def load_judge(
+@suggests
+def load(
     path: str | Path,
     *,
+    model: str | None = None,
+    budget: Budget | None = None,
+    settings: Settings | None = None,
     backends: Mapping[str, Backend] | None = None,
     config: str | Path | None = None,
-    **options: Any,
 ) -> LoadedJudge:
-    """A judge from its file, ready to be called; options as for ``score``."""
+    """A judge from its file, ready to be called; the keywords are those of ``score``."""
     file = read_judge(path)
-    return LoadedJudge(file, settings_of(file, options, config), backends)
+    return LoadedJudge(file, settings_of(file, explicit(settings, budget, {"model": model}), config), backends)

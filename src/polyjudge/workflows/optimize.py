@@ -9,12 +9,11 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from polyjudge import codec
 from polyjudge.concurrency import together
 from polyjudge.datasets.leaks import LeakReport
-from polyjudge.datasets.load import Criteria, Data, load
+from polyjudge.datasets.load import Criteria, Data, load_dataset
 from polyjudge.datasets.problems import clipped
 from polyjudge.diagnosis.rater import Rater, step_diagnostics
 from polyjudge.domain.dataset import Dataset, Rubric
@@ -37,7 +36,17 @@ from polyjudge.results.result import Run
 from polyjudge.results.scores import check_unscored
 from polyjudge.results.store import RunFolder
 from polyjudge.settings.config import STAGES, RunConfig, digest8, identity_text
-from polyjudge.settings.merged import Settings, resolve
+from polyjudge.settings.given import (
+    Budget,
+    GateLike,
+    LayoutLike,
+    OptimizerLike,
+    ScoringLike,
+    Settings,
+    explicit,
+    suggests,
+)
+from polyjudge.settings.merged import ResolvedSettings, resolve
 from polyjudge.settings.objects import is_place
 from polyjudge.templates.load import VERSION
 from polyjudge.version import __version__
@@ -141,42 +150,59 @@ def result_text(done: Run) -> str:
     return codec.pretty(content) + "\n"
 
 
+@suggests
 def optimize(
     data: Data,
     *,
     criteria: Criteria | None = None,
+    model: str | None = None,
+    optimizer: OptimizerLike | None = None,
+    gate: GateLike | None = None,
+    scoring: ScoringLike | None = None,
+    layout: LayoutLike | None = None,
+    budget: Budget | None = None,
+    settings: Settings | None = None,
     output: str | Path | None = None,
     config: str | Path | None = None,
     backends: Mapping[str, Backend] | None = None,
     observer: Observer = unwatched,
-    **options: Any,
 ) -> Run:
     """Fit a judge's prompt to human ratings.
 
     Args:
         data: a registered name, a CSV, JSONL or Parquet file, rows, or a data frame.
         criteria: a criteria file or mapping; registered data bring their own.
+        model: the judge, as PROVIDER/MODEL, such as ``anthropic/claude-sonnet-4-6`` or ``local/smollm2-135m``.
+        optimizer: "textgrad", "opro", an installed name, settings such as ``TextGrad(mode="SSC")``, or an object with
+            ``propose``.
+        gate: "per-criterion", "none", the name of a metric whose mean must rise, such a metric, or a gate.
+        scoring: "auto", "json", "expected", "yes-no", "cloze", an installed name, or an object.
+        layout: "auto", "joint", "separate", "forked", or groups such as "fluency+coherence,relevance".
+        budget: the most that this call may ask or pay.
+        settings: every other setting.
         output: the run folder; default ``runs/DATA-MODEL-DIGEST8``.
         config: a TOML file with settings.
         backends: model name -> an opened backend, instead of looking the name up.
         observer: told of steps and calls as they happen.
-        options: any setting of ``RunConfig`` by name, such as ``model``, ``mode`` or ``steps``.
 
     Raises:
         InputError: something is wrong before any call.
         Stopped: budget or provider; the same call goes on from the cache.
     """
-    settings = resolve(options, config_file=config)
-    settings.check_used()
-    if options.get("diagnostic_model") and not settings.config.diagnostics:
+    given = explicit(
+        settings, budget, {"model": model, "optimizer": optimizer, "gate": gate, "scoring": scoring, "layout": layout}
+    )
+    resolved = resolve(given, config_file=config)
+    resolved.check_used()
+    if given.get("diagnostic_model") and not resolved.config.diagnostics:
         raise ConfigError("--diagnostic-model is not used; add --diagnostics, or pass it to polyjudge diagnose")
-    models_of(settings.config)
-    dataset = load(data, criteria, limit=settings.config.limit)
-    return run(_optimize(settings, dataset, output, backends or {}, observer))
+    models_of(resolved.config)
+    dataset = load_dataset(data, criteria, limit=resolved.config.limit)
+    return run(_optimize(resolved, dataset, output, backends or {}, observer))
 
 
 async def _optimize(
-    settings: Settings,
+    settings: ResolvedSettings,
     dataset: Dataset,
     output: str | Path | None,
     backends: Mapping[str, Backend],
@@ -190,7 +216,7 @@ async def _optimize(
 
 
 async def carry_out(
-    settings: Settings,
+    settings: ResolvedSettings,
     dataset: Dataset,
     output: str | Path | None,
     client: Client,

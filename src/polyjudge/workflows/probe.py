@@ -17,7 +17,7 @@ from polyjudge.judge.predict import Judge
 from polyjudge.llm.client import Client
 from polyjudge.llm.request import Message, Reply, Request, Role, Sampling
 from polyjudge.settings.config import Parameters, RunConfig
-from polyjudge.settings.merged import OURS, Settings
+from polyjudge.settings.merged import OURS, ResolvedSettings
 from polyjudge.workflows.assemble import House, assemble
 from polyjudge.workflows.events import Noted, Observer
 
@@ -33,7 +33,7 @@ _ROWS = 5
 
 
 async def probed(
-    settings: Settings, house: House, client: Client, given: Collection[str], observer: Observer
+    settings: ResolvedSettings, house: House, client: Client, given: Collection[str], observer: Observer
 ) -> RunConfig:
     """The settings that the models take.
 
@@ -134,7 +134,9 @@ def _without_probabilities(config: RunConfig, failure: CallFailed, observer: Obs
     return config.model_copy(update={"scoring": "json"})
 
 
-def _without(config: RunConfig, stage: str, failure: CallFailed, settings: Settings, observer: Observer) -> RunConfig:
+def _without(
+    config: RunConfig, stage: str, failure: CallFailed, settings: ResolvedSettings, observer: Observer
+) -> RunConfig:
     """The settings without the refused one."""
     refused = failure.parameter
     model = config.model_of(stage)

@@ -12,7 +12,7 @@ from typing import Any
 from polyjudge import registry
 from polyjudge.concurrency import in_turn
 from polyjudge.datasets.examples import open_examples
-from polyjudge.datasets.load import Data, load
+from polyjudge.datasets.load import Data, load_dataset
 from polyjudge.datasets.readers import is_there
 from polyjudge.domain.dataset import Dataset, Rubric
 from polyjudge.domain.example import Example
@@ -29,6 +29,7 @@ from polyjudge.results.outcome import Lost, simulated
 from polyjudge.results.scores import Scores, ScoreTable, check_unscored
 from polyjudge.results.store import GrowingFile, writable
 from polyjudge.settings.config import RunConfig
+from polyjudge.settings.given import Budget, Settings, explicit, suggests
 from polyjudge.settings.merged import resolve
 from polyjudge.workflows.assemble import open_judge, open_scoring
 from polyjudge.workflows.client import open_client
@@ -78,28 +79,33 @@ class _Tally:
             self.kept.append(replace(prediction, calls=()))
 
 
+@suggests
 def score(
     judge: str | Path | JudgeFile,
     data: Data,
     *,
+    model: str | None = None,
     output: str | Path | None = None,
     distribution: bool = False,
+    budget: Budget | None = None,
+    settings: Settings | None = None,
     config: str | Path | None = None,
     backends: Mapping[str, Backend] | None = None,
     observer: Observer = unwatched,
-    **options: Any,
 ) -> Scores:
     """Score rows with a judge file.
 
     Args:
         judge: a judge.yaml.
         data: new texts with the judge's input columns; rating columns are carried along where they are.
+        model: replaces the judge's own, and its address too.
         output: a CSV file to write. A file that is scored into a file is streamed: memory does not grow with it.
         distribution: whether the file also gives each label's probability.
+        budget: the most that this call may ask or pay.
+        settings: those of ``SCORE_SETTINGS``; the others are the judge's own.
         config: a TOML file with settings.
         backends: model name -> an opened backend.
         observer: told of calls as they happen.
-        options: settings of ``SCORE_SETTINGS``; a ``model`` replaces the judge's own, and its address too.
 
     Raises:
         InputError: the judge or the data cannot be used.
@@ -107,24 +113,24 @@ def score(
         TooManyUnscored: after the file is written.
     """
     file = judge if isinstance(judge, JudgeFile) else read_judge(judge)
-    settings = settings_of(file, options, config)
+    taken = settings_of(file, explicit(settings, budget, {"model": model}), config)
     target = writable(output, [source for source in (judge, data) if isinstance(source, str | Path)])
     if target is not None and target.suffix.casefold() in OTHER_FORMS:
         raise ConfigError(f"cannot write {str(target)!r}: scores are written as CSV; call it {target.stem + '.csv'!r}")
     rubric = replace(file.rubric, split=None)
-    rows = _rows(data, rubric, settings.limit, stream=target is not None)
+    rows = _rows(data, rubric, taken.limit, stream=target is not None)
     for note in rows.notes:
         observer(Noted(note))
-    if settings.model != file.model:
-        observer(Noted(f"this judge was fitted for {file.model}; {settings.model} may agree with people less"))
+    if taken.model != file.model:
+        observer(Noted(f"this judge was fitted for {file.model}; {taken.model} may agree with people less"))
     tally = _Tally([] if rows.dataset else None)
-    asking = _score(file, settings, rows, target, tally, backends or {}, observer, distribution=distribution)
+    asking = _score(file, taken, rows, target, tally, backends or {}, observer, distribution=distribution)
     accounts, parts = run(asking)
     kept = (rows.dataset, tuple(tally.kept)) if rows.dataset and tally.kept is not None else None
     done = Scores(rubric, rows.count, tally.unscored, target, accounts, kept, parts)
     for line in tally.lost.lines():
         observer(Noted(line))
-    check_unscored(done.unscored, done.rows * len(rubric.names), settings.fail_on_error, "the rows")
+    check_unscored(done.unscored, done.rows * len(rubric.names), taken.fail_on_error, "the rows")
     return done
 
 
@@ -132,7 +138,7 @@ def _rows(data: Data, rubric: Rubric, limit: int | None, *, stream: bool) -> _Ro
     """The rows, checked; those of a file are streamed where nobody wants to have them in memory."""
     path = Path(data) if isinstance(data, str | Path) else None
     if not stream or path is None or data in registry.names("datasets") or not is_there(path):
-        dataset = load(data, rubric, limit=limit, ratings_required=False)
+        dataset = load_dataset(data, rubric, limit=limit, ratings_required=False)
         return _Rows(len(dataset.examples), dataset.notes, dataset, lambda: iter(dataset.examples))
     if limit is not None and limit < 1:
         raise ConfigError(f"limit={limit!r}: at least one row is needed")

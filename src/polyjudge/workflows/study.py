@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from polyjudge import codec
 from polyjudge.concurrency import together
@@ -23,6 +23,7 @@ from polyjudge.reporting.tables.study import Table, all_tables
 from polyjudge.results.store import StudyFolder
 from polyjudge.results.study import SCHEMA, CellRecord, Extra, ratings_csv, read_study_folder
 from polyjudge.settings.config import digest8
+from polyjudge.settings.given import Budget, Settings, explicit, suggests
 from polyjudge.version import __version__
 from polyjudge.workflows.client import open_client
 from polyjudge.workflows.events import CellEnded, Event, InCell, Noted, Observer, StudyPlanned, unwatched
@@ -33,6 +34,8 @@ from polyjudge.workflows.study_grid import Cell, Ready, assemble_all, cells, loa
 from polyjudge.workflows.study_plan import StudyPlan, plan_of
 from polyjudge.workflows.study_retests import combined, judged_again, judged_on_validation
 from polyjudge.workflows.sync import run
+
+Names: TypeAlias = "str | Path | Sequence[str | Path]"
 
 # Enough to fill the endpoint while some of them write gradients; more would only end later.
 AT_ONCE = 8
@@ -63,42 +66,66 @@ class StudyResult:
         return tuple(cell for cell in self.cells if cell.failure)
 
 
+@suggests
 def study(
     study: str | Path | Mapping[str, Any],
     *,
+    data: Names | None = None,
+    model: Names | None = None,
+    seeds: int | str | Sequence[int] | None = None,
+    retests: int | None = None,
+    budget: Budget | None = None,
+    settings: Settings | None = None,
     output: str | Path | None = None,
+    config: str | Path | None = None,
     backends: Mapping[str, Backend] | None = None,
     observer: Observer = unwatched,
-    **overrides: Any,
 ) -> StudyResult:
     """Run every combination of a study file, and make its tables.
 
     Args:
         study: a TOML file, the name of a shipped study such as ``paper``, or the file's content as a mapping.
+        data: replaces the file's data sets; one name or file, a list of them, or a text with commas.
+        model: replaces the file's models, likewise.
+        seeds: replaces the file's seeds: a count, a list, or a text with commas.
+        retests: how often the initial prompt is judged again on the test rows.
+        budget: the most that this call may ask or pay.
+        settings: hold for all runs; one that is an axis replaces the axis' values, and may name several.
         output: the folder; default ``runs/STUDY-DIGEST8``. With more values in the study, its runs are kept.
+        config: a TOML file with settings, over which the study's own win.
         backends: model name -> an opened backend, instead of looking the name up.
         observer: told of runs, steps and calls as they happen.
-        overrides: ``data``, ``model`` and ``seeds`` replace the file's lists, any other setting of ``RunConfig``
-            holds for all runs; where it is an axis it replaces the axis' values.
 
     Raises:
         InputError: something is wrong before any call.
         Stopped: budget or provider; the same call goes on from the cache.
     """
-    asked = read_study(study, **overrides)
+    beside = {"data": data, "model": model, "seeds": seeds, "retests": retests, "config": config}
+    asked = read_study(study, explicit(settings, budget, beside))
     grid = cells(asked)
     return run(_study(asked, grid, load_all(grid), output, backends or {}, observer))
 
 
+@suggests
 def plan_study(
-    study: str | Path | Mapping[str, Any], *, backends: Mapping[str, Backend] | None = None, **overrides: Any
+    study: str | Path | Mapping[str, Any],
+    *,
+    data: Names | None = None,
+    model: Names | None = None,
+    seeds: int | str | Sequence[int] | None = None,
+    retests: int | None = None,
+    budget: Budget | None = None,
+    settings: Settings | None = None,
+    config: str | Path | None = None,
+    backends: Mapping[str, Backend] | None = None,
 ) -> StudyPlan:
     """What ``study`` would ask, run by run; nothing is asked.
 
     Raises:
         InputError: what ``study`` would refuse too.
     """
-    asked = read_study(study, **overrides)
+    beside = {"data": data, "model": model, "seeds": seeds, "retests": retests, "config": config}
+    asked = read_study(study, explicit(settings, budget, beside))
     grid = cells(asked)
     return run(_plan(asked, grid, load_all(grid), backends or {}))
 

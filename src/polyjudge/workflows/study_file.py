@@ -61,7 +61,7 @@ def shipped() -> tuple[str, ...]:
     return tuple(sorted(Path(one.name).stem for one in _shipped().iterdir() if one.name.endswith(".toml")))
 
 
-def read_study(study: str | Path | Mapping[str, Any], **overrides: Any) -> Study:
+def read_study(study: str | Path | Mapping[str, Any], overrides: Mapping[str, Any] | None = None) -> Study:
     """A study from its file, a shipped name, or the file's content as a mapping.
 
     Args:
@@ -75,7 +75,7 @@ def read_study(study: str | Path | Mapping[str, Any], **overrides: Any) -> Study
     """
     content, name, source = _content(study)
     problems = ErrorCollector(source, ConfigError)
-    chosen = {key: value for key, value in overrides.items() if value is not None}
+    chosen = {key: value for key, value in (overrides or {}).items() if value is not None}
     head, axes, options = _sections(content, problems)
     for key, given in (("data", chosen.pop("data", None)), ("models", chosen.pop("model", None))):
         head |= {key: several(given)} if given is not None else {}

@@ -12,13 +12,13 @@ from typing import Any
 
 from polyjudge import codec
 from polyjudge.codec import line
-from polyjudge.datasets.load import load
+from polyjudge.datasets.load import load_dataset
 from polyjudge.domain.dataset import Dataset
 from polyjudge.errors import ConfigError, InputError
 from polyjudge.llm.client import Client
 from polyjudge.results.outcome import simulated
 from polyjudge.settings.config import RunConfig, digest8
-from polyjudge.settings.merged import Settings, resolve
+from polyjudge.settings.merged import ResolvedSettings, resolve
 from polyjudge.workflows.assemble import House, assemble, models_of
 from polyjudge.workflows.optimize import identity_of
 from polyjudge.workflows.plan import test_readings
@@ -45,7 +45,7 @@ class Cell:
     block: tuple[str, str]
     values: Mapping[str, str]
     seed: int
-    settings: Settings
+    settings: ResolvedSettings
 
 
 def cells(study: Study) -> tuple[Cell, ...]:
@@ -174,7 +174,7 @@ def load_all(grid: Sequence[Cell]) -> Mapping[str, Dataset]:
         key = (cell.data, cell.criteria, cell.settings.config.limit)
         if key not in loaded:
             try:
-                loaded[key] = load(key[0], key[1], limit=key[2])
+                loaded[key] = load_dataset(key[0], key[1], limit=key[2])
             except InputError as error:
                 loaded[key] = error
     _raise([found for found in loaded.values() if isinstance(found, InputError)])

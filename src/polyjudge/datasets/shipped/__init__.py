@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from polyjudge.datasets.load import load, load_rubric
+from polyjudge.datasets.load import load_dataset, load_rubric
 from polyjudge.domain.dataset import Dataset, Rubric
 
 
@@ -58,7 +58,7 @@ def moods_rubric() -> Rubric:
 
 def _shipped(name: str, note: str) -> Dataset:
     folder = _folder(name)
-    dataset = load(folder / "ratings.csv", folder / "criteria.yaml")
+    dataset = load_dataset(folder / "ratings.csv", folder / "criteria.yaml")
     return replace(dataset, name=name, source=f"the shipped data set {name!r}", notes=(note, *dataset.notes))
 
 

@@ -1,0 +1,207 @@
+"""What a user sets of a run: one record for Python and the command line, before anything is resolved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from functools import wraps
+from inspect import signature
+from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeAlias, TypeVar
+
+from polyjudge.datasets.problems import nearest
+from polyjudge.errors import ConfigError
+
+if TYPE_CHECKING:
+    from polyjudge.gates.base import Gate, GateSettings
+    from polyjudge.judge.scoring import Scoring
+    from polyjudge.metrics.metric import Metric
+    from polyjudge.optimizers.base import Optimizer, OptimizerSettings
+
+P = ParamSpec("P")
+R = TypeVar("R")
+T = TypeVar("T")
+
+OptimizerLike: TypeAlias = "str | OptimizerSettings | Optimizer"
+GateLike: TypeAlias = "str | Gate | Metric | Callable[[GateSettings], Gate]"
+ScoringLike: TypeAlias = "str | Scoring | type[Scoring]"
+LayoutLike: TypeAlias = "str | Mapping[str, Sequence[Sequence[str]]]"
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """The most that one invocation may ask or pay. It stops before the call that would exceed it.
+
+    Attributes:
+        calls: model calls; answers from the cache are free.
+        tokens: prompt and completion tokens together.
+        cost: USD; the price of every model must be known.
+    """
+
+    calls: int | None = None
+    tokens: int | None = None
+    cost: float | None = None
+
+
+def suggests(function: Callable[P, R]) -> Callable[P, R]:
+    """Let a call with an unknown keyword say which one was meant: the function's own, or one of ``Settings``.
+
+    Raises:
+        TypeError: by the function that it makes, for an unknown keyword.
+    """
+    known = tuple(signature(function).parameters)
+    called = function.__qualname__.removesuffix(".__init__")
+
+    @wraps(function)
+    def checked(*args: P.args, **keywords: P.kwargs) -> R:
+        for name in keywords:
+            if name not in known:
+                raise TypeError(f"{called}() has no keyword {name!r}{_meant(name, known)}")
+        return function(*args, **keywords)
+
+    return checked
+
+
+def _suggests_fields(record: type[T]) -> type[T]:
+    setattr(record, "__init__", suggests(record.__init__))  # noqa: B010
+    return record
+
+
+@_suggests_fields
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """The settings of a run. None leaves one to the environment, the settings file, the preset, or its default.
+
+    Values are checked when a verb is called, all at once. docs/configuration.md gives each default.
+
+    Attributes:
+        model: the judge, as PROVIDER/MODEL.
+        optimizer_model: writes losses, gradients and proposals; default: the judge's model.
+        loss_model: writes losses; default: ``optimizer_model``.
+        gradient_model: writes gradients; default: ``optimizer_model``.
+        diagnostic_model: rates gradients and proposals; default: ``optimizer_model``.
+        base_url: the address of an OpenAI-compatible endpoint.
+        endpoint_name: stands for the address in the response cache.
+        limit_field: the request's field for the longest answer, where an endpoint takes only one of the two.
+        preset: "default", "cheap", "smoke" or "paper".
+        mode: decomposition: "ST", "SSS", "SSC", "SCC" or "CCC".
+        optimizer: a name, its settings such as ``TextGrad(mode="SSS")``, or an object with ``propose``.
+        optimizer_options: settings that only the named optimizer has.
+        layout: "auto", "joint", "separate", "forked", or groups such as "fluency+coherence,relevance".
+        scoring: "auto", "json", "expected", "yes-no", "cloze", an installed name, or an object.
+        samples: answers a score is the mean of, where ``expected`` has no token probabilities.
+        gate: "per-criterion", "none", a metric's name, a metric, or a gate.
+        strict_gate: whether a tie is rejected.
+        show_rejected: whether the optimizer sees instructions that were tried and not kept.
+        protocol: "sealed" reads the test rows once, "paper" after steps.
+        steps: turns of the loop.
+        batch: training examples a turn.
+        validation: most validation rows.
+        candidates: candidates a turn; default: the optimizer's own number.
+        demonstrations: rated training examples shown to the judge.
+        parse_retries: how often an unreadable reply is asked for again.
+        evaluate_every: under "paper", the test rows are read after every so many steps.
+        seed: of the run.
+        split_seed: of the split.
+        split_by: "document" or "row".
+        limit: only the first rows.
+        definitions: whether the judge sees the criteria's definitions.
+        structured: whether replies are held to a JSON schema where the endpoint can.
+        loss_sees_input: whether the loss LLM sees the item.
+        diagnostics: whether each step's gradients and proposals are rated during the run.
+        parameters: role -> temperature, max_tokens and extra fields of the request.
+        max_calls: as ``Budget.calls``.
+        max_tokens: as ``Budget.tokens``.
+        max_cost: as ``Budget.cost``.
+        prices: model -> USD for a million tokens of input, cached, written and output.
+        max_concurrency: calls at once.
+        attempt_timeout: seconds that one attempt of a call may take once it has a connection.
+        requests_per_minute: most requests a minute.
+        tokens_per_minute: most tokens a minute.
+        threads: threads of an embedded model.
+        no_cache: whether known answers are asked for again.
+        fail_on_error: most unreadable scores: a share below 1, or a count.
+    """
+
+    model: str | None = None
+    optimizer_model: str | None = None
+    loss_model: str | None = None
+    gradient_model: str | None = None
+    diagnostic_model: str | None = None
+    base_url: str | None = None
+    endpoint_name: str | None = None
+    limit_field: Literal["", "max_tokens", "max_completion_tokens"] | None = None
+    preset: str | None = None
+    mode: str | None = None
+    optimizer: OptimizerLike | None = None
+    optimizer_options: Mapping[str, Any] | None = None
+    layout: LayoutLike | None = None
+    scoring: ScoringLike | None = None
+    samples: int | None = None
+    gate: GateLike | None = None
+    strict_gate: bool | None = None
+    show_rejected: bool | None = None
+    protocol: Literal["sealed", "paper"] | None = None
+    steps: int | None = None
+    batch: int | None = None
+    validation: int | None = None
+    candidates: int | None = None
+    demonstrations: int | None = None
+    parse_retries: int | None = None
+    evaluate_every: int | None = None
+    seed: int | None = None
+    split_seed: int | None = None
+    split_by: Literal["document", "row"] | None = None
+    limit: int | None = None
+    definitions: bool | None = None
+    structured: bool | None = None
+    loss_sees_input: bool | None = None
+    diagnostics: bool | None = None
+    parameters: Mapping[str, Mapping[str, Any]] | None = None
+    max_calls: int | None = None
+    max_tokens: int | None = None
+    max_cost: float | None = None
+    prices: Mapping[str, Mapping[str, float]] | None = None
+    max_concurrency: int | None = None
+    attempt_timeout: float | None = None
+    requests_per_minute: float | None = None
+    tokens_per_minute: float | None = None
+    threads: int | None = None
+    no_cache: bool | None = None
+    fail_on_error: float | None = None
+
+    def values(self) -> dict[str, Any]:
+        """What is set, by name."""
+        return {each.name: value for each in fields(self) if (value := getattr(self, each.name)) is not None}
+
+
+NAMES = tuple(each.name for each in fields(Settings))
+
+
+def explicit(
+    settings: Settings | None, budget: Budget | None = None, beside: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """The explicit settings of a verb's call: its ``settings``, its ``budget``, and its own keywords.
+
+    Args:
+        settings: None sets nothing.
+        budget: None sets no bound.
+        beside: the verb's keywords; None counts as not set.
+
+    Raises:
+        ConfigError: a setting is made in two of these places.
+    """
+    bounds = {"max_calls": budget.calls, "max_tokens": budget.tokens, "max_cost": budget.cost} if budget else {}
+    keywords = {name: value for name, value in {**bounds, **(beside or {})}.items() if value is not None}
+    within = settings.values() if settings is not None else {}
+    twice = sorted(set(keywords) & set(within))
+    if twice:
+        raise ConfigError(f"{twice[0]!r} is set in settings and beside it; set it in one place")
+    return within | keywords
+
+
+def _meant(name: str, known: Sequence[str]) -> str:
+    if "settings" in known and name in NAMES:
+        return f"; pass settings=Settings({name}=...)"
+    close = nearest(name, known) or nearest(name, NAMES if "settings" in known else ())
+    meant = close.partition("'")[2].partition("'")[0]
+    return f"; did you mean settings=Settings({meant}=...)?" if meant and meant not in known else close
