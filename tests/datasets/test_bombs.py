@@ -96,6 +96,7 @@ def test_a_parquet_file_that_repeats_one_long_cell_is_refused(tmp_path: Path) ->
         ("a.json", b'{"samples": [{"scores": 3}]}'),
         ("a.json", b"\xff\xfe"),
     ],
+    ids=["much", "deep", "cut", "deep text", "no log", "no text"],
 )
 def test_a_log_that_is_none_is_refused(name: str, content: bytes, tmp_path: Path) -> None:
     (tmp_path / name).write_bytes(content)
