@@ -76,7 +76,7 @@ class TestTokenisations:
             ['{"fluency', chosen('": 4', {'": 4': 0.5, '": 3': 0.3, '": 5': 0.2}), "}"],
             ['{"fluency": ', chosen('"4"', {'"4"': 0.5, '"3"': 0.3, '"5"': 0.2}), "}"],
             ['{"fluency": "', chosen("4", {"4": 0.5, "3": 0.3, "5": 0.2}), '"}'],
-            ["{'fluency': ", chosen("4", FOUR), ",}"],
+            ["**fluency**: ", chosen("4", FOUR), "."],
             ['{"fluency": ', chosen("4", FOUR), ".0}"],
             ["It has 4 flaws, ", "4", " in all.\nScore: ", chosen("4", FOUR), "/5"],
             ["```json\n", '{"fluency": ', chosen("4", FOUR), "}", "\n```"],

@@ -133,7 +133,7 @@ def test_one_wrapping_is_taken_off(inside: str, instruction: str) -> None:
         ('"  "', "is empty"),
         ("```\n\n```", "is empty"),
         ('{"fluency": 4}', "is a JSON object"),
-        ("```json\n{'fluency': 4}\n```", "is a JSON object"),
+        ('```json\n{"fluency": 4}\n```', "is a JSON object"),
         ("Rate it.<|im_end|>", "special token or a marker"),
         (f"<{ONE}>Rate it.", "special token or a marker"),
         ("Half a pair: \ud83d", "character that cannot be sent"),

@@ -45,7 +45,7 @@ def two(text: str, *, cut: bool = False) -> dict[str, float]:
         ('{"fluency": {"score": 4}, "coherence": "3/5"}', {"fluency": 4, "coherence": 3}),
         ("Fluency: 4\nCoherence: 3", {"fluency": 4, "coherence": 3}),
         ("* **Fluency** is 4\n* **Coherence** is 3.", {"fluency": 4, "coherence": 3}),
-        ("{'fluency': 4, 'coherence': 3,}", {"fluency": 4, "coherence": 3}),
+        ("{'fluency': 4, 'coherence': 3,}", {}),
         ("1. Fluency: 4/5\n2. Coherence: 3/5 (it wanders)", {"fluency": 4, "coherence": 3}),
         ("Fluency score: 4\nScore for coherence: 3", {"fluency": 4, "coherence": 3}),
         # what is missing or unusable leaves the others alone
@@ -53,7 +53,7 @@ def two(text: str, *, cut: bool = False) -> dict[str, float]:
         ('{"fluency": 4, "coherence": null}', {"fluency": 4}),
         ('{"fluency": 4, "coherence": 7}', {"fluency": 4}),
         ('{"fluency": 4, "coherence": 3, "coherence": 2}', {"fluency": 4}),
-        ('{"fluency": 4, "coherence": 1|2|3|4|5}', {"fluency": 4}),
+        ('{"fluency": 4, "coherence": 1|2|3|4|5}', {}),
         ("Fluency: 4\nCoherence: good", {"fluency": 4}),
         # of several objects none is the one
         ('{"fluency": 1}\n{"fluency": 4, "coherence": 3}', {}),

@@ -169,14 +169,14 @@ SINGLE = [
     ("4 }", FIVE, MISSING),
     ("{4}", FIVE, MISSING),
     ("\\boxed{4}", FIVE, MISSING),
-    # nearly JSON, where nothing has to be guessed
-    ("{fluency: 4}", FIVE, 4),
-    ("{'fluency': 4}", FIVE, 4),
-    ("{'fluency': '4'}", FIVE, 4),
-    ('{"fluency": 4,}', FIVE, 4),
-    ('{"fluency": 4/5}', FIVE, 4),
-    ("{“fluency”: 4}", FIVE, 4),
-    ('{\n  "fluency": 4\n  "note": "fine"\n}', FIVE, 4),
+    # nearly JSON is asked again
+    ("{fluency: 4}", FIVE, MISSING),
+    ("{'fluency': 4}", FIVE, MISSING),
+    ("{'fluency': '4'}", FIVE, MISSING),
+    ('{"fluency": 4,}', FIVE, MISSING),
+    ('{"fluency": 4/5}', FIVE, MISSING),
+    ("{“fluency”: 4}", FIVE, MISSING),
+    ('{\n  "fluency": 4\n  "note": "fine"\n}', FIVE, MISSING),
     # nearly JSON, where a repairer would make a score up
     ('{"fluency": 1|2|3|4|5}', FIVE, MISSING),
     ('{"fluency": 1 | 2 | 3 | 4 | 5}', FIVE, MISSING),
@@ -259,7 +259,6 @@ VALUES_AT = [
     ('{"relevance": 4, "fluency": 4}', '{"relevance": [4], "fluency": <4>}'),
     ('{"fluency": "4", "relevance": 4.0}', '{"fluency": "<4>", "relevance": [4.0]}'),
     ('{"fluency": {"of": 4, "score": 4}}', '{"fluency": {"of": 4, "score": <4>}}'),
-    ("{'fluency': 4, relevance: 3,}", "{'fluency': <4>, relevance: [3],}"),
     (
         '<think>{"fluency": 4}</think>\n```json\n{"fluency": 4}\n```',
         '<think>{"fluency": 4}</think>\n```json\n{"fluency": <4>}\n```',

@@ -51,7 +51,7 @@ def read_instruction(text: str, *, cut: bool = False) -> str:
     quoted = _QUOTED.fullmatch(content)
     if quoted and quoted["quotes"] not in quoted["text"]:
         content = quoted["text"]
-    if whole_object(span, mend=True):
+    if whole_object(span):
         raise ReplyError("the new instruction is a JSON object; write the text of an instruction")
     return _checked(content, "the new instruction")
 
@@ -64,7 +64,7 @@ def read_instructions(text: str, names: Sequence[str], *, cut: bool = False) -> 
     Raises:
         ReplyError: as for one; or no object, or a criterion without a text.
     """
-    members = whole_object(unwrapped(_inside(text, MANY, cut)), mend=False)
+    members = whole_object(unwrapped(_inside(text, MANY, cut)))
     if members is None:
         raise ReplyError(f"there is no JSON object of instructions between <{MANY}> and </{MANY}>")
     texts: dict[str, str] = {}

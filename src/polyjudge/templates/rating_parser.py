@@ -53,7 +53,7 @@ def read_served(text: str, count: int, names: Sequence[str], cut: bool = False) 
     Raises:
         ReplyError: no such object or several, a sentence left out, or a name that is none of ``names``.
     """
-    members = whole_object(unwrapped(answer(text)), mend=False) or []
+    members = whole_object(unwrapped(answer(text))) or []
     served = {member.key: member.value for member in members}
     if len(served) != len(members) or set(served) != {str(number) for number in range(1, count + 1)}:
         raise ReplyError(f"no JSON object with the sentences 1 to {count} in the reply {excerpt(text)}")

@@ -4,8 +4,7 @@ Three forms count, after the thought and one envelope or fence: one JSON object 
 "name: 4" that end the reply, or "Score: 4" lines anywhere, with prose that names no other value; one lone value, where
 one criterion was asked for. Everything else is asked again. No list of words decides, so that any language does.
 
-A general repairer of JSON answers 1 to ``{"fluency": 1|2|3|4|5}``. Here an object with small faults (single quotes,
-bare keys, a surplus comma) is read only if it is flat and made of nothing but ``key: value`` members.
+JSON is never repaired: a repairer answers 1 to ``{"fluency": 1|2|3|4|5}`` and 3 to ``{"fluency": 3 to 4}``.
 """
 
 from __future__ import annotations
@@ -37,12 +36,6 @@ _SCORE_KEYS = ("score", "rating", "value", "answer", "label")
 _BULLET = r"[ \t]*(?:(?:[-*+•#]+|\d{1,2}[.)])[ \t]+)?[*_`\"']*"
 _BREAK = re.compile(r"\r\n?|[\n\u2028\u2029\x0b\x0c\x85]")
 _SENTENCE_ENDS = ".!?。！？…"
-_QUOTE = "\"'“”‘’`"
-_MENDED = re.compile(
-    rf"\s*[{_QUOTE}]?(?P<key>\w[\w -]*+)[{_QUOTE}]?\s*:\s*"
-    rf"(?:\"(?P<double>[^\"\n]*+)\"|'(?P<single>[^'\n]*+)'|(?P<bare>[^,;\n{{}}\[\]{_QUOTE}]*+))"
-    r"(?:\s*[,;]\s*|[ \t]*\n\s*|\Z)"
-)
 _SEPARATORS = re.compile(r"[\s_-]+")
 _LAST_WORDS = re.compile(r"[.!?][\"'”’)*_]*[ \t]+")
 
@@ -79,7 +72,7 @@ def read_statements(text: str, criteria: Sequence[Criterion], *, cut: bool = Fal
     span = unwrapped(answer(text, unknown_tags=True))
     content = span.content
     statements: dict[str, Statement] = {}
-    if (members := whole_object(span, mend=not cut)) is not None:
+    if (members := whole_object(span)) is not None:
         found = {c.name: _from_members(text, members, c, _others(c, criteria)) for c in criteria}
         statements = {name: statement for name, statement in found.items() if statement is not None}
     elif not (cut or any(mark in content for mark in ("{", "```", '"""')) or holds_thought(content)):
@@ -162,7 +155,7 @@ def _blank(text: str, at: int) -> int:
     return at
 
 
-def whole_object(span: Span, *, mend: bool) -> list[Member] | None:
+def whole_object(span: Span) -> list[Member] | None:
     """The members of the one object that a span is, but for marks around it; None when it is more, or none."""
     start, end = span.start, span.end
     while end > start and span.text[end - 1] in "`*":
@@ -173,26 +166,9 @@ def whole_object(span: Span, *, mend: bool) -> list[Member] | None:
         return None
     try:
         members, behind = members_of(span.text, start)
-        return members if behind == end else None
     except ValueError:
-        return _mended(span.text, start, end) if mend else None
-
-
-def _mended(text: str, start: int, end: int) -> list[Member] | None:
-    """The members of a flat object with small faults; None when anything else stands in it."""
-    if text[end - 1] != "}":
         return None
-    end = start + len(text[start : end - 1].rstrip())
-    found: list[Member] = []
-    at = start + 1
-    while at < end:
-        match = _MENDED.match(text, at, end)
-        if match is None:
-            return None
-        kind = next(kind for kind in ("double", "single", "bare") if match[kind] is not None)
-        found.append(Member(match["key"].strip(), match[kind].strip(), match.start(kind), match.end(kind)))
-        at = match.end()
-    return found
+    return members if behind == end else None
 
 
 def _from_members(
