@@ -8,10 +8,10 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from random import SystemRandom
-from threading import Lock, Thread
+from threading import Event, Lock, Thread
 from typing import Any
 
 CHANCE = SystemRandom()
@@ -19,11 +19,15 @@ CHANCE = SystemRandom()
 
 @dataclass
 class Provider:
-    """Its address, and how many questions it has answered, perhaps to nobody any more."""
+    """Its address, and how many questions it has answered, perhaps to nobody any more.
+
+    ``released`` lets it answer more questions than it was told to hold at.
+    """
 
     url: str
     port: int
     answered: int = 0
+    released: Event = field(default_factory=Event)
 
     def has_answered(self, count: int) -> bool:
         return self.answered >= count
@@ -41,8 +45,8 @@ class _Server(ThreadingHTTPServer):
 
 
 @contextmanager
-def chance_provider(*, port: int = 0, latency: float = 0.0) -> Iterator[Provider]:
-    """Serve until the block is left; then port and connections are closed, as by a provider that died."""
+def chance_provider(*, port: int = 0, latency: float = 0.0, hold_at: int | None = None) -> Iterator[Provider]:
+    """Serve until the block is left, and only ``hold_at`` answers until it is released; then port and connections are closed, as by a provider that died."""
     connections: set[socket.socket] = set()
     counting = Lock()
 
@@ -61,6 +65,8 @@ def chance_provider(*, port: int = 0, latency: float = 0.0) -> Iterator[Provider
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
             time.sleep(latency)
+            if hold_at is not None and provider.answered >= hold_at:
+                provider.released.wait()
             payload = json.dumps(_completion(body)).encode()
             self.send_response(200)
             self.send_header("Content-Type", "application/json")
@@ -81,6 +87,7 @@ def chance_provider(*, port: int = 0, latency: float = 0.0) -> Iterator[Provider
     try:
         yield provider
     finally:
+        provider.released.set()
         server.shutdown()
         thread.join()
         server.server_close()

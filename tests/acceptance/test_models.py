@@ -68,7 +68,8 @@ class Counted:
 
 name = "local/smollm2-135m"
 polyjudge.optimize(
-    "moods.csv", criteria="criteria.yaml", config="short.toml", model=name, preset="cheap", steps=1, batch=1,
+    "moods.csv", criteria="criteria.yaml", config="short.toml", model=name,
+    settings=polyjudge.Settings(preset="cheap", steps=1, batch=1),
     output=sys.argv[1], backends={name: Counted(open_backend(name))},
 )
 """

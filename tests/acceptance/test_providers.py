@@ -96,11 +96,12 @@ def test_two_processes_on_one_cache_agree_on_every_answer(tmp_path: Path) -> Non
 def test_a_second_process_in_a_run_folder_is_turned_away(tmp_path: Path) -> None:
     place = prepared(tmp_path)
     place.write("config.toml", "structured = true\n")
-    with chance_provider(latency=0.05) as provider:
+    with chance_provider(hold_at=10) as provider:
         process = place.start(*optimize(provider.url))
         wait_until(partial(provider.has_answered, 10), process)
         second = place.run(*optimize(provider.url))
         assert process.poll() is None
+        provider.released.set()
         fine(ended(process))
     assert second.code == WRONG_USE
     assert "another process runs in 'run'" in second.err

@@ -29,7 +29,7 @@ BUDGET_SPENT = 3
 NOTEBOOK = """
 import asyncio, polyjudge
 async def cell():
-    polyjudge.optimize("ratings.csv", **{options})
+    polyjudge.optimize("ratings.csv", criteria="criteria.yaml", output="run", settings=polyjudge.Settings(**{options}))
 asyncio.new_event_loop().run_until_complete(cell())
 """
 
@@ -120,8 +120,8 @@ def test_what_an_interruption_prints_is_the_way_on_and_no_traceback(tmp_path: Pa
 
 def test_an_interrupted_notebook_cell_asks_no_more_and_goes_on(tmp_path: Path) -> None:
     whole, place = prepared(tmp_path / "whole"), prepared(tmp_path / "notebook")
-    options = {"criteria": "criteria.yaml", "model": MODEL, "steps": 4, "max_concurrency": CALLS_AT_ONCE}
-    place.write("cell.py", NOTEBOOK.format(options=options | {"output": "run"}))
+    options = {"model": MODEL, "steps": 4, "max_concurrency": CALLS_AT_ONCE}
+    place.write("cell.py", NOTEBOOK.format(options=options))
     assert whole.run(*optimize()).code == 0
     result = place.stop(place.python("cell.py"), Moment(40, 0.0), signal.SIGINT)
     assert "KeyboardInterrupt" in result.err
