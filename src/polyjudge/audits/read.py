@@ -17,7 +17,7 @@ import numpy as np
 from polyjudge.audits.table import Judgement, ScoreTable
 from polyjudge.connect.raters import companions
 from polyjudge.datasets.criteria import RESERVED
-from polyjudge.datasets.problems import ErrorCollector, clipped, listed, nearest
+from polyjudge.datasets.error_collector import ErrorCollector
 from polyjudge.datasets.readers import read_table
 from polyjudge.datasets.table import (
     PandasLike,
@@ -35,7 +35,7 @@ from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.dataset import Rubric
 from polyjudge.domain.scale import NAN, Categorical, Continuous, Ordinal, Scale
 from polyjudge.errors import DataError
-from polyjudge.formatting.text import many
+from polyjudge.formatting.text import clipped, listed, many, nearest
 from polyjudge.judge.measure import levels
 from polyjudge.llm.request import SIMULATED
 from polyjudge.metrics.levels import Matrix

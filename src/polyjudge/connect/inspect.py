@@ -16,12 +16,12 @@ from types import ModuleType
 from typing import Any
 
 from polyjudge.connect.raters import RATER, owner
-from polyjudge.datasets.problems import clipped
 from polyjudge.datasets.table import Row, Table, is_missing, is_number, rating_columns
 from polyjudge.datasets.textfiles import check_unpacked, read_json
 from polyjudge.domain.dataset import Rubric
 from polyjudge.domain.scale import Categorical
 from polyjudge.errors import DataError, MissingExtra
+from polyjudge.formatting.text import clipped
 
 COLUMNS = ("id", "document", "criterion", "score", "judge", "layout", "rating", "rater")
 # What the readers of zip and JSON let through.

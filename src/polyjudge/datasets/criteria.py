@@ -12,12 +12,13 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from polyjudge import registry
-from polyjudge.datasets.problems import ErrorCollector, clipped, nearest
+from polyjudge.datasets.error_collector import ErrorCollector
 from polyjudge.datasets.table import READ_MODES
 from polyjudge.domain.criterion import Criterion, default_instruction
 from polyjudge.domain.dataset import LongForm, Rubric
 from polyjudge.domain.scale import Categorical, Continuous, Ordinal, Scale, show
 from polyjudge.errors import CriteriaError
+from polyjudge.formatting.text import clipped, nearest
 
 KEYS = ("task", "inputs", "document", "id", "split", "long", "reply_begins", "scoring", "criteria")
 LONG_KEYS = ("item", "rater", "criterion", "value")

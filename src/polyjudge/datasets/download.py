@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 
 from polyjudge.datasets import brighter, summeval
 from polyjudge.datasets.load import VARIABLE
-from polyjudge.datasets.problems import nearest
 from polyjudge.errors import ConfigError, PolyjudgeError
+from polyjudge.formatting.text import nearest
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession

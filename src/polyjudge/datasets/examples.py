@@ -18,8 +18,8 @@ from itertools import chain
 from pathlib import Path
 
 from polyjudge.datasets.criteria import used_range
+from polyjudge.datasets.error_collector import ErrorCollector
 from polyjudge.datasets.long import gathered
-from polyjudge.datasets.problems import ErrorCollector, clipped, listed
 from polyjudge.datasets.readers import columns_in, read_batches
 from polyjudge.datasets.table import (
     ID_COLUMN,
@@ -41,7 +41,7 @@ from polyjudge.domain.dataset import Dataset, Rubric
 from polyjudge.domain.example import Example
 from polyjudge.domain.scale import NAN
 from polyjudge.errors import DataError
-from polyjudge.formatting.text import many
+from polyjudge.formatting.text import clipped, listed, many
 
 PARTS = ("train", "validation", "test")
 # Rows of a file that are held at a time; texts may be long.

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 from polyjudge.datasets.examples import PARTS
-from polyjudge.datasets.problems import clipped, listed, nearest
 from polyjudge.datasets.table import Table
 from polyjudge.errors import DataError, MissingExtra
+from polyjudge.formatting.text import clipped, listed, nearest
 
 PREFIX = "hf:"
 FORM = "hf:OWNER/NAME, hf:OWNER/NAME@CONFIG or hf:OWNER/NAME@CONFIG:SPLIT"

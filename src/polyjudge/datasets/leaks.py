@@ -6,12 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
-from polyjudge.datasets.problems import clipped, listed
 from polyjudge.datasets.split import paper_batch
 from polyjudge.datasets.table import Key, exact, loose
 from polyjudge.domain.dataset import Split
 from polyjudge.domain.example import Example
-from polyjudge.formatting.text import many
+from polyjudge.formatting.text import clipped, listed, many
 
 _PARTS = ("train", "validation", "test")
 MOST_ROWS = 40

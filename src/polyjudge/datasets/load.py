@@ -12,7 +12,6 @@ from polyjudge import registry
 from polyjudge.datasets.criteria import rubric_from
 from polyjudge.datasets.examples import read_dataset
 from polyjudge.datasets.hub import FORM, PREFIX, hub_name, hub_tables
-from polyjudge.datasets.problems import clipped, listed, nearest
 from polyjudge.datasets.readers import ENDINGS, is_table_file, is_there, read_table
 from polyjudge.datasets.starter import starter
 from polyjudge.datasets.table import ID_COLUMN, PandasLike, PolarsLike, Row, Table, columns_of, table_of
@@ -20,6 +19,7 @@ from polyjudge.datasets.yamlfile import read_yaml
 from polyjudge.domain.dataset import Dataset, Rubric
 from polyjudge.domain.example import Example
 from polyjudge.errors import ConfigError, CriteriaError, DataError
+from polyjudge.formatting.text import clipped, listed, nearest
 
 Data = str | Path | Dataset | Callable[[], Dataset] | Sequence[Row] | PandasLike | PolarsLike
 Criteria = str | Path | Mapping[str, object] | Rubric

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from polyjudge.datasets.problems import ErrorCollector, clipped, listed, nearest
+from polyjudge.datasets.error_collector import ErrorCollector
 from polyjudge.datasets.table import Row, Table, is_missing, rating_columns, ratings_of
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.dataset import LongForm, Rubric
 from polyjudge.errors import DataError
-from polyjudge.formatting.text import many
+from polyjudge.formatting.text import clipped, listed, many, nearest
 
 _RATER_COLUMNS = frozenset(
     {"rater", "rater_id", "annotator", "annotator_id", "worker", "worker_id", "user", "user_id", "labeler", "coder"}

@@ -15,10 +15,11 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from polyjudge.datasets.problems import ErrorCollector, listed
+from polyjudge.datasets.error_collector import ErrorCollector
 from polyjudge.datasets.table import Table
 from polyjudge.datasets.textfiles import check_unpacked, csv_batches, ending_of, header_of, json_batches, jsonl_batches
 from polyjudge.errors import DataError, MissingExtra
+from polyjudge.formatting.text import listed
 
 # Path, rows a batch, collector of malformed rows, columns whose cells are read (None: all).
 Reader = Callable[[Path, int, ErrorCollector, Collection[str] | None], Iterator[Table]]

@@ -12,11 +12,12 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Protocol, runtime_checkable
 
-from polyjudge.datasets.problems import ErrorCollector, clipped, listed, nearest
+from polyjudge.datasets.error_collector import ErrorCollector
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.dataset import Rubric
 from polyjudge.domain.scale import NAN, Categorical, Scale
 from polyjudge.errors import DataError
+from polyjudge.formatting.text import clipped, listed, nearest
 
 Row = Mapping[str, object]
 Key = tuple[str, ...]

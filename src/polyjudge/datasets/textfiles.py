@@ -17,10 +17,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, BinaryIO
 
-from polyjudge.datasets.problems import ErrorCollector, clipped, listed
+from polyjudge.datasets.error_collector import ErrorCollector
 from polyjudge.datasets.table import Row, Table, check_unique, keys_of, table_of
 from polyjudge.errors import DataError
-from polyjudge.formatting.text import many
+from polyjudge.formatting.text import clipped, listed, many
 
 # What is unpacked without asking how much it is, and how much more than the file it may be beyond that.
 FREE_BYTES = 100 << 20

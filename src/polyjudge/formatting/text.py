@@ -1,13 +1,14 @@
-"""Numbers of things in words.
+"""Counts, numbers, values and tables as messages and reports show them.
 
-Figures and tables as texts say them; what is undefined is said, never shown as a number; what rounds to 0 has no
-minus.
+An undefined number is called undefined, and what rounds to 0 has no minus sign.
 """
 
 from __future__ import annotations
 
+import difflib
 import math
-from collections.abc import Sequence
+import reprlib
+from collections.abc import Iterable, Sequence
 
 # Four characters a token is the usual rule of thumb for English; it is an estimate and called one.
 CHARACTERS_A_TOKEN = 4
@@ -50,6 +51,27 @@ def duration(seconds: float) -> str:
     whole = round(seconds)
     hours, minutes = whole // 3600, whole % 3600 // 60
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {whole % 60} s"
+
+
+def clipped(value: object, width: int = 60) -> str:
+    """``repr`` of a value, shortened in its middle; safe for nested, endless or huge values."""
+    brief = reprlib.Repr()
+    brief.maxstring = brief.maxother = brief.maxlong = width
+    return brief.repr(value)
+
+
+def listed(values: Iterable[object], most: int = 10) -> str:
+    """``3, 9, 17 and 5 more``."""
+    shown = [str(value) for value in values]
+    more = len(shown) - most
+    return ", ".join(shown[:most]) + (f" and {more} more" if more > 0 else "")
+
+
+def nearest(name: object, known: Iterable[str]) -> str:
+    """``; did you mean 'x'?`` when a known name is close, else nothing."""
+    folded = {option.casefold(): option for option in known}
+    close = difflib.get_close_matches(str(name).strip().casefold(), folded, n=1, cutoff=0.6)
+    return f"; did you mean {folded[close[0]]!r}?" if close else ""
 
 
 def table_text(rows: Sequence[Sequence[str]], columns: Sequence[str]) -> list[str]:

@@ -7,8 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from polyjudge.audits.agreement import MEAN, Agreement
 from polyjudge.audits.contests import Contest
-from polyjudge.datasets.problems import listed
-from polyjudge.formatting.text import figure, many, many_of, share, signed, table_text
+from polyjudge.formatting.text import figure, listed, many, many_of, share, signed, table_text
 from polyjudge.metrics.estimates import Estimate
 from polyjudge.results.audit import Audit
 

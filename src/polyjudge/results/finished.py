@@ -15,13 +15,13 @@ import numpy as np
 from pydantic import ValidationError
 
 from polyjudge.datasets.load import Data, load_dataset
-from polyjudge.datasets.problems import listed
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.dataset import Dataset
 from polyjudge.domain.example import Example
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.records import Prediction, Step
 from polyjudge.errors import DataError
+from polyjudge.formatting.text import listed
 from polyjudge.judge.measure import levels
 from polyjudge.metrics.levels import Matrix
 from polyjudge.metrics.rated import RatedRows

@@ -13,7 +13,6 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from polyjudge.datasets.criteria import rubric_from, rubric_to
-from polyjudge.datasets.problems import clipped
 from polyjudge.datasets.table import rating_of, text_of
 from polyjudge.datasets.yamlfile import dump_yaml, read_yaml
 from polyjudge.domain.dataset import Rubric
@@ -22,6 +21,7 @@ from polyjudge.domain.layout import GROUPS, are_groups, grouped, layout, read_gr
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.scale import Categorical, Scale, show
 from polyjudge.errors import ConfigError, CriteriaError
+from polyjudge.formatting.text import clipped
 from polyjudge.llm.request import Sampling
 from polyjudge.settings.config import Parameters
 from polyjudge.settings.merged import told

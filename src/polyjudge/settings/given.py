@@ -8,8 +8,8 @@ from functools import wraps
 from inspect import signature
 from typing import TYPE_CHECKING, Any, Literal, ParamSpec, TypeAlias, TypeVar
 
-from polyjudge.datasets.problems import nearest
 from polyjudge.errors import ConfigError
+from polyjudge.formatting.text import nearest
 
 if TYPE_CHECKING:
     from polyjudge.gates.base import Gate, GateSettings

@@ -18,8 +18,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from polyjudge.datasets.problems import clipped, nearest
 from polyjudge.errors import ConfigError
+from polyjudge.formatting.text import clipped, nearest
 from polyjudge.llm.secrets import redact
 from polyjudge.settings.config import ModelPrice, Parameters, RunConfig
 from polyjudge.settings.objects import NOTHING, Objects, gate_name, objects_in, scoring_name

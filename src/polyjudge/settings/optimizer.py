@@ -11,8 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
-from polyjudge.datasets.problems import nearest
 from polyjudge.errors import ConfigError
+from polyjudge.formatting.text import nearest
 from polyjudge.registry import lookup, name_of
 
 # Settings of a run that an optimizer may read; those of its models and their parameters are known by its roles.

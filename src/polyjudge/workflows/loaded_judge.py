@@ -11,11 +11,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from polyjudge.datasets.problems import clipped
 from polyjudge.datasets.table import text_of
 from polyjudge.domain.example import Example
 from polyjudge.errors import ConfigError
 from polyjudge.formatting.notebook import snippet
+from polyjudge.formatting.text import clipped
 from polyjudge.llm.client import Client
 from polyjudge.llm.request import Backend
 from polyjudge.results.judge_file import JudgeFile, read_judge

@@ -14,7 +14,6 @@ from polyjudge import codec
 from polyjudge.concurrency import together
 from polyjudge.datasets.leaks import LeakReport
 from polyjudge.datasets.load import Criteria, Data, load_dataset
-from polyjudge.datasets.problems import clipped
 from polyjudge.diagnosis.rater import Rater, step_diagnostics
 from polyjudge.domain.dataset import Dataset, Rubric
 from polyjudge.domain.layout import layout
@@ -22,6 +21,7 @@ from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.records import Reading, Step
 from polyjudge.engine import optimize as steps_of
 from polyjudge.errors import ConfigError, TooManyUnscored
+from polyjudge.formatting.text import clipped
 from polyjudge.llm.client import Client
 from polyjudge.llm.request import Backend
 from polyjudge.reporting.report import FILE as REPORT

@@ -8,8 +8,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from polyjudge.datasets.problems import ErrorCollector, clipped, nearest
+from polyjudge.datasets.error_collector import ErrorCollector
 from polyjudge.errors import ConfigError
+from polyjudge.formatting.text import clipped, nearest
 from polyjudge.settings.config import CIRCUMSTANCES
 from polyjudge.settings.merged import from_file, merge, resolve
 
