@@ -36,22 +36,37 @@ def told(scale: Scale, score: float, human: float, scoring: Scoring = INTEGER) -
 @pytest.mark.parametrize(
     ("scale", "score", "human", "line"),
     [
-        (Ordinal(1, 5), 4.0, 4.0, "- a: the judge says 4, people say 4 on 1..5: right"),
-        (Ordinal(1, 5), 4.0, 3.5, "- a: the judge says 4, people say 3.5 on 1..5: right"),
-        (Ordinal(1, 5), 4.0, 3.4, "- a: the judge says 4, people say 3.4 on 1..5: wrong, too high by 0.6"),
-        (Ordinal(1, 5), 2.0, 5.0, "- a: the judge says 2, people say 5 on 1..5: wrong, too low by 3"),
-        (Ordinal(0, 100, 10), 40.0, 44.0, "- a: the judge says 40, people say 44 on 0..100 by 10: right"),
+        (Ordinal(1, 5), 4.0, 4.0, "- a: the judge gave 4, the human rating is 4 (scale 1..5): right"),
+        (Ordinal(1, 5), 4.0, 3.5, "- a: the judge gave 4, the human rating is 3.5 (scale 1..5): right"),
+        (
+            Ordinal(1, 5),
+            4.0,
+            3.4,
+            "- a: the judge gave 4, the human rating is 3.4 (scale 1..5): wrong, too high by 0.6",
+        ),
+        (Ordinal(1, 5), 2.0, 5.0, "- a: the judge gave 2, the human rating is 5 (scale 1..5): wrong, too low by 3"),
+        (
+            Ordinal(0, 100, 10),
+            40.0,
+            44.0,
+            "- a: the judge gave 40, the human rating is 44 (scale 0..100 by 10): right",
+        ),
         (
             Ordinal(0, 100, 10),
             40.0,
             60.0,
-            "- a: the judge says 40, people say 60 on 0..100 by 10: wrong, too low by 20",
+            "- a: the judge gave 40, the human rating is 60 (scale 0..100 by 10): wrong, too low by 20",
         ),
-        (Continuous(0, 1), 0.1, 0.2, "- a: the judge says 0.1, people say 0.2 on 0 to 1: right"),
-        (Continuous(0, 1), 0.9, 0.5, "- a: the judge says 0.9, people say 0.5 on 0 to 1: wrong, too high by 0.4"),
-        (Categorical(("no", "ja")), 1.0, 1.0, "- a: the judge says ja, people say ja on no | ja: right"),
-        (Categorical(("no", "ja")), 1.0, 0.0, "- a: the judge says ja, people say no on no | ja: wrong"),
-        (Ordinal(1, 5), NAN, 3.0, "- a: the judge gave no readable score, people say 3 on 1..5"),
+        (Continuous(0, 1), 0.1, 0.2, "- a: the judge gave 0.1, the human rating is 0.2 (scale 0 to 1): right"),
+        (
+            Continuous(0, 1),
+            0.9,
+            0.5,
+            "- a: the judge gave 0.9, the human rating is 0.5 (scale 0 to 1): wrong, too high by 0.4",
+        ),
+        (Categorical(("no", "ja")), 1.0, 1.0, "- a: the judge gave ja, the human rating is ja (scale no | ja): right"),
+        (Categorical(("no", "ja")), 1.0, 0.0, "- a: the judge gave ja, the human rating is no (scale no | ja): wrong"),
+        (Ordinal(1, 5), NAN, 3.0, "- a: the judge gave no readable score, the human rating is 3 (scale 1..5)"),
     ],
 )
 def test_a_result_says_by_how_much_and_in_which_direction(scale: Scale, score: float, human: float, line: str) -> None:
@@ -61,9 +76,9 @@ def test_a_result_says_by_how_much_and_in_which_direction(scale: Scale, score: f
 @pytest.mark.parametrize(
     ("score", "human", "line"),
     [
-        (3.4321, 3.0, "- a: the judge says 3.4, people say 3 on 1..5: right"),
-        (3.5, 3.0, "- a: the judge says 3.5, people say 3 on 1..5: right"),
-        (3.96, 3.0, "- a: the judge says 4, people say 3 on 1..5: wrong, too high by 0.96"),
+        (3.4321, 3.0, "- a: the judge gave 3.4, the human rating is 3 (scale 1..5): right"),
+        (3.5, 3.0, "- a: the judge gave 3.5, the human rating is 3 (scale 1..5): right"),
+        (3.96, 3.0, "- a: the judge gave 4, the human rating is 3 (scale 1..5): wrong, too high by 0.96"),
     ],
 )
 def test_an_expected_score_is_told_to_a_tenth_and_right_within_half_a_step(
@@ -75,7 +90,8 @@ def test_an_expected_score_is_told_to_a_tenth_and_right_within_half_a_step(
 def test_a_strength_has_no_right_and_wrong() -> None:
     for human in (0.0, 3.0):
         line = told(Ordinal(0, 3), math.log(0.25), human, CLOZE)
-        assert line == f"- a: the judge says a strength of 25% among all the criteria, people say {human:g} on 0..3"
+        strength = "- a: the judge gave a strength of 25% among all the criteria"
+        assert line == f"{strength}, the human rating is {human:g} (scale 0..3)"
     prompt = prompt_of()
     strengths = Prediction("row-1", dict.fromkeys(NAMES, math.log(0.25)), ())
     for reduced in (prompt, prompt.only(NAMES[:1])):

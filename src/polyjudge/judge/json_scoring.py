@@ -26,8 +26,8 @@ class JsonScoring:
     name: str = "json"
     on_scale: bool = True
     reminder: str = (
-        "An earlier answer could not be read. Answer with the JSON object alone: each key of the output format, "
-        "and for each a value that the format allows."
+        "Your previous reply could not be read. Reply with the JSON object alone: every key of the output format, "
+        "each with one of the values that the format allows."
     )
     samples: int = 1
 

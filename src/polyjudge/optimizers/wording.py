@@ -57,7 +57,7 @@ def optimizer(
 ) -> str:
     """Rewrite the instructions of the prompt's criteria by the step's gradients; ``rejected`` is of these criteria."""
     conversations = "\n\n".join(
-        f"Asked:\n{fenced(text)}\nAnswered:\n{fenced(_replies(prediction, prompt.names))}"
+        f"Prompt:\n{fenced(text)}\n\nReply:\n{fenced(_replies(prediction, prompt.names))}"
         for text, prediction in zip(asked, predictions, strict=True)
     )
     values = {
@@ -160,10 +160,10 @@ def _half_step(scale: Ordinal | Continuous) -> float:
 
 def _result(criterion: Criterion, example: Example, prediction: Prediction, scoring: Scoring) -> str:
     score, human = prediction.score(criterion.name), example.human(criterion)
-    people = f"people say {show(criterion.scale, human)} on {criterion.scale.describe()}"
+    people = f"the human rating is {show(criterion.scale, human)} (scale {criterion.scale.describe()})"
     if math.isnan(score):
         return f"- {criterion.name}: the judge gave no readable score, {people}"
-    judged = f"- {criterion.name}: the judge says {scoring.spoken(criterion, score)}, {people}"
+    judged = f"- {criterion.name}: the judge gave {scoring.spoken(criterion, score)}, {people}"
     if not scoring.on_scale:
         return judged
     if _right(criterion, example, prediction):
