@@ -13,7 +13,7 @@ from polyjudge.cli.options import bound_options, method_options, model_options, 
 @click.argument("data")
 @click.option("--criteria", metavar="FILE", help="criteria.yaml; registered data bring their own")
 @click.option("--output", metavar="DIR", help="the run folder; default runs/DATA-MODEL-DIGEST")
-@click.option("--dry-run", is_flag=True, help="print the plan and pay nothing")
+@click.option("--dry-run", is_flag=True, help="print the plan and ask no model")
 @model_options
 @method_options
 @bound_options

@@ -11,17 +11,17 @@ import click
 F = TypeVar("F", bound=Callable[..., Any])
 
 _MODELS = (
-    ("--model", "M", "the judge, PROVIDER/MODEL, such as openai/gpt-4o-mini or local/smollm2-135m"),
-    ("--endpoint-name", "NAME", "stands for the address in the response cache, for one that changes"),
+    ("--model", "M", "the judge, PROVIDER/MODEL, such as openai/gpt-6-luna or local/smollm2-135m"),
+    ("--endpoint-name", "NAME", "a name for the server in the response cache, if its address changes"),
 )
 _WRITERS = (
-    ("--optimizer-model", "M", "writes losses, gradients and revisions; default: the judge's"),
+    ("--optimizer-model", "M", "writes losses, gradients and instructions; default: the judge's model"),
     ("--loss-model", "M", "writes losses; default: the optimizer's"),
     ("--gradient-model", "M", "writes gradients; default: the optimizer's"),
-    ("--diagnostic-model", "M", "rates gradients and revisions, with --diagnostics; default: the optimizer's"),
+    ("--diagnostic-model", "M", "rates gradients and instructions, with --diagnostics; default: the optimizer's"),
 )
 _METHOD = (
-    ("--preset", str, "NAME", "default, cheap, smoke or paper"),
+    ("--preset", str, "NAME", "a named set of settings: default, cheap, smoke or paper"),
     ("--mode", str, "MODE", "ST, SSS (default), SSC, SCC or CCC"),
     ("--optimizer", str, "NAME", "textgrad (default), opro, or an installed one"),
     ("--layout", str, "NAME", "auto (default), joint, separate, forked, or groups: one+two,three"),
@@ -29,14 +29,14 @@ _METHOD = (
     ("--samples", int, "K", "scoring expected without token probabilities: the mean of K answers"),
     ("--gate", str, "NAME", "per-criterion (default), none, or the metric whose mean must rise"),
     ("--steps", int, "N", "turns of the loop"),
-    ("--batch", int, "N", "training examples a turn"),
-    ("--validation", int, "N", "most validation rows"),
-    ("--candidates", int, "N", "candidates a turn; default: the optimizer's, textgrad 1, opro 8"),
+    ("--batch", int, "N", "training examples in each turn"),
+    ("--validation", int, "N", "at most N validation rows"),
+    ("--candidates", int, "N", "candidates in each turn; default: 1 for textgrad, 8 for opro"),
     ("--demonstrations", int, "N", "rated training examples shown to the judge"),
     ("--evaluate-every", int, "N", "preset paper: read the test rows after every N steps"),
-    ("--seed", int, "N", "of the run"),
-    ("--split-seed", int, "N", "of the split"),
-    ("--split-by", str, "WHAT", "document or row"),
+    ("--seed", int, "N", "seed of the run"),
+    ("--split-seed", int, "N", "seed of the split"),
+    ("--split-by", str, "WHAT", "split by document or by row"),
 )
 _BOUNDS = (
     ("--limit", int, "N", "only the first N rows"),
@@ -57,7 +57,9 @@ def model_options(command: F) -> F:
 
 def method_options(command: F) -> F:
     """The other roles' models and how the judge is fitted."""
-    command = click.option("--diagnostics", is_flag=True, default=None, help="rate every step's gradients")(command)
+    command = click.option(
+        "--diagnostics", is_flag=True, default=None, help="rate the gradients and instructions of every step"
+    )(command)
     own = click.option(
         "--optimizer-option",
         "optimizer_options",
@@ -72,7 +74,9 @@ def method_options(command: F) -> F:
 
 def bound_options(command: F) -> F:
     """What it may cost, and how it is watched."""
-    command = click.option("--no-cache", is_flag=True, default=None, help="ask again what the cache knows")(command)
+    command = click.option(
+        "--no-cache", is_flag=True, default=None, help="ask again, even where the cache has an answer"
+    )(command)
     command = click.option("--config", metavar="FILE", help="settings in a TOML file")(command)
     return _added(command, _BOUNDS)
 

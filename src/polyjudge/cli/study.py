@@ -17,7 +17,7 @@ from polyjudge.cli.options import bound_options, method_options, model_options, 
 @click.option(
     "--retests", type=int, metavar="N", help="re-tests of each initial prompt; default: as a run has readings"
 )
-@click.option("--dry-run", is_flag=True, help="print the calls of every run and pay nothing")
+@click.option("--dry-run", is_flag=True, help="print the planned calls of every run and ask no model")
 @model_options
 @method_options
 @bound_options

@@ -40,7 +40,7 @@ def parse_model(model: str, *, base_url: str | None = None) -> ModelName:
     provider, slash, name = model.partition("/")
     known = (*PROVIDERS, *registry.names("backends"))
     if not model.strip() or not model.isprintable():
-        raise ModelError(f"{model!r} is no model name; write provider/model, like 'openai/gpt-4o-mini'")
+        raise ModelError(f"{model!r} is no model name; write provider/model, like 'openai/gpt-6-luna'")
     if slash and provider in known:
         if not name.strip():
             raise ModelError(f"{model!r} names no model; write {provider + '/MODEL'!r}")

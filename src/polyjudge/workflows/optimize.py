@@ -172,7 +172,7 @@ def optimize(
     Args:
         data: a registered name, a CSV, JSONL or Parquet file, rows, or a data frame.
         criteria: a criteria file or mapping; registered data bring their own.
-        model: the judge, as PROVIDER/MODEL, such as ``anthropic/claude-sonnet-4-6`` or ``local/smollm2-135m``.
+        model: the judge, as PROVIDER/MODEL, such as ``anthropic/claude-sonnet-5-5`` or ``local/smollm2-135m``.
         optimizer: "textgrad", "opro", an installed name, settings such as ``TextGrad(mode="SSC")``, or an object with
             ``propose``.
         gate: "per-criterion", "none", the name of a metric whose mean must rise, such a metric, or a gate.
