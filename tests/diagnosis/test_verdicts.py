@@ -5,8 +5,9 @@ from dataclasses import replace
 import pytest
 
 from polyjudge.diagnosis.dilution import audited
-from polyjudge.diagnosis.records import MEAN, Adherence, Dilution, Estimate, Figure, Interference, Rating, StepRating
+from polyjudge.diagnosis.records import MEAN, Adherence, Dilution, Figure, Interference, Rating, StepRating
 from polyjudge.diagnosis.verdicts import on_dilution, on_interference, on_obedience
+from polyjudge.metrics.estimates import Estimate, Interval
 
 NAMES = ("a", "b")
 NAN = float("nan")
@@ -75,7 +76,7 @@ def test_marks_that_nobody_can_read_are_said_to_be_the_reason():
 
 
 def company(value, low, high):
-    figure = Figure("together - apart", "fitted", MEAN, Estimate(value, low, high, 0.98, 100, 30))
+    figure = Figure("together - apart", "fitted", MEAN, Estimate(value, Interval(low, high, 0.98), NAN, 30))
     return Interference("spearman", 100, "documents", 30, (), (), (figure,))
 
 

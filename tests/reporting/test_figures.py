@@ -11,15 +11,16 @@ from typing import Any
 
 import pytest
 
+from polyjudge.metrics.estimates import Interval
 from polyjudge.reporting.html.categories import bars, intervals, stacked
 from polyjudge.reporting.html.chart import Chart, Point, look, printed
 from polyjudge.reporting.html.figures import heat, lines, profiles, scatter
 
 POINTS = [
-    Point("clarity", "initial", 0.2, 0.1, 0.3),
-    Point("clarity", "fitted", 0.4, math.nan, math.nan),
+    Point("clarity", "initial", 0.2, Interval(0.1, 0.3)),
+    Point("clarity", "fitted", 0.4),
     Point("warmth", "initial", math.nan),
-    Point("warmth", "fitted", 0.5, 0.4, 0.6),
+    Point("warmth", "fitted", 0.5, Interval(0.4, 0.6)),
 ]
 MADE: dict[str, Callable[[], Chart]] = {
     "intervals": lambda: intervals("a", "A.", POINTS, "spearman", marks=[Point("clarity", "ceiling", 0.7)]),

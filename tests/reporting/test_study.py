@@ -11,10 +11,11 @@ from pathlib import Path
 import pytest
 
 import polyjudge
+from polyjudge.metrics.estimates import Interval
 from polyjudge.reporting.html.page import Page, html
 from polyjudge.reporting.sections import study_charts as charts
 from polyjudge.reporting.sections.study import study_page
-from polyjudge.reporting.tables.render import Column, Span
+from polyjudge.reporting.tables.render import Column
 from polyjudge.reporting.tables.study import Table, all_tables
 from polyjudge.results.study import read_study_folder
 
@@ -69,7 +70,12 @@ def test_every_figure_shows_the_numbers_of_its_table(folder: Path, page: Page) -
     shown = {chart.name: chart for chart in page.charts()}
     assert {"gains-1", "best-1", "trajectory-1", "specificity-1", "combined-1", "hypervolume-1"} <= set(shown)
     honest = charts.records(tables["honest"])
-    assert [row[2:] for row in shown["gains-1"].rows] == [(row["difference"], *row["interval"]) for row in honest]  # type: ignore[misc]
+    ends = [row["interval"] for row in honest]
+    assert [row[2:] for row in shown["gains-1"].rows] == [
+        (row["difference"], one.low, one.high)
+        for row, one in zip(honest, ends, strict=True)
+        if isinstance(one, Interval)
+    ]
     course = [row for row in charts.records(tables["trajectories"]) if row["criterion"] == "mean"]
     assert list(shown["trajectory-1"].rows) == [(row["mode"], row["step"], row["agreement"]) for row in course]
     marks = [row for row in charts.records(tables["specificity"]) if row["criterion"] == "mean"]
@@ -88,7 +94,7 @@ def test_all_tables_and_runs_stand_in_the_page(folder: Path, page: Page) -> None
 
 def test_published_figures_stand_beside_ours() -> None:
     printed = ("published_initial", "published_best", "published_hypervolume")
-    columns = (*HEAD, *(Column(key, key, "figure") for key in ("initial", "best", "hypervolume", *printed)))
+    columns = (*HEAD, *(Column(key, key, "number") for key in ("initial", "best", "hypervolume", *printed)))
     rows = (
         ("summeval", "j", "ST", "mae", 0.3, 0.32, 2.7, 0.274, 0.305, None),
         ("summeval", "j", "SSS", "mae", 0.3, 0.31, 2.8, 0.284, 0.284, 2.749),
@@ -107,8 +113,8 @@ def test_published_figures_stand_beside_ours() -> None:
 
 
 def test_several_data_sets_have_figures_of_their_own() -> None:
-    columns = (*HEAD, Column("difference", "d", "signed"), Column("interval", "i", "span"))
-    rows = tuple((data, "j", "ST", "mae", 0.1, Span(0.0, 0.2)) for data in ("a", "b"))
+    columns = (*HEAD, Column("difference", "d", "signed"), Column("interval", "i", "interval"))
+    rows = tuple((data, "j", "ST", "mae", 0.1, Interval(0.0, 0.2)) for data in ("a", "b"))
     found = list(charts.gains(Table("honest", "Honest", columns, rows), AXES))
     assert [chart.name for chart in found] == ["gains-1", "gains-2"]
     assert [re.findall(r"\((\w), j\)", chart.caption) for chart in found] == [["a"], ["b"]]

@@ -14,12 +14,13 @@ import pytest
 from tests.workflows.test_study import NAMES, STUDY, go, rows_of
 
 import polyjudge
+from polyjudge.metrics.estimates import Interval
 from polyjudge.reporting.tables.agreement import main
 from polyjudge.reporting.tables.configurations import Block, blocks
 from polyjudge.reporting.tables.headlines import headlines
 from polyjudge.reporting.tables.published import published
 from polyjudge.reporting.tables.render import csv_text, markdown
-from polyjudge.reporting.tables.study import Column, Span, Table, all_tables
+from polyjudge.reporting.tables.study import Column, Table, all_tables
 from polyjudge.results.study import read_study_folder
 
 SMALL = STUDY | {"axes": {"mode": ["SSS", "CCC"], "gate": ["mae"]}}
@@ -129,10 +130,10 @@ def test_a_table_is_written_for_people_and_for_machines() -> None:
     columns = (
         Column("name", "name"),
         Column("x", "x", "signed"),
-        Column("i", "interval", "span"),
+        Column("i", "interval", "interval"),
         Column("n", "n", "count"),
     )
-    rows = (("a|b", 0.1, Span(-0.2, 0.3), 1200), ("c\nd", math.nan, Span(math.nan, math.nan), None))
+    rows = (("a|b", 0.1, Interval(-0.2, 0.3), 1200), ("c\nd", math.nan, Interval(math.nan, math.nan), None))
     table = Table("t", "T", columns, rows, ("A note.",))
     first = next(line for line in markdown(table).splitlines() if line.startswith("| a"))
     assert first.split() == ["|", "a\\|b", "|", "+0.100", "|", "-0.200", "to", "+0.300", "|", "1,200", "|"]

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 import click
 
 from polyjudge import codec
-from polyjudge.formatting.text import figure, many, table_text
+from polyjudge.formatting.text import many, number, percent, table_text
 from polyjudge.reporting.diagnosis import verdict_lines
 from polyjudge.reporting.report import FILE as REPORT
 from polyjudge.reporting.summary import PAPER_NOTE, account_lines, warnings
@@ -173,7 +173,7 @@ def _check_lines(found: Check) -> Iterable[str]:
     yield (
         "Which difference the test rows can show is unknown: they are too few, or rated all the same."
         if math.isnan(found.detectable)
-        else f"The test rows can show a difference of {found.detectable:.3f} in mean {found.metric} (80 % power). "
+        else f"The test rows can show a difference of {number(found.detectable)} in mean {found.metric} (80 % power). "
         f"{found.assumptions}"
     )
     yield ""
@@ -194,9 +194,8 @@ def _ratings(found: Check) -> Iterable[str]:
 
 
 def _criterion(one: CriterionCheck, floors: list[str]) -> list[str]:
-    annotator = "unknown" if math.isnan(one.one_annotator) else f"{one.one_annotator:.3f}"
-    cells = [one.name, str(one.rated), str(one.raters), f"{one.constant:.0%}", annotator]
-    return [*cells, *(figure(one.floors.get(name, math.nan)) for name in floors), figure(one.detectable)]
+    cells = [one.name, str(one.rated), str(one.raters), percent(one.constant), number(one.one_annotator, "unknown")]
+    return [*cells, *(number(one.floors.get(name, math.nan)) for name in floors), number(one.detectable)]
 
 
 def _plan(found: Check) -> Iterable[str]:

@@ -11,7 +11,7 @@ from itertools import cycle
 from random import Random
 from statistics import median
 
-from polyjudge.diagnosis.records import MEAN, Cell, Estimate, Figure
+from polyjudge.diagnosis.records import MEAN, Cell, Figure
 from polyjudge.diagnosis.texts import sentences
 from polyjudge.domain.example import Example
 from polyjudge.domain.layout import layout
@@ -20,7 +20,6 @@ from polyjudge.domain.records import Prediction
 from polyjudge.judge.measure import scores
 from polyjudge.judge.predict import Judge
 from polyjudge.metrics import agreement, uncertainty
-from polyjudge.metrics.estimates import Estimate as Measured
 from polyjudge.metrics.rated import RatedRows, coverage
 from polyjudge.templates.load import render
 
@@ -94,11 +93,9 @@ class Bench:
         intervals = uncertainty.bootstrap(agreement.metric_of(self.metric), judged, people, seed=self._draws)
         covered = coverage(judged, people)
         lengths = [words(criterion.instruction) for criterion in prompt.criteria]
-        rows = zip(prompt.names, intervals.per_criterion, intervals.n_pairs, covered, lengths, strict=True)
-        for name, one, pairs, share, length in rows:
-            yield Cell(instructions, company, name, _estimate(one, pairs), share, length)
-        mean = _estimate(intervals.mean, min(intervals.n_pairs))
-        yield Cell(instructions, company, MEAN, mean, sum(covered) / len(covered), sum(lengths))
+        for cell in zip(prompt.names, intervals.per_criterion, covered, lengths, strict=True):
+            yield Cell(instructions, company, *cell)
+        yield Cell(instructions, company, MEAN, intervals.mean, sum(covered) / len(covered), sum(lengths))
 
     def contrast(
         self,
@@ -116,9 +113,8 @@ class Bench:
             level=level,
             seed=self._draws,
         )
-        for name_of, one, pairs in zip(prompt.names, found.per_criterion, found.n_pairs, strict=True):
-            yield Figure(name, of, name_of, _estimate(one, pairs))
-        yield Figure(name, of, MEAN, _estimate(found.mean, min(found.n_pairs)))
+        for criterion, estimate in zip((*prompt.names, MEAN), (*found.per_criterion, found.mean), strict=True):
+            yield Figure(name, of, criterion, estimate)
 
     @property
     def unit(self) -> tuple[str, int]:
@@ -128,7 +124,3 @@ class Bench:
     @property
     def _draws(self) -> int:
         return Random(f"{self.seed}/diagnosis/resamples").getrandbits(63)
-
-
-def _estimate(found: Measured, rows: int) -> Estimate:
-    return Estimate(found.value, found.low, found.high, found.level, rows, found.n_clusters)

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from polyjudge.domain.decomposition import Group
 from polyjudge.domain.scale import NAN
 from polyjudge.metrics import ppi
+from polyjudge.metrics.estimates import Estimate, Interval
 from polyjudge.metrics.ppi import t_quantile
 
 
@@ -114,27 +115,6 @@ PARTS = ("dilution", "adherence", "interference", "text")
 
 MEAN = "mean"
 """The row of a table that stands for all criteria."""
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A figure with its interval.
-
-    Attributes:
-        value: nan = undefined.
-        low: lower end; nan = undecided.
-        high: upper end.
-        level: of the interval, 0..1.
-        n: how many ratings, rows or edits it is made of.
-        clusters: how many independent units those are: steps, documents.
-    """
-
-    value: float
-    low: float = NAN
-    high: float = NAN
-    level: float = 0.95
-    n: int = 0
-    clusters: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -404,7 +384,7 @@ def mean_of(
     """
     found = ppi.mean(ppi.Sample(marks, predictions, clusters), level=level)
     low, high = (end if math.isnan(end) else min(max(end, within[0]), within[1]) for end in (found.low, found.high))
-    return Estimate(found.value, low, high, level, found.n_labelled + found.n_predicted, found.n_clusters)
+    return Estimate(found.value, Interval(low, high, level), found.standard_error, found.n_clusters)
 
 
 def difference_of(
@@ -420,9 +400,10 @@ def difference_of(
 def share_of(successes: int, count: int, level: float = 0.95) -> Estimate:
     """A share with Wilson's interval, each a trial of its own; nan of nothing."""
     if not count:
-        return Estimate(math.nan, level=level)
+        return Estimate.undecided(math.nan, level, 0)
     z = t_quantile((1 + level) / 2, 1e6)
     share, weight = successes / count, 1 + z * z / count
     middle = (share + z * z / (2 * count)) / weight
     reach = z * math.sqrt(share * (1 - share) / count + z * z / (4 * count * count)) / weight
-    return Estimate(share, max(0.0, middle - reach), min(1.0, middle + reach), level, count, count)
+    ends = Interval(max(0.0, middle - reach), min(1.0, middle + reach), level)
+    return Estimate(share, ends, math.sqrt(share * (1 - share) / count), count)

@@ -13,10 +13,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 
 from polyjudge.diagnosis.prompts import joined, naming
-from polyjudge.diagnosis.records import MEAN, Estimate, Figure, InstructionFacts, Similarity, Texts
+from polyjudge.diagnosis.records import MEAN, Figure, InstructionFacts, Similarity, Texts
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.records import Gradient, Step
 from polyjudge.formatting.text import CHARACTERS_A_TOKEN
+from polyjudge.metrics.estimates import Estimate
 
 GRAMS = (3, 4, 5)
 
@@ -71,7 +72,9 @@ def all_texts(steps: Sequence[Step], names: Sequence[str]) -> Texts:
     }
     shares[MEAN] = [share for own in list(shares.values()) for share in own]
     figures = tuple(
-        Figure("naming others", "separate gradients", name, Estimate(math.fsum(own) / len(own), n=len(own)))
+        Figure(
+            "naming others", "separate gradients", name, Estimate.undecided(math.fsum(own) / len(own), 0.95, len(own))
+        )
         for name, own in shares.items()
         if own
     )

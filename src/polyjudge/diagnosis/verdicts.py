@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from functools import partial
 
 from polyjudge.diagnosis.dilution import dilution_evidence
 from polyjudge.diagnosis.interference import FITTED, INITIAL
@@ -17,7 +18,6 @@ from polyjudge.diagnosis.records import (
     VERDICT_LEVEL,
     Adherence,
     Dilution,
-    Estimate,
     Figure,
     Interference,
     StepRating,
@@ -25,9 +25,11 @@ from polyjudge.diagnosis.records import (
     mean_of,
 )
 from polyjudge.domain.decomposition import Group
-from polyjudge.formatting.text import many
+from polyjudge.formatting.text import many, number, signed, with_interval
+from polyjudge.metrics.estimates import Estimate
 
 DILUTION, INTERFERENCE, OBEYS = "dilution", "interference", "optimizer obeys"
+UNDEFINED = "an undefined figure"
 YES, NO, UNDECIDED, NOT_DEFINED = "yes", "no", "undecided", "not defined"
 
 # A loss of one mark of ten matters; one of .05 in agreement is about what the usual test sets can show.
@@ -107,19 +109,13 @@ def _unmarked(ratings: Sequence[StepRating]) -> str:
 
 
 def _of(evidence: Sequence[Figure], of: str) -> Estimate:
-    return next((one.estimate for one in evidence if one.of == of), Estimate(math.nan))
+    return next((one.estimate for one in evidence if one.of == of), Estimate.undecided(math.nan, VERDICT_LEVEL, 0))
 
 
 def _marks(one: Estimate) -> str:
-    return _told(one, "{:.1f}", " marks")
+    tenths = partial(number, digits=1)
+    return with_interval(one.value, one.low, one.high, UNDEFINED, form=tenths, unit=" marks")
 
 
 def _agreement(one: Estimate) -> str:
-    return _told(one, "{:+.3f}", "")
-
-
-def _told(one: Estimate, form: str, unit: str) -> str:
-    if math.isnan(one.value):
-        return "an undefined figure"
-    interval = "" if math.isnan(one.low) else f" [{form.format(one.low)}, {form.format(one.high)}]"
-    return f"{form.format(one.value)}{unit}{interval}"
+    return with_interval(one.value, one.low, one.high, UNDEFINED, form=signed)

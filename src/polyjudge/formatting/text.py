@@ -1,6 +1,7 @@
-"""Counts, numbers, values and tables as messages and reports show them.
+"""Numbers, counts, durations and Markdown tables as text.
 
-An undefined number is called undefined, and what rounds to 0 has no minus sign.
+Every number that a person reads is written here. An undefined value is a word and never a number. A value that rounds
+to 0 has no minus sign.
 """
 
 from __future__ import annotations
@@ -8,40 +9,62 @@ from __future__ import annotations
 import difflib
 import math
 import reprlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 # Four characters a token is the usual rule of thumb for English; it is an estimate and called one.
 CHARACTERS_A_TOKEN = 4
 
-
-def many(number: int, things: str) -> str:
-    """``1 step``, ``12 steps``, ``1,600 steps``; ``things`` in the plural, which ends in s."""
-    return f"{number:,} {things.removesuffix('s') if number == 1 else things}"
+Form = Callable[[float], str]
+"""Writes one number."""
 
 
-def many_of(number: int, things: str, groups: int, units: str) -> str:
-    """``14 test rows of 7 documents``; where there are no groups ``14 test rows``."""
-    return many(number, things) + (f" of {many(groups, units)}" if groups else "")
+def many(count: int, things: str) -> str:
+    """``1 step``, ``12 steps``, ``1,600 steps``; ``things`` is a plural that ends in s."""
+    return f"{count:,} {things.removesuffix('s') if count == 1 else things}"
 
 
-def figure(value: float, unknown: str = "undefined") -> str:
-    """``0.305``."""
-    return unknown if math.isnan(value) else f"{value:z.3f}"
+def many_of(count: int, things: str, groups: int, units: str) -> str:
+    """``14 test rows of 7 documents``; ``14 test rows`` without groups."""
+    return many(count, things) + (f" of {many(groups, units)}" if groups else "")
 
 
-def signed(value: float) -> str:
-    """``+0.031``."""
-    return "undefined" if math.isnan(value) else f"{value:+z.3f}"
+def number(value: float, unknown: str = "undefined", *, digits: int = 3) -> str:
+    """``0.305``; ``unknown`` for NaN."""
+    return unknown if math.isnan(value) else f"{value:z.{digits}f}"
 
 
-def span(low: float, high: float) -> str:
-    """``-0.010 to +0.183``."""
-    return "undecided" if math.isnan(low) or math.isnan(high) else f"{low:+z.3f} to {high:+z.3f}"
+def signed(value: float, unknown: str = "undefined", *, digits: int = 3) -> str:
+    """``+0.031``; ``unknown`` for NaN. A value that rounds to 0 is ``+0.000``."""
+    return unknown if math.isnan(value) else f"{value:+z.{digits}f}"
 
 
-def share(value: float) -> str:
-    """``98%``."""
-    return "undefined" if math.isnan(value) else f"{value:.0%}"
+def percent(value: float, unknown: str = "undefined", *, digits: int = 0) -> str:
+    """``98%`` for 0.98; ``unknown`` for NaN."""
+    return unknown if math.isnan(value) else f"{value:z.{digits}%}"
+
+
+def signed_percent(value: float, unknown: str = "undefined", *, digits: int = 0) -> str:
+    """``-21%`` for -0.21; ``unknown`` for NaN."""
+    return unknown if math.isnan(value) else f"{value:+z.{digits}%}"
+
+
+def interval(low: float, high: float, unknown: str = "undecided", *, form: Form = signed) -> str:
+    """``-0.010 to +0.183``; ``unknown`` if an end is NaN."""
+    return unknown if math.isnan(low) or math.isnan(high) else f"{form(low)} to {form(high)}"
+
+
+def with_interval(
+    value: float, low: float, high: float, unknown: str = "undefined", *, form: Form = number, unit: str = ""
+) -> str:
+    """``3.4 points [2.9, 3.9]``; the value alone if an end is NaN."""
+    if math.isnan(value):
+        return unknown
+    return f"{form(value)}{unit}" + ("" if math.isnan(low) or math.isnan(high) else f" [{form(low)}, {form(high)}]")
+
+
+def p_value(value: float) -> str:
+    """``0.012``; a p-value below .001 is ``<0.001``, because none is 0."""
+    return "<0.001" if value < 0.001 else number(value)
 
 
 def duration(seconds: float) -> str:
@@ -79,10 +102,10 @@ def table_text(rows: Sequence[Sequence[str]], columns: Sequence[str]) -> list[st
     rows = [[" ".join(cell.split("\n")).replace("|", r"\|") for cell in row] for row in rows]
     widths = [max(len(row[k]) for row in (columns, *rows)) for k in range(len(columns))]
 
-    def one(row: Sequence[str]) -> str:
+    def line(row: Sequence[str]) -> str:
         numbers = zip(row[1:], widths[1:], strict=True)
         cells = [row[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in numbers)]
         return "| " + " | ".join(cells) + " |"
 
     rule = "|" + "|".join("-" * (width + 1) + (":" if k else "-") for k, width in enumerate(widths)) + "|"
-    return [one(columns), rule, *(one(row) for row in rows)]
+    return [line(columns), rule, *map(line, rows)]

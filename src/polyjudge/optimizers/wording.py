@@ -12,6 +12,7 @@ from polyjudge.domain.example import Example
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.records import Critique, Gradient, Prediction, Rejected
 from polyjudge.domain.scale import Categorical, Continuous, Ordinal, show
+from polyjudge.formatting.text import number
 from polyjudge.judge.render import described, instruction_line, item
 from polyjudge.judge.scoring import Scoring
 from polyjudge.templates.load import fenced, labelled, render
@@ -87,7 +88,7 @@ def trajectory(
         "criteria": _described(prompt),
         "metric": metric,
         "trajectory": "\n\n".join(
-            labelled(f"Agreement {_figure(score)}", "\n".join(_by_name(instructions))) for instructions, score in tried
+            labelled(f"Agreement {number(score)}", "\n".join(_by_name(instructions))) for instructions, score in tried
         ),
         "examples": "\n\n".join(f"{item(prompt, one)}\n{_rated_by_people(prompt, one)}" for one in examples),
     }
@@ -126,13 +127,9 @@ def _headed(results: Sequence[Critique | Gradient]) -> str:
 
 
 def _edit(one: Rejected) -> str:
-    effect = f"{one.metric} {_figure(one.before)} -> {_figure(one.after)}"
+    effect = f"{one.metric} {number(one.before)} -> {number(one.after)}"
     also = ", refused with the changes that were tried beside it" if one.together else ""
     return labelled(f"For {one.criterion}, {effect}{also}", one.text)
-
-
-def _figure(value: float) -> str:
-    return "undefined" if math.isnan(value) else f"{value:.3f}"
 
 
 def _instructions(prompt: JudgePrompt) -> str:

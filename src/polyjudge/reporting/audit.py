@@ -7,7 +7,18 @@ from collections.abc import Iterable, Iterator, Mapping
 
 from polyjudge.audits.agreement import MEAN, Agreement
 from polyjudge.audits.contests import Contest
-from polyjudge.formatting.text import figure, listed, many, many_of, share, signed, table_text
+from polyjudge.formatting.text import (
+    Form,
+    interval,
+    listed,
+    many,
+    many_of,
+    number,
+    p_value,
+    percent,
+    signed,
+    table_text,
+)
 from polyjudge.metrics.estimates import Estimate
 from polyjudge.results.audit import Audit
 
@@ -57,11 +68,11 @@ def _annotators(found: Audit) -> Iterator[str]:
         (
             one.criterion,
             str(one.raters),
-            figure(one.alpha.value),
+            number(one.alpha.value),
             _of(one.alpha),
-            figure(one.reliability.value, "-"),
+            number(one.reliability.value, "-"),
             _of(one.reliability, "-"),
-            figure(one.limit.value, "-"),
+            number(one.limit.value, "-"),
             _of(one.limit, "-"),
             one.agree,
         )
@@ -102,8 +113,8 @@ def _shown(found: Audit) -> str:
     shown = found.detectable
     if not math.isnan(shown.mean):
         what = f"mean {shown.metric}" if len(found.scales) > 1 else shown.metric
-        return f"A difference of {shown.mean:.3f} in {what} between two judges can be shown. {shown.assumptions}"
-    known = [f"{value:.3f} on {name}" for name, value in shown.criteria.items() if not math.isnan(value)]
+        return f"A difference of {number(shown.mean)} in {what} between two judges can be shown. {shown.assumptions}"
+    known = [f"{number(value)} on {name}" for name, value in shown.criteria.items() if not math.isnan(value)]
     if known:
         return f"A difference between two judges can be shown of {', '.join(known)}. {shown.assumptions}"
     return (
@@ -113,25 +124,25 @@ def _shown(found: Audit) -> str:
 
 def _main(by: Mapping[Key, Agreement], key: tuple[str, str, str], metric: str) -> tuple[str, ...]:
     row, within = by[*key, metric, "pooled"], by.get((*key, metric, "document-skip"))
-    annotator = figure(row.one_annotator, "unknown")
+    annotator = number(row.one_annotator, "unknown")
     if not math.isnan(row.one_annotator) and abs(row.beside_annotator - row.value) > 5e-4:
-        annotator += f" (the judge on the same rows {row.beside_annotator:.3f})"
+        annotator += f" (the judge on the same rows {number(row.beside_annotator)})"
     return (
         _who(row.judge, row.layout),
         row.criterion,
         metric,
-        figure(row.value),
-        _interval(row.low, row.high),
+        number(row.value),
+        interval(row.low, row.high, "not given", form=number),
         annotator,
-        "-" if within is None else figure(within.value),
-        share(row.coverage),
+        "-" if within is None else number(within.value),
+        percent(row.coverage),
     )
 
 
 def _other(row: Agreement | None) -> str:
     if row is None:
         return "-"
-    return figure(row.value) + ("" if math.isnan(row.floor) else f" ({row.floor:.3f})")
+    return number(row.value) + ("" if math.isnan(row.floor) else f" ({number(row.floor)})")
 
 
 def _biases(found: Audit) -> Iterator[str]:
@@ -145,10 +156,10 @@ def _biases(found: Audit) -> Iterator[str]:
                 _who(b.judge, b.layout),
                 b.criterion,
                 signed(b.level.value),
-                _of(b.level, signed=True),
-                figure(b.spread.value),
+                _of(b.level, form=signed),
+                number(b.spread.value),
                 _of(b.spread),
-                share(b.modal_share) + (" (collapsed)" if b.collapsed else ""),
+                percent(b.modal_share) + (" (collapsed)" if b.collapsed else ""),
             )
             for b in found.biases
         ]
@@ -159,10 +170,10 @@ def _biases(found: Audit) -> Iterator[str]:
         halos = [
             (
                 _who(h.judge, h.layout),
-                figure(h.halo.judge),
-                figure(h.halo.human),
+                number(h.halo.judge),
+                number(h.halo.human),
                 signed(h.halo.excess.value),
-                _of(h.halo.excess, signed=True),
+                _of(h.halo.excess, form=signed),
             )
             for h in found.halos
         ]
@@ -179,7 +190,7 @@ def _drifts(found: Audit) -> Iterator[str]:
     rows = []
     for one in found.drifts:
         parts = listed(f"{_shortened(name)} {signed(level)} ({count})" for name, count, level in one.parts)
-        figures = (signed(one.trend.value), _of(one.trend, signed=True))
+        figures = (signed(one.trend.value), _of(one.trend, form=signed))
         rows.append((_who(one.judge, one.layout), one.criterion, *figures, parts))
     yield from table_text(rows, ("judge", "criterion", "trend", "95 % interval", "parts"))
 
@@ -191,9 +202,9 @@ def _contests(rows: Iterable[Contest]) -> list[str]:
             row.criterion,
             row.metric,
             signed(row.difference),
-            _interval(row.low, row.high, signed=True),
-            _p(row.p_value),
-            _p(row.p_holm),
+            interval(row.low, row.high, "not given"),
+            p_value(row.p_value),
+            p_value(row.p_holm),
             row.verdict,
         )
         for row in rows
@@ -214,20 +225,9 @@ def _who(judge: str, layout: str) -> str:
     return f"{judge}, {layout}" if layout else judge
 
 
-def _of(one: Estimate, unknown: str = "not given", *, signed: bool = False) -> str:
-    return _interval(one.low, one.high, signed=signed) if one.interval.known else unknown
-
-
-def _interval(low: float, high: float, *, signed: bool = False) -> str:
-    if math.isnan(low):
-        return "not given"
-    return f"{low:+.3f} to {high:+.3f}" if signed else f"{low:.3f} to {high:.3f}"
+def _of(one: Estimate, unknown: str = "not given", *, form: Form = number) -> str:
+    return interval(one.low, one.high, unknown, form=form)
 
 
 def _shortened(name: str, most: int = 40) -> str:
     return name if len(name) <= most else f"{name[: most - 1]}…"
-
-
-def _p(value: float) -> str:
-    """A p-value; none of permutations is 0."""
-    return "<0.001" if value < 0.001 else figure(value)

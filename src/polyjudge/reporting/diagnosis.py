@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
+from functools import partial
 
-from polyjudge.diagnosis.records import MEAN, Cell, Diagnosis, Estimate, Figure, Interference, Texts, Verdict
-from polyjudge.formatting.text import many, table_text
+from polyjudge.diagnosis.records import MEAN, Cell, Diagnosis, Figure, Interference, Texts, Verdict
+from polyjudge.formatting.text import Form, many, number, percent, signed, table_text, with_interval
 from polyjudge.llm.request import SIMULATED
+from polyjudge.metrics.estimates import Estimate
 
-_FORMS = {"blind attribution": "{:.0%}", "edit yield": "{:.0%}", "edit effect": "{:+.3f}", "naming others": "{:.0%}"}
+_TENTHS = partial(number, digits=1)
+_FORMS: dict[str, Form] = {
+    "blind attribution": percent,
+    "edit yield": percent,
+    "edit effect": signed,
+    "naming others": percent,
+}
 
 
 def page(found: Diagnosis) -> str:
@@ -34,8 +41,8 @@ def _dilution(found: Diagnosis) -> Iterator[str]:
         return
     yield from ("## Gradients", "")
     yield (
-        f"Marks from 1 to 10 of {own.audited:.0%} of the steps; {many(own.unreadable, 'answers')} could not be read. "
-        f"95 % intervals, steps being the units."
+        f"Ratings from 1 to 10 of {percent(own.audited)} of the steps; {many(own.unreadable, 'answers')} could not "
+        f"be read. The 95 % intervals resample steps."
     )
     yield ""
     yield from _matrix(own.figures, found.criteria)
@@ -57,8 +64,8 @@ def _matrix(figures: Sequence[Figure], criteria: Sequence[str]) -> list[str]:
     rows = []
     for name, of in dict.fromkeys((one.name, one.of) for one in figures):
         cells = {one.criterion: one.estimate for one in figures if (one.name, one.of) == (name, of)}
-        form = _FORMS.get(name, "{:.1f}")
-        rows.append((f"{name}, {of}", *(told(cells[c], form) if c in cells else "" for c in columns)))
+        form = _FORMS.get(name, _TENTHS)
+        rows.append((f"{name}, {of}", *(_estimate(cells[c], form) if c in cells else "" for c in columns)))
     return table_text(rows, ("", *columns))
 
 
@@ -74,8 +81,8 @@ def _interference(found: Diagnosis) -> Iterator[str]:
     uncovered = [cell for cell in own.cells if cell.coverage < 1 and cell.criterion != MEAN]
     if uncovered:
         least = min(cell.coverage for cell in uncovered)
-        yield f"Some rows have no readable score (the least coverage of a cell is {least:.0%}); differences are taken"
-        yield from ("on the rows that all of their sides scored.", "")
+        yield f"Some rows have no readable score; the lowest coverage of a cell is {percent(least)}. Differences are"
+        yield from ("taken on the rows that all of their sides scored.", "")
     if own.pairs:
         yield from ("Each criterion in company of another, minus alone (fitted instructions):", "")
         yield from (*_pairs(own, found.criteria), "")
@@ -91,7 +98,7 @@ def _cells(cells: Sequence[Cell], criteria: Sequence[str]) -> list[str]:
     rows = []
     for kind in dict.fromkeys((cell.instructions, cell.company) for cell in cells):
         own = {cell.criterion: cell for cell in cells if (cell.instructions, cell.company) == kind}
-        values = (told(own[criterion].agreement, "{:.3f}") for criterion in columns)
+        values = (_estimate(own[criterion].agreement, number) for criterion in columns)
         rows.append((", ".join(kind), *values, str(own[MEAN].words)))
     return table_text(rows, ("instructions", *columns, "words"))
 
@@ -101,14 +108,15 @@ def _differences(figures: Sequence[Figure], criteria: Sequence[str]) -> list[str
     rows = []
     for name, of in dict.fromkeys((one.name, one.of) for one in figures):
         own = {one.criterion: one.estimate for one in figures if (one.name, one.of) == (name, of)}
-        rows.append((f"{of}: {name}", *(told(own[c], "{:+.3f}") for c in columns)))
+        rows.append((f"{of}: {name}", *(_estimate(own[c], signed) for c in columns)))
     return table_text(rows, ("difference", *columns))
 
 
 def _pairs(own: Interference, criteria: Sequence[str]) -> list[str]:
     values = {(pair.criterion, pair.company): pair.difference for pair in own.pairs}
     rows = [
-        (one, *("" if one == other else told(values[one, other], "{:+.3f}") for other in criteria)) for one in criteria
+        (one, *("" if one == other else _estimate(values[one, other], signed) for other in criteria))
+        for one in criteria
     ]
     return table_text(rows, ("criterion", *(f"with {name}" for name in criteria)))
 
@@ -123,7 +131,8 @@ def _texts(found: Diagnosis) -> Iterator[str]:
     yield from (*_last(own, found.criteria), "")
     if own.similarities:
         alike = [one.value for one in own.similarities]
-        yield f"Gradients of two criteria of one step are alike by {sum(alike) / len(alike):.2f} on average (0 to 1)."
+        mean = number(sum(alike) / len(alike), digits=2)
+        yield f"The gradients of two criteria of one step have a similarity of {mean} on average (0 to 1)."
         yield ""
     if own.naming_others:
         yield from ("Share of the gradients' sentences that name another criterion:", "")
@@ -139,15 +148,11 @@ def _lengths(own: Texts, criteria: Sequence[str]) -> list[str]:
 def _last(own: Texts, criteria: Sequence[str]) -> list[str]:
     last = {one.criterion: one for one in own.instructions}
     rows = [
-        ("drift from the initial instruction", *(f"{last[c].drift:.2f}" for c in criteria)),
-        ("sentences that name other criteria", *(f"{last[c].naming_others:.0%}" for c in criteria)),
+        ("drift from the initial instruction", *(number(last[c].drift, digits=2) for c in criteria)),
+        ("sentences that name other criteria", *(percent(last[c].naming_others) for c in criteria)),
     ]
     return table_text(rows, ("last instruction", *criteria))
 
 
-def told(one: Estimate, form: str) -> str:
-    """``3.4 [2.9, 3.9]``."""
-    if math.isnan(one.value):
-        return "undefined"
-    value = form.format(one.value)
-    return value if math.isnan(one.low) else f"{value} [{form.format(one.low)}, {form.format(one.high)}]"
+def _estimate(one: Estimate, form: Form) -> str:
+    return with_interval(one.value, one.low, one.high, form=form)

@@ -20,7 +20,7 @@ from polyjudge.results.archive import Archive
 from polyjudge.results.finished import FinishedRun, RowScores, read_row_scores
 from polyjudge.results.judge_file import JudgeFile
 from polyjudge.results.outcome import Choice, Outcome
-from polyjudge.results.store import read_lines, read_readings
+from polyjudge.results.store import read_diagnostics, read_readings
 from polyjudge.settings.objects import is_place
 
 T = TypeVar("T")
@@ -116,7 +116,6 @@ def read_material(run: FinishedRun, dataset: Dataset | None) -> Material:
     """
     path = run.path
     rows = read_row_scores(path)
-    diagnostics = path / "diagnostics.jsonl"
     wanted = {row.id for row in rows}
     return Material(
         path=path,
@@ -127,7 +126,7 @@ def read_material(run: FinishedRun, dataset: Dataset | None) -> Material:
         steps=run.steps,
         readings=tuple(read_readings(path)),
         rows=rows,
-        diagnostics=tuple(read_lines(diagnostics, StepDiagnostics)) if diagnostics.exists() else (),
+        diagnostics=read_diagnostics(path),
         diagnosis=_whole(Diagnosis, path / "diagnosis.json"),
         archive=_whole(Archive, path / "archive.json"),
         texts={one.id: one.inputs for one in dataset.examples if one.id in wanted} if dataset else {},

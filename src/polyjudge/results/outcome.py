@@ -20,7 +20,7 @@ import numpy as np
 
 from polyjudge.domain.dataset import Dataset
 from polyjudge.domain.records import Prediction, Step
-from polyjudge.formatting.text import figure, many_of, share, signed, span
+from polyjudge.formatting.text import interval, many_of, number, percent, signed
 from polyjudge.judge.measure import scores
 from polyjudge.llm.request import SIMULATED, Asker
 from polyjudge.metrics import agreement, ceilings, collapse, grouping, uncertainty
@@ -58,7 +58,7 @@ class Lost:
     def lines(self) -> list[str]:
         """As ``lost_lines``."""
         means = {name: total / count for name, (total, count) in self._shares.items()}
-        said = [f"{name} {mean:.0%}" for name, mean in means.items() if mean > WORTH_SAYING]
+        said = [f"{name} {percent(mean)}" for name, mean in means.items() if mean > WORTH_SAYING]
         if not said:
             return []
         return [f"Token probability that fell on no label of the scale, left out of the scores: {', '.join(said)}."]
@@ -159,15 +159,15 @@ def compare(
         )
         for k, name in enumerate(people.names)
     ]
-    interval = differences.mean
+    change = differences.mean
     covered = [math.fsum(shares) / len(shares) for shares in answered]
     mean = Comparison(
         "mean",
         own[0].mean,
         own[1].mean,
-        interval.value,
-        interval.low,
-        interval.high,
+        change.value,
+        change.low,
+        change.high,
         covered[1],
         covered[0],
     )
@@ -177,7 +177,7 @@ def compare(
         documents=differences.n_clusters if people.documents else 0,
         criteria=tuple(rows),
         mean=mean,
-        verdict=_verdict(found, mean, rows, changed, _doubt(found, interval, people.unit)),
+        verdict=_verdict(found, mean, rows, changed, _doubt(found, change, people.unit)),
         unit=people.unit,
         notes=tuple(lost_lines(fitted)),
     )
@@ -192,31 +192,33 @@ def untried(found: Outcome, steps: Sequence[Step]) -> Outcome:
     return replace(found, verdict=f"No change was tried, because {why}: the initial prompt stands.")
 
 
-def _doubt(metric: agreement.Metric, interval: Estimate, unit: str) -> str:
-    """Why there is no interval, where there is none."""
+def _doubt(metric: agreement.Metric, change: Estimate, unit: str) -> str:
+    """Why the change has no interval, where it has none."""
     fewest = uncertainty.FEWEST_CLUSTERS
-    if interval.n_clusters < fewest:
-        return f"too few {unit} for an interval, {interval.n_clusters} with {fewest} needed"
-    share = interval.n_undefined / interval.n_resamples
-    return f"{metric.name} has no value in {share:.0%} of the resamples, because too few ratings or scores differ"
+    if change.n_clusters < fewest:
+        return f"too few {unit} for an interval, {change.n_clusters} with {fewest} needed"
+    undefined = percent(change.n_undefined / change.n_resamples)
+    return f"{metric.name} has no value in {undefined} of the resamples, because too few ratings or scores differ"
 
 
 def _verdict(metric: agreement.Metric, mean: Comparison, rows: Sequence[Comparison], changed: bool, doubt: str) -> str:
     if not changed:
         return "No change was accepted: the initial prompt stands."
-    figures = f"mean {metric.name} {mean.initial:.3f} -> {mean.fitted:.3f}, difference {mean.difference:+z.3f}"
+    figures = (
+        f"mean {metric.name} {number(mean.initial)} -> {number(mean.fitted)}, difference {signed(mean.difference)}"
+    )
     undefined = [row.name for row in rows if math.isnan(row.difference)]
     if undefined:
         return f"Undecided: {metric.name} is undefined on {', '.join(undefined)}."
     if math.isnan(mean.low):
         return f"Undecided: {doubt} ({figures})."
-    interval = f"95 % interval {mean.low:+.3f} to {mean.high:+.3f}"
+    ends = f"95 % interval {interval(mean.low, mean.high)}"
     better, worse = (mean.low > 0, mean.high < 0) if metric.higher_is_better else (mean.high < 0, mean.low > 0)
     if better:
-        return f"The fitted prompt agrees better with people ({figures}, {interval})."
+        return f"The fitted prompt agrees better with people ({figures}, {ends})."
     if worse:
-        return f"The fitted prompt agrees less with people ({figures}, {interval}); keep the initial one."
-    return f"No reliable improvement ({figures}, {interval} includes 0)."
+        return f"The fitted prompt agrees less with people ({figures}, {ends}); keep the initial one."
+    return f"No reliable improvement ({figures}, {ends} includes 0)."
 
 
 def outcome_rows(outcome: Outcome) -> list[tuple[str, ...]]:
@@ -225,15 +227,15 @@ def outcome_rows(outcome: Outcome) -> list[tuple[str, ...]]:
 
 
 def _cells(row: Comparison) -> tuple[str, ...]:
-    interval = "undefined" if math.isnan(row.difference) else span(row.low, row.high)
-    ceiling = ("" if row.name == "mean" else "unknown") if math.isnan(row.ceiling) else f"{row.ceiling:.3f}"
+    ends = "undefined" if math.isnan(row.difference) else interval(row.low, row.high)
+    ceiling = number(row.ceiling, "" if row.name == "mean" else "unknown")
     return (
         row.name,
-        figure(row.initial),
-        figure(row.fitted),
+        number(row.initial),
+        number(row.fitted),
         signed(row.difference),
-        interval,
-        share(row.coverage),
+        ends,
+        percent(row.coverage),
         ceiling,
     )
 
@@ -339,7 +341,7 @@ class Choice:
         return [
             f"layout {self.layout}, by {self.counted()}: {self.reason}",
             *(
-                f"  {one.layout}: mean {self.metric} {_figure(one.agreement)}, {one.coverage:.0%} scored, "
+                f"  {one.layout}: mean {self.metric} {number(one.agreement)}, {percent(one.coverage)} scored, "
                 f"{one.price()} a row"
                 for one in self.weighed
             ),
@@ -354,10 +356,10 @@ class Choice:
         return [
             (
                 one.layout,
-                _figure(one.agreement),
-                _interval(rival.agreement),
-                f"{one.coverage:.0%}",
-                _interval(rival.coverage),
+                number(one.agreement),
+                _gap(rival.agreement),
+                percent(one.coverage),
+                _gap(rival.coverage),
                 f"{one.calls:.1f}",
                 f"{one.prompt:.0f}",
                 f"{one.cached:.0f}",
@@ -374,14 +376,8 @@ CHOICE_COLUMNS = (
 )
 
 
-def _figure(value: float) -> str:
-    # What rounds to 0 has no sign.
-    return "undefined" if math.isnan(value) else f"{value:z.3f}"
-
-
-def _interval(gap: Gap) -> str:
-    bounds = "undecided" if math.isnan(gap.low) else f"{gap.low:+z.3f} to {gap.high:+z.3f}"
-    return f"{_figure(gap.value)} ({bounds})"
+def _gap(gap: Gap) -> str:
+    return f"{number(gap.value)} ({interval(gap.low, gap.high)})"
 
 
 def simulated(models: Iterable[str], asker: Asker, dataset: Dataset | None = None) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from polyjudge import codec
+from polyjudge.diagnosis.records import StepDiagnostics
 from polyjudge.domain.records import Reading, Step
 from polyjudge.errors import ConfigError, DataError
 
@@ -166,6 +167,16 @@ def read_lines(file: Path, kind: type[T]) -> Iterator[T]:
         raise DataError(f"cannot read {str(file)!r}: {error.strerror or error}; name the folder of a run") from error
     for number, text in enumerate(whole, 1):
         yield codec.record(kind, text, f"{str(file)!r}, line {number}")
+
+
+def read_diagnostics(run: Path) -> tuple[StepDiagnostics, ...]:
+    """The step diagnostics of a run, in the order of the steps; empty where it was run without ``--diagnostics``.
+
+    Raises:
+        DataError: as ``read_steps``.
+    """
+    file = run / "diagnostics.jsonl"
+    return tuple(read_lines(file, StepDiagnostics)) if file.exists() else ()
 
 
 def writable(output: str | Path | None, sources: Sequence[str | Path]) -> Path | None:

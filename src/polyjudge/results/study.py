@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from polyjudge import codec
+from polyjudge.diagnosis.records import StepDiagnostics
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.records import Reading, Step
 from polyjudge.errors import DataError
@@ -22,7 +23,7 @@ from polyjudge.llm.request import SIMULATED
 from polyjudge.metrics.levels import Matrix
 from polyjudge.metrics.rated import RatedRows
 from polyjudge.results.judge_file import read_judge
-from polyjudge.results.store import read_readings, read_steps
+from polyjudge.results.store import read_diagnostics, read_readings, read_steps
 
 SCHEMA = 1
 
@@ -79,16 +80,6 @@ class Extra:
 
 
 @dataclass(frozen=True, slots=True)
-class StepRating:
-    """One rating of a step's texts by the diagnostic model, 1..10; nan = unreadable."""
-
-    name: str
-    step: int
-    criterion: str
-    score: float
-
-
-@dataclass(frozen=True, slots=True)
 class RunRecord:
     """A complete run.
 
@@ -106,7 +97,7 @@ class RunRecord:
     criteria: tuple[Criterion, ...]
     steps: tuple[Step, ...]
     scores: Mapping[int, Matrix]
-    diagnostics: tuple[StepRating, ...] = ()
+    diagnostics: tuple[StepDiagnostics, ...] = ()
 
     @property
     def mode(self) -> str:
@@ -176,7 +167,7 @@ def ratings_csv(people: RatedRows, ids: Iterable[str], *, simulated: bool) -> st
     return out.getvalue()
 
 
-def matrix_of(readings: Iterable[Reading], criteria: Sequence[Criterion]) -> Matrix | None:
+def scores_of(readings: Iterable[Reading], criteria: Sequence[Criterion]) -> Matrix | None:
     """Scores (n, K) from the readings of one step, one or one a criterion; None when a criterion is missing."""
     scores = {name: given for reading in readings for name, given in reading.scores.items()}
     if any(criterion.name not in scores for criterion in criteria):
@@ -194,25 +185,11 @@ def _run(path: Path, cell: CellRecord) -> RunRecord:
     by_step: dict[int, list[Reading]] = {}
     for reading in read_readings(path):
         by_step.setdefault(reading.step, []).append(reading)
-    found = {step: matrix_of(readings, criteria) for step, readings in by_step.items()}
+    found = {step: scores_of(readings, criteria) for step, readings in by_step.items()}
     scores = {step: matrix for step, matrix in found.items() if matrix is not None}
-    return RunRecord(cell, _json(path / "config.json"), criteria, tuple(read_steps(path)), scores, _diagnostics(path))
-
-
-def _diagnostics(path: Path) -> tuple[StepRating, ...]:
-    file = path / "diagnostics.jsonl"
-    if not file.exists():
-        return ()
-    return tuple(
-        StepRating(str(one["name"]), int(line["step"]), str(one["criterion"]), _number(one["score"]))
-        for line in map(json.loads, file.read_text("utf-8").splitlines())
-        for one in line["ratings"]
-        if not one.get("asked")
+    return RunRecord(
+        cell, _json(path / "config.json"), criteria, tuple(read_steps(path)), scores, read_diagnostics(path)
     )
-
-
-def _number(value: Any) -> float:
-    return math.nan if value is None else float(value)
 
 
 def _people(path: Path, criteria: Sequence[Criterion]) -> RatedRows:

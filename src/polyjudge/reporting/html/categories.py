@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from polyjudge.reporting.html.chart import (
@@ -114,7 +113,7 @@ def stacked(name: str, caption: str, points: Sequence[Point], value: str, *, of:
 
 def _bounds(points: Sequence[Point], x: Spec, more: Spec) -> list[Spec]:
     """The intervals, where any is known."""
-    if all(math.isnan(point.low) for point in points):
+    if not any(point.interval.known for point in points):
         return []
     return [
         {

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any
 
+from polyjudge.metrics.estimates import Interval
+
 SCHEMA = "https://vega.github.io/schema/vega-lite/v6.json"
 SOFT, INK = "var(--soft)", "var(--ink)"
 SHAPES = ("circle", "square", "triangle-up", "diamond", "cross", "triangle-down")
@@ -45,15 +47,17 @@ class Chart:
         return not any(isinstance(cell, int | float) and math.isfinite(cell) for row in self.rows for cell in row)
 
 
+NOT_GIVEN = Interval.unknown()
+
+
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A figure of one category in one series, with its interval; nan is not drawn."""
+    """A value of one category in one series, and its interval. NaN is not drawn."""
 
     category: str
     series: str
     value: float
-    low: float = math.nan
-    high: float = math.nan
+    interval: Interval = NOT_GIVEN
 
 
 def specification(records: Sequence[Record], body: Spec, *, width: Any = "container", height: int | Spec) -> Spec:
@@ -108,9 +112,9 @@ def records_of(points: Iterable[Point]) -> list[Record]:
         {
             "category": point.category,
             "series": point.series,
-            "value": number(point.value),
-            "low": number(point.low),
-            "high": number(point.high),
+            "value": finite(point.value),
+            "low": finite(point.interval.low),
+            "high": finite(point.interval.high),
         }
         for point in points
     ]
@@ -118,11 +122,11 @@ def records_of(points: Iterable[Point]) -> list[Record]:
 
 def cells_of(points: Iterable[Point]) -> tuple[tuple[Any, ...], ...]:
     """Points as the rows of a table."""
-    return tuple((one.category, one.series, one.value, one.low, one.high) for one in points)
+    return tuple((p.category, p.series, p.value, p.interval.low, p.interval.high) for p in points)
 
 
-def number(value: float) -> float | None:
-    """JSON knows no nan; Vega-Lite leaves null out."""
+def finite(value: float) -> float | None:
+    """The value, or None where it is not finite: JSON has no NaN, and Vega-Lite does not draw null."""
     return value if math.isfinite(value) else None
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from polyjudge.reporting.html.chart import DASHES, HUES, INK, SOFT, Chart, Spec, kind, number, quantity, specification
+from polyjudge.reporting.html.chart import DASHES, HUES, INK, SOFT, Chart, Spec, finite, kind, quantity, specification
 
 
 def lines(
@@ -19,7 +19,7 @@ def lines(
     value: str,
     *,
     whole: str = "",
-    span: tuple[float, float] | None = None,
+    domain: tuple[float, float] | None = None,
     levels: Sequence[tuple[str, float]] = (),
 ) -> Chart:
     """A line a series along the steps.
@@ -30,14 +30,14 @@ def lines(
         points: (series, step, value); nan leaves a gap.
         value: what is measured.
         whole: the series that stands for all others, drawn thick and in ink.
-        span: of the axis; None fits it to the values.
+        domain: of the axis; None fits it to the values.
         levels: (name, value) of dashed lines across, such as published figures.
     """
     shown = list(dict.fromkeys(point[0] for point in points))
-    records = [{"series": s, "step": step, "value": number(v)} for s, step, v in points]
+    records = [{"series": s, "step": step, "value": finite(v)} for s, step, v in points]
     y = quantity(value)
-    if span is not None:
-        y["scale"] = {"domain": list(span)}
+    if domain is not None:
+        y["scale"] = {"domain": list(domain)}
     elif all(float(point[2]).is_integer() for point in points if math.isfinite(point[2])):
         # Counts that never change would else be told in millionths.
         y["axis"] = {**y.get("axis", {}), "format": "d", "tickMinStep": 1}
@@ -135,7 +135,7 @@ def heat(
             },
         ],
     }
-    records = [{"row": r, "column": c, "value": number(v)} for r, c, v in cells]
+    records = [{"row": r, "column": c, "value": finite(v)} for r, c, v in cells]
     wide = 80 if len(columns) <= 6 else 56
     spec = specification(records, body, width={"step": wide}, height={"step": 36})
     return Chart(name, caption, spec, titles, tuple(cells))
@@ -170,7 +170,7 @@ def scatter(
         "tooltip": [{"field": "label", "title": "prompt"}, *tips],
     }
     mark = {"type": "point", "filled": True, "size": 90, "opacity": 0.9}
-    records = [{"label": a, "kind": k, "x": number(x), "y": number(y)} for a, k, x, y in points]
+    records = [{"label": a, "kind": k, "x": finite(x), "y": finite(y)} for a, k, x, y in points]
     spec = specification(records, {"mark": mark, "encoding": encoding}, height=280)
     return Chart(name, caption, spec, ("prompt", "kind", *titles), tuple(points))
 
@@ -194,7 +194,7 @@ def profiles(name: str, caption: str, points: Sequence[tuple[str, str, str, floa
         "tooltip": [{"field": "label", "title": "prompt"}, {"field": "category"}, {"field": "value", "format": ".3f"}],
     }
     mark = {"type": "line", "point": {"size": 42, "filled": True}, "strokeWidth": 2, "opacity": 0.85}
-    records = [{"label": a, "kind": k, "category": c, "value": number(v)} for a, k, c, v in points]
+    records = [{"label": a, "kind": k, "category": c, "value": finite(v)} for a, k, c, v in points]
     spec = specification(records, {"mark": mark, "encoding": encoding}, height=260)
     return Chart(name, caption, spec, ("prompt", "kind", "criterion", value), tuple(points))
 

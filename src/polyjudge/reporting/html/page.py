@@ -15,7 +15,7 @@ from importlib.resources import files
 from typing import Any
 
 from polyjudge.formatting.markup import Child, Html, data, join, table, tag
-from polyjudge.formatting.text import figure as number
+from polyjudge.formatting.text import number
 from polyjudge.reporting.html.chart import Chart, look
 
 LIBRARIES = ("vega.min.js", "vega-lite.min.js", "vega-interpreter.min.js", "vega-embed.min.js")

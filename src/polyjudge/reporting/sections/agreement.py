@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
 from polyjudge.formatting.markup import Html, table
-from polyjudge.formatting.text import figure, share, signed, span
+from polyjudge.formatting.text import interval, number, percent, signed, with_interval
 from polyjudge.metrics import agreement, ceilings, uncertainty
 from polyjudge.metrics.estimates import Estimates
 from polyjudge.metrics.levels import Matrix
 from polyjudge.reporting.html.categories import intervals
-from polyjudge.reporting.html.chart import Chart, Point
+from polyjudge.reporting.html.chart import NOT_GIVEN, Chart, Point
 from polyjudge.reporting.html.page import Section, folded, paragraphs
 from polyjudge.reporting.report_data import Material
 from polyjudge.results.finished import matrix_of, people_of
@@ -61,12 +60,11 @@ def _chart(run: Material, sides: Sides | None, floors: dict[str, float]) -> Char
     points: list[Point] = []
     for k, row in enumerate((*run.outcome.criteria, run.outcome.mean)):
         for series, value in (("initial prompt", row.initial), ("fitted prompt", row.fitted)):
-            low, high = math.nan, math.nan
+            ends = NOT_GIVEN
             if sides is not None:
                 side = sides.initial if series.startswith("initial") else sides.fitted
-                own = side.per_criterion[k] if k < len(run.names) else side.mean
-                low, high = own.low, own.high
-            points.append(Point(row.name, series, value, low, high))
+                ends = (side.per_criterion[k] if k < len(run.names) else side.mean).interval
+            points.append(Point(row.name, series, value, ends))
     marks = [Point(row.name, "one annotator with the others (ceiling)", row.ceiling) for row in run.outcome.criteria]
     marks += [Point(name, f"{CONSTANT} (floor)", floor) for name, floor in floors.items()]
     marks = [mark for mark in marks if not math.isnan(mark.value)]
@@ -81,26 +79,20 @@ def _table(run: Material, sides: Sides | None, floors: dict[str, float]) -> Html
 
     def cells(k: int, row: Comparison) -> list[str]:
         mean = k == len(run.names)
-        own = [math.nan] * 4
+        ends = [NOT_GIVEN, NOT_GIVEN]
         if sides is not None:
-            both = [one.mean if mean else one.per_criterion[k] for one in (sides.initial, sides.fitted)]
-            own = [end for one in both for end in (one.low, one.high)]
-        known = figure(row.ceiling, "" if mean else "unknown")
-        floor = "" if mean else figure(floors[row.name], "none")
-        between = [f"{figure(value)} {_plain(*ends)}" for value, ends in _pairs(row, own)]
-        return [row.name, *between, signed(row.difference), span(row.low, row.high), known, floor, share(row.coverage)]
+            both = (sides.initial, sides.fitted)
+            ends = [(side.mean if mean else side.per_criterion[k]).interval for side in both]
+        values = [
+            with_interval(value, one.low, one.high) for value, one in zip((row.initial, row.fitted), ends, strict=True)
+        ]
+        change = (signed(row.difference), interval(row.low, row.high))
+        ceiling = number(row.ceiling, "" if mean else "unknown")
+        floor = "" if mean else number(floors[row.name], "none")
+        return [row.name, *values, *change, ceiling, floor, percent(row.coverage)]
 
     rows = [cells(k, row) for k, row in enumerate((*run.outcome.criteria, run.outcome.mean))]
     return table(columns, rows, "In brackets and beside the difference: 95 % intervals.", whole="mean")
-
-
-def _pairs(row: Comparison, own: list[float]) -> Iterator[tuple[float, tuple[float, float]]]:
-    yield row.initial, (own[0], own[1])
-    yield row.fitted, (own[2], own[3])
-
-
-def _plain(low: float, high: float) -> str:
-    return "" if math.isnan(low) else f"({low:.2f} to {high:.2f})"
 
 
 def _context(run: Material, floors: dict[str, float]) -> str:
@@ -131,8 +123,8 @@ def _measures(run: Material) -> Html | None:
             if metric.applies_to(people.levels[k]):
                 values = [metric(side[:, k], people.human[:, k], people.levels[k]) for side in (before, after)]
                 direction = "higher is better" if metric.higher_is_better else "lower is better"
-                floor = figure(_floor(run, k, metric), "none")
-                rows.append([name, criterion, *map(figure, values), floor, direction])
+                floor = number(_floor(run, k, metric), "none")
+                rows.append([name, criterion, *map(number, values), floor, direction])
     columns = ("statistic", "criterion", "initial", "fitted", CONSTANT, "direction")
     return folded("Other statistics", table(columns, rows, "On the same test rows.")) if rows else None
 

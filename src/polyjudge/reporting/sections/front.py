@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from polyjudge.formatting.markup import Html, table
-from polyjudge.formatting.text import figure, many
+from polyjudge.formatting.text import many, number
 from polyjudge.metrics import pareto
 from polyjudge.metrics.levels import Matrix
 from polyjudge.reporting.html.chart import Chart
@@ -38,8 +38,8 @@ def front_section(run: Material) -> Section | None:
             _volume(found, run.names),
             paragraphs(
                 [
-                    f"Hypervolume {figure(found.hypervolume)}, of the initial prompt alone "
-                    f"{figure(found.hypervolume_initial)}. It rises by mere re-tests of an unchanged prompt too; how "
+                    f"Hypervolume {number(found.hypervolume)}, of the initial prompt alone "
+                    f"{number(found.hypervolume_initial)}. It rises by mere re-tests of an unchanged prompt too; how "
                     f"much, its null, is not known for a single run: polyjudge study measures it."
                 ]
             ),
@@ -119,7 +119,7 @@ def _picks(found: Archive, names: Sequence[str]) -> Html | None:
             rows.append([told.get(name, name), "none", *("" for _ in names)])
         else:
             one = found.prompts[place]
-            rows.append([told.get(name, name), _label(place, one), *(figure(one.values[each]) for each in names)])
+            rows.append([told.get(name, name), _label(place, one), *(number(one.values[each]) for each in names)])
     caption = "Which one to take, by what is wanted; archive.json holds the instructions."
     return table(("choice", "prompt", *names), rows, caption, texts=(1,)) if rows else None
 

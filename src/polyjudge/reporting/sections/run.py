@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from polyjudge.formatting.text import figure, signed, span
+from polyjudge.formatting.text import interval, number, signed
 from polyjudge.reporting.html.page import Fact, Page, Section
 from polyjudge.reporting.report_data import Material
 from polyjudge.reporting.sections.agreement import agreement_section
@@ -62,8 +62,8 @@ def _facts(run: Material) -> tuple[Fact, ...]:
     return (
         Fact(
             f"Mean {outcome.metric}",
-            f"{figure(mean.initial)} → {figure(mean.fitted)}",
-            f"{signed(mean.difference)}, {span(mean.low, mean.high)}",
+            f"{number(mean.initial)} → {number(mean.fitted)}",
+            f"{signed(mean.difference)}, {interval(mean.low, mean.high)}",
         ),
         Fact(
             "Test rows", f"{outcome.rows:,}", f"of {outcome.documents:,} {outcome.unit}" if outcome.documents else ""

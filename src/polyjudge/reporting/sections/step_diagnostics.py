@@ -5,9 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
-from polyjudge.diagnosis.records import MEAN, Cell, Diagnosis, Dilution, Estimate, Figure, Interference
+from polyjudge.diagnosis.records import MEAN, Cell, Diagnosis, Dilution, Figure, Interference
 from polyjudge.formatting.markup import Html, join, table, tag
-from polyjudge.formatting.text import figure, many, share, signed, span
+from polyjudge.formatting.text import interval, many, number, percent, signed
+from polyjudge.metrics.estimates import Estimate
 from polyjudge.reporting.html.categories import bars, intervals
 from polyjudge.reporting.html.chart import Chart, Point
 from polyjudge.reporting.html.figures import heat, lines
@@ -102,7 +103,7 @@ def _contrasts(found: Dilution) -> Html | None:
 
 
 def _figure_row(one: Figure) -> list[str]:
-    return [one.of, one.name, signed(one.estimate.value), span(one.estimate.low, one.estimate.high)]
+    return [one.of, one.name, signed(one.estimate.value), interval(one.estimate.low, one.estimate.high)]
 
 
 def _interference(found: Diagnosis) -> Iterator[Html | Chart | None]:
@@ -142,7 +143,7 @@ def _square(pairs: Sequence[tuple[str, str, float]]) -> list[tuple[str, str, flo
 
 
 def _effects(found: Interference) -> Html | None:
-    rows = [[f"{one.name}, {one.of}", signed(one.estimate.value), span(one.estimate.low, one.estimate.high)]
+    rows = [[f"{one.name}, {one.of}", signed(one.estimate.value), interval(one.estimate.low, one.estimate.high)]
             for one in found.figures if one.criterion == MEAN]  # fmt: skip
     caption = f"Differences of the mean {found.metric}, paired by row."
     return table(("difference", "value", "95 % interval"), rows, caption) if rows else None
@@ -155,9 +156,9 @@ def _cells(metric: str, cells: Sequence[Cell]) -> Html:
             cell.instructions,
             COMPANY.get(cell.company, cell.company),
             cell.criterion,
-            figure(cell.agreement.value),
-            span(cell.agreement.low, cell.agreement.high),
-            share(cell.coverage),
+            number(cell.agreement.value),
+            interval(cell.agreement.low, cell.agreement.high),
+            percent(cell.coverage),
             f"{cell.words:,}",
         ]
         for cell in cells
@@ -194,8 +195,8 @@ def _stepwise(run: Material) -> Iterator[Html | Chart]:
             "adherence": "How closely each step's new instructions follow them, 1 to 10.",
         }
         if points:
-            yield lines(f"diagnostic-{what}", told[what], points, what, span=(0, TOP))
+            yield lines(f"diagnostic-{what}", told[what], points, what, domain=(0, TOP))
 
 
 def _point(category: str, series: str, estimate: Estimate) -> Point:
-    return Point(category, series, estimate.value, estimate.low, estimate.high)
+    return Point(category, series, estimate.value, estimate.interval)

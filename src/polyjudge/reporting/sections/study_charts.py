@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 
+from polyjudge.metrics.estimates import Interval
 from polyjudge.reporting.html.categories import bars, intervals
-from polyjudge.reporting.html.chart import Chart, Point
+from polyjudge.reporting.html.chart import NOT_GIVEN, Chart, Point
 from polyjudge.reporting.html.figures import lines
-from polyjudge.reporting.tables.render import Span, Table, Value
+from polyjudge.reporting.tables.render import Table, Value
 
 Row = Mapping[str, Value]
 MEAN = "mean"
@@ -41,7 +42,7 @@ def label(row: Row, axes: Sequence[str]) -> str:
 def gains(honest: Table, axes: Sequence[str]) -> Iterator[Chart]:
     """Fitted against initial, chosen without the test rows."""
     for place, (name, rows) in enumerate(blocks_of(honest).items(), 1):
-        points = [_spanned(label(row, axes), "fitted - initial", row["difference"], row["interval"]) for row in rows]
+        points = [_estimated(label(row, axes), "fitted - initial", row["difference"], row["interval"]) for row in rows]
         caption = f"Change of agreement by the fitted prompt, chosen without the test rows, 95 % intervals{_of(name)}."
         yield intervals(
             f"gains-{place}", caption, points, "difference of agreement", of="configuration", differences=True
@@ -158,9 +159,8 @@ def _of(name: str) -> str:
     return f" ({name})" if name else ""
 
 
-def _spanned(category: str, series: str, value: Value, span: Value) -> Point:
-    low, high = span if isinstance(span, Span) else (math.nan, math.nan)
-    return Point(category, series, _number(value), low, high)
+def _estimated(category: str, series: str, value: Value, ends: Value) -> Point:
+    return Point(category, series, _number(value), ends if isinstance(ends, Interval) else NOT_GIVEN)
 
 
 def _number(value: Value) -> float:

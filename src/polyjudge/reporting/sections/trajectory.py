@@ -9,7 +9,7 @@ from itertools import groupby
 
 from polyjudge.domain.records import Candidate, Gradient, Step
 from polyjudge.formatting.markup import Child, Html, changes, clipped, counted, join, table, tag
-from polyjudge.formatting.text import figure, many, share, signed, span
+from polyjudge.formatting.text import interval, many, number, percent, signed
 from polyjudge.reporting.html.chart import Chart
 from polyjudge.reporting.html.figures import lines
 from polyjudge.reporting.html.page import Section, folded, paragraphs
@@ -224,7 +224,7 @@ def _effects(step: Step, one: Candidate) -> Html | None:
                 effect.criterion,
                 effect.metric,
                 signed(effect.difference),
-                f"{span(effect.low, effect.high)} ({effect.level:.0%})",
+                f"{interval(effect.low, effect.high)} ({effect.level:.0%})",
                 f"{effect.rows:,}",
                 "yes" if effect.criterion in one.passed else "no",
             ]
@@ -234,17 +234,17 @@ def _effects(step: Step, one: Candidate) -> Html | None:
     if one.measured is None:
         return None
     rows = [
-        [name, figure(value), share(one.measured.coverage.get(name, math.nan))]
+        [name, number(value), percent(one.measured.coverage.get(name, math.nan))]
         for name, value in one.measured.values.items()
     ]
     if len(rows) > 1:
-        rows.append(["mean", figure(one.measured.mean), ""])
+        rows.append(["mean", number(one.measured.mean), ""])
     return table(("criterion", one.measured.metric, "scored"), rows, "The candidate on the validation rows.")
 
 
 def _merged(one: Candidate) -> Html:
     measured = (
-        f"mean {one.measured.metric} {figure(one.measured.mean)} on the validation rows. " if one.measured else ""
+        f"mean {one.measured.metric} {number(one.measured.mean)} on the validation rows. " if one.measured else ""
     )
     return join([tag("h4", "What passed, put together"), tag("p", f"{measured}{one.reason}".strip(), class_="soft")])
 

@@ -16,16 +16,16 @@ from polyjudge.metrics.levels import Matrix
 from polyjudge.metrics.uncertainty import FEWEST_CLUSTERS, MOST_UNDEFINED
 from polyjudge.reporting.tables.configurations import Block, Configuration, adjusted, difference, mean_agreement
 from polyjudge.reporting.tables.published import Published
-from polyjudge.reporting.tables.render import Column, Span, Table, Value
-from polyjudge.results.study import RunRecord, matrix_of
+from polyjudge.reporting.tables.render import Column, Table, Value
+from polyjudge.results.study import RunRecord, scores_of
 
 Blocks = Sequence[tuple[Block, Published | None]]
 
 HEAD = (Column("data", "data"), Column("model", "judge"))
 INTERVALS = (
-    Column("interval", "interval", "span"),
+    Column("interval", "interval", "interval"),
     Column("p_holm", "p (Holm)", "p"),
-    Column("detectable", "smallest detectable", "figure"),
+    Column("detectable", "smallest detectable", "number"),
 )
 HOW = (
     "Agreement is pooled over the test rows, unweighted mean over the criteria, mean over the runs. Differences are "
@@ -52,7 +52,7 @@ def tested(found: Estimate, p_holm: float) -> tuple[Value, ...]:
     """The cells of ``INTERVALS``."""
     # Nothing differs: there is no spread to say what could have been seen.
     same = found.value == found.standard_error == 0
-    return (Span(found.low, found.high), p_holm, None if same else found.detectable)
+    return (found.interval, p_holm, None if same else found.detectable)
 
 
 def notes(found: Blocks) -> list[str]:
@@ -77,20 +77,20 @@ def main(found: Blocks, axes: Sequence[str]) -> Table:
             told = tuple(printed.get(key) for key in PUBLISHED) if beside else ()
             rows.append((*cells, *volumes(block, one), *told))
     kinds = {"step": "count", "gain": "signed"}
-    more = [Column(f"published_{key}", f"published {key}", kinds.get(key, "figure")) for key in PUBLISHED]  # type: ignore[arg-type]
+    more = [Column(f"published_{key}", f"published {key}", kinds.get(key, "number")) for key in PUBLISHED]  # type: ignore[arg-type]
     return Table(
         "main",
         "Initial and best prompt, the best step chosen on the test rows (OPTIMISTIC)",
         columns(
             axes,
             Column("runs", "runs", "count"),
-            Column("initial", "initial", "figure"),
-            Column("best", "best", "figure"),
+            Column("initial", "initial", "number"),
+            Column("best", "best", "number"),
             Column("step", "step", "count"),
             Column("gain", "gain", "signed"),
             *INTERVALS,
-            Column("hypervolume", "hypervolume", "figure"),
-            Column("hypervolume_null", "of re-tests", "figure"),
+            Column("hypervolume", "hypervolume", "number"),
+            Column("hypervolume_null", "of re-tests", "number"),
             *(more if beside else []),
         ),
         tuple(rows),
@@ -125,8 +125,8 @@ def honest(found: Blocks, axes: Sequence[str]) -> Table:
         columns(
             axes,
             Column("runs", "runs", "count"),
-            Column("initial", "initial", "figure"),
-            Column("fitted", "fitted", "figure"),
+            Column("initial", "initial", "number"),
+            Column("fitted", "fitted", "number"),
             Column("difference", "difference", "signed"),
             *INTERVALS,
             Column("chosen", "chosen by"),
@@ -153,7 +153,7 @@ def by_criterion(found: Blocks, axes: Sequence[str]) -> Table:
             axes,
             Column("step", "step", "count"),
             Column("criterion", "criterion"),
-            Column("agreement", "agreement", "figure"),
+            Column("agreement", "agreement", "number"),
         ),
         tuple(rows),
         ("Mean over the runs, pooled over the test rows; only steps after which the test rows were read.",),
@@ -170,7 +170,7 @@ def volumes(block: Block, one: Configuration) -> tuple[Value, Value]:
     count = min(map(len, again))
     points = [one.by_criterion(0)]
     for at in range(count):
-        scores = [matrix_of([of_run[at].reading], one.criteria) for of_run in again]
+        scores = [scores_of([of_run[at].reading], one.criteria) for of_run in again]
         points.append(mean_agreement(one.metric, [m for m in scores if m is not None], one.people))
     return own, hypervolume(one, np.array(points))
 

@@ -12,7 +12,7 @@ from polyjudge.metrics.levels import Matrix
 from polyjudge.reporting.tables.agreement import HEAD, INTERVALS, Blocks, notes, tested
 from polyjudge.reporting.tables.configurations import Block, Configuration, adjusted, difference, mean_agreement
 from polyjudge.reporting.tables.render import Column, Table, Value
-from polyjudge.results.study import Extra, matrix_of
+from polyjudge.results.study import Extra, scores_of
 
 INITIAL = "initial, together"
 PICKED = "picked, apart"
@@ -97,8 +97,8 @@ def cherrypick(found: Blocks, axes: Sequence[str]) -> Table:
             Column("runs", "runs of single criteria"),
             Column("prompt", "prompt"),
             Column("criterion", "criterion"),
-            Column("agreement", "agreement", "figure"),
-            *([Column("published", "published", "figure")] if beside else []),
+            Column("agreement", "agreement", "number"),
+            *([Column("published", "published", "number")] if beside else []),
         ),
         tuple(rows),
         (
@@ -131,7 +131,7 @@ def combining(found: Blocks, axes: Sequence[str]) -> Table:
             Column("against", "against"),
             Column("seeds", "seeds", "count"),
             Column("difference", "difference", "signed"),
-            Column("relative", "relative", "share"),
+            Column("relative", "relative", "percent"),
             *INTERVALS,
         ),
         tuple(rows),
@@ -169,7 +169,7 @@ def _partner(block: Block, one: Configuration) -> Configuration | None:
 
 
 def _judged(extras: Sequence[Extra], one: Configuration, seeds: Sequence[int]) -> list[Matrix]:
-    by_seed = {extra.seed: matrix_of([extra.reading], one.criteria) for extra in extras}
+    by_seed = {extra.seed: scores_of([extra.reading], one.criteria) for extra in extras}
     found = [by_seed.get(seed) for seed in seeds]
     return [matrix for matrix in found if matrix is not None]
 

@@ -131,6 +131,8 @@ class Block:
         for extra in self.extras:
             if extra.kind != "validated" or run.cell.name not in extra.cells:
                 continue
+            if extra.reading.step not in run.scores:
+                continue  # The test rows were not read after this step.
             value = extra.reading.measured[0].mean
             for name in extra.reading.criteria:
                 if name not in best or configuration.metric.is_better(value, best[name][0]):

@@ -10,7 +10,7 @@ from polyjudge.reporting.tables.agreement import HEAD, Blocks
 from polyjudge.reporting.tables.cherrypick import INITIAL, PICKED, Combination, combinations, relative_change
 from polyjudge.reporting.tables.configurations import Block, adjusted, difference
 from polyjudge.reporting.tables.published import Published
-from polyjudge.reporting.tables.render import Column, Span, Table, Value
+from polyjudge.reporting.tables.render import Column, Table, Value
 from polyjudge.reporting.tables.step_diagnostics import dilution, why_unknown
 
 BY_CHOICE = "yes (OPTIMISTIC choice)"
@@ -32,7 +32,7 @@ def headlines(found: Blocks, axes: Sequence[str]) -> Table:
             *HEAD,
             Column("finding", "finding"),
             Column("figure", "here"),
-            Column("interval", "95 % interval", "span"),
+            Column("interval", "95 % interval", "interval"),
             Column("holds", "does it hold"),
             *([Column("published", "published")] if beside else []),
         ),
@@ -97,7 +97,7 @@ def _dilution(block: Block, printed: object) -> Row:
         return finding, why_unknown(block), None, "", told
     separate, joint, _, relative = measured
     figure = f"{separate:.1f} -> {joint:.1f}, {relative.value:+.0%}"
-    return finding, figure, Span(relative.low, relative.high), _falls(relative), told
+    return finding, figure, relative.interval, _falls(relative), told
 
 
 def _interference(one: Combination, printed: object) -> Iterator[Row]:
@@ -107,7 +107,7 @@ def _interference(one: Combination, printed: object) -> Iterator[Row]:
         share = "" if relative is None else f" ({relative:+.1%})"
         figure = f"{before:.3f} -> {after:.3f}, {change.value:+.3f}{share}"
         finding = f"{what} falls below {against} ({one.single.label})"
-        interval = Span(change.low, change.high)
+        interval = change.interval
         falls = _falls(change)
         holds = BY_CHOICE if against == PICKED and falls == "yes" else falls
         yield finding, figure, interval, holds, _printed(what, against, printed)

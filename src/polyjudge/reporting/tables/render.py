@@ -6,27 +6,22 @@ A table as data: rows of values, and columns that say how to show them.
 from __future__ import annotations
 
 import csv
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from io import StringIO
-from typing import Literal, NamedTuple
+from typing import Literal
 
-from polyjudge.formatting.text import table_text
+from polyjudge.formatting.text import Form, interval, number, p_value, percent, signed, table_text
 from polyjudge.llm.request import SIMULATED
+from polyjudge.metrics.estimates import Interval
 
-Kind = Literal["text", "count", "figure", "signed", "share", "p", "span"]
-
-
-class Span(NamedTuple):
-    """An interval; nan ends = undecided."""
-
-    low: float
-    high: float
+Kind = Literal["text", "count", "number", "signed", "percent", "p", "interval"]
 
 
-Value = str | int | float | Span | None
-"""None = it has no meaning here; nan = undefined."""
+Value = str | int | float | Interval | None
+"""None has no meaning in its place; NaN is undefined."""
+
+_FORMS: dict[Kind, Form] = {"number": number, "signed": signed, "percent": percent, "p": p_value}
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +29,7 @@ class Column:
     """A column.
 
     Attributes:
-        key: in CSV; a span makes two, ``KEY_low`` and ``KEY_high``.
+        key: in CSV; an interval makes two, ``KEY_low`` and ``KEY_high``.
         label: in Markdown.
         kind: how its values are shown.
     """
@@ -93,7 +88,7 @@ def lines(table: Table) -> list[str]:
 
 
 def csv_text(table: Table) -> str:
-    """One line a row, numbers as they are, a span in two columns; what is missing is empty, what is undefined nan."""
+    """One line a row, numbers unrounded, an interval in two columns; a missing value is empty, NaN is nan."""
     out = StringIO()
     writer = csv.writer(out, lineterminator="\n")
     mark = [SIMULATED] if table.simulated else []
@@ -105,12 +100,12 @@ def csv_text(table: Table) -> str:
 
 
 def _names(column: Column) -> tuple[str, ...]:
-    return (f"{column.key}_low", f"{column.key}_high") if column.kind == "span" else (column.key,)
+    return (f"{column.key}_low", f"{column.key}_high") if column.kind == "interval" else (column.key,)
 
 
 def _machine(value: Value, column: Column) -> Iterable[str]:
-    if column.kind == "span":
-        low, high = value if isinstance(value, Span) else (None, None)
+    if column.kind == "interval":
+        low, high = (value.low, value.high) if isinstance(value, Interval) else (None, None)
         return (_number(low), _number(high))
     return (_number(value),)
 
@@ -123,10 +118,8 @@ def cell(value: Value, kind: Kind) -> str:
     """A value as people read it."""
     if value is None:
         return "-"
-    if isinstance(value, Span):
-        undecided = math.isnan(value.low) or math.isnan(value.high)
-        return "undecided" if undecided else f"{value.low:+.3f} to {value.high:+.3f}"
-    if isinstance(value, float) and math.isnan(value):
-        return "undefined"
-    shown = {"figure": "{:.3f}", "signed": "{:+.3f}", "share": "{:.0%}", "p": "{:.3f}", "count": "{:,}"}
-    return shown[kind].format(value) if kind in shown and not isinstance(value, str) else str(value)
+    if isinstance(value, Interval):
+        return interval(value.low, value.high)
+    if isinstance(value, str):
+        return value
+    return _FORMS[kind](value) if kind in _FORMS else f"{value:,}"

@@ -100,11 +100,11 @@ def _table(
     measured = columns(
         axes,
         Column("criterion", "criterion"),
-        Column(name, name, "figure"),
-        Column("spread", "standard deviation", "figure"),
+        Column(name, name, "number"),
+        Column("spread", "standard deviation", "number"),
         Column("ratings", "ratings", "count"),
         Column("unreadable", "unreadable", "count"),
-        *([Column("published", "published", "figure")] if beside else []),
+        *([Column("published", "published", "number")] if beside else []),
     )
     said = (note, *dict.fromkeys(paper.note for _, paper in found if paper)) if rows else ()
     return Table(name, title, measured, tuple(rows), said, missing=f"{name}: {NOT_MEASURED}")
@@ -120,7 +120,8 @@ def _scores(one: Configuration, name: str, criterion: str) -> list[float]:
     return [
         rating.score
         for run in one.runs
-        for rating in run.diagnostics
+        for line in run.diagnostics
+        for rating in line.ratings
         if rating.name == name and rating.criterion in wanted
     ]
 
@@ -134,12 +135,13 @@ def _figures(scores: Sequence[float]) -> tuple[Value, ...]:
 
 def _ratings(one: Configuration, name: str) -> Matrix:
     """Means over the criteria by run and step, (runs, steps), NaN where there are none."""
-    found = np.full((len(one.runs), one.runs[0].last), np.nan)
-    for at, run in enumerate(one.runs):
+    means = np.full((len(one.runs), one.runs[0].last), np.nan)
+    for row, run in enumerate(one.runs):
         for step in range(1, run.last + 1):
-            own = [m.score for m in run.diagnostics if (m.name, m.step) == (name, step) and not math.isnan(m.score)]
-            found[at, step - 1] = math.fsum(own) / len(own) if own else math.nan
-    return found
+            ratings = [rating for line in run.diagnostics if line.step == step for rating in line.ratings]
+            scores = [rating.score for rating in ratings if rating.name == name and not math.isnan(rating.score)]
+            means[row, step - 1] = math.fsum(scores) / len(scores) if scores else math.nan
+    return means
 
 
 def _stacked(parts: Sequence[Matrix]) -> Matrix:
@@ -166,8 +168,8 @@ def lengths(found: Blocks, axes: Sequence[str]) -> Table:
             axes,
             Column("step", "step", "count"),
             Column("criterion", "criterion"),
-            Column("words", "words", "figure"),
-            Column("tokens", "tokens, about", "figure"),
+            Column("words", "words", "number"),
+            Column("tokens", "tokens, about", "number"),
         ),
         tuple(rows),
         (

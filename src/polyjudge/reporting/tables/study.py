@@ -13,7 +13,7 @@ from polyjudge.reporting.tables.cherrypick import cherrypick, combining
 from polyjudge.reporting.tables.configurations import blocks
 from polyjudge.reporting.tables.headlines import headlines
 from polyjudge.reporting.tables.published import published
-from polyjudge.reporting.tables.render import Column, Span, Table
+from polyjudge.reporting.tables.render import Column, Table
 from polyjudge.reporting.tables.step_diagnostics import adherence, lengths, specificity
 from polyjudge.results.outcome import notice
 from polyjudge.results.study import StudyRecord
@@ -32,4 +32,4 @@ def _failed(study: StudyRecord) -> list[str]:
     return [f"Without a result, and in no table: {cell.name} ({cell.failure})." for cell in study.failed]
 
 
-__all__ = ["Column", "Span", "Table", "all_tables"]
+__all__ = ["Column", "Table", "all_tables"]
