@@ -6,6 +6,7 @@ from .judge.expected import ExpectedScoring as ExpectedScoring
 from .judge.json_scoring import JsonScoring as JsonScoring
 from .llm.backends.scripted import Scripted as Scripted
 from .llm.cache.store import AnswerStore as AnswerStore
+from .llm.cache.store import MemoryStore as MemoryStore
 from .metrics.metric import Metric as Metric
 from .metrics.metric import metric as metric
 from .metrics.metric import scalar_metric as scalar_metric

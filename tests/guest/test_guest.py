@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 import polyjudge
+from polyjudge.errors import ConfigError
 from polyjudge.gates import Gate, GateSettings
 from polyjudge.llm.request import Backend, Request
 from polyjudge.metrics import Metric
@@ -166,6 +167,12 @@ def test_objects_go_through_python_to_the_report(tmp_path: Path, monkeypatch: py
     assert config["optimizer_options"] == {"style": "terse"}
     assert (run.path / "report.html").stat().st_size
     assert polyjudge.export(run, to=markdown, scoring=Lines).startswith("# A judge on mine/judge")
+    with pytest.raises(ConfigError, match=r"as an object .* pass the same object again"):
+        polyjudge.diagnose(run, data=letters, only="text", backends=backends)
+    with pytest.raises(ConfigError, match="is not the run's"):
+        polyjudge.diagnose(run, data=letters, only="text", backends=backends, gate="none", scoring=Lines)
+    with polyjudge.load(run.path / "judge.yaml", backends=backends, scoring=Lines) as judge:
+        assert set(judge(letter="A letter.")) == set(NAMES)
     measured = polyjudge.optimize(
         letters,
         model="mine/judge",

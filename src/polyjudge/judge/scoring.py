@@ -57,7 +57,9 @@ class Scoring(Protocol):
         ...
 
     @property
-    def name(self) -> str: ...
+    def name(self) -> str:
+        """As in settings, records and judge files."""
+        ...
 
     @property
     def on_scale(self) -> bool:

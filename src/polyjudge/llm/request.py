@@ -222,7 +222,9 @@ class Backend(Protocol):
         ...
 
     @property
-    def abilities(self) -> Abilities: ...
+    def abilities(self) -> Abilities:
+        """What the endpoint can do beside answering."""
+        ...
 
     @property
     def concurrency(self) -> int | None:
@@ -237,7 +239,9 @@ class Backend(Protocol):
         """
         ...
 
-    async def close(self) -> None: ...
+    async def close(self) -> None:
+        """Free connections and weights; closing twice changes nothing."""
+        ...
 
 
 class Asker(Protocol):

@@ -62,7 +62,8 @@ async def open_client(
 
     Raises:
         ModelError: unknown provider, missing key, bad address.
-        ConfigError: the cache has no folder to be in, or money is bounded and a price is unknown.
+        ConfigError: the cache has no folder to be in, ``no_cache`` is set beside a store, or money is bounded and a
+            price is unknown.
     """
 
     def counted() -> None:
@@ -71,6 +72,8 @@ async def open_client(
     def noted(text: str) -> None:
         observer(Noted(text))
 
+    if store is not None and config.no_cache:
+        raise ConfigError("no_cache is set beside store, which would not be asked; leave one of the two out")
     tariffs = {model: price for one in (config, *also) for model, price in tariffs_of(one, backends).items()}
     most = None if config.max_cost is None else int(config.max_cost * PICO)
     accounts = Accounts(counted, tariffs)

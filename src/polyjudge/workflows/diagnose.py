@@ -17,6 +17,7 @@ from polyjudge.domain.example import Example
 from polyjudge.errors import ConfigError, DataError
 from polyjudge.judge.measure import rated_rows
 from polyjudge.llm.accounts import RoleAccount
+from polyjudge.llm.cache.store import AnswerStore
 from polyjudge.llm.client import Client
 from polyjudge.llm.request import SIMULATED, Backend
 from polyjudge.optimizers.base import Idle
@@ -28,9 +29,9 @@ from polyjudge.results.outcome import simulated
 from polyjudge.results.result import Run
 from polyjudge.results.store import write_whole
 from polyjudge.settings.config import RunConfig
-from polyjudge.settings.given import Budget, Settings, explicit, suggests
+from polyjudge.settings.given import Budget, GateLike, ScoringLike, Settings, explicit, suggests
 from polyjudge.settings.merged import ResolvedSettings, resolve
-from polyjudge.settings.objects import Objects
+from polyjudge.settings.objects import Objects, gate_name, is_place, objects_in, scoring_name
 from polyjudge.workflows.assemble import assemble, models_of
 from polyjudge.workflows.client import open_client
 from polyjudge.workflows.costs import priced
@@ -65,6 +66,7 @@ class Diagnosed:
 
     @property
     def verdicts(self) -> tuple[Verdict, ...]:
+        """The answers in words, one a question."""
         return self.diagnosis.verdicts
 
 
@@ -77,10 +79,13 @@ def diagnose(
     limit: int | None = None,
     audit: float = 1.0,
     pick: str = "validation",
+    gate: GateLike | None = None,
+    scoring: ScoringLike | None = None,
     budget: Budget | None = None,
     settings: Settings | None = None,
     config: str | Path | None = None,
     backends: Mapping[str, Backend] | None = None,
+    store: AnswerStore | None = None,
     observer: Observer = unwatched,
 ) -> Diagnosed:
     """Say what went wrong in a finished run, and how sure that is.
@@ -92,10 +97,13 @@ def diagnose(
         limit: most fresh rows.
         audit: share of the steps that the diagnostic model rates; the model-free estimate stands in for the rest.
         pick: the rows that choose the instructions of the cherry-pick.
+        gate: the run's gate, where ``optimize`` was given it as an object.
+        scoring: the run's scoring method, where ``optimize`` was given it as an object.
         budget: the most that this call may ask or pay.
         settings: those of ``SETTINGS``, such as ``diagnostic_model``; the others are the run's own.
         config: a TOML file with settings.
         backends: model name -> an opened backend.
+        store: as for ``optimize``.
         observer: told of calls and notes.
 
     Raises:
@@ -103,9 +111,9 @@ def diagnose(
         Stopped: budget or provider; the same call goes on from the cache.
     """
     wanted = Options(parts_of(only), limit, audit, pick)
-    found = _read(run_folder)
+    found, objects = _read(run_folder, gate, scoring)
     taken = _settings(found, explicit(settings, budget), config, wanted)
-    return run(_diagnose(found, taken, wanted, data, backends or {}, observer))
+    return run(_diagnose(found, objects, taken, wanted, data, backends or {}, store, observer))
 
 
 @suggests
@@ -117,6 +125,8 @@ def plan_diagnosis(
     limit: int | None = None,
     audit: float = 1.0,
     pick: str = "validation",
+    gate: GateLike | None = None,
+    scoring: ScoringLike | None = None,
     budget: Budget | None = None,
     settings: Settings | None = None,
     config: str | Path | None = None,
@@ -128,13 +138,35 @@ def plan_diagnosis(
         InputError: as ``diagnose``.
     """
     wanted = Options(parts_of(only), limit, audit, pick)
-    found = _read(run_folder)
+    found, objects = _read(run_folder, gate, scoring)
     taken = _settings(found, explicit(settings, budget), config, wanted)
-    return run(_plan(found, taken, wanted, data, backends or {}))
+    return run(_plan(found, objects, taken, wanted, data, backends or {}))
 
 
-def _read(run_folder: str | Path | Run) -> FinishedRun:
-    return read_finished(run_folder.path if isinstance(run_folder, Run) else run_folder)
+def _read(
+    run_folder: str | Path | Run, gate: GateLike | None, scoring: ScoringLike | None
+) -> tuple[FinishedRun, Objects]:
+    """A run with its objects; an optimizer that proposes nothing stands in for its own.
+
+    Raises:
+        ConfigError: the run was given its gate or scoring method as an object, and it is not passed again.
+    """
+    found = read_finished(run_folder.path if isinstance(run_folder, Run) else run_folder)
+    objects = objects_in({"gate": gate, "scoring": scoring})
+    _check_same("gate", found.config.gate, gate_name(gate) if objects.gate is not None else gate)
+    _check_same("scoring", found.config.scoring, scoring_name(scoring) if objects.scoring is not None else scoring)
+    roles = ("loss", "gradient") if any(step.gradients for step in found.steps) else ()
+    return found, replace(objects, optimizer=Idle(roles))
+
+
+def _check_same(keyword: str, name: str, passed: Any) -> None:
+    if passed is not None and passed != name:
+        raise ConfigError(f"{keyword} {passed!r} is not the run's, which is {name!r}; pass the run's, or leave it out")
+    if passed is None and is_place(name):
+        raise ConfigError(
+            f"the run was given its {keyword} as an object ({name}); pass the same object again, in Python: "
+            f"diagnose(..., {keyword}=...)"
+        )
 
 
 def _settings(found: FinishedRun, options: Mapping[str, Any], config: str | Path | None, wanted: Options) -> RunConfig:
@@ -151,26 +183,33 @@ def _settings(found: FinishedRun, options: Mapping[str, Any], config: str | Path
 
 
 async def _plan(
-    found: FinishedRun, config: RunConfig, wanted: Options, data: Data | None, backends: Mapping[str, Backend]
+    found: FinishedRun,
+    objects: Objects,
+    config: RunConfig,
+    wanted: Options,
+    data: Data | None,
+    backends: Mapping[str, Backend],
 ) -> tuple[PlannedRole, ...]:
     async with open_client(config, backends, unwatched, planning=True) as client:
-        ready = _prepared(found, config, wanted, data, client)
+        ready = _prepared(found, objects, config, wanted, data, client)
         return priced(planned_diagnosis(ready, wanted), client.tariffs)
 
 
 async def _diagnose(
     found: FinishedRun,
+    objects: Objects,
     config: RunConfig,
     wanted: Options,
     data: Data | None,
     backends: Mapping[str, Backend],
+    store: AnswerStore | None,
     observer: Observer,
 ) -> Diagnosed:
     started = time.monotonic()
-    async with open_client(config, backends, observer, planning=not wanted.asks) as client:
-        ready = _prepared(found, config, wanted, data, client)
+    async with open_client(config, backends, observer, store=store, planning=not wanted.asks) as client:
+        ready = _prepared(found, objects, config, wanted, data, client)
         if wanted.asks:
-            ready = await _taken(found, ready, client, set(backends), observer)
+            ready = await _taken(found, objects, ready, client, set(backends), observer)
         diagnosis = await _made(ready, wanted, client)
         accounts = client.accounts.snapshot()
     write_whole(found.path / "diagnosis.json", codec.pretty(diagnosis) + "\n")
@@ -180,7 +219,12 @@ async def _diagnose(
 
 
 async def _taken(
-    found: FinishedRun, ready: Prepared, client: Client, given: Collection[str], observer: Observer
+    found: FinishedRun,
+    objects: Objects,
+    ready: Prepared,
+    client: Client,
+    given: Collection[str],
+    observer: Observer,
 ) -> Prepared:
     """The run with what its models take, and a note where others answer than did."""
     config = ready.config
@@ -188,19 +232,21 @@ async def _taken(
         if model in models_of(config) and client.identity(model) != identity:
             now = client.identity(model)
             observer(Noted(f"{model} answered from {identity!r} in the run and from {now!r} now; all is asked anew"))
-    taken = await probed(ResolvedSettings(config, {}, _writers(found)), ready.house, client, given, observer)
+    taken = await probed(ResolvedSettings(config, {}, objects), ready.house, client, given, observer)
     if taken == config:
         return ready
-    return replace(ready, config=taken, house=assemble(taken, ready.house.dataset, client, _writers(found)))
+    return replace(ready, config=taken, house=assemble(taken, ready.house.dataset, client, objects))
 
 
-def _prepared(found: FinishedRun, config: RunConfig, wanted: Options, data: Data | None, client: Client) -> Prepared:
+def _prepared(
+    found: FinishedRun, objects: Objects, config: RunConfig, wanted: Options, data: Data | None, client: Client
+) -> Prepared:
     """The run as it was assembled.
 
     Raises:
         DataError: data or criteria are no longer what they were.
     """
-    house = assemble(config, found.dataset(data), client, _writers(found))
+    house = assemble(config, found.dataset(data), client, objects)
     if "sha256:" + codec.digest(house.prompt) != found.facts.get("prompt_digest"):
         raise DataError(
             f"the initial prompt of {str(found.path)!r} is not the one that its config.json speaks of; "
@@ -210,11 +256,6 @@ def _prepared(found: FinishedRun, config: RunConfig, wanted: Options, data: Data
     return Prepared(
         config, house, found.steps, found.prompt, rows, rated_rows(house.prompt.criteria, rows), found.path.name
     )
-
-
-def _writers(found: FinishedRun) -> Objects:
-    """What stands in for the run's optimizer: nothing is proposed; gradients are asked for where the run has some."""
-    return Objects(optimizer=Idle(("loss", "gradient") if any(step.gradients for step in found.steps) else ()))
 
 
 def fresh_rows(test: Sequence[Example], limit: int | None, seed: int) -> tuple[Example, ...]:

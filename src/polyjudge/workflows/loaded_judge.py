@@ -16,12 +16,13 @@ from polyjudge.domain.example import Example
 from polyjudge.errors import ConfigError
 from polyjudge.formatting.notebook import snippet
 from polyjudge.formatting.text import clipped
+from polyjudge.llm.cache.store import AnswerStore
 from polyjudge.llm.client import Client
 from polyjudge.llm.request import Backend
 from polyjudge.results.judge_file import JudgeFile, read_judge
 from polyjudge.results.scores import value
 from polyjudge.settings.config import RunConfig
-from polyjudge.settings.given import Budget, Settings, explicit, suggests
+from polyjudge.settings.given import Budget, ScoringLike, Settings, explicit, suggests
 from polyjudge.workflows.client import open_client
 from polyjudge.workflows.events import unwatched
 from polyjudge.workflows.score import judge_of, settings_of
@@ -35,10 +36,19 @@ class LoadedJudge:
     The model stays open between calls; ``close()`` it, or use it in a ``with`` block.
     """
 
-    def __init__(self, file: JudgeFile, config: RunConfig, backends: Mapping[str, Backend] | None = None) -> None:
+    def __init__(
+        self,
+        file: JudgeFile,
+        config: RunConfig,
+        backends: Mapping[str, Backend] | None = None,
+        store: AnswerStore | None = None,
+        scoring: ScoringLike | None = None,
+    ) -> None:
         self.file = file
         self._config = config
         self._backends = backends or {}
+        self._store = store
+        self._scoring = scoring
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: threading.Thread | None = None
         self._client: Client | None = None
@@ -108,10 +118,10 @@ class LoadedJudge:
             self._asking.add(task)
             task.add_done_callback(self._asking.discard)
         if self._client is None:
-            self._entered = open_client(self._config, self._backends, unwatched)
+            self._entered = open_client(self._config, self._backends, unwatched, store=self._store)
             self._client = await self._entered.__aenter__()
         prompt = self.file.prompt
-        prediction = await judge_of(self.file, self._config, self._client).predict(prompt, example)
+        prediction = await judge_of(self.file, self._config, self._client, self._scoring).predict(prompt, example)
         return {c.name: value(c.scale, prediction.score(c.name)) for c in prompt.criteria}
 
     async def _leave(self) -> None:
@@ -126,11 +136,15 @@ def load(
     path: str | Path,
     *,
     model: str | None = None,
+    scoring: ScoringLike | None = None,
     budget: Budget | None = None,
     settings: Settings | None = None,
     backends: Mapping[str, Backend] | None = None,
+    store: AnswerStore | None = None,
     config: str | Path | None = None,
 ) -> LoadedJudge:
     """A judge from its file, ready to be called; the keywords are those of ``score``."""
     file = read_judge(path)
-    return LoadedJudge(file, settings_of(file, explicit(settings, budget, {"model": model}), config), backends)
+    return LoadedJudge(
+        file, settings_of(file, explicit(settings, budget, {"model": model}), config), backends, store, scoring
+    )

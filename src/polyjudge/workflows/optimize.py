@@ -22,6 +22,7 @@ from polyjudge.domain.records import Reading, Step
 from polyjudge.engine import optimize as steps_of
 from polyjudge.errors import ConfigError, TooManyUnscored
 from polyjudge.formatting.text import clipped
+from polyjudge.llm.cache.store import AnswerStore
 from polyjudge.llm.client import Client
 from polyjudge.llm.request import Backend
 from polyjudge.reporting.report import FILE as REPORT
@@ -165,6 +166,7 @@ def optimize(
     output: str | Path | None = None,
     config: str | Path | None = None,
     backends: Mapping[str, Backend] | None = None,
+    store: AnswerStore | None = None,
     observer: Observer = unwatched,
 ) -> Run:
     """Fit a judge's prompt to human ratings.
@@ -183,6 +185,7 @@ def optimize(
         output: the run folder; default ``runs/DATA-MODEL-DIGEST8``.
         config: a TOML file with settings.
         backends: model name -> an opened backend, instead of looking the name up.
+        store: keeps the answers, instead of the response cache of this folder; the call closes it at its end.
         observer: told of steps and calls as they happen.
 
     Raises:
@@ -198,7 +201,7 @@ def optimize(
         raise ConfigError("--diagnostic-model is not used; add --diagnostics, or pass it to polyjudge diagnose")
     models_of(resolved.config)
     dataset = load_dataset(data, criteria, limit=resolved.config.limit)
-    return run(_optimize(resolved, dataset, output, backends or {}, observer))
+    return run(_optimize(resolved, dataset, output, backends or {}, store, observer))
 
 
 async def _optimize(
@@ -206,9 +209,10 @@ async def _optimize(
     dataset: Dataset,
     output: str | Path | None,
     backends: Mapping[str, Backend],
+    store: AnswerStore | None,
     observer: Observer,
 ) -> Run:
-    async with open_client(settings.config, backends, observer) as client:
+    async with open_client(settings.config, backends, observer, store=store) as client:
         done = await carry_out(settings, dataset, output, client, set(backends), observer)
     if done.paid or not (done.path / REPORT).exists():
         report_run(done.path, dataset)

@@ -22,6 +22,7 @@ from polyjudge.domain.records import Prediction
 from polyjudge.errors import ConfigError
 from polyjudge.judge.predict import Judge
 from polyjudge.llm.accounts import RoleAccount
+from polyjudge.llm.cache.store import AnswerStore
 from polyjudge.llm.client import Client
 from polyjudge.llm.request import Backend, Role
 from polyjudge.results.judge_file import JudgeFile, read_judge
@@ -29,7 +30,7 @@ from polyjudge.results.outcome import Lost, simulated
 from polyjudge.results.scores import Scores, ScoreTable, check_unscored
 from polyjudge.results.store import GrowingFile, writable
 from polyjudge.settings.config import RunConfig
-from polyjudge.settings.given import Budget, Settings, explicit, suggests
+from polyjudge.settings.given import Budget, ScoringLike, Settings, explicit, suggests
 from polyjudge.settings.merged import resolve
 from polyjudge.workflows.assemble import open_judge, open_scoring
 from polyjudge.workflows.client import open_client
@@ -87,10 +88,12 @@ def score(
     model: str | None = None,
     output: str | Path | None = None,
     distribution: bool = False,
+    scoring: ScoringLike | None = None,
     budget: Budget | None = None,
     settings: Settings | None = None,
     config: str | Path | None = None,
     backends: Mapping[str, Backend] | None = None,
+    store: AnswerStore | None = None,
     observer: Observer = unwatched,
 ) -> Scores:
     """Score rows with a judge file.
@@ -101,10 +104,12 @@ def score(
         model: replaces the judge's own, and its address too.
         output: a CSV file to write. A file that is scored into a file is streamed: memory does not grow with it.
         distribution: whether the file also gives each label's probability.
+        scoring: the judge's scoring method, where a run was given it as an object and no package registers it.
         budget: the most that this call may ask or pay.
         settings: those of ``SCORE_SETTINGS``; the others are the judge's own.
         config: a TOML file with settings.
         backends: model name -> an opened backend.
+        store: as for ``optimize``.
         observer: told of calls as they happen.
 
     Raises:
@@ -124,7 +129,9 @@ def score(
     if taken.model != file.model:
         observer(Noted(f"this judge was fitted for {file.model}; {taken.model} may agree with people less"))
     tally = _Tally([] if rows.dataset else None)
-    asking = _score(file, taken, rows, target, tally, backends or {}, observer, distribution=distribution)
+    asking = _score(
+        file, scoring, taken, rows, target, tally, backends or {}, store, observer, distribution=distribution
+    )
     accounts, parts = run(asking)
     kept = (rows.dataset, tuple(tally.kept)) if rows.dataset and tally.kept is not None else None
     done = Scores(rubric, rows.count, tally.unscored, target, accounts, kept, parts)
@@ -166,17 +173,19 @@ def settings_of(file: JudgeFile, options: Mapping[str, Any], config: str | Path 
 
 async def _score(
     file: JudgeFile,
+    method: ScoringLike | None,
     config: RunConfig,
     rows: _Rows,
     target: Path | None,
     tally: _Tally,
     backends: Mapping[str, Backend],
+    store: AnswerStore | None,
     observer: Observer,
     *,
     distribution: bool,
 ) -> tuple[tuple[RoleAccount, ...], tuple[str, ...]]:
-    async with open_client(config, backends, observer) as client:
-        judge, prompt = judge_of(file, config, client), file.prompt
+    async with open_client(config, backends, observer, store=store) as client:
+        judge, prompt = judge_of(file, config, client, method), file.prompt
         labels = tuple((c.name, label) for c in prompt.criteria for label in judge.scoring.labels(c))
         if distribution and not labels:
             raise ConfigError(
@@ -203,15 +212,17 @@ async def _score(
         return client.accounts.snapshot(), parts
 
 
-def judge_of(file: JudgeFile, config: RunConfig, client: Client) -> Judge:
-    """The judge of a file over an open client.
+def judge_of(file: JudgeFile, config: RunConfig, client: Client, method: ScoringLike | None = None) -> Judge:
+    """The judge of a file over an open client; ``method`` is its scoring method where no name stands for that.
 
     Raises:
         ConfigError: the model's endpoint does not allow the scoring.
     """
     prompt: JudgePrompt = file.prompt
     role, used = Role("judge", config.model, file.sampling, file.seed), layout(file.layout, prompt.names)
-    scoring = open_scoring(file.scoring, prompt, role, structured=file.structured, samples=file.samples)
+    scoring = open_scoring(
+        file.scoring if method is None else method, prompt, role, structured=file.structured, samples=file.samples
+    )
     return open_judge(
         scoring,
         used,

@@ -15,6 +15,7 @@ from polyjudge.domain.dataset import Dataset
 from polyjudge.domain.records import Step
 from polyjudge.errors import ConfigError, TooManyUnscored
 from polyjudge.llm.accounts import RoleAccount
+from polyjudge.llm.cache.store import AnswerStore
 from polyjudge.llm.client import Client
 from polyjudge.llm.request import Backend
 from polyjudge.reporting.report import report_study
@@ -63,6 +64,7 @@ class StudyResult:
 
     @property
     def failed(self) -> tuple[CellRecord, ...]:
+        """The runs that ended with a failure."""
         return tuple(cell for cell in self.cells if cell.failure)
 
 
@@ -79,6 +81,7 @@ def study(
     output: str | Path | None = None,
     config: str | Path | None = None,
     backends: Mapping[str, Backend] | None = None,
+    store: AnswerStore | None = None,
     observer: Observer = unwatched,
 ) -> StudyResult:
     """Run every combination of a study file, and make its tables.
@@ -94,6 +97,7 @@ def study(
         output: the folder; default ``runs/STUDY-DIGEST8``. With more values in the study, its runs are kept.
         config: a TOML file with settings, over which the study's own win.
         backends: model name -> an opened backend, instead of looking the name up.
+        store: as for ``optimize``; all runs share it.
         observer: told of runs, steps and calls as they happen.
 
     Raises:
@@ -103,7 +107,7 @@ def study(
     beside = {"data": data, "model": model, "seeds": seeds, "retests": retests, "config": config}
     asked = read_study(study, explicit(settings, budget, beside))
     grid = cells(asked)
-    return run(_study(asked, grid, load_all(grid), output, backends or {}, observer))
+    return run(_study(asked, grid, load_all(grid), output, backends or {}, store, observer))
 
 
 @suggests
@@ -144,11 +148,12 @@ async def _study(
     datasets: Mapping[str, Dataset],
     output: str | Path | None,
     backends: Mapping[str, Backend],
+    store: AnswerStore | None,
     observer: Observer,
 ) -> StudyResult:
     started = time.monotonic()
     configs = [cell.settings.config for cell in grid]
-    async with open_client(configs[0], backends, observer, also=configs[1:]) as client:
+    async with open_client(configs[0], backends, observer, store=store, also=configs[1:]) as client:
         ready = assemble_all(grid, datasets, client.part(BESIDE))
         with StudyFolder(Path(output) if output else _default_folder(asked, ready)) as folder:
             _refuse_new_answers(folder.path, ready)
