@@ -62,6 +62,55 @@ def test_unclear_columns_are_asked_about_with_a_file_that_answers() -> None:
     assert spearman(polyjudge.audit(rows, criteria=answer)) == spearman(polyjudge.audit(made()))
 
 
+def test_an_unclear_column_beside_a_rater_is_asked_about_too() -> None:
+    rows = [{**row, "tone_ann": row["tone_b"]} for row in made()]
+    with pytest.raises(DataError, match=r"unclear: 'tone_a', 'tone_b', 'tone_ann' beside 'tone'"):
+        polyjudge.audit(rows)
+    with pytest.raises(
+        DataError, match=r"'tone_ann' beside 'tone' holds people's ratings is unclear.*ratings: \[\.\.\.\]"
+    ):
+        polyjudge.audit(rows, criteria={"criteria": [{"name": "tone", "scale": [1, 5]}]})
+    answer = {"criteria": [{"name": "tone", "scale": [1, 5], "ratings": ["tone_a", "tone_b"]}]}
+    assert spearman(polyjudge.audit(rows, criteria=answer)) == spearman(polyjudge.audit(made()))
+
+
+def test_metadata_and_criteria_of_longer_names_are_not_asked_about() -> None:
+    rows = [
+        {**row, "tone_style": row["tone"], "tone_style_a": row["tone_a"], "model_family": "x", "model_size": "small"}
+        for row in made()
+    ]
+    (columns,) = polyjudge.audit(rows).columns
+    assert "'tone' with the ratings in 'tone_a', 'tone_b'; 'tone_style' with the ratings in 'tone_style_a'" in columns
+
+
+def test_decimal_commas_are_read_where_semicolons_separate_the_cells(tmp_path: Path) -> None:
+    points = [
+        {**row, **{name: f"{float(str(row[name])) + 0.5}" for name in ("tone", "tone_a", "tone_b")}} for row in made()
+    ]
+    file = tmp_path / "scores.csv"
+    lines = [";".join(str(cell).replace(".", ",") for cell in row.values()) for row in points]
+    file.write_text("\n".join([";".join(points[0]), *lines]))
+    assert polyjudge.audit(file).agreements == polyjudge.audit(points).agreements
+    scale = {"criteria": [{"name": "tone", "scale": {"low": 1, "high": 6, "step": "any"}}]}
+    assert polyjudge.audit(file, criteria=scale).agreements == polyjudge.audit(points, criteria=scale).agreements
+
+
+@pytest.mark.parametrize("criteria", [None, {"criteria": [{"name": "tone", "scale": [1, 5]}]}])
+def test_a_cell_that_lists_ratings_holds_a_rater_each(criteria: dict[str, object] | None) -> None:
+    lists = [
+        {
+            "id": row["id"],
+            "document": row["document"],
+            "tone": row["tone"],
+            "tone.rating": f"[{row['tone_a']}, {row['tone_b']}]",
+        }
+        for row in made()
+    ]
+    assert (
+        polyjudge.audit(lists, criteria=criteria).agreements == polyjudge.audit(made(), criteria=criteria).agreements
+    )
+
+
 def test_a_criteria_file_needs_names_and_scales_only(tmp_path: Path) -> None:
     file = tmp_path / "criteria.yaml"
     file.write_text("criteria:\n  - {name: tone, scale: [1, 5]}\n")

@@ -12,9 +12,7 @@ SCORES = [1, 2, 3, 4, 5, 4, 3, 2, 1, 5]
 
 
 def sort(**columns: list[object]):
-    table = {"tone": list(SCORES), **columns}
-    rows = [dict(zip(table, row, strict=True)) for row in zip(*table.values(), strict=True)]
-    return companions("tone", list(table), rows)
+    return companions("tone", {"tone": list(SCORES), **columns})
 
 
 RATINGS: list[object] = [2, 2, 3, 5, 5, 4, 2, 2, 1, 4]
@@ -49,8 +47,7 @@ def test_another_word_is_unclear_if_its_values_would_do_and_else_no_rater() -> N
 
 def test_texts_are_no_ratings_whatever_their_name() -> None:
     long = {"tone": SCORES * 4, "tone_human": [f"Because of {n}." for n in range(40)]}
-    rows = [dict(zip(long, row, strict=True)) for row in zip(*long.values(), strict=True)]
-    assert companions("tone", list(long), rows).raters == ()
+    assert companions("tone", long).raters == ()
 
 
 def test_a_column_belongs_to_the_longest_name_that_it_begins_with() -> None:

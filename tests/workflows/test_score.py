@@ -17,7 +17,7 @@ from tests.calling import keywords
 from tests.rated import FIVE, JUDGE, REFUSAL, SHARE, TONE, Rated, Recorder, by_chance, rated
 
 import polyjudge
-from polyjudge.datasets.load import load_rubric
+from polyjudge.datasets.load import load_dataset, load_rubric
 from polyjudge.domain.example import Example
 from polyjudge.domain.records import Prediction
 from polyjudge.errors import ConfigError, DataError, ModelError, TooManyUnscored
@@ -151,6 +151,27 @@ def test_a_rating_column_that_bears_a_criterion_s_name_is_carried_under_another(
     assert list(written(place)[0]) == ["id", "clarity", "error", "clarity.rating", "error.rating"]
     assert [row["clarity.rating"] for row in written(place)] == [row["clarity"] for row in rows]
     assert {(row["error"], row["error.rating"]) for row in written(place)} == {("", "2")}
+
+
+@pytest.mark.parametrize(("kind", "cell"), [(FIVE, "[4, null, 5]"), (REFUSAL, '["refusal", null, "compliance"]')])
+def test_all_ratings_of_a_cell_that_lists_them_are_carried(place: Path, kind: Any, cell: str) -> None:
+    data = rated({"mark": kind}, documents=4)
+    rows = [{**row, "votes": cell} for row in data.rows]
+    criterion = {**data.criteria["criteria"][0], "ratings": "votes"}
+    scored(data, rows, judge=judge_for(data, criteria=[criterion]))
+    assert {row["votes"] for row in written(place)} == {cell}
+
+
+def test_all_ratings_of_rows_that_each_hold_one_are_carried(place: Path) -> None:
+    data = rated({"mark": FIVE}, documents=4)
+    rows = [
+        {"letter": row["letter"], "who": who, "mark": mark} for row in data.rows for who, mark in (("a", 2), ("b", 4))
+    ]
+    criteria = {"task": "Judge.", "inputs": {"letter": "Letter"}, "long": {"rater": "who"}}
+    rubric = load_rubric(criteria | {"criteria": [{"name": "mark", "scale": [1, 5]}]})
+    judge = JudgeFile(rubric, JUDGE, "joint", "json", Sampling())
+    scored(data, load_dataset(rows, rubric), judge=judge)
+    assert {row["mark.rating"] for row in written(place)} == {"[2, 4]"}
 
 
 def test_a_rater_who_is_missing_does_not_lend_the_name_to_another(place: Path) -> None:

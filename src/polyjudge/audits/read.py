@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 
@@ -25,11 +26,13 @@ from polyjudge.datasets.table import (
     Table,
     is_missing,
     is_number,
+    items_of,
     rating_columns,
-    rating_of,
+    ratings_of,
     score_of,
     table_of,
     text_of,
+    with_point,
 )
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.dataset import Rubric
@@ -41,6 +44,7 @@ from polyjudge.llm.request import SIMULATED
 from polyjudge.metrics.levels import Matrix
 from polyjudge.metrics.rated import RatedRows
 
+T = TypeVar("T")
 Rows = Sequence[Mapping[str, object]] | PandasLike | PolarsLike
 LONG = ("id", "criterion", "score")
 THE_JUDGE = "judge"
@@ -131,6 +135,8 @@ class _Reader:
         self._judge = named.judge
         self._several = several
         self._table = named.table
+        self._criteria = {criterion.name: criterion for criterion in gathering.criteria}
+        self._values = _values_of(self._table)
         self._problems = ErrorCollector(self._table.source, DataError)
         self._id = self._column(rubric.id if rubric else None, "id")
         self._document = self._column(rubric.document if rubric else None, "document")
@@ -144,7 +150,7 @@ class _Reader:
         return next((one for one in (named, usual) if one and one in self._table.columns), None)
 
     def wide(self) -> None:
-        raters = {c.name: self._rating_columns(c) for c in self._into.criteria}
+        raters = {criterion.name: self._rating_columns(criterion) for criterion in self._into.criteria}
         missing = [name for name in raters if name not in self._table.columns]
         for name in missing:
             near = (
@@ -201,8 +207,14 @@ class _Reader:
         named = tuple(column for column in wanted if column in columns)
         if named or set(criterion.ratings) - {criterion.name}:
             return named
-        free = [column for column in columns if column.casefold() not in FRAME]
-        return companions(criterion.name, free, self._table.rows).raters
+        beside = companions(criterion.name, self._values)
+        unclear = [column for column in beside.unclear if column not in taken]
+        if beside.raters and unclear:
+            self._problems.add(
+                f"whether {listed(map(repr, unclear))} beside {criterion.name!r} holds people's ratings is unclear; "
+                f"name the raters' columns of this criterion with ratings: [...]"
+            )
+        return beside.raters
 
     def long(self) -> None:
         if self._id is None:
@@ -279,7 +291,8 @@ class _Reader:
     def _score(
         self, position: int, name: str, cell: object, item: str, key: tuple[str, str], column: str | None = None
     ) -> None:
-        value = self._read(position, column or name, cell, lambda: score_of(cell, self._into.scales[name]))
+        pointed = with_point(cell, self._table.decimal)
+        value = self._read(position, column or name, cell, lambda: score_of(pointed, self._into.scales[name]), NAN)
         into = self._into.scores.setdefault(key, {})
         if math.isnan(value):
             return
@@ -290,14 +303,17 @@ class _Reader:
             )
 
     def _rating(self, position: int, column: str, name: str, cell: object, item: str, rater: str) -> None:
-        value = self._read(position, column, cell, lambda: rating_of(cell, self._into.scales[name]))
-        into = self._into.ratings[name].setdefault(rater, {})
-        if math.isnan(value):
-            return
-        if into.setdefault(item, value) != value:
-            self._problem(
-                position, f"{rater!r} rates item {item!r} on {name!r} {value:g} here and {into[item]:g} elsewhere"
-            )
+        criterion = self._criteria[name]
+        unread: tuple[float, ...] = (NAN,)
+        values = self._read(position, column, cell, lambda: ratings_of(cell, criterion, self._table.decimal), unread)
+        for number, value in enumerate(values, 1):
+            label = rater if number == 1 else f"{rater} [{number}]"
+            ratings = self._into.ratings[name].setdefault(label, {})
+            if not math.isnan(value) and ratings.setdefault(item, value) != value:
+                self._problem(
+                    position,
+                    f"{label!r} rates item {item!r} on {name!r} {value:g} here and {ratings[item]:g} elsewhere",
+                )
 
     def _cell(self, position: int, item: str, key: tuple[str, str]) -> None:
         if self._into.along:
@@ -311,14 +327,14 @@ class _Reader:
             self._problem(position, f"column {column!r} {error}")
             return ""
 
-    def _read(self, position: int, column: str, cell: object, read: Callable[[], float]) -> float:
+    def _read(self, position: int, column: str, cell: object, read: Callable[[], T], missing: T) -> T:
         if cell is None:
-            return NAN
+            return missing
         try:
             return read()
         except ValueError as error:
             self._problem(position, f"column {column!r}: {error}")
-            return NAN
+            return missing
 
     def _problem(self, position: int, text: str) -> None:
         self._problems.add(f"{self._table.where(position)}: {text}")
@@ -424,38 +440,55 @@ def guess_wide(table: Table) -> tuple[Criterion, ...]:
     """The criteria whose scores stand in a column NAME and whose raters in NAME.rating, NAME_human, NAME_a, ...
 
     Raises:
-        DataError: no column has a companion that holds ratings of it, or it is unclear which do.
+        DataError: no column has a companion that holds ratings of it, or it is unclear whether one does.
     """
-    free = [column for column in table.columns if column.casefold() not in FRAME]
-    found, unclear = [], []
-    for name in free:
-        beside = companions(name, free, table.rows)
-        cells = [row.get(column) for column in beside.raters for row in table.rows]
-        scale = scale_of(cells) if beside.raters else None
+    values = _values_of(table)
+    beside = {name: companions(name, values) for name in values}
+    criteria: list[Criterion] = []
+    for name, columns in beside.items():
+        scale = scale_of(value for column in columns.raters for value in values[column])
         if scale is not None:
-            found.append(Criterion(name, scale, ratings=_as_named(beside.raters, name)))
-        elif beside.unclear:
-            unclear.append((name, beside.unclear))
-    if not found and unclear:
-        raise DataError(_which_raters(table, unclear))
-    if not found:
+            criteria.append(Criterion(name, scale, ratings=_as_named(columns.raters, name)))
+    # A column with raters of its own is a criterion, whatever its name begins with.
+    names = {criterion.name for criterion in criteria}
+    unclear = {
+        name: [*columns.raters, *(column for column in columns.unclear if column not in names)]
+        for name, columns in beside.items()
+        if set(columns.unclear) - names
+    }
+    if unclear:
+        raise DataError(_which_raters(table.source, unclear, values))
+    if not criteria:
         raise DataError(
             f"{table.source}: which columns hold scores, and which human ratings? Without a criteria file a score's "
             f"column NAME needs ratings in NAME.rating, NAME_human, or NAME_a, NAME_b, ...; the columns are "
             f"{listed(map(repr, table.columns))}. Name them with --criteria FILE"
         )
-    return tuple(found)
+    return tuple(criteria)
 
 
-def _which_raters(table: Table, unclear: Sequence[tuple[str, Sequence[str]]]) -> str:
+def _values_of(table: Table) -> dict[str, list[object]]:
+    """The values of each column that may hold scores or ratings; a cell with a list gives each of its items."""
+    values: dict[str, list[object]] = {column: [] for column in table.columns if column.casefold() not in FRAME}
+    for row in table.rows:
+        for column, items in values.items():
+            cell = row.get(column)
+            try:
+                items += [with_point(item, table.decimal) for item in items_of(cell)]
+            except ValueError:
+                items.append(cell)
+    return values
+
+
+def _which_raters(source: str, unclear: Mapping[str, Sequence[str]], values: Mapping[str, Sequence[object]]) -> str:
     """The question which columns hold ratings, with a criteria file that would answer it."""
-    asked = "; ".join(f"{listed(map(repr, columns))} beside {name!r}" for name, columns in unclear)
-    name, columns = unclear[0]
-    scale = scale_of([row.get(column) for column in columns for row in table.rows])
-    said = f"[{scale.low}, {scale.high}]" if isinstance(scale, Ordinal) else "..."
+    question = "; ".join(f"{listed(map(repr, columns))} beside {name!r}" for name, columns in unclear.items())
+    name, columns = next(iter(unclear.items()))
+    scale = scale_of(value for column in columns for value in values[column])
+    written = f"[{scale.low}, {scale.high}]" if isinstance(scale, Ordinal) else "..."
     return (
-        f"{table.source}: which columns hold people's ratings is unclear: {asked}. They may be raters or other "
-        f"criteria; say so in a file for --criteria, such as: {{criteria: [{{name: {name}, scale: {said}, ratings: "
+        f"{source}: which columns hold people's ratings is unclear: {question}. They may be raters or other "
+        f"criteria; say so in a file for --criteria, such as: {{criteria: [{{name: {name}, scale: {written}, ratings: "
         f"[{', '.join(columns)}]}}]}}"
     )
 
@@ -466,12 +499,13 @@ def guess_long(table: Table) -> tuple[Criterion, ...]:
     Raises:
         DataError: a criterion has no usable rating, or a name that this package's tables use.
     """
-    cells: dict[str, list[object]] = {}
+    ratings_by_name: dict[str, list[object]] = {}
     for row in table.rows:
         if not is_missing(row.get("criterion")):
-            cells.setdefault(str(row.get("criterion")).strip(), []).append(row.get("rating"))
-    found = []
-    for name, ratings in cells.items():
+            rating = with_point(row.get("rating"), table.decimal)
+            ratings_by_name.setdefault(str(row.get("criterion")).strip(), []).append(rating)
+    criteria = []
+    for name, ratings in ratings_by_name.items():
         if name.casefold() in RESERVED:
             raise DataError(
                 f"{table.source}: column 'criterion': {name!r} is a name of our own in an audit; choose another name"
@@ -482,8 +516,8 @@ def guess_long(table: Table) -> tuple[Criterion, ...]:
                 f"{table.source}: column 'rating' holds no ratings of {name!r} from which a scale could be guessed; "
                 f"fill it, or name the criteria with --criteria FILE"
             )
-        found.append(Criterion(name, scale))
-    return tuple(found)
+        criteria.append(Criterion(name, scale))
+    return tuple(criteria)
 
 
 def scale_of(cells: Iterable[object]) -> Scale | None:

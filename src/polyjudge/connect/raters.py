@@ -1,7 +1,8 @@
-"""Which columns beside a judge's scores hold people's ratings, told by their names and their values.
+"""Which columns beside a judge's scores hold people's ratings, judged by the columns' names and values.
 
 A column NAME.WORD or NAME_WORD may be a rater of NAME, but also a confidence, a latency, an older judge or another
-criterion. Only words that say so are taken for raters; where none says so, the caller asks the user.
+criterion. Only words that clearly name people make a column a rater's. About a column whose name says nothing, the
+caller asks the user.
 """
 
 from __future__ import annotations
@@ -37,8 +38,8 @@ class Companions:
 
     Attributes:
         raters: those that hold people's ratings of it.
-        unclear: those that might: their values would do and their names say nothing.
-        others: those that do not.
+        unclear: those that may hold some: their values would do, and their names say nothing.
+        others: those that hold none.
     """
 
     raters: tuple[str, ...]
@@ -46,22 +47,27 @@ class Companions:
     others: tuple[str, ...]
 
 
-def companions(name: str, columns: Sequence[str], rows: Sequence[Mapping[str, object]]) -> Companions:
+def companions(name: str, columns: Mapping[str, Sequence[object]]) -> Companions:
     """Sort the companions of a score column by what they hold.
 
     A column belongs to the longest other column whose name it begins with, so that ``tone_style_a`` rates
     ``tone_style`` where there is one.
+
+    Args:
+        name: of the score column.
+        columns: the values of each column; those of one item need not stand at the same position.
     """
-    beside = [column for column in columns if owner(column, columns) == name]
-    scores = [row.get(name) for row in rows]
+    scores = columns.get(name, ())
     raters: list[str] = []
     unclear: list[str] = []
     others: list[str] = []
-    for column in beside:
-        word, cells = column[len(name) + 1 :].strip(), [row.get(column) for row in rows]
+    for column, values in columns.items():
+        if owner(column, columns) != name:
+            continue
+        word = column[len(name) + 1 :].strip()
         if RATER.fullmatch(word):
-            (others if _texts(cells) else raters).append(column)
-        elif OTHER.fullmatch(word) or not like(scores, cells):
+            (others if _are_texts(values) else raters).append(column)
+        elif OTHER.fullmatch(word) or not may_rate(scores, values):
             others.append(column)
         else:
             unclear.append(column)
@@ -69,36 +75,36 @@ def companions(name: str, columns: Sequence[str], rows: Sequence[Mapping[str, ob
 
 
 def owner(column: str, columns: Iterable[str]) -> str | None:
-    """The longest other column that this one's name begins with, and a sign; None where there is none."""
-    owners = [one for one in columns if one != column and column.startswith((f"{one}.", f"{one}_"))]
+    """The longest other column whose name, and then ``.`` or ``_``, begins this one's; None where there is none."""
+    owners = [name for name in columns if name != column and column.startswith((f"{name}.", f"{name}_"))]
     return max(owners, key=len) if owners else None
 
 
-def like(scores: Iterable[object], ratings: Iterable[object]) -> bool:
-    """Whether ratings may stand on the scale of scores: both numbers of one range, or both words that repeat.
+def may_rate(scores: Iterable[object], values: Iterable[object]) -> bool:
+    """Whether values may be ratings on the scale of scores: both are numbers of one range, or they share labels.
 
-    A fraction of 1 beside whole numbers up to 5 is none, and neither is a count of hundreds.
+    A fraction of 1 beside whole numbers up to 5 is no rating, and neither is a count of hundreds.
     """
-    ours, theirs = ([str(cell).strip() for cell in side if not is_missing(cell)] for side in (scores, ratings))
-    if not ours or not theirs:
-        return bool(theirs)
-    numbers = [all(map(is_number, side)) for side in (ours, theirs)]
-    if not numbers[1]:
-        return not _texts(theirs)
-    if not numbers[0]:
-        return True
-    mine, values = [float(cell) for cell in ours], [float(cell) for cell in theirs]
-    if not all(math.isfinite(value) for value in (*mine, *values)):
-        return True
-    span = max(mine) - min(mine)
-    whole = all(value == int(value) for value in mine)
-    if whole and span >= 2 and min(values) >= 0 and max(values) <= 1 and any(value != int(value) for value in values):
+    score_texts, texts = ([str(cell).strip() for cell in cells if not is_missing(cell)] for cells in (scores, values))
+    if not score_texts or not texts:
+        return bool(texts)
+    if _are_texts(score_texts) or _are_texts(texts):
         return False
-    room = max(span, 1.0)
-    return min(values) >= min(mine) - room and max(values) <= max(mine) + room
+    if not all(map(is_number, (*score_texts, *texts))):
+        return bool({text.casefold() for text in score_texts} & {text.casefold() for text in texts})
+    points, numbers = [float(text) for text in score_texts], [float(text) for text in texts]
+    if not all(math.isfinite(number) for number in (*points, *numbers)):
+        return True
+    low, high = min(points), max(points)
+    on_whole_scale = high - low >= 2 and all(point == int(point) for point in points)
+    are_fractions = min(numbers) >= 0 and max(numbers) <= 1 and any(number != int(number) for number in numbers)
+    if on_whole_scale and are_fractions:
+        return False
+    margin = max(high - low, 1.0)
+    return min(numbers) >= low - margin and max(numbers) <= high + margin
 
 
-def _texts(cells: Iterable[object]) -> bool:
-    """Whether cells hold texts, not numbers and no words that repeat."""
-    words = [str(cell).strip() for cell in cells if not is_missing(cell)]
+def _are_texts(values: Iterable[object]) -> bool:
+    """Whether values are texts rather than numbers or words that repeat."""
+    words = [str(value).strip() for value in values if not is_missing(value)]
     return not all(map(is_number, words)) and len(set(words)) > max(12, len(words) // 8)

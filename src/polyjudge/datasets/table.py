@@ -270,15 +270,34 @@ def ratings_of(value: object, criterion: Criterion, decimal: str = ".") -> tuple
     Raises:
         ValueError: a rating that cannot be read, or that is off the scale.
     """
+    return tuple(_rating(item, criterion, decimal) for item in items_of(value)) or (NAN,)
+
+
+def items_of(value: object) -> Sequence[object]:
+    """The items of a cell that holds a list or its JSON; any other cell is its only item.
+
+    Raises:
+        ValueError: text that begins like a list and is none.
+    """
     value = _plain(value)
     if isinstance(value, str) and value.lstrip().startswith("["):
         try:
             value = json.loads(value)
         except (ValueError, RecursionError):
             raise ValueError(f"{clipped(value)} begins like a list, and is none; write [4, 5]") from None
-    if isinstance(value, (list, tuple)):
-        return tuple(_rating(item, criterion, decimal) for item in value) or (NAN,)
-    return (_rating(value, criterion, decimal),)
+    return value if isinstance(value, (list, tuple)) else (value,)
+
+
+def with_point(value: object, decimal: str) -> object:
+    """A number written with a decimal comma, with a point; any other cell as it is.
+
+    Args:
+        value: a cell.
+        decimal: of its table; a comma is one before the fraction only where this says so.
+    """
+    if decimal == "," and isinstance(value, str) and is_number(pointed := value.replace(",", ".", 1)):
+        return pointed
+    return value
 
 
 def _rating(value: object, criterion: Criterion, decimal: str) -> float:
@@ -287,9 +306,8 @@ def _rating(value: object, criterion: Criterion, decimal: str) -> float:
         for name, number in criterion.values:
             if " ".join(name.split()).casefold() == word:
                 return number
-        if decimal == "," and is_number(value.replace(",", ".", 1)):
-            value = value.replace(",", ".", 1)
-        if not is_number(value):
+        value = with_point(value, decimal)
+        if isinstance(value, str) and not is_number(value):
             value = _read_out(value, criterion) if criterion.read else _refuse_word(value, criterion)
     return rating_of(value, criterion.scale)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -32,7 +33,7 @@ class Scores:
 
     Attributes:
         rubric: what was scored.
-        rows: how many rows.
+        rows: how many there are.
         unscored: how many single scores are missing.
         path: the file that was written; None when none was asked for.
         accounts: what was asked of whom.
@@ -113,10 +114,11 @@ class ScoreTable:
         self._writer = csv.writer(self._text, lineterminator="\n")
 
     def header(self) -> str:
-        told = [f"{name}.p_{label}" for name, label in self._labels]
+        probabilities = [f"{name}.p_{label}" for name, label in self._labels]
         names = [criterion.name for criterion in self._criteria]
-        header = ["id", *(["document"] if self._documents else []), *names, *told, "error", *self._notice]
-        return self._line([*header, *_renamed([rating_columns(c)[k] for c, k in self._rated], header)])
+        header = ["id", *(["document"] if self._documents else []), *names, *probabilities, "error", *self._notice]
+        ratings = [rating_columns(criterion)[position] for criterion, position in self._rated]
+        return self._line([*header, *_renamed(ratings, header)])
 
     def line(self, example: Example, prediction: Prediction) -> str:
         """The line of a row."""
@@ -129,7 +131,7 @@ class ScoreTable:
                 *(_probability(prediction, name, label) for name, label in self._labels),
                 f"unscored: {', '.join(missing)}" if missing else "",
                 *self._notice.values(),
-                *(_rating(example, criterion.name, k, criterion.scale) for criterion, k in self._rated),
+                *(_ratings_cell(example, criterion, position) for criterion, position in self._rated),
             ]
         )
 
@@ -155,13 +157,13 @@ def _read(scale: Scale, cell: str) -> Value:
 
 
 def _carried(rubric: Rubric, examples: Sequence[Example]) -> list[tuple[Criterion, int]]:
-    """The rating columns that the rows have, each once, as a criterion and the place among its columns."""
-    found: dict[str, tuple[Criterion, int]] = {}
+    """The rating columns that the rows have, each once, as a criterion and the position among its columns."""
+    carried: dict[str, tuple[Criterion, int]] = {}
     for criterion in rubric.criteria:
-        for place, column in enumerate(rating_columns(criterion)):
-            if any(len(example.ratings.get(criterion.name, ())) > place for example in examples):
-                found.setdefault(column, (criterion, place))
-    return list(found.values())
+        for position, column in enumerate(rating_columns(criterion)):
+            if any(len(example.ratings.get(criterion.name, ())) > position for example in examples):
+                carried.setdefault(column, (criterion, position))
+    return list(carried.values())
 
 
 def _renamed(columns: Sequence[str], taken: Sequence[str]) -> list[str]:
@@ -181,9 +183,16 @@ def _probability(prediction: Prediction, name: str, label: str) -> str:
     return "" if probability is None else f"{probability:.6g}"
 
 
-def _rating(example: Example, name: str, rater: int, scale: Scale) -> str:
-    raters = example.ratings.get(name, ())
-    return show(scale, raters[rater]) if rater < len(raters) else ""
+def _ratings_cell(example: Example, criterion: Criterion, position: int) -> str:
+    """The rating of one column; the last column holds a list where a row has more ratings than there are columns."""
+    ratings = example.ratings.get(criterion.name, ())
+    is_last = position == len(rating_columns(criterion)) - 1
+    texts = [show(criterion.scale, rating) for rating in (ratings[position:] if is_last else ratings[position:][:1])]
+    if len(texts) < 2:
+        return "".join(texts)
+    if isinstance(criterion.scale, Categorical):
+        return json.dumps([text or None for text in texts], ensure_ascii=False)
+    return f"[{', '.join(text or 'null' for text in texts)}]"
 
 
 def check_unscored(missing: int, total: int, limit: float | None, where: str) -> None:
