@@ -254,6 +254,11 @@ def test_names_are_the_same_in_any_case_separator_or_composition() -> None:
     assert read_scores("流畅度：4", [Criterion("流畅度", FIVE)]) == {"流畅度": 4}
 
 
+def test_names_that_compare_as_equal_are_told_apart_to_the_letter() -> None:
+    criteria = [Criterion("c- y", VERDICT), Criterion("c_y", FIVE)]
+    assert read_scores('{"c- y": "refusal", "c_y": 1}', criteria) == {"c- y": 0, "c_y": 1}
+
+
 VALUES_AT = [
     ('{"fluency": 4, "relevance": 2}', '{"fluency": <4>, "relevance": [2]}'),
     ('{"relevance": 4, "fluency": 4}', '{"relevance": [4], "fluency": <4>}'),

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 
 from polyjudge.errors import ReplyError
 from polyjudge.templates.reasoning_strip import Span, answer, unwrapped
-from polyjudge.templates.score_parser import excerpt, fold, whole_object
+from polyjudge.templates.score_parser import excerpt, under, whole_object
 
 ONE, MANY = "new_instruction", "new_instructions"
 """The markers: ``<new_instruction>`` around one text, ``<new_instructions>`` around a JSON object of several."""
@@ -69,7 +69,7 @@ def read_instructions(text: str, names: Sequence[str], *, cut: bool = False) -> 
         raise ReplyError(f"there is no JSON object of instructions between <{MANY}> and </{MANY}>")
     texts: dict[str, str] = {}
     for name in names:
-        values = [member.value for member in members if fold(member.key) == fold(name)]
+        values = [member.value for member in under(members, name, names)]
         if not values or not isinstance(values[0], str) or any(value != values[0] for value in values):
             raise ReplyError(f"there is no single instruction for {name!r}")
         texts[name] = _checked(values[0].strip(), f"the new instruction for {name!r}")

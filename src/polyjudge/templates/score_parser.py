@@ -73,7 +73,7 @@ def read_statements(text: str, criteria: Sequence[Criterion], *, cut: bool = Fal
     content = span.content
     statements: dict[str, Statement] = {}
     if (members := whole_object(span)) is not None:
-        found = {c.name: _from_members(text, members, c, _others(c, criteria)) for c in criteria}
+        found = {c.name: _from_members(text, members, c, criteria) for c in criteria}
         statements = {name: statement for name, statement in found.items() if statement is not None}
     elif not (cut or any(mark in content for mark in ("{", "```", '"""')) or holds_thought(content)):
         statements = _from_lines(span, criteria)
@@ -92,10 +92,6 @@ def fold(name: str) -> str:
     """A name as it is compared: without case, kinds of separators, or ways to compose a character."""
     folded = unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
     return _SEPARATORS.sub("_", folded.strip())
-
-
-def _others(criterion: Criterion, criteria: Sequence[Criterion]) -> list[str]:
-    return [fold(other.name) for other in criteria if other is not criterion]
 
 
 # One JSON object
@@ -171,11 +167,18 @@ def whole_object(span: Span) -> list[Member] | None:
     return members if behind == end else None
 
 
+def under(members: Sequence[Member], name: str, names: Sequence[str]) -> list[Member]:
+    """The members whose key is a name, or compares as equal and is none of the other ``names`` to the letter."""
+    others = set(names) - {name}
+    return [member for member in members if fold(member.key) == fold(name) and member.key not in others]
+
+
 def _from_members(
-    text: str, members: Sequence[Member], criterion: Criterion, others: Sequence[str]
+    text: str, members: Sequence[Member], criterion: Criterion, criteria: Sequence[Criterion]
 ) -> Statement | None:
     """The one value that an object gives a criterion; None when it gives none, several, or contradicts itself."""
-    named = [member for member in members if fold(member.key) == fold(criterion.name)]
+    others = [fold(other.name) for other in criteria if other is not criterion]
+    named = under(members, criterion.name, [one.name for one in criteria])
     if not named and not others:
         named = [member for member in members if fold(member.key) in _SCORE_KEYS]
         if len(named) != 1:
