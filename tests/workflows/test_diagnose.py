@@ -249,7 +249,7 @@ def test_labels_are_diagnosed_by_kappa() -> None:
     assert found.metric == "kappa"
 
 
-def test_fresh_rows_are_limited_by_whole_documents() -> None:
+def test_held_out_rows_are_limited_by_whole_documents() -> None:
     recorder = Recorder(answering())
     fitted(recorder)
     found = diagnosed(recorder, only=["interference"], limit=10).diagnosis.interference

@@ -15,7 +15,7 @@ from polyjudge.cli.options import base_url_option, output_options
 @click.option("--only", metavar="PARTS", help="some of dilution,adherence,interference,text; default: all")
 @click.option("--diagnostic-model", metavar="M", help="rates gradients and revisions; default: the optimizer's")
 @base_url_option("another address than the run's")
-@click.option("--limit", type=int, metavar="N", help="at most N fresh rows")
+@click.option("--limit", type=int, metavar="N", help="at most N held-out rows")
 @click.option("--audit", type=float, metavar="SHARE", default=1.0, help="share of the steps to rate; default 1")
 @click.option("--pick", metavar="ROWS", default="validation", help="cherry-pick by validation (default) or test rows")
 @click.option("--config", metavar="FILE", help="settings in a TOML file")

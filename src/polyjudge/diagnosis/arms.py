@@ -1,4 +1,4 @@
-"""Prompts judged on fresh rows, apart and together, and the paired differences between them.
+"""Prompts judged on held-out rows, apart and together, and the paired differences between them.
 
 Length controls: the same instructions, made equally long, to see whether length is what makes them interfere.
 """
@@ -68,7 +68,7 @@ class Bench:
 
     Attributes:
         judge: the run's.
-        rows: fresh ones.
+        rows: held-out ones.
         rated: the same as people rated them.
         metric: the primary one; higher is better.
         seed: of the resamples.

@@ -1,7 +1,7 @@
 """The paper's experiment: the best instruction of each criterion, put into one prompt.
 
-The paper chose them on the rows that it reported. Here they are chosen on the validation rows and reported on fresh
-ones; its own way is there too, and marked.
+The paper chose them on the rows that it reported. Here they are chosen on the validation rows and reported on
+held-out ones; its own way is there too, and marked.
 """
 
 from __future__ import annotations
@@ -57,15 +57,15 @@ async def cherry_pick(
     chosen_on: str = "validation",
     by: str = "",
 ) -> CherryPick:
-    """Pick each criterion's best instruction, and judge the picks apart and together on fresh rows.
+    """Pick each criterion's best instruction, and judge the picks apart and together on held-out rows.
 
     Args:
-        bench: the fresh rows; its judge, as the run had it, also chooses.
+        bench: the held-out rows; its judge, as the run had it, also chooses.
         initial: the prompt before any step.
         trajectory: what there is to pick from, of one run or several.
         choosing: the rows that choose.
         rated: the same as people rated them.
-        chosen_on: what these are called; "test" says that they are the fresh ones.
+        chosen_on: what these are called; "test" says that they are the held-out ones.
         by: the metric that chooses; "" = the primary one.
     """
     metric = by or bench.metric

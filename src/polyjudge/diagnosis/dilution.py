@@ -16,7 +16,7 @@ The tables of marks and attributions, and the differences between kinds of marks
 Edit yield: of the new instructions that were accepted, how many raised the agreement on their own criterion.
 
 Specificity is a means; this is the end. On the rows that chose them the share is optimistic by construction (a gate
-lets nothing else through), so that it counts on fresh rows, and there beside one half, what noise would give.
+lets nothing else through), so that it counts on held-out rows, and there beside one half, what noise would give.
 """
 
 from __future__ import annotations
@@ -170,12 +170,12 @@ def edits_of(steps: Sequence[Step], higher_is_better: Mapping[str, bool]) -> tup
     return tuple(found)
 
 
-def on_fresh_rows(edits: Sequence[Edit], values: Mapping[int, Mapping[str, float]]) -> tuple[Edit, ...]:
+def on_held_out_rows(edits: Sequence[Edit], values: Mapping[int, Mapping[str, float]]) -> tuple[Edit, ...]:
     """The same with what they did to rows that chose nothing.
 
     Args:
         edits: accepted changes.
-        values: step -> criterion -> agreement of the prompt that stood after it on the fresh rows, higher being
+        values: step -> criterion -> agreement of the prompt that stood after it on the held-out rows, higher being
             better; the initial prompt's under 0, and none of steps that changed nothing.
     """
 
@@ -183,17 +183,17 @@ def on_fresh_rows(edits: Sequence[Edit], values: Mapping[int, Mapping[str, float
         return values[max(step for step in values if step < edit.step)][edit.criterion]
 
     return tuple(
-        replace(edit, fresh=values[edit.step][edit.criterion] - before(edit)) if edit.step in values else edit
+        replace(edit, held_out=values[edit.step][edit.criterion] - before(edit)) if edit.step in values else edit
         for edit in edits
     )
 
 
 def yield_figures(edits: Sequence[Edit], names: Group) -> Iterator[Figure]:
     """The share of edits that raised their criterion, and their mean effect, steps being the units of the latter."""
-    for of in ("validation", "fresh"):
+    for of, values in (("validation", "validation"), ("held-out", "held_out")):
         for criterion in (*names, MEAN):
             own = [edit for edit in edits if criterion in (MEAN, edit.criterion)]
-            known = [(edit.step, value) for edit in own if not math.isnan(value := getattr(edit, of))]
+            known = [(edit.step, value) for edit in own if not math.isnan(value := getattr(edit, values))]
             if known:
                 rises = [value for _, value in known]
                 yield Figure("edit yield", of, criterion, share_of(sum(value > 0 for value in rises), len(rises)))

@@ -1,4 +1,4 @@
-"""Do instructions lose when they share a prompt? The 2x2 on fresh rows, its length controls, and pairs of criteria.
+"""Do instructions lose when they share a prompt? The 2x2 on held-out rows, its length controls, and pairs of criteria.
 
                     apart           together
     initial     what joint judging as such does: together - apart

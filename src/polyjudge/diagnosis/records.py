@@ -92,14 +92,14 @@ class Edit:
         criterion: whose.
         metric: for which higher is better.
         validation: new minus old on the rows that chose it, so that it is optimistic; nan = not measured.
-        fresh: new minus old on rows that chose nothing; nan = not measured.
+        held_out: new minus old on rows that chose nothing; nan = not measured.
     """
 
     step: int
     criterion: str
     metric: str
     validation: float
-    fresh: float = NAN
+    held_out: float = NAN
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +189,7 @@ class Adherence:
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """Agreement of some instructions in some company, on fresh rows; each cell on the rows that it scored.
+    """Agreement of some instructions in some company, on held-out rows; each cell on the rows that it scored.
 
     Attributes:
         instructions: "initial", "fitted", "padded" (the fitted ones, the shorter as long as the longest by neutral
@@ -263,7 +263,7 @@ class Interference:
 
     Attributes:
         metric: the primary one.
-        rows: fresh rows.
+        rows: held-out rows.
         unit: what the intervals resample: "documents", "different texts" or "rows".
         clusters: how many of them.
         cells: the 2x2, and the length controls.

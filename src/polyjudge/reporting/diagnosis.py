@@ -74,7 +74,7 @@ def _interference(found: Diagnosis) -> Iterator[str]:
     if own is None:
         return
     yield from ("## Criteria in company", "")
-    rows = many(own.rows, "fresh rows") + ("" if own.unit == "rows" else f" of {many(own.clusters, own.unit)}")
+    rows = many(own.rows, "held-out rows") + ("" if own.unit == "rows" else f" of {many(own.clusters, own.unit)}")
     yield f"{own.metric} on {rows}; apart: a call each, together: one call for all."
     yield from ("", *_cells(own.cells, found.criteria), "")
     yield from (*_differences(own.figures, found.criteria), "")

@@ -94,7 +94,7 @@ def diagnose(
         run_folder: the folder of a run, or the run.
         data: the run's data, if they are not where they were.
         only: which parts: some of dilution, adherence, interference, text; a list, or a text with commas.
-        limit: most fresh rows.
+        limit: at most so many held-out rows.
         audit: share of the steps that the diagnostic model rates; the model-free estimate stands in for the rest.
         pick: the rows that choose the instructions of the cherry-pick.
         gate: the run's gate, where ``optimize`` was given it as an object.
@@ -252,13 +252,13 @@ def _prepared(
             f"the initial prompt of {str(found.path)!r} is not the one that its config.json speaks of; "
             f"run optimize again"
         )
-    rows = fresh_rows(house.split.test, wanted.limit, config.seed)
+    rows = held_out_rows(house.split.test, wanted.limit, config.seed)
     return Prepared(
         config, house, found.steps, found.prompt, rows, rated_rows(house.prompt.criteria, rows), found.path.name
     )
 
 
-def fresh_rows(test: Sequence[Example], limit: int | None, seed: int) -> tuple[Example, ...]:
+def held_out_rows(test: Sequence[Example], limit: int | None, seed: int) -> tuple[Example, ...]:
     """At most so many test rows, by chance and by whole documents as far as these fit, in their order."""
     if limit is None or limit >= len(test):
         return tuple(test)

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from polyjudge.concurrency import together
 from polyjudge.diagnosis.adherence import adherence
 from polyjudge.diagnosis.cherry_pick import cherry_pick
-from polyjudge.diagnosis.dilution import Controls, dilution, edits_of, on_fresh_rows
+from polyjudge.diagnosis.dilution import Controls, dilution, edits_of, on_held_out_rows
 from polyjudge.diagnosis.interference import interference
 from polyjudge.diagnosis.rater import Rater
 from polyjudge.diagnosis.records import Adherence, Dilution, Edit, Interference, Verdict
@@ -109,7 +109,7 @@ async def on_revisions(ready: Prepared, wanted: Options, client: Client) -> tupl
 
 
 async def _edits(ready: Prepared) -> tuple[Edit, ...]:
-    """Accepted changes with what they did to the fresh rows."""
+    """Accepted changes with what they did to the held-out rows."""
     house = ready.house
     metrics = house.setups[0].gate.metrics_for(house.prompt.criteria)
     edits = edits_of(ready.steps, {name: metric.higher_is_better for name, metric in metrics.items()})
@@ -122,7 +122,7 @@ async def _edits(ready: Prepared) -> tuple[Edit, ...]:
         one.step: measure(house.metric, predictions, ready.bench.rated.select(one.prompt.names)).values
         for one, predictions in zip(stood, judged, strict=True)
     }
-    return on_fresh_rows(edits, values)
+    return on_held_out_rows(edits, values)
 
 
 def notes_on(ready: Prepared, wanted: Options, simulated: Sequence[str]) -> Iterator[str]:

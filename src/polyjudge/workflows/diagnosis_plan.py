@@ -40,7 +40,7 @@ class Options:
 
     Attributes:
         only: parts of ``PARTS``.
-        limit: most fresh rows, whole documents by chance; None = all test rows.
+        limit: at most so many held-out rows, whole documents by chance; None = all test rows.
         audit: share of the steps that the diagnostic model rates, 0..1.
         pick: the rows that choose the instructions of the cherry-pick: "validation", or "test" as in the paper.
 
@@ -58,7 +58,7 @@ class Options:
         if unknown or not self.only:
             raise ConfigError(f"unknown parts {unknown!r} of a diagnosis; --only takes some of: {', '.join(PARTS)}")
         if self.limit is not None and self.limit < 2:
-            raise ConfigError(f"--limit {self.limit}: at least two fresh rows are needed")
+            raise ConfigError(f"--limit {self.limit}: at least two held-out rows are needed")
         if not 0 < self.audit <= 1:
             raise ConfigError(f"--audit {self.audit:g}: a share of the steps above 0 and up to 1 is needed")
         if self.pick not in PICKS:
@@ -84,7 +84,7 @@ class Prepared:
         house: its parts.
         steps: all of them.
         fitted: its last prompt.
-        rows: the fresh rows.
+        rows: the held-out rows.
         rated: the same as people rated them.
         name: of its folder.
     """
@@ -99,7 +99,7 @@ class Prepared:
 
     @property
     def bench(self) -> Bench:
-        """Where prompts are compared on the fresh rows."""
+        """Where prompts are compared on the held-out rows."""
         return Bench(self.house.judge, self.rows, self.rated, self.house.metric, self.config.seed)
 
     @property

@@ -112,7 +112,7 @@ def _interference(found: Diagnosis) -> Iterator[Html | Chart | None]:
         return
     yield tag("h3", "Instruction interference")
     yield paragraphs(
-        [f"On {many(one.rows, 'fresh rows')} of {many(one.clusters, one.unit)}, judged in either company."]
+        [f"On {many(one.rows, 'held-out rows')} of {many(one.clusters, one.unit)}, judged in either company."]
     )
     cells = [cell for cell in one.cells if cell.criterion == MEAN]
     caption = f"Mean {one.metric} of the instructions, each criterion in a call of its own and all in one call."
