@@ -17,6 +17,7 @@ import pytest
 from tests.reporting.hostile import ATTACK, NAMES
 
 import polyjudge
+from polyjudge.metrics.estimates import Interval
 from polyjudge.reporting.html.categories import bars, intervals, stacked
 from polyjudge.reporting.html.chart import Point
 from polyjudge.reporting.html.figures import heat, lines, profiles, scatter
@@ -79,12 +80,13 @@ def serious(seen: Seen) -> dict[str, list[str]]:
 def names(browser: playwright.Browser, tmp_path_factory: pytest.TempPathFactory) -> Seen:
     """Every kind of chart, with names that try to be code in every place."""
     evil = [f"{place} {ATTACK}" for place in range(3)]
-    points = [Point(one, other, 0.1 * k, 0.0, 1.0) for k, one in enumerate(evil) for other in evil[:2]]
+    points = [Point(one, other, 0.1 * k, Interval(0.0, 1.0)) for k, one in enumerate(evil) for other in evil[:2]]
+    gains = [Point(one, "a", 0.5, Interval(-0.1, 0.6)) for one in evil]
     pairs = [(one, other, 0.1 - 0.1 * k) for k, one in enumerate(evil) for other in evil]
     charts = (
         intervals("intervals", ATTACK, points, ATTACK, marks=[Point(evil[0], evil[2], 0.5)]),
         intervals("bare", ATTACK, [Point(one, one, 0.5) for one in evil], ATTACK),
-        intervals("gains", ATTACK, [Point(one, "a", 0.5, -0.1, 0.6) for one in evil], ATTACK, differences=True),
+        intervals("gains", ATTACK, gains, ATTACK, differences=True),
         bars("bare-bars", ATTACK, [Point(one, evil[0], 0.5) for one in evil], ATTACK),
         bars("bars", ATTACK, points, ATTACK, top=10),
         stacked("stacked", ATTACK, points, ATTACK, of=ATTACK),
@@ -153,6 +155,15 @@ def test_texts_stay_texts(seen: Seen) -> None:
 
 def test_nothing_is_wider_than_the_window(seen: Seen) -> None:
     assert seen.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth") == 0
+
+
+def test_every_legend_stands_within_its_chart(seen: Seen) -> None:
+    beyond = """[...document.querySelectorAll('figure[data-chart]')].flatMap(figure => {
+        const edge = figure.querySelector('.chart').getBoundingClientRect().right;
+        return [...figure.querySelectorAll('.role-legend-symbol, .role-legend-label, .role-legend')]
+            .filter(one => one.getBoundingClientRect().right > edge + 1).map(() => figure.dataset.chart);
+    })"""
+    assert seen.page.evaluate(beyond) == []
 
 
 def test_an_accessibility_checker_finds_nothing_serious(seen: Seen) -> None:

@@ -115,6 +115,13 @@ def test_every_variable_of_a_chart_is_a_colour_of_the_page_in_light_and_dark() -
     assert "var(" not in json.dumps(printed([look(), *(make().spec for make in MADE.values())]))
 
 
+def test_no_line_is_drawn_through_a_step_that_was_not_measured() -> None:
+    chart = lines("a", "A.", [("x", 0, 0.1), ("x", 3, 0.2), ("y", 1, 0.3), ("y", 2, 0.4)], "rho")
+    drawn = {(one["series"], one["step"]): one["value"] for one in chart.spec["data"]["values"]}
+    assert drawn == {("x", 0): 0.1, ("x", 1): None, ("x", 2): None, ("x", 3): 0.2, ("y", 1): 0.3, ("y", 2): 0.4}
+    assert chart.rows == (("x", 0, 0.1), ("x", 3, 0.2), ("y", 1, 0.3), ("y", 2, 0.4))
+
+
 def test_counts_are_told_as_whole_numbers():
     counts = lines("n", "c", [("a", 0, 7), ("a", 1, 7), ("b", 0, math.nan)], "words")
     shares = lines("n", "c", [("a", 0, 0.5)], "spearman")

@@ -15,10 +15,13 @@ import pytest
 import polyjudge
 from polyjudge.datasets.load import load_dataset
 from polyjudge.reporting.html.chart import Chart
+from polyjudge.reporting.html.page import html
 from polyjudge.reporting.report_data import Material, read_material
 from polyjudge.reporting.sections.front import front_section
 from polyjudge.reporting.sections.run import run_page
+from polyjudge.reporting.sections.spending import _layouts
 from polyjudge.results.finished import read_finished
+from polyjudge.results.outcome import Choice, Gap, Rival, Weighed
 
 WORLD = "simulated/default"
 
@@ -131,6 +134,38 @@ def test_a_prompt_that_loses_rows_is_not_called_beaten(material: Material) -> No
     kinds = Counter(row[1] for chart in section.charts() if chart.name == "front" for row in chart.rows)
     assert kinds == {"initial prompt": 1, "too many rows unscored": len(others)}
     assert f"Left out, because they lose more rows than a change may: {len(others)}." in str(section)
+
+
+def test_a_run_that_changed_nothing_shows_one_prompt(material: Material) -> None:
+    assert material.changed
+    fitted = material.judge.prompt.instructions
+    same = replace(material, initial=tuple(replace(one, instruction=fitted[one.name]) for one in material.initial))
+    assert not same.changed
+    page = run_page(same)
+    shown = {chart.name: chart for chart in page.charts()}
+    assert not {"validation", "lengths"} & set(shown)
+    assert {row[1] for row in shown["agreement"].rows if "ceiling" not in row[1]} == {"initial prompt"}
+    assert page.facts[0].small == "the initial prompt stands"
+    text = html(page)
+    assert 'scope="col">fitted</th>' not in text
+    assert "No instruction changed." in text
+
+
+def test_a_mean_over_different_metrics_is_called_agreement_and_explained(material: Material) -> None:
+    mixed = replace(material.outcome, metric="primary")
+    page = run_page(replace(material, taken=replace(material.taken, outcome=mixed)))
+    assert page.facts[0].name == "Mean agreement"
+    assert any("Cohen's kappa on labels" in notice for notice in page.notices)
+    assert "rimary" not in str([chart.caption for chart in page.charts()])
+
+
+def test_a_layout_choice_is_told_in_whole_sentences(run: polyjudge.Run) -> None:
+    weighed = Weighed("joint", 0.4, 1.0, 1.0, 90.0, 0.0, 10.0, False)
+    rival = Rival("joint", Gap(0.0, 0.0, 0.0), Gap(0.0, 0.0, 0.0), False)
+    choice = Choice("joint", "it is the cheapest", "spearman", 10, 0, "rows", (weighed,), (rival,))
+    shown = _layouts(choice)
+    assert shown is not None
+    assert "10 validation rows: it is the cheapest. Calls and tokens are means a row." in shown.text
 
 
 def test_tokens_are_those_of_the_accounts(run: polyjudge.Run, charts: dict[str, Chart]) -> None:

@@ -53,7 +53,9 @@ def test_a_study_ends_with_its_report_and_report_writes_the_same(folder: Path, p
 
 def test_everything_simulated_says_so(page: Page) -> None:
     assert "SIMULATED" in page.banner
-    assert page.verdict.startswith("SIMULATED: ")
+    assert re.match(
+        r"SIMULATED: Fitting improved agreement reliably in \d of 3 configurations and lowered", page.verdict
+    )
     assert html(page).count("SIMULATED") > 2
 
 

@@ -14,7 +14,7 @@ from polyjudge.reporting.report import FILE as REPORT
 from polyjudge.reporting.summary import PAPER_NOTE, account_lines, warnings
 from polyjudge.reporting.tables.render import lines
 from polyjudge.results.money import PlannedRole, billed, cost_text, remedy, total_text, unpriced
-from polyjudge.results.outcome import COLUMNS, notice, outcome_rows
+from polyjudge.results.outcome import COLUMNS, metric_label, notice, outcome_rows
 from polyjudge.results.result import Run
 from polyjudge.results.scores import Scores
 from polyjudge.workflows.check import Check, CriterionCheck
@@ -51,7 +51,7 @@ def print_run(run: Run, as_json: bool) -> None:
     _lines(
         [
             "",
-            f"{outcome.metric} on {outcome.counted('test' if paper else 'sealed test')}",
+            f"{metric_label(outcome.metric)} on {outcome.counted('test' if paper else 'sealed test')}",
             "",
             *table_text(outcome_rows(outcome), COLUMNS),
             "",
@@ -173,8 +173,8 @@ def _check_lines(found: Check) -> Iterable[str]:
     yield (
         "Which difference the test rows can show is unknown: they are too few, or rated all the same."
         if math.isnan(found.detectable)
-        else f"The test rows can show a difference of {number(found.detectable)} in mean {found.metric} (80 % power). "
-        f"{found.assumptions}"
+        else f"The test rows can show a difference of {number(found.detectable)} in mean {metric_label(found.metric)} "
+        f"(80 % power). {found.assumptions}"
     )
     yield ""
     if not found.roles:
@@ -185,7 +185,7 @@ def _check_lines(found: Check) -> Iterable[str]:
 
 def _ratings(found: Check) -> Iterable[str]:
     floors = list(dict.fromkeys(name for one in found.criteria for name in one.floors))
-    columns = ["criterion", "rated", "raters", "commonest", f"one annotator ({found.metric})"]
+    columns = ["criterion", "rated", "raters", "commonest", f"one annotator ({metric_label(found.metric)})"]
     columns += [f"constant's {name}" for name in floors] + ["smallest difference"]
     yield from table_text([_criterion(one, floors) for one in found.criteria], columns)
     if any(math.isnan(one.one_annotator) for one in found.criteria):

@@ -19,7 +19,7 @@ from polyjudge.registry import lookup
 from polyjudge.results.archive import Archive
 from polyjudge.results.finished import FinishedRun, RowScores, read_row_scores
 from polyjudge.results.judge_file import JudgeFile
-from polyjudge.results.outcome import Choice, Outcome
+from polyjudge.results.outcome import Choice, Outcome, metric_label
 from polyjudge.results.store import read_diagnostics, read_readings
 from polyjudge.settings.objects import is_place
 
@@ -93,6 +93,16 @@ class Material:
             return bool(self.judge.lineage.get("on_scale", True))
         scoring = lookup("scoring", self.judge.scoring)
         return bool(scoring.of(self.judge.prompt, self.judge.structured).on_scale)
+
+    @property
+    def metric_label(self) -> str:
+        """The metric as the report calls it."""
+        return metric_label(self.outcome.metric)
+
+    @property
+    def changed(self) -> bool:
+        """Whether the fitted prompt differs from the initial one."""
+        return any(self.judge.prompt.instructions[one.name] != one.instruction for one in self.initial)
 
     @property
     def last(self) -> int:

@@ -9,7 +9,16 @@ from polyjudge.datasets.leaks import LeakReport
 from polyjudge.formatting.text import many, table_text
 from polyjudge.llm.accounts import RoleAccount
 from polyjudge.results.money import cost_text, total_text
-from polyjudge.results.outcome import CHOICE_COLUMNS, COLUMNS, Choice, Outcome, outcome_rows
+from polyjudge.results.outcome import (
+    CHOICE_COLUMNS,
+    COLUMNS,
+    PRIMARY,
+    PRIMARY_NOTE,
+    Choice,
+    Outcome,
+    metric_label,
+    outcome_rows,
+)
 from polyjudge.results.result import Run
 from polyjudge.settings.config import RunConfig
 
@@ -45,7 +54,7 @@ def _cost(one: RoleAccount) -> str:
 
 def warnings(outcome: Outcome) -> list[str]:
     """What should keep a reader from trusting the table blindly."""
-    lines = []
+    lines = [PRIMARY_NOTE] if outcome.metric == PRIMARY else []
     collapsed = [row.name for row in outcome.criteria if row.collapsed]
     if collapsed:
         lines.append(f"The fitted prompt gives nearly every row the same score on {', '.join(collapsed)}.")
@@ -74,7 +83,7 @@ def summary(done: Run, config: RunConfig, leaks: LeakReport) -> str:
         "",
         outcome.verdict,
         "",
-        f"{outcome.metric}, pooled over {outcome.counted()}; differences are paired, intervals resample "
+        f"{metric_label(outcome.metric)}, pooled over {outcome.counted()}; differences are paired, intervals resample "
         f"{outcome.unit if outcome.documents else 'rows'}.",
         "",
         *table_text(outcome_rows(outcome), COLUMNS),
@@ -100,8 +109,8 @@ def _chosen(choice: Choice | None) -> list[str]:
         return []
     return [
         f"Layout, chosen by the initial prompt on {choice.counted()}: {choice.reason}. Agreement is mean "
-        f"{choice.metric}; calls, tokens and cost are means a row, and the cheapest takes fewest tokens that no cache "
-        f"served.",
+        f"{metric_label(choice.metric)}. Calls, tokens and cost are means a row. The cheapest layout takes the fewest "
+        f"uncached tokens.",
         "",
         *table_text(choice.cells(), CHOICE_COLUMNS),
         "",

@@ -64,6 +64,18 @@ class Lost:
         return [f"Token probability that fell on no label of the scale, left out of the scores: {', '.join(said)}."]
 
 
+PRIMARY = "primary"
+PRIMARY_NOTE = (
+    "Each criterion is measured by its own metric: Spearman's rank correlation on numbers, Cohen's kappa on labels. "
+    "The mean over the criteria is a mean of both."
+)
+
+
+def metric_label(metric: str) -> str:
+    """A metric as people read it: "agreement" for "primary", which is each criterion's own metric."""
+    return "agreement" if metric == PRIMARY else metric
+
+
 COLUMNS = ("criterion", "initial", "fitted", "difference", "95 % interval", "coverage", "ceiling")
 
 
@@ -198,18 +210,18 @@ def _doubt(metric: agreement.Metric, change: Estimate, unit: str) -> str:
     if change.n_clusters < fewest:
         return f"too few {unit} for an interval, {change.n_clusters} with {fewest} needed"
     undefined = percent(change.n_undefined / change.n_resamples)
-    return f"{metric.name} has no value in {undefined} of the resamples, because too few ratings or scores differ"
+    label = metric_label(metric.name)
+    return f"{label} has no value in {undefined} of the resamples, because too few ratings or scores differ"
 
 
 def _verdict(metric: agreement.Metric, mean: Comparison, rows: Sequence[Comparison], changed: bool, doubt: str) -> str:
     if not changed:
         return "No change was accepted: the initial prompt stands."
-    figures = (
-        f"mean {metric.name} {number(mean.initial)} -> {number(mean.fitted)}, difference {signed(mean.difference)}"
-    )
+    means = f"{number(mean.initial)} -> {number(mean.fitted)}"
+    figures = f"mean {metric_label(metric.name)} {means}, difference {signed(mean.difference)}"
     undefined = [row.name for row in rows if math.isnan(row.difference)]
     if undefined:
-        return f"Undecided: {metric.name} is undefined on {', '.join(undefined)}."
+        return f"Undecided: {metric_label(metric.name)} is undefined on {', '.join(undefined)}."
     if math.isnan(mean.low):
         return f"Undecided: {doubt} ({figures})."
     ends = f"95 % interval {interval(mean.low, mean.high)}"
@@ -341,8 +353,8 @@ class Choice:
         return [
             f"layout {self.layout}, by {self.counted()}: {self.reason}",
             *(
-                f"  {one.layout}: mean {self.metric} {number(one.agreement)}, {percent(one.coverage)} scored, "
-                f"{one.price()} a row"
+                f"  {one.layout}: mean {metric_label(self.metric)} {number(one.agreement)}, "
+                f"{percent(one.coverage)} scored, {one.price()} a row"
                 for one in self.weighed
             ),
         ]

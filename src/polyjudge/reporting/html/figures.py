@@ -7,7 +7,7 @@ compare categories are in ``categories``.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from polyjudge.reporting.html.chart import DASHES, HUES, INK, SOFT, Chart, Spec, finite, kind, quantity, specification
 
@@ -27,14 +27,14 @@ def lines(
     Args:
         name: of the chart.
         caption: in words.
-        points: (series, step, value); nan leaves a gap.
+        points: (series, step, value). A step without a point, or with NaN, leaves a gap in the line.
         value: what is measured.
         whole: the series that stands for all others, drawn thick and in ink.
         domain: of the axis; None fits it to the values.
         levels: (name, value) of dashed lines across, such as published figures.
     """
     shown = list(dict.fromkeys(point[0] for point in points))
-    records = [{"series": s, "step": step, "value": finite(v)} for s, step, v in points]
+    records = [{"series": s, "step": step, "value": finite(v)} for s, step, v in [*points, *_gaps(points)]]
     y = quantity(value)
     if domain is not None:
         y["scale"] = {"domain": list(domain)}
@@ -197,6 +197,13 @@ def profiles(name: str, caption: str, points: Sequence[tuple[str, str, str, floa
     records = [{"label": a, "kind": k, "category": c, "value": finite(v)} for a, k, c, v in points]
     spec = specification(records, {"mark": mark, "encoding": encoding}, height=260)
     return Chart(name, caption, spec, ("prompt", "kind", "criterion", value), tuple(points))
+
+
+def _gaps(points: Sequence[tuple[str, int, float]]) -> Iterator[tuple[str, int, float]]:
+    """A point without a value for every step that a series skips: no line is drawn through what was not measured."""
+    for series in dict.fromkeys(point[0] for point in points):
+        steps = {step for name, step, _ in points if name == series}
+        yield from ((series, step, math.nan) for step in range(min(steps), max(steps)) if step not in steps)
 
 
 def _steps() -> Spec:

@@ -7,10 +7,17 @@
   function longest(texts) {
     return texts.reduce(function (most, one) { return Math.max(most, String(one).length); }, 0);
   }
+  // All names that a legend shows: the domains of the colour scales, in whichever layer they are.
+  function named(node) {
+    if (!node || typeof node !== "object") { return []; }
+    var own = node.color && node.color.scale && node.color.scale.domain;
+    return Object.keys(node).reduce(function (names, key) {
+      return key === "data" ? names : names.concat(named(node[key]));
+    }, (own || []).filter(function (name) { return typeof name === "string"; }));
+  }
   // As many columns as the longest name leaves room for.
   function legend(spec, width) {
-    var names = spec.data.values.map(function (row) { return row.series || row.kind || ""; });
-    var each = Math.min(longest(names), 40) * 7 + 30;
+    var each = Math.min(longest(named(spec)), 40) * 7 + 30;
     return Object.assign({}, look.legend, {
       columns: Math.max(1, Math.min(6, Math.floor((width - 60) / each))),
       labelLimit: Math.min(look.legend.labelLimit, width - 60)

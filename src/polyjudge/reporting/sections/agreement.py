@@ -17,9 +17,10 @@ from polyjudge.reporting.html.chart import NOT_GIVEN, Chart, Point
 from polyjudge.reporting.html.page import Section, folded, paragraphs
 from polyjudge.reporting.report_data import Material
 from polyjudge.results.finished import matrix_of, people_of
-from polyjudge.results.outcome import Comparison
+from polyjudge.results.outcome import PRIMARY, Comparison
 
 CONSTANT = "a constant answer"
+PAIRED = "Differences are paired, on the rows that both prompts scored. "
 RESAMPLES = 1000
 
 
@@ -38,15 +39,15 @@ def agreement_section(run: Material) -> Section:
     floors = {name: _floor(run, k, run.metric) for k, name in enumerate(run.names)}
     unit = outcome.unit if outcome.documents else "rows"
     told = (
-        f"Agreement is {outcome.metric}, pooled over {outcome.counted()}, "
-        f"{'read after every step' if run.paper else 'which the run read once, at its end'}. Differences are paired, "
-        f"on the rows that both prompts scored; 95 % intervals resample {unit}."
+        f"Agreement is {_metric(run)}, pooled over {outcome.counted()}, "
+        f"{'read after every step' if run.paper else 'which the run read once, at its end'}. "
+        f"{PAIRED if run.changed else ''}The 95 % intervals resample {unit}."
     )
     return Section(
         "agreement",
         "Agreement with people",
         (
-            paragraphs([told, *(f"Of the data: {note}." for note in run.notes), *outcome.notes]),
+            paragraphs([told, *(f"Of the data: {note}." for note in run.notes)]),
             _chart(run, sides, floors),
             _table(run, sides, floors),
             paragraphs([_context(run, floors)], "soft"),
@@ -56,10 +57,14 @@ def agreement_section(run: Material) -> Section:
     )
 
 
+def _metric(run: Material) -> str:
+    return "each criterion's own metric" if run.outcome.metric == PRIMARY else run.outcome.metric
+
+
 def _chart(run: Material, sides: Sides | None, floors: dict[str, float]) -> Chart:
     points: list[Point] = []
     for k, row in enumerate((*run.outcome.criteria, run.outcome.mean)):
-        for series, value in (("initial prompt", row.initial), ("fitted prompt", row.fitted)):
+        for series, value in (("initial prompt", row.initial), ("fitted prompt", row.fitted))[: 1 + run.changed]:
             ends = NOT_GIVEN
             if sides is not None:
                 side = sides.initial if series.startswith("initial") else sides.fitted
@@ -68,14 +73,14 @@ def _chart(run: Material, sides: Sides | None, floors: dict[str, float]) -> Char
     marks = [Point(row.name, "one annotator with the others (ceiling)", row.ceiling) for row in run.outcome.criteria]
     marks += [Point(name, f"{CONSTANT} (floor)", floor) for name, floor in floors.items()]
     marks = [mark for mark in marks if not math.isnan(mark.value)]
-    caption = (
-        f"Agreement ({run.outcome.metric}) of the initial and the fitted prompt on the test rows, with 95 % intervals."
-    )
-    return intervals("agreement", caption, points, run.outcome.metric, marks=marks)
+    prompts = "the initial and the fitted prompt" if run.changed else "the initial prompt"
+    caption = f"Agreement ({_metric(run)}) of {prompts} on the test rows, with 95 % intervals."
+    return intervals("agreement", caption, points, run.metric_label, marks=marks)
 
 
 def _table(run: Material, sides: Sides | None, floors: dict[str, float]) -> Html:
-    columns = ("criterion", "initial", "fitted", "difference", "95 % interval", "ceiling", "floor", "scored")
+    compared = ("initial", "fitted", "difference", "95 % interval") if run.changed else ("initial",)
+    columns = ("criterion", *compared, "ceiling", "floor", "scored")
 
     def cells(k: int, row: Comparison) -> list[str]:
         mean = k == len(run.names)
@@ -89,10 +94,11 @@ def _table(run: Material, sides: Sides | None, floors: dict[str, float]) -> Html
         change = (signed(row.difference), interval(row.low, row.high))
         ceiling = number(row.ceiling, "" if mean else "unknown")
         floor = "" if mean else number(floors[row.name], "none")
-        return [row.name, *values, *change, ceiling, floor, percent(row.coverage)]
+        compared = (*values, *change) if run.changed else values[:1]
+        return [row.name, *compared, ceiling, floor, percent(row.coverage)]
 
     rows = [cells(k, row) for k, row in enumerate((*run.outcome.criteria, run.outcome.mean))]
-    return table(columns, rows, "In brackets and beside the difference: 95 % intervals.", whole="mean")
+    return table(columns, rows, "In brackets: 95 % intervals.", whole="mean")
 
 
 def _context(run: Material, floors: dict[str, float]) -> str:
@@ -102,7 +108,7 @@ def _context(run: Material, floors: dict[str, float]) -> str:
     else:
         words.append("The ceiling is how well one annotator agrees with the others.")
     if all(math.isnan(floor) for floor in floors.values()):
-        words.append(f"A constant judge, the floor elsewhere, has no {run.outcome.metric}; chance is 0.")
+        words.append(f"A constant judge, the floor elsewhere, has no {run.metric_label}; chance is 0.")
     else:
         words.append("The floor is the best that a judge reaches who gives every row the same answer.")
     return " ".join(words)
@@ -117,15 +123,16 @@ def _measures(run: Material) -> Html | None:
     before, after = _both(run)
     for name in agreement.names():
         metric = agreement.metric_of(name)
-        if name == run.outcome.metric or name == "primary" or (metric.needs_scale and not run.on_scale):
+        if name == run.outcome.metric or name == PRIMARY or (metric.needs_scale and not run.on_scale):
             continue
         for k, criterion in enumerate(run.names):
             if metric.applies_to(people.levels[k]):
-                values = [metric(side[:, k], people.human[:, k], people.levels[k]) for side in (before, after)]
+                sides = (before, after)[: 1 + run.changed]
+                values = [metric(side[:, k], people.human[:, k], people.levels[k]) for side in sides]
                 direction = "higher is better" if metric.higher_is_better else "lower is better"
                 floor = number(_floor(run, k, metric), "none")
                 rows.append([name, criterion, *map(number, values), floor, direction])
-    columns = ("statistic", "criterion", "initial", "fitted", CONSTANT, "direction")
+    columns = ("statistic", "criterion", *("initial", "fitted")[: 1 + run.changed], CONSTANT, "direction")
     return folded("Other statistics", table(columns, rows, "On the same test rows.")) if rows else None
 
 

@@ -151,7 +151,7 @@ def _farthest(run: Material, criterion: Criterion, human: Vector, judged: Vector
 
 def _shown(run: Material, criterion: Criterion, one: Apart) -> Html:
     row, name, scale = one.row, criterion.name, criterion.scale
-    sides = {"people": row.human, "judge": row.fitted, "judge before": row.initial}
+    sides = {"people": row.human, "judge": row.fitted, **({"judge before": row.initial} if run.changed else {})}
     told = join(
         [[f"{side} ", tag("strong", _said(run, scale, side, values[name]))] for side, values in sides.items()], " · "
     )

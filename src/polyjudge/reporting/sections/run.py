@@ -55,16 +55,12 @@ def _tone(run: Material) -> str:
 
 
 def _facts(run: Material) -> tuple[Fact, ...]:
-    outcome, mean = run.outcome, run.outcome.mean
+    outcome = run.outcome
     turns = [step for step in run.steps if step.index]
     accepted = sum(step.status == "accepted" for step in turns)
     sent = sum(account.sent for account in run.taken.accounts)
     return (
-        Fact(
-            f"Mean {outcome.metric}",
-            f"{number(mean.initial)} → {number(mean.fitted)}",
-            f"{signed(mean.difference)}, {interval(mean.low, mean.high)}",
-        ),
+        Fact(f"Mean {run.metric_label}", *_change(run)),
         Fact(
             "Test rows", f"{outcome.rows:,}", f"of {outcome.documents:,} {outcome.unit}" if outcome.documents else ""
         ),
@@ -72,3 +68,11 @@ def _facts(run: Material) -> tuple[Fact, ...]:
         Fact("Judge", run.judge.model, f"{run.judge.layout}, {run.judge.scoring}"),
         Fact("Calls", f"{sent:,}", f"{sum(account.tokens for account in run.taken.accounts):,} tokens"),
     )
+
+
+def _change(run: Material) -> tuple[str, str]:
+    mean = run.outcome.mean
+    if not run.changed:
+        return number(mean.initial), "the initial prompt stands"
+    change = f"{signed(mean.difference)}, {interval(mean.low, mean.high)}"
+    return f"{number(mean.initial)} → {number(mean.fitted)}", change

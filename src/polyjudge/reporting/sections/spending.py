@@ -68,7 +68,9 @@ def _layouts(choice: Choice | None) -> Html | None:
     """What ``auto`` measured."""
     if choice is None:
         return None
-    caption = f"Layout {choice.layout} was chosen by {choice.counted()}: {choice.reason} Calls and tokens are a row's."
+    caption = (
+        f"Layout {choice.layout} was chosen on {choice.counted()}: {choice.reason}. Calls and tokens are means a row."
+    )
     return table(CHOICE_COLUMNS, choice.cells(), caption)
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from polyjudge.formatting.markup import Html, join, table, tag
 from polyjudge.formatting.text import duration, many
 from polyjudge.llm.accounts import by_role
 from polyjudge.llm.request import SIMULATED
+from polyjudge.metrics.estimates import Interval
 from polyjudge.reporting.html.chart import Chart
 from polyjudge.reporting.html.page import Fact, Page, Part, Section, folded, listed, paragraphs
 from polyjudge.reporting.report_data import Taken, read_taken
@@ -23,6 +23,8 @@ from polyjudge.version import __version__
 
 HEAD = ("data", "model")
 TEXT = "text"
+# So many findings stand in the headline.
+SHOWN = 2
 
 
 def study_page(path: Path, study: StudyRecord, made: Iterable[Table]) -> Page:
@@ -41,7 +43,7 @@ def study_page(path: Path, study: StudyRecord, made: Iterable[Table]) -> Page:
     return Page(
         kind="Study",
         title=f"{study.name} ({path.name})" if study.name != path.name else study.name,
-        verdict=_verdict(study, tables["headlines"]),
+        verdict=_verdict(study, tables),
         tone="",
         facts=_facts(study, taken.values()),
         notices=tuple(f"Without a result, and in no table: {one.name} ({one.failure})." for one in study.failed),
@@ -51,19 +53,24 @@ def study_page(path: Path, study: StudyRecord, made: Iterable[Table]) -> Page:
     )
 
 
-def _verdict(study: StudyRecord, headlines: Table) -> str:
-    """How many findings hold, in one sentence."""
-    answers = Counter(str(value) for value in headlines.column("holds") if value in ("yes", "no", "undecided"))
+def _verdict(study: StudyRecord, tables: Mapping[str, Table]) -> str:
+    """What the study found: whether fitting helped, and which findings hold."""
     mark = f"{SIMULATED}: " if study.simulated else ""
-    if not answers:
-        return f"{mark}No finding could be tested: runs, seeds or diagnostics are missing."
-    told = ", ".join(
-        f"{answers[answer]} {words}"
-        for answer, words in (("yes", "hold"), ("no", "do not"), ("undecided", "undecided"))
-        if answers[answer]
-    )
-    count = sum(answers.values())
-    return f"{mark}Of {many(count, 'tested findings')} on when and why combining criteria hurts: {told}."
+    changes = [change for change in tables["honest"].column("interval") if isinstance(change, Interval)]
+    if not changes:
+        return f"{mark}No run is complete, so that nothing could be compared."
+    better, worse = sum(one.above_zero for one in changes), sum(one.below_zero for one in changes)
+    configurations = many(len(changes), "configurations")
+    fitting = f"Fitting improved agreement reliably in {better} of {configurations} and lowered it in {worse}."
+    headlines = tables["headlines"]
+    answers = list(zip(headlines.column("finding"), headlines.column("holds"), strict=True))
+    tested = [(finding, holds) for finding, holds in answers if holds in ("yes", "no", "undecided")]
+    holding = [str(finding) for finding, holds in tested if holds == "yes"]
+    shown = "; ".join(holding[:SHOWN]) + (f"; {len(holding) - SHOWN} more" if len(holding) > SHOWN else "")
+    findings = f" Reliable: {shown}." if holding else " No loss by combining criteria is reliable." if tested else ""
+    undecided = sum(holds == "undecided" for _, holds in tested)
+    rest = f" {undecided} of {many(len(tested), 'tested findings')} are undecided." if undecided else ""
+    return f"{mark}{fitting}{findings}{rest}"
 
 
 def _facts(study: StudyRecord, taken: Iterable[Taken]) -> tuple[Fact, ...]:

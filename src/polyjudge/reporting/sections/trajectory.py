@@ -40,7 +40,7 @@ def _each(count: int) -> int:
 
 def course_section(run: Material) -> Section:
     """Trajectories on the validation rows, and on the test rows where the protocol reads them."""
-    gate = run.config["gate"] or run.outcome.metric
+    gate = run.config["gate"] or run.metric_label
     turns = [step for step in run.steps if step.index]
     counts = {status: sum(step.status == status for step in turns) for status in ("accepted", "rejected", "failed")}
     each = "a run for each criterion, " if len({step.criteria for step in run.steps}) > 1 else ""
@@ -55,10 +55,10 @@ def course_section(run: Material) -> Section:
         (
             paragraphs([told]),
             paragraphs(["Gate none measures nothing on the validation rows."], "soft") if unmeasured else None,
-            _validation(run),
+            _validation(run) if run.changed else None,
             _tried(run),
             _tests(run),
-            _lengths(run),
+            _lengths(run) if run.changed else None,
         ),
         "Course",
     )
@@ -67,20 +67,11 @@ def course_section(run: Material) -> Section:
 def instructions_section(run: Material) -> Section:
     """What became of each instruction, and the steps with their gradients and the gate's figures."""
     lengths = Lengths.of(run)
-    fitted = run.judge.prompt.instructions
-    whole = []
-    for criterion in run.initial:
-        new = fitted[criterion.name]
-        told = counted(criterion.instruction, new) if new != criterion.instruction else "unchanged"
-        whole.append(tag("h4", criterion.name, tag("span", told, class_="tag neutral")))
-        whole.append(tag("div", _changes(criterion.instruction, new, lengths), class_="text-block"))
     return Section(
         "instructions",
         "Instructions, step by step",
         (
-            tag("h3", "From the initial to the fitted prompt"),
-            paragraphs(["What was added is marked green, what was dropped red."], "soft"),
-            *whole,
+            *(_whole(run, lengths) if run.changed else [paragraphs(["No instruction changed."])]),
             tag("h3", "Step by step"),
             paragraphs(["Each step with the new instructions, the gate's figures, and the gradients behind them."])
             if run.last
@@ -89,6 +80,17 @@ def instructions_section(run: Material) -> Section:
         ),
         "Instructions",
     )
+
+
+def _whole(run: Material, lengths: Lengths) -> Iterator[Html]:
+    """The way from the initial to the fitted prompt, criterion by criterion."""
+    yield tag("h3", "From the initial to the fitted prompt")
+    yield paragraphs(["Added words are marked green, removed words red."], "soft")
+    for criterion in run.initial:
+        new = run.judge.prompt.instructions[criterion.name]
+        length = counted(criterion.instruction, new) if new != criterion.instruction else "unchanged"
+        yield tag("h4", criterion.name, tag("span", length, class_="tag neutral"))
+        yield tag("div", _changes(criterion.instruction, new, lengths), class_="text-block")
 
 
 def _validation(run: Material) -> Chart | None:
@@ -140,10 +142,10 @@ def _tests(run: Material) -> Chart | None:
         return None
     points += [("mean", index, value) for index, value in _means(points, run.names)]
     caption = (
-        f"Agreement ({run.outcome.metric}) on the test rows after each step, as the paper's protocol reads them; a "
+        f"Agreement ({run.metric_label}) on the test rows after each step, as the paper's protocol reads them; a "
         f"best step picked here is optimistic."
     )
-    return lines("test", caption, _ordered(points, run.names), run.outcome.metric, whole="mean")
+    return lines("test", caption, _ordered(points, run.names), run.metric_label, whole="mean")
 
 
 def _lengths(run: Material) -> Chart | None:
