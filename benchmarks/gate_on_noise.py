@@ -5,8 +5,8 @@
 A world has four criteria, rated 1 to 5, five rows a document. Its judge agrees with people at about .4 (Spearman),
 whatever it is told; an instruction changes nothing but which rows it gets wrong, so that two prompts' scores
 correlate at about .8. With ``apart`` a criterion's scores hang on its own instruction (one call a criterion), with
-``joint`` on all of them. The loop and the gates are the real ones, over twelve turns that propose new texts for all
-criteria. Every acceptance is false, and every rise of the validation mean is optimism.
+``joint`` on all of them. The loop and the gates are the real ones, over twelve turns that propose new instructions
+for all criteria. Every acceptance is false, and every rise of the validation mean is optimism.
 
 The second table draws single decisions: three criteria rise from .30 by .10, and one, untouched, falls by as much as
 is said. Refusing is right, and at a fall of 0 it is the price of the guard.
@@ -168,10 +168,10 @@ def on_a_loss(draws: int) -> Iterator[tuple[str, ...]]:
 
 
 def _loss(fall: float, rows: int, draw: int) -> Evidence:
-    """A prompt with new texts for all criteria but the first, which falls."""
+    """A prompt with new instructions for all criteria but the first, on which agreement falls."""
     key = ("loss", fall, rows, draw)
     opinions = {name: people(rows, *key, name) for name in NAMES}
-    examples = examples_of({name: rated(opinions[name]) for name in NAMES}, rows)
+    human = rated_rows(PROMPT.criteria, examples_of({name: rated(opinions[name]) for name in NAMES}, rows))
     gate = GATES["per-criterion"]
 
     def scored(prompt: JudgePrompt, agreements: Mapping[str, float]) -> Scored:
@@ -187,12 +187,12 @@ def _loss(fall: float, rows: int, draw: int) -> Evidence:
             for name in NAMES
         }
         predictions = predictions_of(scores, rows)
-        return Scored(prompt, predictions, gate.measure(prompt, predictions, examples))
+        return Scored(prompt, predictions, gate.measure(prompt, predictions, human))
 
     before = dict.fromkeys(NAMES, 0.30)
     after = {name: 0.30 - fall if name == NAMES[0] else 0.40 for name in NAMES}
     new = PROMPT.revise(dict.fromkeys(NAMES[1:], "Rate, another way."))
-    return Evidence(1, examples, scored(PROMPT, before), (scored(new, after),))
+    return Evidence(1, human, scored(PROMPT, before), (scored(new, after),))
 
 
 def share(values: Sequence[float]) -> str:

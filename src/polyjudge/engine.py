@@ -122,9 +122,9 @@ async def _scored(setup: Setup, prompt: JudgePrompt) -> Scored:
 async def _rule(setup: Setup, evidence: Evidence) -> _Ruling:
     """Let the gate select, measure the prompt that this makes unless it is a candidate, and let the gate confirm."""
     selection = setup.gate.select(evidence)
-    if not selection.texts:
+    if not selection.instructions:
         return _Ruling(selection, Decision(False, selection.reason))
-    prompt = evidence.current.prompt.revise(selection.texts)
+    prompt = evidence.current.prompt.revise(selection.instructions)
     chosen = next((at for at, candidate in enumerate(evidence.candidates) if candidate.prompt == prompt), None)
     merged = await _scored(setup, prompt) if chosen is None else evidence.candidates[chosen]
     return _Ruling(selection, setup.gate.confirm(evidence, merged), merged, chosen)

@@ -62,7 +62,7 @@ def test_a_criterion_without_answers_or_with_one_answer_for_all_cannot_win(human
     new = {**new, name: [NAN if silent else 3.0] * 8}
     evidence = evidence_of(gate, human, current, (new, all_new()))
     selection = gate.select(evidence)
-    assert name not in selection.texts
+    assert name not in selection.instructions
     assert name not in selection.verdicts[0].passed
     assert not gate.confirm(evidence, evidence.candidates[0]).accepted
 
@@ -88,7 +88,7 @@ def test_over_one_criterion_it_is_the_strict_mean_gate(human, current, new) -> N
     gate = gate_of(("a",))
     evidence = evidence_of(gate, human, current, (new, all_new(("a",))))
     selection = gate.select(evidence)
-    accepted = bool(selection.texts) and gate.confirm(evidence, evidence.candidates[0]).accepted
+    accepted = bool(selection.instructions) and gate.confirm(evidence, evidence.candidates[0]).accepted
     assert accepted == MEAN.decide(evidence, evidence.candidates[0]).accepted
 
 
@@ -97,7 +97,7 @@ def test_over_one_criterion_it_is_the_strict_mean_gate(human, current, new) -> N
 def test_with_unscored_rows_it_accepts_nothing_that_the_strict_mean_gate_refuses(human, current, new) -> None:
     gate = gate_of(("a",))
     evidence = evidence_of(gate, human, current, (new, all_new(("a",))))
-    if gate.select(evidence).texts and gate.confirm(evidence, evidence.candidates[0]).accepted:
+    if gate.select(evidence).instructions and gate.confirm(evidence, evidence.candidates[0]).accepted:
         assert MEAN.decide(evidence, evidence.candidates[0]).accepted
 
 
@@ -142,7 +142,7 @@ def test_one_criterion_that_falls_while_the_mean_rises_is_refused(seed: int) -> 
     (candidate,) = evidence.candidates
     assert candidate.measured.mean > evidence.current.measured.mean
     assert MEAN.decide(evidence, candidate).accepted
-    assert set(gate.select(evidence).texts) == {"b", "c"}
+    assert set(gate.select(evidence).instructions) == {"b", "c"}
     decision = gate.confirm(evidence, candidate)
     assert not decision.accepted
     assert "credibly worse on a (-0.2" in decision.reason
@@ -154,7 +154,7 @@ def test_a_criterion_that_nobody_touched_is_guarded_too(seed: int) -> None:
     human, current, new = trap(Random(seed))
     gate = gate_of()
     evidence = evidence_of(gate, human, current, (new, all_new(("b", "c"))))
-    assert set(gate.select(evidence).texts) == {"b", "c"}
+    assert set(gate.select(evidence).instructions) == {"b", "c"}
     decision = gate.confirm(evidence, evidence.candidates[0])
     assert not decision.accepted
     assert decision.reason.startswith("new instruction kept for b, c, but refused when merged: credibly worse on a")
@@ -186,7 +186,7 @@ def test_the_best_passing_text_of_each_criterion_is_taken_and_of_equals_the_firs
         gate, human, current, (first, all_new(text="First words.")), (second, all_new(text="Second words."))
     )
     selection = gate.select(evidence)
-    assert selection.texts == {"a": "Second words.", "b": "First words."}
+    assert selection.instructions == {"a": "Second words.", "b": "First words."}
     assert [verdict.passed for verdict in selection.verdicts] == [("a", "b"), ("a", "b")]
     assert "c -0.0" in selection.verdicts[0].reason
 
@@ -197,7 +197,7 @@ def test_only_a_new_instruction_can_pass() -> None:
     new = dict.fromkeys(NAMES, ranked(0))
     evidence = evidence_of(gate, human, current, (new, {"a": "New words.", "b": "Rate b."}), (new, {}))
     selection = gate.select(evidence)
-    assert selection.texts == {"a": "New words."}
+    assert selection.instructions == {"a": "New words."}
     assert selection.verdicts[1].passed == ()
 
 
@@ -206,7 +206,7 @@ def test_nothing_better_is_nothing_taken_and_says_so() -> None:
     human, current = dict.fromkeys(NAMES, ranked(0)), dict.fromkeys(NAMES, ranked(1))
     new = {"a": ranked(1), "b": ranked(2), "c": [NAN] * 10}
     selection = gate.select(evidence_of(gate, human, current, (new, all_new())))
-    assert selection.texts == {}
+    assert selection.instructions == {}
     assert selection.reason == (
         "no new instruction made its own criterion better: a +0.0000, b -0.0121, c leaves more rows unscored"
     )
@@ -219,7 +219,7 @@ def test_a_better_figure_on_fewer_rows_does_not_pass(unscored: int, passes: bool
     current = {"a": [*human["a"][50:], *human["a"][:50]]}
     new = {"a": [*[NAN] * unscored, *human["a"][unscored:]]}
     evidence = evidence_of(gate, human, current, (new, all_new(("a",))))
-    assert bool(gate.select(evidence).texts) is passes
+    assert bool(gate.select(evidence).instructions) is passes
     assert gate.confirm(evidence, evidence.candidates[0]).accepted is passes
 
 
@@ -227,7 +227,7 @@ def test_a_figure_beats_none() -> None:
     gate = gate_of(("a",))
     for nothing in ([NAN] * 10, [3.0] * 10):
         evidence = evidence_of(gate, {"a": ranked(0)}, {"a": nothing}, ({"a": ranked(4)}, all_new(("a",))))
-        assert gate.select(evidence).texts
+        assert gate.select(evidence).instructions
         assert gate.confirm(evidence, evidence.candidates[0]).accepted
 
 
@@ -264,7 +264,7 @@ def test_each_criterion_is_measured_by_its_own_metric() -> None:
     for effect in effects:
         before, after = evidence.current.measured.values, evidence.candidates[0].measured.values
         assert effect.difference == pytest.approx(after[effect.criterion] - before[effect.criterion])
-    assert set(gate.select(evidence).texts) == {"a", "b"}
+    assert set(gate.select(evidence).instructions) == {"a", "b"}
 
 
 def test_a_metric_for_which_lower_is_better_is_refused() -> None:

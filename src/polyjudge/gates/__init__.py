@@ -1,7 +1,7 @@
-"""Gates: which of a turn's new instructions may stand, by what was measured on the validation rows.
+"""Gates decide which of a turn's new instructions are accepted, by the agreement on the validation rows.
 
-A gate is called by the name of a metric, which its mean then decides by, or by a name of the registry's kind ``gates``
-(entry-point group ``polyjudge.gates``: a factory ``(GateSettings) -> Gate``).
+The name of a gate is that of a metric, whose mean then decides, or one of the registry's kind ``gates`` (entry-point
+group ``polyjudge.gates``: a factory ``(GateSettings) -> Gate``).
 """
 
 from polyjudge import registry
@@ -31,7 +31,7 @@ KIND = "gates"
 
 
 def gate_names() -> tuple[str, ...]:
-    """What a gate may be called: the registered gates, then the metrics."""
+    """The names of all gates: the registered gates, then the metrics."""
     return (*registry.names(KIND), *agreement.names())
 
 

@@ -1,8 +1,9 @@
-"""The seam of the gates. A gate asks no model: it selects texts, the loop measures what they make, it confirms.
+"""The protocol of the gates. A gate asks no model. It selects instructions of a turn's candidates; the loop merges
+them into the current prompt and measures the result; the gate then confirms or refuses it.
 
-A missing figure is nan and cannot win. A prompt that scores fewer rows cannot win by them either: its coverage may
-not fall by more than ``COVERAGE_SLACK`` below the initial prompt's on any criterion, and two prompts are compared on
-the rows that both scored.
+A missing value is nan and cannot win. Leaving rows unscored cannot win either: a prompt's coverage may not fall more
+than ``COVERAGE_SLACK`` below the initial prompt's on any criterion, and two prompts are compared on the rows that both
+scored.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ class Scored:
     measured: Measured | None = None
 
     def known(self) -> Measured:
-        """The agreement.
+        """The measured agreement.
 
         Raises:
             ValueError: nothing was measured.
@@ -50,14 +51,14 @@ class Scored:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What a gate decides a turn by.
+    """What a gate bases its decision about a turn on.
 
     Attributes:
         turn: 1, 2, ...
         rows: the validation rows as people rated them, on the criteria of this run.
-        current: the prompt that stands.
-        candidates: the readable ones, in the order they were proposed.
-        initial: the prompt that the run began with; coverage is held to its. None: to the current one's.
+        current: the current prompt.
+        candidates: the readable candidates, in the order they were proposed.
+        initial: the prompt that the run began with, whose coverage is the reference; None: the current prompt's is.
     """
 
     turn: int
@@ -67,19 +68,19 @@ class Evidence:
     initial: Scored | None = None
 
     def new(self, candidate: Scored) -> dict[str, str]:
-        """Criterion -> the candidate's instruction, where it is not the current one."""
+        """Criterion -> the candidate's instruction, where it differs from the current one."""
         old = self.current.prompt.instructions
         return {name: text for name, text in candidate.prompt.instructions.items() if text != old[name]}
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """A gate's word on one candidate.
+    """A gate's verdict on one candidate.
 
     Attributes:
         passed: the criteria whose new instruction it would let through.
         reason: in words.
-        effects: one a criterion, where the gate looks at each.
+        effects: one per criterion, if the gate measures each criterion.
     """
 
     passed: Group
@@ -89,22 +90,22 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """What a gate takes of a turn's candidates.
+    """The instructions that a gate takes from a turn's candidates.
 
     Attributes:
-        texts: criterion -> instruction to be merged into the current prompt; empty = nothing may be taken.
-        reason: why nothing was taken, in one sentence; "" when something was.
-        verdicts: one a candidate.
+        instructions: criterion -> instruction to merge into the current prompt; empty = none is taken.
+        reason: why none was taken, in one sentence; "" when some were.
+        verdicts: one per candidate.
     """
 
-    texts: Mapping[str, str]
+    instructions: Mapping[str, str]
     reason: str
     verdicts: tuple[Verdict, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The gate's answer on the merged prompt, and its reason in one sentence."""
+    """Whether the gate accepts the merged prompt, with the reason in one sentence."""
 
     accepted: bool
     reason: str
@@ -113,11 +114,11 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class GateSettings:
-    """What a gate that is called by its name is made from: a factory ``(GateSettings) -> Gate`` of the registry.
+    """The arguments of a registered gate factory ``(GateSettings) -> Gate``.
 
     Attributes:
-        criteria: that the run fits, with their scales.
-        seed: the run's.
+        criteria: the criteria of the run, with their scales.
+        seed: of the run.
         strict: whether a tie is refused.
     """
 
@@ -127,73 +128,72 @@ class GateSettings:
 
 
 class Gate(Protocol):
-    """Decides which new instructions may stand. A pure function of what it is given."""
+    """Decides which new instructions are accepted. It is a pure function of its arguments."""
 
     @property
     def measures(self) -> bool:
-        """Whether prompts are judged on the validation rows at all."""
+        """Whether candidates have to be judged on the validation rows."""
         ...
 
     @property
     def higher_is_better(self) -> bool:
-        """The direction of what it measures."""
+        """The direction of the metric."""
         ...
 
     @property
     def merges(self) -> bool:
-        """Whether it may take a part of a candidate, which then has to be judged once more."""
+        """Whether it may take part of a candidate's instructions; the merged prompt is then judged again."""
         ...
 
     def metrics_for(self, criteria: Sequence[Criterion]) -> Mapping[str, Metric]:
-        """Criterion -> the metric that it measures by; empty when it measures nothing."""
+        """Criterion -> its metric; empty when the gate measures nothing."""
         ...
 
     def measure(self, prompt: JudgePrompt, predictions: Sequence[Prediction], rows: RatedRows) -> Measured:
-        """The agreement that it decides by, of predictions aligned with ``rows``, on the prompt's criteria."""
+        """The agreement of predictions aligned with ``rows``, on the prompt's criteria."""
         ...
 
     def select(self, evidence: Evidence) -> Selection:
-        """What to merge; there is at least one candidate."""
+        """The instructions to merge; there is at least one candidate."""
         ...
 
     def confirm(self, evidence: Evidence, merged: Scored) -> Decision:
-        """Whether the prompt that the selected texts make may replace the current one."""
+        """Whether the prompt with the selected instructions may replace the current one."""
         ...
 
 
 def unscored_more(new: Scored, evidence: Evidence) -> Group:
-    """The criteria on which a prompt leaves more rows unscored than it may, seen from where the run began."""
-    held = (evidence.initial or evidence.current).known().coverage
-    return tuple(name for name, share in new.known().coverage.items() if share < held[name] - COVERAGE_SLACK)
+    """The criteria on which a prompt leaves more rows unscored than ``COVERAGE_SLACK`` allows."""
+    reference = (evidence.initial or evidence.current).known().coverage
+    return tuple(name for name, share in new.known().coverage.items() if share < reference[name] - COVERAGE_SLACK)
 
 
-def on_common_rows(one: Scored, other: Scored) -> tuple[Prediction, ...]:
-    """The predictions of ``one`` on the rows that both scored; nan elsewhere, criterion by criterion."""
+def on_common_rows(prompt: Scored, other: Scored) -> tuple[Prediction, ...]:
+    """The predictions of ``prompt`` on the rows that both scored; nan elsewhere, criterion by criterion."""
     return tuple(
-        replace(mine, scores={k: NAN if math.isnan(theirs.score(k)) else score for k, score in mine.scores.items()})
-        for mine, theirs in zip(one.predictions, other.predictions, strict=True)
+        replace(a, scores={name: NAN if math.isnan(b.score(name)) else score for name, score in a.scores.items()})
+        for a, b in zip(prompt.predictions, other.predictions, strict=True)
     )
 
 
 def compare(gate: Gate, evidence: Evidence, new: Scored, *, higher_is_better: bool, strict: bool) -> Decision:
     """Whether a prompt is better in the mean than the current one, on the rows that both scored."""
-    lost = unscored_more(new, evidence)
-    if lost:
-        return Decision(False, f"it leaves more rows unscored on {', '.join(lost)}")
-    ours, theirs = new.known(), evidence.current.known()
-    # A prompt without a mean may share no rows with anything: whatever it lacks is then compared as it stands.
-    if not math.isnan(theirs.mean):
-        ours, theirs = (
-            gate.measure(one.prompt, on_common_rows(one, other), evidence.rows)
-            for one, other in ((new, evidence.current), (evidence.current, new))
-        )
-    return compare_means(ours, theirs, higher_is_better=higher_is_better, strict=strict)
+    unscored = unscored_more(new, evidence)
+    if unscored:
+        return Decision(False, f"it leaves more rows unscored on {', '.join(unscored)}")
+    current = evidence.current
+    measured, reference = new.known(), current.known()
+    # A current prompt without a mean may have no rows in common with the new one: both are compared on their own rows.
+    if not math.isnan(reference.mean):
+        measured = gate.measure(new.prompt, on_common_rows(new, current), evidence.rows)
+        reference = gate.measure(current.prompt, on_common_rows(current, new), evidence.rows)
+    return compare_means(measured, reference, higher_is_better=higher_is_better, strict=strict)
 
 
 def compare_means(new: Measured, current: Measured, *, higher_is_better: bool, strict: bool) -> Decision:
-    """Whether the mean is better (not strict: no worse) and no figure is missing.
+    """Whether the mean is better (or, unless strict, no worse) and no value is missing.
 
-    Where the current prompt has no mean, any mean is better, as long as no criterion that had a figure is worse.
+    If the current prompt has no mean, any mean is better, as long as no criterion that had a value is worse.
     """
     if math.isnan(new.mean):
         undefined = [name for name, value in new.values.items() if math.isnan(value)]

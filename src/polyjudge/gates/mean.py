@@ -1,4 +1,4 @@
-"""The gates that take a candidate as a whole: by its mean agreement, or without looking."""
+"""The gates that accept a candidate as a whole: by its mean agreement, or unmeasured."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class NoGate:
         return Measured("none", {}, NAN, {})
 
     def select(self, evidence: Evidence) -> Selection:
-        verdicts = tuple(Verdict(tuple(evidence.new(one)), "") for one in evidence.candidates)
+        verdicts = tuple(Verdict(tuple(evidence.new(candidate)), "") for candidate in evidence.candidates)
         return Selection(evidence.candidates[0].prompt.instructions, "", verdicts)
 
     def confirm(self, evidence: Evidence, merged: Scored) -> Decision:
@@ -45,8 +45,8 @@ class MeanGate:
     """Accept by the unweighted mean of a metric over the criteria.
 
     Attributes:
-        metric: a metric, or the name of one.
-        strict: whether a tie is refused or accepted (the paper's protocol).
+        metric: a metric or its name.
+        strict: whether a tie is refused; the paper's protocol accepts it.
     """
 
     metric: str | Metric
@@ -69,17 +69,13 @@ class MeanGate:
         return compare(self, evidence, new, higher_is_better=self.higher_is_better, strict=self.strict)
 
     def best(self, measured: Sequence[Measured]) -> int:
-        """The position of the best of several; the first of equals, an undefined one only when all are."""
-
-        def worth(one: Measured) -> float:
-            if math.isnan(one.mean):
-                return -math.inf
-            return one.mean if self.higher_is_better else -one.mean
-
-        return max(range(len(measured)), key=lambda position: (worth(measured[position]), -position))
+        """The position of the best mean; the first of equals, an undefined mean only if all are."""
+        sign = 1 if self.higher_is_better else -1
+        utilities = [-math.inf if math.isnan(each.mean) else sign * each.mean for each in measured]
+        return utilities.index(max(utilities))
 
     def select(self, evidence: Evidence) -> Selection:
-        """The best of the candidates that may replace the current prompt, whole."""
+        """All instructions of the best candidate that may replace the current prompt."""
         measured = [candidate.known() for candidate in evidence.candidates]
         decisions = [self.decide(evidence, candidate) for candidate in evidence.candidates]
         verdicts = tuple(

@@ -1,11 +1,12 @@
-"""The gate ``per-criterion``: each new instruction stands or falls by its own criterion.
+"""The gate ``per-criterion`` decides on each new instruction by its own criterion.
 
-A mean over criteria hides a loss: .30 may fall to .05 while the mean rises. Here a new instruction passes if the
-agreement on its own criterion is strictly better. Those that pass are merged, and the merged prompt, in which they
-meet for the first time, must be strictly better in the mean with no criterion credibly worse.
+A mean over criteria hides losses: one criterion may fall from .30 to .05 while the mean rises. Here a new instruction
+passes if the agreement on its own criterion is strictly better. Those that pass are merged, and the merged prompt, in
+which they are combined for the first time, must be strictly better in the mean with no criterion credibly worse.
 
-Better is a point estimate, because at the sizes of validation sets nothing would ever be credibly better; of pure
-noise it lets half through. Worse is an interval, because a criterion that nobody touched moves by noise as well.
+Better is decided by the point estimate, because validation sets are too small for anything to be credibly better;
+this accepts half of all changes without effect. Worse is decided by an interval, because criteria whose instruction
+did not change move by noise as well.
 """
 
 from __future__ import annotations
@@ -26,19 +27,19 @@ from polyjudge.metrics.metric import Metric
 from polyjudge.metrics.rated import RatedRows
 from polyjudge.metrics.uncertainty import paired_bootstrap
 
-# Central share of the bootstrap differences. A criterion is credibly worse when 90 % of them fall below 0: a wrong
-# refusal costs a step, a wrong acceptance costs the criterion, so that the guard leans to refusing.
+# Central share of the bootstrap differences. A criterion is credibly worse when 90 % of them fall below 0. A wrong
+# refusal costs one step, a wrong acceptance harms a criterion for good, so that in doubt the gate refuses.
 LEVEL = 0.80
 
 
 @dataclass(frozen=True, slots=True)
 class PerCriterionGate:
-    """Accept each new instruction on its own measured effect, and what they make together.
+    """Accept each new instruction by its own measured effect, then all of them by their joint effect.
 
     Attributes:
-        metrics: criterion -> its metric, or the name of one, for which higher is better; Spearman on numbers and
-            Cohen's kappa on labels where a criterion is not named.
-        seed: the run's; the resamples of a turn hang on it and on the turn.
+        metrics: criterion -> its metric or the name of it, for which higher must be better; criteria that are not
+            named take Spearman on numbers and Cohen's kappa on labels.
+        seed: of the run; the resamples of a turn depend on it and on the turn.
         level: of the intervals, 0..1.
 
     Raises:
@@ -53,8 +54,8 @@ class PerCriterionGate:
     merges: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        used = map(metric_of, self.metrics.values())
-        errors = [metric.name for metric in used if not metric.higher_is_better]
+        metrics = map(metric_of, self.metrics.values())
+        errors = [metric.name for metric in metrics if not metric.higher_is_better]
         if errors:
             raise ValueError(f"the gate per-criterion takes metrics for which higher is better, not {errors!r}")
 
@@ -65,16 +66,16 @@ class PerCriterionGate:
         return measure_each(self.metrics_for(prompt.criteria), predictions, rows.select(prompt.names))
 
     def effects(self, evidence: Evidence, new: Scored) -> tuple[Effect, ...]:
-        """What a prompt did to each criterion, paired with the current prompt on the rows that both scored.
+        """The paired difference to the current prompt on each criterion, on the rows that both scored.
 
-        Intervals resample documents. A difference is nan where a side is undefined on these rows, and its interval
-        also where ``uncertainty`` gives none, as of fewer than five documents: nothing is credibly worse then.
+        Intervals resample documents. A difference is nan if either agreement is undefined on these rows. Its interval
+        is also nan where ``uncertainty`` gives none, as with fewer than five documents; nothing is credibly worse then.
         """
         seed = Random(f"{self.seed}/{evidence.turn}/gate").getrandbits(63)
         metrics = self.metrics_for(new.prompt.criteria)
         effects: dict[str, Effect] = {}
         for metric in dict.fromkeys(metrics.values()):
-            names = [name for name, used in metrics.items() if used == metric]
+            names = [name for name, own in metrics.items() if own == metric]
             effects.update(self._effects(metric, names, evidence, new, seed))
         return tuple(effects[name] for name in new.prompt.names)
 
@@ -96,52 +97,52 @@ class PerCriterionGate:
         }
 
     def select(self, evidence: Evidence) -> Selection:
-        """The best passing text of each criterion; of equals the first."""
+        """The best passing instruction of each criterion; the first of equals."""
         verdicts = tuple(self._verdict(evidence, candidate) for candidate in evidence.candidates)
-        texts: dict[str, str] = {}
+        instructions: dict[str, str] = {}
         for name in evidence.current.prompt.names:
             passing = [position for position, verdict in enumerate(verdicts) if name in verdict.passed]
             if passing:
-                worths = [_worth(evidence, evidence.candidates[at], verdicts[at], name) for at in passing]
-                best = passing[worths.index(max(worths))]
-                texts[name] = evidence.candidates[best].prompt.instructions[name]
-        if texts:
-            return Selection(texts, "", verdicts)
-        told = "; ".join(dict.fromkeys(verdict.reason for verdict in verdicts))
-        return Selection({}, f"no new instruction made its own criterion better: {told}", verdicts)
+                gains = [_gain(evidence, evidence.candidates[at], verdicts[at], name) for at in passing]
+                best = passing[gains.index(max(gains))]
+                instructions[name] = evidence.candidates[best].prompt.instructions[name]
+        if instructions:
+            return Selection(instructions, "", verdicts)
+        reasons = "; ".join(dict.fromkeys(verdict.reason for verdict in verdicts))
+        return Selection({}, f"no new instruction made its own criterion better: {reasons}", verdicts)
 
     def confirm(self, evidence: Evidence, merged: Scored) -> Decision:
-        """Whether the merged prompt is strictly better in the mean and credibly worse nowhere."""
+        """Whether the merged prompt is strictly better in the mean and credibly worse on no criterion."""
         mean = compare(self, evidence, merged, higher_is_better=True, strict=True)
         effects = self.effects(evidence, merged)
-        kept = f"new instruction kept for {', '.join(evidence.new(merged))}"
+        accepted = f"new instruction kept for {', '.join(evidence.new(merged))}"
         if not mean.accepted:
-            return Decision(False, f"{kept}, but refused when merged: {mean.reason}", effects)
+            return Decision(False, f"{accepted}, but refused when merged: {mean.reason}", effects)
         worse = [effect for effect in effects if effect.difference < 0 and effect.high < 0]
         if worse:
-            told = ", ".join(
-                f"{one.criterion} ({one.difference:+.4f}, {one.level:.0%} interval {one.low:+.4f} to {one.high:+.4f})"
-                for one in worse
+            losses = ", ".join(
+                f"{e.criterion} ({e.difference:+.4f}, {e.level:.0%} interval {e.low:+.4f} to {e.high:+.4f})"
+                for e in worse
             )
-            return Decision(False, f"{kept}, but refused when merged: credibly worse on {told}", effects)
-        return Decision(True, f"{kept}: {mean.reason}", effects)
+            return Decision(False, f"{accepted}, but refused when merged: credibly worse on {losses}", effects)
+        return Decision(True, f"{accepted}: {mean.reason}", effects)
 
     def _verdict(self, evidence: Evidence, candidate: Scored) -> Verdict:
         effects = self.effects(evidence, candidate)
         new = evidence.new(candidate)
         if not new:
             return Verdict((), "every instruction stayed as it was", effects)
-        told, passed = [], []
+        reasons, passed = [], []
         for effect in effects:
             if effect.criterion in new:
                 better, reason = _better(effect, candidate, evidence)
-                told.append(f"{effect.criterion} {reason}")
+                reasons.append(f"{effect.criterion} {reason}")
                 passed += [effect.criterion] if better else []
-        return Verdict(tuple(passed), ", ".join(told), effects)
+        return Verdict(tuple(passed), ", ".join(reasons), effects)
 
 
 def _better(effect: Effect, candidate: Scored, evidence: Evidence) -> tuple[bool, str]:
-    """Whether a criterion is strictly better. Where the current prompt has no figure, any figure is."""
+    """Whether a criterion is strictly better, and why. If the current prompt has no value, any value is better."""
     name, new, current = effect.criterion, candidate.known(), evidence.current.known()
     if name in unscored_more(candidate, evidence):
         return False, "leaves more rows unscored"
@@ -153,8 +154,8 @@ def _better(effect: Effect, candidate: Scored, evidence: Evidence) -> tuple[bool
     return effect.difference > 0, f"{effect.difference:+.4f}"
 
 
-def _worth(evidence: Evidence, candidate: Scored, verdict: Verdict, name: str) -> float:
-    """By what passing texts of one criterion are ranked: the difference, or the figure where there was none."""
+def _gain(evidence: Evidence, candidate: Scored, verdict: Verdict, name: str) -> float:
+    """What ranks passing instructions of a criterion: the difference, or the value if the current prompt has none."""
     if math.isnan(evidence.current.known().values[name]):
         return candidate.known().values[name]
     return next(effect.difference for effect in verdict.effects if effect.criterion == name)

@@ -1,4 +1,5 @@
-"""What every gate keeps: a verdict on each candidate, nothing that nobody proposed, and no missing figure wins."""
+"""The contract of every gate: it gives a verdict on each candidate, takes only what was proposed, and no missing
+value wins."""
 
 from __future__ import annotations
 
@@ -19,7 +20,7 @@ EXAMPLES = tuple(
         f"v{row}",
         {"text": f"Text {row}."},
         f"document {row // 2}",
-        {name: (float(1 + (row + place) % 5),) for place, name in enumerate(NAMES)},
+        {name: (float(1 + (row + column) % 5),) for column, name in enumerate(NAMES)},
         row,
     )
     for row in range(20)
@@ -27,11 +28,11 @@ EXAMPLES = tuple(
 
 
 class GateContract(ABC):
-    """Inherit, and say how to make the gate."""
+    """Inherit from it and implement ``make``."""
 
     @abstractmethod
     def make(self, settings: GateSettings) -> Gate:
-        """The gate over the settings' criteria."""
+        """Return the gate for the criteria of the settings."""
 
     def test_its_metrics_are_of_the_criteria(self) -> None:
         gate = self._gate()
@@ -53,14 +54,14 @@ class GateContract(ABC):
             assert len(selection.verdicts) == len(evidence.candidates)
             proposed = [candidate.prompt.instructions for candidate in evidence.candidates]
             current = evidence.current.prompt.instructions
-            for name, text in selection.texts.items():
-                assert text == current[name] or any(text == one[name] for one in proposed)
-            assert selection.texts or selection.reason, "where nothing is taken there is a reason"
+            for name, text in selection.instructions.items():
+                assert text == current[name] or any(text == instructions[name] for instructions in proposed)
+            assert selection.instructions or selection.reason, "where nothing is taken there is a reason"
             assert all(set(verdict.passed) <= set(NAMES) for verdict in selection.verdicts)
 
     def test_the_same_evidence_brings_the_same_answer(self) -> None:
         first, again = self._select({"depth": 1})[1], self._select({"depth": 1})[1]
-        assert first.texts == again.texts
+        assert first.instructions == again.instructions
         assert [verdict.passed for verdict in first.verdicts] == [verdict.passed for verdict in again.verdicts]
 
     def test_a_candidate_without_scores_is_not_taken(self) -> None:
@@ -68,7 +69,7 @@ class GateContract(ABC):
         if not gate.measures:
             return
         evidence, selection = self._select(dict.fromkeys(NAMES, math.nan))
-        if selection.texts:
+        if selection.instructions:
             assert not gate.confirm(evidence, evidence.candidates[0]).accepted
 
     def _gate(self) -> Gate:
@@ -89,7 +90,7 @@ class GateContract(ABC):
 
 
 def _predictions(errors: Mapping[str, float]) -> tuple[Prediction, ...]:
-    """People's ratings, every third of them moved by a criterion's error, round the scale; nan: all unscored."""
+    """The human ratings, every third shifted cyclically on the scale by the criterion's error; nan: all unscored."""
 
     def score(row: int, name: str) -> float:
         human, error = EXAMPLES[row].ratings[name][0], errors.get(name, 0.0)
