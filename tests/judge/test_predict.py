@@ -8,17 +8,21 @@ import math
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.asking import NAMES, judge_of, prompt_of, row, rows, wanted
 
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.layout import Layout, layout
+from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.records import Prediction
-from polyjudge.domain.scale import Categorical, Continuous
+from polyjudge.domain.scale import Categorical, Continuous, Ordinal, Scale
 from polyjudge.errors import BudgetSpent, ProviderGone, ReplyError
 from polyjudge.judge.cloze import ClozeScoring
 from polyjudge.judge.json_scoring import JsonScoring
 from polyjudge.judge.predict import Judge
 from polyjudge.judge.render import rating_prompt
+from polyjudge.judge.scoring import with_limit
 from polyjudge.llm.request import Abilities, Reply, Request, Role, Sampling
 from polyjudge.testing.asking import Answer, ScriptedAsker, said
 
@@ -228,3 +232,55 @@ def test_rows_by_the_hundred_wait_for_a_single_one_that_others_follow() -> None:
     asyncio.run(judge.evaluate(PROMPT, rows(2)))
     asyncio.run(judge.behind.evaluate(PROMPT, rows(2)))
     assert [request.rank for request in asker.asked] == [0, 1, 1, 2, 2]
+
+
+SCALES = st.one_of(
+    st.builds(lambda low, span: Ordinal(low, low + span), st.integers(-1000, 1000), st.integers(1, 20)),
+    st.just(Continuous(-1.0, 1.0)),
+    st.sets(st.text(min_size=1, max_size=40), min_size=2, max_size=5)
+    .map(tuple)
+    .filter(lambda names: len({n.strip().casefold() for n in names} - {""}) == len(names))
+    .map(Categorical),
+)
+
+
+@given(st.dictionaries(st.text(min_size=1, max_size=60), SCALES, min_size=1, max_size=40), st.data())
+def test_the_answer_limit_holds_every_possible_answer_at_a_token_a_byte(
+    scales: dict[str, Scale], data: st.DataObject
+) -> None:
+    prompt = JudgePrompt("Judge.", (("text", "Text"),), tuple(Criterion(n, s) for n, s in scales.items()))
+    answer = {
+        name: data.draw(
+            st.sampled_from(scale.labels) if scale.labels else st.floats(-1, 1).map(lambda x: round(x, 15))
+        )
+        for name, scale in scales.items()
+    }
+    limit = with_limit(Sampling(max_tokens=0), prompt).max_tokens
+    for escaped in (True, False):
+        assert len(json.dumps(answer, indent=2, ensure_ascii=escaped).encode("utf-8", "surrogatepass")) <= limit
+    assert with_limit(Sampling(max_tokens=7), prompt).max_tokens == 7
+
+
+@pytest.mark.parametrize("characters", [1, 2.5])
+@pytest.mark.parametrize("count", [1, 30])
+def test_thirty_criteria_fit_in_one_call_of_a_model_that_is_cut_at_the_limit(count: int, characters: float) -> None:
+    prompt = prompt_of([f"criterion of quality number {k}" for k in range(count)])
+
+    def answer(request: Request) -> Reply:
+        text = json.dumps(dict.fromkeys(wanted(request, prompt.names), 4), indent=2)
+        room = int(request.sampling.max_tokens * characters)
+        return Reply(text[:room], finish="length" if len(text) > room else "stop")
+
+    for limit in (0, 5):
+        asker = ScriptedAsker(answer)
+        judge = judge_of(asker, layout_name="joint")
+        judge = replace(
+            judge,
+            role=replace(judge.role, sampling=Sampling(0.0, limit)),
+            layout=layout("joint", prompt.names),
+        )
+        found = asyncio.run(judge.predict(prompt, ROW))
+        if limit:
+            assert found.unscored, "a limit of the user wins, even where it is too short"
+        else:
+            assert (len(asker.asked), found.unscored) == (1, ())

@@ -204,7 +204,7 @@ def test_a_file_written_by_hand_needs_little(tmp_path: Path) -> None:
     )
     judge = read_judge(path)
     assert (judge.layout, judge.scoring, judge.structured) == ("joint", "json", True)
-    assert judge.sampling == Sampling(0.0, 256)
+    assert judge.sampling == Sampling(0.0, 0), "the criteria say how long an answer may be"
     assert (judge.demonstrations, judge.lineage) == ((), {})
     assert judge.prompt.instructions == {"clarity": "Rate from 1 to 5."}
 

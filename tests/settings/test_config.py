@@ -68,7 +68,7 @@ OTHERS: dict[str, Any] = {
 def test_a_temperature_may_be_left_to_the_provider() -> None:
     config = resolve({"parameters": {"judge": {"temperature": None}}}, environment={}).config
     assert config.sampling_of("judge").temperature is None
-    assert config.sampling_of("judge").max_tokens == 256
+    assert config.sampling_of("judge").max_tokens == 0, "the criteria say how long its answer may be"
 
 
 @given(st.dictionaries(st.sampled_from(["model", "optimizer_model", "loss_model", "gradient_model"]), st.just("x")))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
@@ -172,18 +173,22 @@ def test_planned_tokens_are_near_those_that_are_used_though_instructions_grow(
 ) -> None:
     if (optimizer, gate) == ("opro", "none"):
         pytest.skip("opro needs scores")
-    recorder = Recorder(wordy(optimizer))
-    backends = {JUDGE: recorder.backend}
-    settings = {"criteria": DATA.criteria, "model": JUDGE, "steps": 6, "gate": gate, "layout": "joint"}
-    settings |= {"mode": mode, "optimizer": optimizer}
-    plan = {role.role: role for role in polyjudge.check(DATA.rows, backends=backends, **keywords(**settings)).roles}
-    run = polyjudge.optimize(DATA.rows, backends=backends, output="run", **keywords(**settings))
-    planned = {role: one.prompt_tokens / one.calls * len(recorder.of(role)) for role, one in plan.items()}
-    used = {role: tokens_sent(recorder.of(role)) for role in plan}
-    assert len(run.steps) == 7
-    assert sum(planned.values()) == pytest.approx(sum(used.values()), rel=0.15)
+    planned, used = Counter[str](), Counter[str]()
+    # Behind a gate it is chance when the first proposal is taken, and with it how long the prompts are: several runs.
+    for seed in range(1 if gate == "none" else 3):
+        recorder = Recorder(wordy(optimizer))
+        backends = {JUDGE: recorder.backend}
+        settings = {"criteria": DATA.criteria, "model": JUDGE, "steps": 6, "gate": gate, "layout": "joint"}
+        settings |= {"mode": mode, "optimizer": optimizer, "seed": seed}
+        plan = polyjudge.check(DATA.rows, backends=backends, **keywords(**settings)).roles
+        run = polyjudge.optimize(DATA.rows, backends=backends, output=f"run{seed}", **keywords(**settings))
+        assert len(run.steps) == 7
+        for role in plan:
+            requests = recorder.of(role.role)
+            planned[role.role] += round(role.prompt_tokens / role.calls * len(requests))
+            used[role.role] += round(tokens_sent(requests))
+    assert planned.total() == pytest.approx(used.total(), rel=0.15)
     if gate == "none":
-        # Behind a gate it is chance when the first proposal is taken, and with it how long a role's prompts are.
         assert planned == pytest.approx(used, rel=0.15)
 
 

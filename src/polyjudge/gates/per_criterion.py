@@ -69,7 +69,7 @@ class PerCriterionGate:
         """The paired difference to the current prompt on each criterion, on the rows that both scored.
 
         Intervals resample documents. A difference is nan if either agreement is undefined on these rows. Its interval
-        is also nan where ``uncertainty`` gives none, as with fewer than five documents; nothing is credibly worse then.
+        is also nan where ``uncertainty`` gives none, as with fewer than five documents: then none is credibly worse.
         """
         seed = Random(f"{self.seed}/{evidence.turn}/gate").getrandbits(63)
         metrics = self.metrics_for(new.prompt.criteria)

@@ -22,7 +22,7 @@ from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.records import Call, Prediction
 from polyjudge.errors import ReplyError
 from polyjudge.judge.sampled import pooled
-from polyjudge.judge.scoring import Question, Scoring
+from polyjudge.judge.scoring import Question, Scoring, with_limit
 from polyjudge.llm.request import Asker, Message, Role
 
 
@@ -82,7 +82,8 @@ class Judge:
     def question(self, prompt: JudgePrompt, example: Example) -> Question:
         """The one call that asks for every criterion of ``prompt``."""
         able = self.asker.abilities(self.role.model)
-        return self.scoring.question(prompt, example, self.role.sampling, able, item_first=self.layout.item_first)
+        sampling = with_limit(self.role.sampling, prompt)
+        return self.scoring.question(prompt, example, sampling, able, item_first=self.layout.item_first)
 
     def groups(self, prompt: JudgePrompt) -> tuple[Group, ...]:
         """The layout's groups of the prompt's criteria; each is one call."""

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Protocol, Self
 
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.example import Example
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.llm.request import Abilities, Message, Reply, Sampling
+
+# Tokens beside the ratings of a reply: a fence, a sentence before or after them.
+ROOM = 128
+# A number on a continuous scale, with the longest fraction that is written.
+NUMBER = "-0.0000000000000000"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,3 +110,17 @@ class Scoring(Protocol):
             ReplyError: none can.
         """
         ...
+
+
+def with_limit(sampling: Sampling, prompt: JudgePrompt) -> Sampling:
+    """The sampling with an answer limit that ratings of every criterion fit in, unless the user set a limit.
+
+    No token is shorter than a byte, so that the bytes of the longest JSON answer bound its tokens in any tokeniser.
+    """
+    if sampling.max_tokens:
+        return sampling
+    longest = {
+        criterion.name: max(criterion.scale.labels, key=lambda label: len(json.dumps(label)), default=NUMBER)
+        for criterion in prompt.criteria
+    }
+    return replace(sampling, max_tokens=ROOM + len(json.dumps(longest, indent=4)))

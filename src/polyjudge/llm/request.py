@@ -34,7 +34,8 @@ class Sampling:
 
     Attributes:
         temperature: None leaves the provider's default.
-        max_tokens: the longest answer; also what a budget reserves for it.
+        max_tokens: the longest answer; also what a budget reserves for it. 0 in the judge's role: as long as the
+            answer about the criteria may be (``judge.scoring.with_limit``).
         extra: further fields of the request body, in the provider's own words, as sorted (name, JSON text) pairs.
     """
 

@@ -29,8 +29,6 @@ from polyjudge.settings.merged import told
 T = TypeVar("T")
 
 SCHEMA = 1
-# The judge's longest answer where a file does not say.
-LONGEST = 256
 _KINDS: Mapping[type, str] = MappingProxyType({str: "a text", bool: "true or false", dict: "a mapping"})
 # What judge.yaml adds to a criteria file.
 _OWN_KEYS = (
@@ -178,15 +176,15 @@ def _read_demonstration(found: Any, rubric: Rubric, place: str) -> Example:
 
 def _parameters(sampling: Sampling) -> dict[str, Any]:
     extra = {name: json.loads(value) for name, value in sampling.extra}
-    found: dict[str, Any] = {"temperature": sampling.temperature, "max_tokens": sampling.max_tokens}
-    return found | ({"extra": extra} if extra else {})
+    limit = {"max_tokens": sampling.max_tokens} if sampling.max_tokens else {}
+    return {"temperature": sampling.temperature, **limit, **({"extra": extra} if extra else {})}
 
 
 def _sampling(found: Any, source: str) -> Sampling:
     if not isinstance(found, Mapping):
         raise CriteriaError(f"{source!r}, key 'parameters': {clipped(found)} must be a mapping of names and values")
     try:
-        return Parameters.model_validate({"max_tokens": LONGEST} | dict(found)).sampling()
+        return Parameters.model_validate(dict(found)).sampling(0)
     except ValidationError as error:
         reasons = told(error, where=lambda name: "parameters", known=lambda path: Parameters.model_fields)
         raise CriteriaError(f"{source!r}: {reasons}") from None

@@ -23,6 +23,8 @@ PER_CRITERION = "per-criterion"
 STAGES = ("judge", "loss", "gradient", "optimizer")
 # Who watches a run, and changes nothing in it.
 DIAGNOSTIC = "diagnostic"
+# The longest answer, in tokens, of a role that is no judge and has no limit set.
+LONGEST = 1024
 
 # What a run may cost and how it is watched; everything else is part of its identity.
 CIRCUMSTANCES = frozenset(
@@ -61,12 +63,12 @@ class Parameters(_Checked):
 
     Attributes:
         temperature: None leaves the provider's default.
-        max_tokens: the longest answer.
+        max_tokens: the longest answer; None: as long as the criteria need of the judge, else ``LONGEST``.
         extra: further fields of the request body.
     """
 
     temperature: float | None = Field(default=0.0, ge=0, le=2)
-    max_tokens: int = Field(default=1024, ge=1)
+    max_tokens: int | None = Field(default=None, ge=1)
     extra: dict[str, Any] = Field(default_factory=dict)
 
     @field_validator("extra")
@@ -74,8 +76,9 @@ class Parameters(_Checked):
     def _is_json(cls, value: dict[str, Any]) -> dict[str, Any]:
         return _json(value)
 
-    def sampling(self) -> Sampling:
-        return Sampling(self.temperature, self.max_tokens, body_extra(self.extra))
+    def sampling(self, longest: int) -> Sampling:
+        """The sampling; ``longest`` is the limit where none is set."""
+        return Sampling(self.temperature, self.max_tokens or longest, body_extra(self.extra))
 
 
 class ModelPrice(_Checked):
@@ -229,7 +232,7 @@ class RunConfig(_Checked):
         return own or self.optimizer_model or self.model
 
     def sampling_of(self, stage: str) -> Sampling:
-        return self.parameters.get(stage, Parameters()).sampling()
+        return self.parameters.get(stage, Parameters()).sampling(0 if stage == "judge" else LONGEST)
 
     @property
     def stages(self) -> tuple[str, ...]:

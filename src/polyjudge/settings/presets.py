@@ -9,12 +9,10 @@ from typing import Any
 from polyjudge.errors import ConfigError
 
 
-def _parameters(
-    judge: int, loss: int, gradient: int, optimizer: int, *, heat: float, judge_heat: float
-) -> dict[str, Any]:
-    """Longest answers in tokens, and temperatures, by role."""
+def _parameters(loss: int, gradient: int, optimizer: int, *, heat: float, judge_heat: float) -> dict[str, Any]:
+    """Longest answers in tokens, and temperatures, by role; the judge's limit follows from the criteria."""
     return {
-        "judge": {"temperature": judge_heat, "max_tokens": judge},
+        "judge": {"temperature": judge_heat},
         "loss": {"temperature": heat, "max_tokens": loss},
         "gradient": {"temperature": heat, "max_tokens": gradient},
         "optimizer": {"temperature": heat, "max_tokens": optimizer},
@@ -30,7 +28,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "protocol": "sealed",
             "gate": "per-criterion",
             "strict_gate": True,
-            "parameters": _parameters(256, 1024, 2048, 4096, heat=0.7, judge_heat=0.0),
+            "parameters": _parameters(1024, 2048, 4096, heat=0.7, judge_heat=0.0),
         },
         # The same protocol where calls are slow or dear.
         "cheap": {
@@ -39,7 +37,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "protocol": "sealed",
             "gate": "per-criterion",
             "strict_gate": True,
-            "parameters": _parameters(128, 512, 1024, 1024, heat=0.7, judge_heat=0.0),
+            "parameters": _parameters(512, 1024, 1024, heat=0.7, judge_heat=0.0),
         },
         # The same protocol for the embedded model, which writes 40 tokens a second and nothing worth more of them.
         "smoke": {
@@ -51,7 +49,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "protocol": "sealed",
             "gate": "per-criterion",
             "strict_gate": True,
-            "parameters": _parameters(48, 48, 72, 96, heat=0.7, judge_heat=0.0),
+            "parameters": _parameters(48, 72, 96, heat=0.7, judge_heat=0.0),
         },
         # The protocol of arXiv 2605.26046, overlap of batches and gate rows and test after every step included.
         "paper": {
@@ -68,7 +66,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "definitions": False,
             "structured": False,
             "loss_sees_input": False,
-            "parameters": _parameters(256, 1024, 8192, 16384, heat=0.7, judge_heat=0.1),
+            "parameters": _parameters(1024, 8192, 16384, heat=0.7, judge_heat=0.1),
         },
     }
 )

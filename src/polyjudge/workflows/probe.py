@@ -7,6 +7,7 @@ default is dropped with a notice.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from dataclasses import replace
 
 from polyjudge import registry
 from polyjudge.concurrency import together
@@ -107,7 +108,7 @@ def _requests(config: RunConfig, stage: str, house: House) -> Iterator[Request]:
 def _question(config: RunConfig, judge: Judge, prompt: JudgePrompt, row: Example) -> Request:
     question = judge.question(prompt.only(judge.groups(prompt)[0]), row)
     role = Role("judge", config.model, config.sampling_of("judge"), config.seed)
-    sampling = role.sampling if question.sampling.max_tokens == judge.role.sampling.max_tokens else question.sampling
+    sampling = replace(role.sampling, max_tokens=question.sampling.max_tokens)
     schema = question.schema if config.structured else ""
     return role.request(question.messages, sampling=sampling, schema=schema, top_logprobs=question.top_logprobs)
 
