@@ -10,7 +10,7 @@ import numpy as np
 
 from polyjudge.audits.table import Judgement, ScoreTable
 from polyjudge.judge.measure import primary_metric
-from polyjudge.metrics import agreement, ceilings, grouping, power, uncertainty
+from polyjudge.metrics import agreement, baselines, grouping, power, uncertainty
 from polyjudge.metrics.estimates import Estimate
 from polyjudge.metrics.grouping import Grouping
 from polyjudge.metrics.levels import Vector
@@ -140,7 +140,7 @@ def _row(
 def _context(people: RatedRows, at: int, metric: Metric, by: Grouping, judged: Vector) -> tuple[float, float, float]:
     """What one annotator reaches by a statistic on one criterion, the judge on the same rows, and a constant."""
     human, scale = people.human[:, at], people.levels[at]
-    annotator = ceilings.one_annotator(
+    annotator = baselines.one_annotator(
         metric, people.raters[at], levels=scale, documents=people.documents, grouping=by
     )
     nominal = scale is not None and scale.nominal and not math.isnan(annotator.value)
@@ -149,4 +149,4 @@ def _context(people: RatedRows, at: int, metric: Metric, by: Grouping, judged: V
     # A constant has no correlation, whatever it is; the search would only find that out a hundred times.
     if not metric.needs_scale or by != "pooled" or np.isnan(human).all():
         return annotator.value, beside, math.nan
-    return annotator.value, beside, ceilings.constant_floor(metric, human, levels=scale).value
+    return annotator.value, beside, baselines.constant_baseline(metric, human, levels=scale).value

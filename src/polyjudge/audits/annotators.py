@@ -21,7 +21,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from polyjudge.formatting.text import many
-from polyjudge.metrics.ceilings import one_annotator
+from polyjudge.metrics.baselines import one_annotator
 from polyjudge.metrics.estimates import Estimate
 from polyjudge.metrics.levels import Levels, Matrix
 from polyjudge.metrics.rated import RatedRows

@@ -1,14 +1,13 @@
-"""Agreement with human ratings, and how far to trust it.
+"""Agreement with human ratings, and its uncertainty.
 
-What is measured (`metric`, `statistics`, by name in `agreement`), on which rows (`rated`), how it is grouped
-(`grouping`), with which interval (`estimates`, `uncertainty`), by which test (`significance`), what the data can show
-(`power`), and what a figure lies between (`ceilings`, `collapse`). All of it takes columns or matrices of numbers in
-which NaN is missing, and gives NaN, never 0, for what is undefined. It knows numpy and nothing else of this package
-but its registry and its errors.
+The parts: metrics (`metric`, `statistics`, by name in `agreement`), rated rows (`rated`), grouping by document
+(`grouping`), intervals (`estimates`, `uncertainty`), tests (`significance`), power (`power`), baselines (`baselines`)
+and collapse (`collapse`). Every function takes columns or matrices of numbers in which NaN is missing, and returns
+NaN, never 0, for what is undefined. The room depends on numpy and on this package's registry and errors only.
 """
 
 from polyjudge.metrics.agreement import metric_of, names
-from polyjudge.metrics.ceilings import Floor, OneAnnotator, constant_floor, one_annotator
+from polyjudge.metrics.baselines import ConstantBaseline, OneAnnotator, constant_baseline, one_annotator
 from polyjudge.metrics.collapse import Collapse, collapsed
 from polyjudge.metrics.estimates import Estimate, Estimates, Interval
 from polyjudge.metrics.grouping import Grouped, Grouping, Table, grouped, table
@@ -34,10 +33,10 @@ from polyjudge.metrics.uncertainty import bootstrap, paired_bootstrap
 
 __all__ = [
     "Collapse",
+    "ConstantBaseline",
     "DetectableDifference",
     "Estimate",
     "Estimates",
-    "Floor",
     "Grouped",
     "Grouping",
     "Interval",
@@ -51,7 +50,7 @@ __all__ = [
     "accuracy",
     "bootstrap",
     "collapsed",
-    "constant_floor",
+    "constant_baseline",
     "difference_test",
     "grouped",
     "holm",

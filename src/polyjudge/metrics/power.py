@@ -1,13 +1,14 @@
-"""What this much data can show, told before anything is paid: the smallest detectable difference.
+"""The smallest detectable difference between two judges, computed before any judge is run.
 
-No judge has been run yet, so two are drawn: equally good ones, whose answers follow the ratings as closely, and
-each other as closely, as is stated. How far their agreement differs by chance, over many draws, is the standard
-error of a paired difference; a difference of 2.8 of these is found with 80 % power by a two-sided test at 5 %.
+Two equally good judges are simulated, with a given agreement with the ratings and a given correlation with each other.
+The standard deviation of the difference in their agreement, over many draws, is the standard error of a paired
+difference; a difference of 2.8 standard errors is found with 80 % power by a two-sided test at 5 %.
 
 The judges are drawn by a Gaussian copula. On an ordered scale a judge's latent answer is the rating's normal score
-plus noise, cut so that labels come as often as among the ratings. On a categorical one a judge repeats the rating with
-some probability and else answers by these frequencies. Noise is shared within documents, between criteria and between
-the two judges. Where scores of real judges are at hand, `observed_difference` takes their own errors instead.
+plus noise, cut so that each label is as frequent as among the ratings. On a categorical scale a judge repeats the
+rating with some probability and otherwise answers by these frequencies. Noise is correlated within documents, between
+criteria and between the two judges. If scores of real judges exist, the standard errors of their own differences
+(`Estimate.detectable`) are better.
 """
 
 from __future__ import annotations
@@ -31,11 +32,11 @@ from polyjudge.metrics.rated import Clusters, Rated, RatedRows
 from polyjudge.metrics.resampling import blocks
 from polyjudge.metrics.statistics import kappa, pearson, spearman
 
-# What judges of hard criteria come to.
+# A typical agreement of judges on hard criteria.
 USUAL_AGREEMENT = 0.3
-# More rows than these are not drawn: the error of a larger sample follows from its size.
+# The most rows that are simulated: the error of a larger sample follows from its size.
 MOST_ROWS = 2000
-# Draws to tune a simulated judge by, before the draws that count.
+# Draws and rounds by which the simulated judges are tuned to the wanted correlations.
 PILOT = 20
 ROUNDS = 5
 
@@ -43,23 +44,24 @@ Draws = npt.NDArray[np.float64]
 """Standard normal noise of two judges: (2, draws, n, K)."""
 
 Answers = npt.NDArray[np.intp]
-"""Answers by their position among the possible ones: (draws, m) of one judge, (2, draws, m) of two."""
+"""Answers as positions among the possible ones: (draws, m) of one judge, (2, draws, m) of two."""
 
-# Judges answer in few different values, also on a continuous scale.
+# Judges use few different values, also on a continuous scale.
 MOST_ANSWERS = 21
+# The highest latent correlation.
 STRONGEST = 0.98
 
 
 @dataclass(frozen=True, slots=True)
-class Strength:
-    """How closely a judge follows the ratings, and two judges each other; from 0 to 1."""
+class Correlations:
+    """The correlation of a judge with the ratings, and of two judges with each other; from 0 to 1."""
 
     agreement: float
     output_correlation: float
 
-    def towards(self, wanted: Strength, reached: Strength) -> Strength:
-        """These latent strengths, moved by how far the reached ones are from the wanted ones (in Fisher's z)."""
-        return Strength(
+    def towards(self, wanted: Correlations, reached: Correlations) -> Correlations:
+        """These latent correlations, moved by the difference of wanted and reached ones (in Fisher's z)."""
+        return Correlations(
             _moved(self.agreement, wanted.agreement, reached.agreement),
             _moved(self.output_correlation, wanted.output_correlation, reached.output_correlation),
         )
@@ -67,11 +69,11 @@ class Strength:
 
 @dataclass(frozen=True, slots=True)
 class RatedColumn:
-    """The ratings of one criterion: those present, and what judges need to be drawn around them.
+    """The present ratings of one criterion, prepared for the simulation of judges.
 
-    `rows` (m,) are the rated rows; `human` (m,) their ratings, `order` (m,) these among the distinct ones, `scores`
-    (m,) their normal scores with unit variance. `answers` (a,) are the values a judge may give, `cuts` (a - 1,) the
-    latent bounds between them, and `own` (m,) the answer that repeats the rating.
+    `rows` (m,) are the rated rows, `human` (m,) their ratings, `order` (m,) the positions of these among the distinct
+    ratings, and `scores` (m,) their normal scores with unit variance. `answers` (a,) are the values a judge may give,
+    `cuts` (a - 1,) the latent thresholds between them, and `repeats` (m,) the answer that repeats each rating.
     """
 
     levels: Levels | None
@@ -81,11 +83,11 @@ class RatedColumn:
     scores: Vector
     answers: Vector
     cuts: Vector
-    own: Indices
+    repeats: Indices
 
     @classmethod
     def of(cls, ratings: Vector, levels: Levels | None) -> RatedColumn:
-        """Read one column of ratings (n,), NaN = missing."""
+        """Prepare one column of ratings (n,), NaN = missing."""
         rows = np.flatnonzero(~np.isnan(ratings))
         human = ratings[rows]
         _, order, counts = np.unique(human, return_inverse=True, return_counts=True)
@@ -93,10 +95,10 @@ class RatedColumn:
         scores = np.array([NormalDist().inv_cdf(middle) for middle in middles])[order.reshape(-1)]
         deviation = scores.std() if counts.size > 1 else 1.0
         answers = _answers(human, levels)
-        shares = np.cumsum(np.bincount(answers.own, minlength=answers.values.size)) / max(1, human.size)
+        shares = np.cumsum(np.bincount(answers.repeats, minlength=answers.values.size)) / max(1, human.size)
         cuts = np.array([NormalDist().inv_cdf(share) for share in shares[:-1]])
         standard = (scores - scores.mean()) / deviation if human.size else scores
-        return cls(levels, rows, human, order.reshape(-1), standard, answers.values, cuts, answers.own)
+        return cls(levels, rows, human, order.reshape(-1), standard, answers.values, cuts, answers.repeats)
 
     @property
     def nominal(self) -> bool:
@@ -105,23 +107,23 @@ class RatedColumn:
 
     @property
     def usable(self) -> bool:
-        """Whether there are ratings enough, and different ones, to agree with."""
+        """Whether there are enough ratings, and different ones, for an agreement."""
         return self.human.size > 2 and self.answers.size > 1
 
-    def judge(self, strength: Strength, noise: Draws, choices: Draws) -> Answers:
+    def judge(self, latent: Correlations, noise: Draws, choices: Draws) -> Answers:
         """The answers of two judges, (2, draws, m), from two independent noises (2, draws, n)."""
-        follow, alike = strength.agreement, strength.output_correlation
+        agreement, between = latent.agreement, latent.output_correlation
         if self.nominal:
-            guesses = np.searchsorted(self.cuts, _correlated(noise[:, :, self.rows], alike))
-            bound = NormalDist().inv_cdf(follow) if follow > 0 else -np.inf
-            return np.where(_correlated(choices[:, :, self.rows], alike) < bound, self.own, guesses)
-        shared = max(0.0, (alike - follow**2) / (1 - follow**2))
+            guesses = np.searchsorted(self.cuts, _correlated(noise[:, :, self.rows], between))
+            bound = NormalDist().inv_cdf(agreement) if agreement > 0 else -np.inf
+            return np.where(_correlated(choices[:, :, self.rows], between) < bound, self.repeats, guesses)
+        shared = max(0.0, (between - agreement**2) / (1 - agreement**2))
         errors = _correlated(noise[:, :, self.rows], shared)
-        latent = follow * self.scores + math.sqrt(1 - follow**2) * errors
-        return np.searchsorted(self.cuts, latent).astype(np.intp)
+        answers = agreement * self.scores + math.sqrt(1 - agreement**2) * errors
+        return np.searchsorted(self.cuts, answers).astype(np.intp)
 
     def agreement(self, metric: Metric, judged: Answers) -> Vector:
-        """The metric of each draw (draws, m) with the ratings: (draws,)."""
+        """The agreement of each draw (draws, m) with the ratings: (draws,)."""
         if not metric.applies_to(self.levels):
             return np.full(len(judged), np.nan)
         distinct = np.unique(self.human)
@@ -130,22 +132,19 @@ class RatedColumn:
         counts = _tables(judged, self.order, self.answers.size, distinct.size)
         return metric.weighted(_grid(self.answers, distinct), counts, self.levels)
 
-    def reached(self, judged: Answers) -> Strength:
-        """What two judges (2, draws, m) come to on average: rank correlations, or kappas of labels."""
+    def reached(self, judged: Answers) -> Correlations:
+        """The mean rank correlations (labels: kappas) that two judges (2, draws, m) reach."""
         metric = kappa if self.nominal else spearman
-        with_people = np.concatenate([self.agreement(metric, each) for each in judged])
+        with_people = np.concatenate([self.agreement(metric, answers) for answers in judged])
         size = self.answers.size
         counts = _tables(judged[0], judged[1], size, size)
         together = metric.weighted(_grid(self.answers, self.answers), counts, self.levels)
-        return Strength(_mean(with_people), _mean(together))
+        return Correlations(_mean(with_people), _mean(together))
 
 
 @dataclass(frozen=True, slots=True)
 class Noise:
-    """How the errors of a judge hang together.
-
-    `within` (K,) is their correlation inside a document, `between` that of two criteria of one row.
-    """
+    """The correlations of a judge's errors: `within` (K,) inside a document, `between` two criteria of one row."""
 
     clusters: Clusters
     within: tuple[float, ...]
@@ -153,8 +152,8 @@ class Noise:
 
     @classmethod
     def like(cls, criteria: Sequence[RatedColumn], clusters: Clusters) -> Noise:
-        """Errors that hang together as the ratings do, in documents and between criteria."""
-        return cls(clusters, tuple(_within(each, clusters) for each in criteria), _between(criteria))
+        """Errors that correlate as the ratings do, within documents and between criteria."""
+        return cls(clusters, tuple(_within(column, clusters) for column in criteria), _between(criteria))
 
     def draw(self, n_draws: int, generator: np.random.Generator) -> Draws:
         """Two independent judges' noise, (2, n_draws, n, K)."""
@@ -165,21 +164,21 @@ class Noise:
         return noise
 
     def _draw(self, n_draws: int, size: int, generator: np.random.Generator) -> Draws:
-        own = generator.standard_normal((2, n_draws, size, len(self.within)))
+        separate = generator.standard_normal((2, n_draws, size, len(self.within)))
         shared = generator.standard_normal((2, n_draws, size, 1))
-        return math.sqrt(1 - self.between) * own + math.sqrt(self.between) * shared
+        return math.sqrt(1 - self.between) * separate + math.sqrt(self.between) * shared
 
 
 @dataclass(frozen=True, slots=True)
 class DetectableDifference:
-    """The smallest difference between two judges that the data can show, and what was assumed to say so.
+    """The smallest detectable difference between two judges, and the assumptions behind it.
 
     `per_criterion` (K,) and `mean` (over criteria) are differences of `metric`, 2.8 times `standard_errors` and
-    `standard_error`; NaN where the ratings allow no value. Assumed: two equally good judges of rank correlation
+    `standard_error`; NaN where undefined. Assumed: two equally good judges of rank correlation
     `agreement` with the ratings (categorical: kappa) and `output_correlation` with each other; errors correlated
     within documents as the ratings are (`document_correlation`, K intraclass correlations) and between criteria
     as the ratings are (`criteria_correlation`). `reached_agreement` and `reached_output_correlation` (K,) are what
-    the simulated judges came to: coarse or lopsided ratings may not allow what was asked.
+    the simulated judges reached: coarse or lopsided ratings may not allow the assumed values.
     """
 
     metric: str
@@ -200,7 +199,7 @@ class DetectableDifference:
 
     @property
     def assumptions(self) -> str:
-        """The assumptions as one sentence for a reader."""
+        """The assumptions in one sentence."""
         errors = f"errors that cluster in {many(self.n_documents, 'documents')} as the ratings do"
         if not any(self.document_correlation):
             errors = "errors that do not cluster in documents"
@@ -220,13 +219,12 @@ def smallest_detectable_difference(
     n_draws: int = 400,
     seed: int = 0,
 ) -> DetectableDifference:
-    """What a paired comparison on these ratings can show before any judge was run; pooled over rows.
+    """The smallest difference that a paired comparison on these ratings can show; pooled over rows.
 
-    Each draw makes two judges by a Gaussian copula on the actual ratings and documents, answering with the ratings'
-    own frequencies, and takes the difference of their agreement. The standard error carries a simulation error of
-    about 1 / sqrt(2 n_draws), 4 % by default. `output_correlation` .72 is typical of two prompts for one model; .54
-    and .87 are the ends that were observed, so that the true figure may be half as large or half as large again:
-    where scores are at hand, take `observed_difference`.
+    Each draw makes two judges by a Gaussian copula on the actual ratings and documents, which answer with the ratings'
+    own frequencies, and takes the difference of their agreement. The standard error has a simulation error of about
+    1 / sqrt(2 n_draws), 4 % by default. `output_correlation` .72 is typical of two prompts for one model; .54 and .87
+    were the lowest and highest observed, so that the true value may be half as large or half as large again.
 
     Raises:
         ValueError: if `agreement` or `output_correlation` is not between 0 and 1, `n_draws` is below 2, or the metric
@@ -239,24 +237,24 @@ def smallest_detectable_difference(
         )
     rated = RatedRows.of(rows)
     rated = rated.take(np.asarray(~np.isnan(rated.human).all(axis=1)))
-    wanted = Strength(agreement, output_correlation)
+    wanted = Correlations(agreement, output_correlation)
     simulated = _simulate(metric, rated, wanted, n_draws, seed)
     errors = [_deviation(column) for column in simulated.differences.T]
-    error = math.nan if math.isnan(mean(errors)) else _deviation(simulated.differences.mean(axis=1))
+    of_mean = math.nan if math.isnan(mean(errors)) else _deviation(simulated.differences.mean(axis=1))
     return DetectableDifference(
         metric=metric.name,
-        per_criterion=tuple(STANDARD_ERRORS * each for each in errors),
-        mean=STANDARD_ERRORS * error,
+        per_criterion=tuple(STANDARD_ERRORS * error for error in errors),
+        mean=STANDARD_ERRORS * of_mean,
         standard_errors=tuple(errors),
-        standard_error=error,
+        standard_error=of_mean,
         n_rows=len(rated),
         n_documents=rated.n_units,
         agreement=agreement,
         output_correlation=output_correlation,
         document_correlation=simulated.noise.within,
         criteria_correlation=simulated.noise.between,
-        reached_agreement=tuple(each.agreement for each in simulated.reached),
-        reached_output_correlation=tuple(each.output_correlation for each in simulated.reached),
+        reached_agreement=tuple(reached.agreement for reached in simulated.reached),
+        reached_output_correlation=tuple(reached.output_correlation for reached in simulated.reached),
         n_draws=n_draws,
         seed=seed,
     )
@@ -264,26 +262,26 @@ def smallest_detectable_difference(
 
 @dataclass(frozen=True, slots=True)
 class _Simulation:
-    """Differences (n_draws, K) on the scale of the full sample, and the judges they come from."""
+    """Differences (n_draws, K), scaled to the full sample, and the correlations of the judges behind them."""
 
     differences: Matrix
-    reached: list[Strength]
+    reached: list[Correlations]
     noise: Noise
 
 
-def _simulate(metric: Metric, rated: RatedRows, wanted: Strength, n_draws: int, seed: int) -> _Simulation:
+def _simulate(metric: Metric, rated: RatedRows, wanted: Correlations, n_draws: int, seed: int) -> _Simulation:
     generator = np.random.Generator(np.random.PCG64(seed))
     rows = _some_documents(rated.clusters, generator)
     criteria = [RatedColumn.of(rated.human[rows, k], scale) for k, scale in enumerate(rated.levels)]
     noise = Noise.like(criteria, Clusters.of(rated.clusters.position[rows].tolist(), rows.size))
-    strengths = [wanted] * len(criteria)
+    latents = [wanted] * len(criteria)
     for _ in range(ROUNDS):
-        reached = _pilot(criteria, noise, strengths, generator)
-        strengths = [latent.towards(wanted, got) for latent, got in zip(strengths, reached, strict=True)]
-    reached = _pilot(criteria, noise, strengths, generator)
+        reached = _pilot(criteria, noise, latents, generator)
+        latents = [latent.towards(wanted, result) for latent, result in zip(latents, reached, strict=True)]
+    reached = _pilot(criteria, noise, latents, generator)
     differences = np.vstack(
         [
-            _differences(metric, criteria, noise, strengths, size, generator)
+            _differences(metric, criteria, noise, latents, size, generator)
             for size in blocks(rows.size * len(criteria), n_draws)
         ]
     )
@@ -302,15 +300,15 @@ def _some_documents(clusters: Clusters, generator: np.random.Generator) -> Indic
 
 
 def _pilot(
-    criteria: Sequence[RatedColumn], noise: Noise, strengths: Sequence[Strength], generator: np.random.Generator
-) -> list[Strength]:
-    """What judges of these latent strengths come to: ties and coarse scales weaken every correlation."""
+    criteria: Sequence[RatedColumn], noise: Noise, latents: Sequence[Correlations], generator: np.random.Generator
+) -> list[Correlations]:
+    """The correlations that judges of these latent ones reach: ties and coarse scales weaken them."""
     errors, choices = noise.draw(PILOT, generator), noise.draw(PILOT, generator)
     return [
-        each.reached(each.judge(strengths[k], errors[..., k], choices[..., k]))
-        if each.usable
-        else Strength(math.nan, math.nan)
-        for k, each in enumerate(criteria)
+        column.reached(column.judge(latents[k], errors[..., k], choices[..., k]))
+        if column.usable
+        else Correlations(math.nan, math.nan)
+        for k, column in enumerate(criteria)
     ]
 
 
@@ -318,17 +316,17 @@ def _differences(
     metric: Metric,
     criteria: Sequence[RatedColumn],
     noise: Noise,
-    strengths: Sequence[Strength],
+    latents: Sequence[Correlations],
     n_draws: int,
     generator: np.random.Generator,
 ) -> Matrix:
-    """The metric of one judge minus that of its equal, (n_draws, K); NaN where undefined."""
+    """The difference in agreement of two equally good judges, (n_draws, K); NaN where undefined."""
     differences = np.full((n_draws, len(criteria)), np.nan)
     errors, choices = noise.draw(n_draws, generator), noise.draw(n_draws, generator)
-    for k, each in enumerate(criteria):
-        if each.usable:
-            first, second = each.judge(strengths[k], errors[..., k], choices[..., k])
-            differences[:, k] = each.agreement(metric, first) - each.agreement(metric, second)
+    for k, column in enumerate(criteria):
+        if column.usable:
+            first, second = column.judge(latents[k], errors[..., k], choices[..., k])
+            differences[:, k] = column.agreement(metric, first) - column.agreement(metric, second)
     return differences
 
 
@@ -339,23 +337,23 @@ def _deviation(values: Vector) -> float:
 
 
 @dataclass(frozen=True, slots=True)
-class _Possible:
+class _Answers:
     values: Vector
-    own: Indices
+    repeats: Indices
 
 
-def _answers(human: Vector, levels: Levels | None) -> _Possible:
-    """The values a judge may give, and which of them repeats each rating."""
+def _answers(human: Vector, levels: Levels | None) -> _Answers:
+    """The values a judge may give, and the position of the one that repeats each rating."""
     if levels is not None and levels.step is not None:
-        labels, own = np.unique(levels.nearest(human), return_inverse=True)
-        return _Possible(levels.values()[labels], own.reshape(-1))
-    values, own = np.unique(human, return_inverse=True)
+        labels, repeats = np.unique(levels.nearest(human), return_inverse=True)
+        return _Answers(levels.values()[labels], repeats.reshape(-1))
+    values, repeats = np.unique(human, return_inverse=True)
     if values.size <= MOST_ANSWERS:
-        return _Possible(values, own.reshape(-1))
+        return _Answers(values, repeats.reshape(-1))
     bounds = np.unique(np.quantile(human, np.arange(1, MOST_ANSWERS) / MOST_ANSWERS))
-    bins, own = np.unique(np.searchsorted(bounds, human), return_inverse=True)
-    own = own.reshape(-1)
-    return _Possible(np.array([float(np.median(human[own == each])) for each in range(bins.size)]), own)
+    bins, repeats = np.unique(np.searchsorted(bounds, human), return_inverse=True)
+    repeats = repeats.reshape(-1)
+    return _Answers(np.array([float(np.median(human[repeats == k])) for k in range(bins.size)]), repeats)
 
 
 def _tables(left: Answers, right: Answers, rows: int, columns: int) -> Matrix:
@@ -393,12 +391,12 @@ def _within(criterion: RatedColumn, clusters: Clusters) -> float:
     position = clusters.position[criterion.rows]
     values = criterion.scores[:, None]
     if criterion.nominal:
-        values = (criterion.own[:, None] == np.arange(criterion.answers.size)).astype(np.float64)
+        values = (criterion.repeats[:, None] == np.arange(criterion.answers.size)).astype(np.float64)
     sizes = np.bincount(position, minlength=clusters.count).astype(np.float64)
     n_documents, n_rows = int((sizes > 0).sum()), position.size
     if not criterion.usable or n_documents < 2 or n_rows <= n_documents:
         return 0.0
-    sums = np.column_stack([np.bincount(position, one, minlength=clusters.count) for one in values.T])
+    sums = np.column_stack([np.bincount(position, column, minlength=clusters.count) for column in values.T])
     means = sums / np.maximum(sizes, 1)[:, None]
     inside = float(np.square(values - means[position]).sum()) / (n_rows - n_documents)
     across = float((sizes[:, None] * np.square(means - values.mean(axis=0))).sum()) / (n_documents - 1)
@@ -409,11 +407,11 @@ def _within(criterion: RatedColumn, clusters: Clusters) -> float:
 
 def _between(criteria: Sequence[RatedColumn]) -> float:
     """The mean correlation of the ratings of two ordered criteria; 0 to .95, 0 if there are no two."""
-    ordered = [each for each in criteria if each.usable and not each.nominal]
-    found = []
-    for one, other in combinations(ordered, 2):
-        _, left, right = np.intersect1d(one.rows, other.rows, assume_unique=True, return_indices=True)
-        correlation = pearson(one.scores[left], other.scores[right])
+    ordered = [column for column in criteria if column.usable and not column.nominal]
+    correlations = []
+    for a, b in combinations(ordered, 2):
+        _, left, right = np.intersect1d(a.rows, b.rows, assume_unique=True, return_indices=True)
+        correlation = pearson(a.scores[left], b.scores[right])
         if not np.isnan(correlation):
-            found.append(correlation)
-    return min(0.95, max(0.0, float(np.mean(found)))) if found else 0.0
+            correlations.append(correlation)
+    return min(0.95, max(0.0, float(np.mean(correlations)))) if correlations else 0.0

@@ -1,11 +1,11 @@
-"""A mean that is labelled on a sample and predicted everywhere: prediction-powered inference, by document or step.
+"""Prediction-powered inference: the mean of rows of which a sample is labelled and all are predicted.
 
-Few labels are dear and right, many predictions cheap and biased. The mean of the predictions is corrected by what the
-sample shows of their error, so that the estimate is unbiased however bad they are, and narrower the better they are
+Labels are few and correct, predictions many and biased. The mean of the predictions is corrected by their error on the
+labelled sample, so that the estimate is unbiased whatever the predictions, and more precise the better they are
 (Angelopoulos et al. 2023; with the weight of PPI++, 2311.01453). Without predictions it is the mean of the labels.
 
-Rows of one cluster share what makes them alike, so that variances are of cluster totals, and ends are Student's t.
-What the intervals cover with few clusters is measured in docs/diagnosis.md.
+Rows are clustered by document or step: variances are those of cluster totals, and intervals use Student's t. Their
+coverage with few clusters is measured in docs/diagnosis.md.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ import numpy.typing as npt
 from polyjudge.metrics.levels import Vector
 from polyjudge.metrics.rated import Clusters
 
-# With fewer labelled clusters nothing is left to tell how far they scatter.
+# Fewer labelled clusters do not allow a variance that can be relied on.
 FEWEST_LABELLED = 3
-# With fewer than this a weight fitted to them costs more than predictions give.
+# With fewer labelled clusters a fitted weight adds more variance than the predictions remove.
 FEWEST_TO_WEIGH = 6
 
 
@@ -30,9 +30,9 @@ FEWEST_TO_WEIGH = 6
 class Powered:
     """A mean, or a difference of two, with its interval.
 
-    `low`, `high` and `standard_error` are NaN, undecided, where fewer than FEWEST_LABELLED clusters have a label.
-    `weight` is how far the predictions were believed, 0 (labels alone) to 1. `n_labelled` and `n_predicted` count
-    rows, `n_clusters` the clusters with a label.
+    `low`, `high` and `standard_error` are NaN if fewer than FEWEST_LABELLED clusters have a label. `weight` is that of
+    the predictions, 0 (labels alone) to 1. `n_labelled` and `n_predicted` count rows, `n_clusters` the clusters with a
+    label.
     """
 
     value: float
@@ -48,7 +48,7 @@ class Powered:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Rows whose mean is wanted: labels (n,), NaN where not labelled; predictions (n,) or None; a cluster each."""
+    """Rows whose mean is estimated: labels (n,), NaN = not labelled; predictions and clusters, (n,) or None."""
 
     labels: npt.ArrayLike
     predictions: npt.ArrayLike | None = None
@@ -57,12 +57,12 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class _Parts:
-    """A mean as ``labels + weight * lift``, and what each cluster of ``names`` adds to the error of the two."""
+    """A mean as ``labels + weight * lift``, and the contribution of each cluster to the error of both terms."""
 
     labels: float
     lift: float
-    of_labels: Vector
-    of_lift: Vector
+    labels_error: Vector
+    lift_error: Vector
     labelled: int
     predicted: int
     n_clusters: int
@@ -71,13 +71,13 @@ class _Parts:
 def mean(sample: Sample, *, level: float = 0.95, weight: float | None = None) -> Powered:
     """The mean of all rows, from the labels of some and the predictions of all.
 
-    Which rows are labelled must be chance. A row that lacks a prediction is left out when others have one.
+    The labelled rows must be a random sample. If any row has a prediction, rows without one are left out.
 
     Args:
         sample: the rows.
         level: of the interval.
-        weight: how far predictions are believed, 0..1; None takes the weight of least variance, and 0 where fewer
-            than FEWEST_TO_WEIGH clusters have a label.
+        weight: of the predictions, 0..1; None takes the weight of least variance, and 0 if fewer than FEWEST_TO_WEIGH
+            clusters have a label.
 
     Raises:
         ValueError: if lengths differ, or `level` or `weight` is out of range.
@@ -96,49 +96,51 @@ def difference(first: Sample, second: Sample, *, level: float = 0.95, weight: fl
 
 
 def _names(samples: Sequence[Sample]) -> dict[Hashable, int]:
-    """The clusters of several samples, numbered; a row without a cluster is one of its own."""
+    """The numbered clusters of several samples; without clusters each row is its own."""
     numbers: dict[Hashable, int] = {}
-    for place, sample in enumerate(samples):
-        for name in _clusters(sample, place):
+    for index, sample in enumerate(samples):
+        for name in _clusters(sample, index):
             numbers.setdefault(name, len(numbers))
     return numbers
 
 
-def _clusters(sample: Sample, place: int = 0) -> Sequence[Hashable]:
+def _clusters(sample: Sample, index: int) -> Sequence[Hashable]:
     size = np.asarray(sample.labels, dtype=np.float64).size
     if sample.clusters is None:
-        return [("row", place, row) for row in range(size)]
+        return [("row", index, row) for row in range(size)]
     Clusters.of(sample.clusters, size)
     return sample.clusters
 
 
-def _parts(sample: Sample, names: dict[Hashable, int], place: int = 0) -> _Parts:
+def _parts(sample: Sample, names: dict[Hashable, int], index: int = 0) -> _Parts:
     labels = np.asarray(sample.labels, dtype=np.float64)
-    guessed = np.zeros(labels.size) if sample.predictions is None else np.asarray(sample.predictions, dtype=np.float64)
-    if labels.ndim != 1 or guessed.shape != labels.shape:
-        raise ValueError(f"labels {labels.shape} and predictions {guessed.shape} must be columns of one length")
-    position = np.array([names[name] for name in _clusters(sample, place)], dtype=np.intp)
-    labelled, others = ~np.isnan(labels) & ~np.isnan(guessed), np.isnan(labels) & ~np.isnan(guessed)
+    predictions = (
+        np.zeros(labels.size) if sample.predictions is None else np.asarray(sample.predictions, dtype=np.float64)
+    )
+    if labels.ndim != 1 or predictions.shape != labels.shape:
+        raise ValueError(f"labels {labels.shape} and predictions {predictions.shape} must be columns of one length")
+    position = np.array([names[name] for name in _clusters(sample, index)], dtype=np.intp)
+    labelled, others = ~np.isnan(labels) & ~np.isnan(predictions), np.isnan(labels) & ~np.isnan(predictions)
     if sample.predictions is None:
         others = np.zeros_like(others)
 
     def centred(values: Vector, rows: npt.NDArray[np.bool_]) -> tuple[float, Vector]:
-        """The mean over some rows, and what each cluster adds to its error."""
+        """The mean over some rows, and the contribution of each cluster to its error."""
         if not rows.any():
             return math.nan, np.zeros(len(names))
-        middle = float(values[rows].mean())
-        added = np.bincount(position[rows], values[rows] - middle, minlength=len(names))
-        return middle, added / rows.sum()
+        centre = float(values[rows].mean())
+        deviations = np.bincount(position[rows], values[rows] - centre, minlength=len(names))
+        return centre, deviations / rows.sum()
 
-    middle, of_labels = centred(labels, labelled)
-    here, of_here = centred(guessed, labelled)
-    there, of_there = centred(guessed, others)
+    mean_label, labels_error = centred(labels, labelled)
+    on_labelled, labelled_error = centred(predictions, labelled)
+    on_others, others_error = centred(predictions, others)
     lifted = bool(others.any() and labelled.any())
     return _Parts(
-        labels=middle,
-        lift=there - here if lifted else 0.0,
-        of_labels=of_labels,
-        of_lift=of_there - of_here if lifted else np.zeros(len(names)),
+        labels=mean_label,
+        lift=on_others - on_labelled if lifted else 0.0,
+        labels_error=labels_error,
+        lift_error=others_error - labelled_error if lifted else np.zeros(len(names)),
         labelled=int(labelled.sum()),
         predicted=int(others.sum()),
         n_clusters=int(np.unique(position[labelled]).size),
@@ -150,23 +152,24 @@ def _powered(terms: Sequence[tuple[float, _Parts]], level: float, weight: float 
         raise ValueError(f"level must lie between 0 and 1, not be {level!r}")
     if weight is not None and not 0 <= weight <= 1:
         raise ValueError(f"weight must lie between 0 and 1, not be {weight!r}")
-    fixed = sum(sign * parts.of_labels for sign, parts in terms)
-    lifted = np.asarray(sum(sign * parts.of_lift for sign, parts in terms))
+    fixed = sum(sign * parts.labels_error for sign, parts in terms)
+    lifted = np.asarray(sum(sign * parts.lift_error for sign, parts in terms))
     clusters = min(parts.n_clusters for _, parts in terms)
     tuned = weight is None and clusters >= FEWEST_TO_WEIGH and bool(lifted.any())
-    used = weight if weight is not None else _weight(np.asarray(fixed), lifted) if tuned else 0.0
-    value = math.fsum(sign * (parts.labels + used * parts.lift) for sign, parts in terms)
+    if weight is None:
+        weight = _weight(np.asarray(fixed), lifted) if tuned else 0.0
+    value = math.fsum(sign * (parts.labels + weight * parts.lift) for sign, parts in terms)
     counts = (sum(parts.labelled for _, parts in terms), sum(parts.predicted for _, parts in terms))
     if clusters < FEWEST_LABELLED or math.isnan(value):
-        return Powered(value, math.nan, math.nan, level, math.nan, used, *counts, clusters)
-    error = math.sqrt(float(((fixed + used * lifted) ** 2).sum()) * clusters / (clusters - 1))
-    # A weight that was fitted to the same clusters takes one degree of freedom.
-    reach = t_quantile((1 + level) / 2, max(1, clusters - 1 - tuned)) * error
-    return Powered(value, value - reach, value + reach, level, error, used, *counts, clusters)
+        return Powered(value, math.nan, math.nan, level, math.nan, weight, *counts, clusters)
+    error = math.sqrt(float(((fixed + weight * lifted) ** 2).sum()) * clusters / (clusters - 1))
+    # A weight fitted to the same clusters takes one degree of freedom.
+    margin = t_quantile((1 + level) / 2, max(1, clusters - 1 - tuned)) * error
+    return Powered(value, value - margin, value + margin, level, error, weight, *counts, clusters)
 
 
 def _weight(fixed: Vector, lifted: Vector) -> float:
-    """The weight of least variance, held to 0..1."""
+    """The weight of least variance, clipped to 0..1."""
     return float(np.clip(-(fixed @ lifted) / (lifted @ lifted), 0.0, 1.0))
 
 
@@ -201,7 +204,7 @@ def _distribution(t: float, freedom: float) -> float:
 
 
 def _beta(x: float, a: float, b: float) -> float:
-    """The regularised incomplete beta function (Numerical Presets, section 6.4)."""
+    """The regularised incomplete beta function (Numerical Recipes, section 6.4)."""
     if x <= 0 or x >= 1:
         return float(x >= 1)
     if x > (a + 1) / (a + b + 2):
@@ -211,7 +214,7 @@ def _beta(x: float, a: float, b: float) -> float:
 
 
 def _fraction(x: float, a: float, b: float) -> float:
-    """The denominator of its continued fraction, by Lentz's method."""
+    """The denominator of the continued fraction of the beta function, by Lentz's method."""
     c, d, value = 1.0, 0.0, 1.0
     for step in range(1, 400):
         m = step // 2

@@ -1,4 +1,4 @@
-"""The human side of some rows, read once and passed whole to whatever measures, tests or tables."""
+"""Human ratings of rows, validated once and passed on whole."""
 
 from __future__ import annotations
 
@@ -42,23 +42,23 @@ class Clusters:
         return cls(position, len(numbers))
 
     def used(self, rows: npt.NDArray[np.bool_]) -> int:
-        """How many documents have one of these rows (n,)."""
+        """The number of documents with a row of the mask `rows` (n,)."""
         return int(np.unique(self.position[rows]).size)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class RatedRows:
-    """n rows as people rated them on K criteria.
+    """Human ratings of n rows on K criteria.
 
     Attributes:
-        human: (n, K) the raters' means (labels: majority), NaN = nobody rated, or the row is a copy of an earlier one.
+        human: (n, K) the raters' means (labels: majority), NaN = not rated, or the row repeats an earlier one.
         levels: (K,) the scale of each criterion; None = unknown.
-        documents: (n,) the unit of the evidence that each row belongs to; None where every row is its own.
-        unit: what these units are called: "documents", "different texts" or "rows".
-        names: (K,) of the criteria; empty where they have none.
-        raters: (K,) matrices (n, R), one column a rater, NaN = that rater gave none; empty = unknown.
-        copies: how many rows repeat the inputs of an earlier one and count with it, once.
-        clusters: the rows by document.
+        documents: (n,) the independent unit that each row belongs to; None: every row is its own.
+        unit: the name of these units: "documents", "different texts" or "rows".
+        names: (K,) of the criteria; empty if they have none.
+        raters: (K,) matrices (n, R), one column per rater, NaN = not rated; empty = unknown.
+        copies: the number of rows that repeat the inputs of an earlier row and count only once.
+        clusters: the rows grouped by document.
     """
 
     human: Matrix
@@ -87,37 +87,37 @@ class RatedRows:
         """
         if isinstance(human, RatedRows):
             return human
-        read = matrix(human, "human")
+        ratings = matrix(human, "human")
         units = None if documents is None else tuple(documents)
-        return cls(read, scales(levels, read.shape[1]), units, "rows" if documents is None else "documents")
+        return cls(ratings, scales(levels, ratings.shape[1]), units, "rows" if documents is None else "documents")
 
     def __len__(self) -> int:
         return len(self.human)
 
     @property
     def n_units(self) -> int:
-        """How many units of evidence there are: documents, different texts, or rows."""
+        """The number of independent units: documents, different texts, or rows."""
         return self.clusters.count
 
     def select(self, criteria: Sequence[str] | Sequence[int]) -> RatedRows:
-        """The same rows on some criteria, by name or by position.
+        """The same rows on some criteria, given by name or by position.
 
         Raises:
             KeyError: if a criterion is none of `names`.
         """
-        at = [one if isinstance(one, int) else self.position(one) for one in criteria]
-        if at == list(range(self.human.shape[1])):
+        columns = [one if isinstance(one, int) else self.position(one) for one in criteria]
+        if columns == list(range(self.human.shape[1])):
             return self
         return replace(
             self,
-            human=self.human[:, at],
-            levels=tuple(self.levels[k] for k in at),
-            names=tuple(self.names[k] for k in at) if self.names else (),
-            raters=tuple(self.raters[k] for k in at) if self.raters else (),
+            human=self.human[:, columns],
+            levels=tuple(self.levels[k] for k in columns),
+            names=tuple(self.names[k] for k in columns) if self.names else (),
+            raters=tuple(self.raters[k] for k in columns) if self.raters else (),
         )
 
     def position(self, criterion: str) -> int:
-        """The place of a criterion among the K.
+        """The position of a criterion among the K.
 
         Raises:
             KeyError: if it is none of `names`.
@@ -130,16 +130,16 @@ class RatedRows:
         """Only the rows of a mask (n,)."""
         if rows.all():
             return self
-        kept = np.flatnonzero(rows)
+        positions = np.flatnonzero(rows)
         return replace(
             self,
-            human=self.human[kept],
-            documents=None if self.documents is None else tuple(self.documents[row] for row in kept),
-            raters=tuple(matrix[kept] for matrix in self.raters),
+            human=self.human[positions],
+            documents=None if self.documents is None else tuple(self.documents[row] for row in positions),
+            raters=tuple(matrix[positions] for matrix in self.raters),
         )
 
     def masked(self, rows: npt.NDArray[np.bool_]) -> RatedRows:
-        """The same with the ratings where a mask (n, K) is False taken away."""
+        """The same rows, with NaN for the ratings where the mask (n, K) is False."""
         return replace(self, human=np.where(rows, self.human, np.nan))
 
 
@@ -153,21 +153,21 @@ def matrix(values: npt.ArrayLike, name: str) -> Matrix:
     Raises:
         ValueError: if the shape is another one, or a value is infinite.
     """
-    read = np.asarray(values, dtype=np.float64)
-    read = read[:, None] if read.ndim == 1 else read
-    if read.ndim != 2:
-        raise ValueError(f"{name} must have the shape (n, K), not {read.shape!r}")
-    if np.isinf(read).any():
-        row, criterion = (int(axis[0]) for axis in np.nonzero(np.isinf(read)))
+    array = np.asarray(values, dtype=np.float64)
+    array = array[:, None] if array.ndim == 1 else array
+    if array.ndim != 2:
+        raise ValueError(f"{name} must have the shape (n, K), not {array.shape!r}")
+    if np.isinf(array).any():
+        row, criterion = (int(axis[0]) for axis in np.nonzero(np.isinf(array)))
         raise ValueError(f"{name} holds an infinite value in row {row!r}, criterion {criterion!r}")
-    return read
+    return array
 
 
 def scales(levels: Scales, n_criteria: int) -> tuple[Levels | None, ...]:
-    """One scale for each of K criteria.
+    """The scales of K criteria, from one scale for all or a sequence.
 
     Raises:
-        ValueError: if a sequence of another length is given.
+        ValueError: if the sequence has another length.
     """
     if levels is None or isinstance(levels, Levels):
         return (levels,) * n_criteria
@@ -177,7 +177,7 @@ def scales(levels: Scales, n_criteria: int) -> tuple[Levels | None, ...]:
 
 
 def scored_rows(predicted: Matrix, human: Matrix) -> npt.NDArray[np.bool_]:
-    """Where both sides have a value.
+    """Mask (n, K) of the cells with both a score and a rating.
 
     Raises:
         ValueError: if the shapes differ.
@@ -196,5 +196,6 @@ def coverage(predicted: npt.ArrayLike, rows: Rated) -> tuple[float, ...]:
     human = RatedRows.of(rows).human
     scored, rated = scored_rows(matrix(predicted, "predicted"), human).sum(axis=0), (~np.isnan(human)).sum(axis=0)
     return tuple(
-        some / every if every else math.nan for some, every in zip(scored.tolist(), rated.tolist(), strict=True)
+        n_scored / n_rated if n_rated else math.nan
+        for n_scored, n_rated in zip(scored.tolist(), rated.tolist(), strict=True)
     )

@@ -1,8 +1,8 @@
-"""How far raters can be relied on: one of them (Krippendorff's alpha), their mean, and what that allows a judge.
+"""The reliability of single raters (Krippendorff's alpha) and of their mean, and the limit that it sets a judge.
 
-A judge is compared with the mean of a row's raters, whose noise averages out: R raters of reliability r each have a
-mean of reliability R r / (1 + (R - 1) r) (Spearman and Brown 1910). A judge without any noise of its own would
-correlate with that mean at the square root of its reliability, and no judge can do better in the long run.
+A judge is compared with the mean of a row's raters, whose noise averages out: the mean of R raters of reliability r
+has the reliability R r / (1 + (R - 1) r) (Spearman and Brown 1910). A judge without noise would correlate with that
+mean at the square root of its reliability, and no judge can do better in the long run.
 """
 
 from __future__ import annotations
@@ -33,22 +33,22 @@ def krippendorff_alpha(
     level: float = 0.95,
     seed: int = 0,
 ) -> Estimate:
-    """Krippendorff's alpha of ratings (n, R), one column a rater, NaN = missing, with an interval over documents.
+    """Krippendorff's alpha of ratings (n, R), one column per rater, NaN = missing, with an interval over documents.
 
     1 is perfect agreement, 0 that of chance, below 0 worse than chance. The distance is nominal on labels, ordinal
     on an ordinal scale, and interval (squared difference) on a continuous or unknown one. Rows with fewer than two
-    ratings do not count. NaN where no row has two, or all ratings are the same (Krippendorff 2004, chapter 11).
+    ratings do not count. NaN if no row has two, or all ratings are the same (Krippendorff 2004, chapter 11).
 
     Raises:
         ValueError: if the shapes differ.
     """
-    read = matrix(ratings, "ratings")
-    counted = (~np.isnan(read)).sum(axis=1) >= 2
-    clusters = Clusters.of(documents, len(read))
-    used = int(np.unique(clusters.position[counted]).size)
-    position, rows = clusters.position[counted], read[counted]
+    rated = matrix(ratings, "ratings")
+    counted = (~np.isnan(rated)).sum(axis=1) >= 2
+    clusters = Clusters.of(documents, len(rated))
+    n_documents = clusters.used(counted)
+    position, rows = clusters.position[counted], rated[counted]
     if not len(rows):
-        return interval(math.nan, np.full(n_resamples, math.nan), level, used)
+        return interval(math.nan, np.full(n_resamples, math.nan), level, n_documents)
     alpha = (
         _by_table(rows, position, clusters.count, nominal=levels.nominal)
         if levels is not None and levels.step is not None
@@ -56,7 +56,7 @@ def krippendorff_alpha(
     )
     value = float(alpha(np.ones((1, clusters.count)))[0])
     replicates = np.concatenate([alpha(counts) for counts in draws(clusters.count, n_resamples, seed)])
-    return interval(value, replicates, level, used)
+    return interval(value, replicates, level, n_documents)
 
 
 def mean_reliability(
@@ -67,28 +67,28 @@ def mean_reliability(
     level: float = 0.95,
     seed: int = 0,
 ) -> Estimate:
-    """The reliability of the raters' mean, of ratings (n, R), one column a rater, NaN = missing, as numbers.
+    """The reliability of the raters' mean, from numeric ratings (n, R), one column per rater, NaN = missing.
 
-    The share of the variance of the rows' means that other raters would find again: intraclass correlation of the
-    mean of as many raters as a row has on average, with each rater's own level taken out (with all ratings present it
-    is Cronbach's alpha). 1 is perfect, 0 says that the means differ by noise alone; below 0 raters agree less than by
-    chance. Rows with fewer than two ratings do not count. NaN where fewer than two rows have two, or all ratings are
-    the same. The interval resamples documents.
+    It is the share of the variance of the rows' means that other raters would reproduce: the intraclass correlation of
+    the mean of as many raters as a row has on average, with each rater's own level removed (Cronbach's alpha if all
+    ratings are present). 1 is perfect, at 0 the means differ by noise alone, below 0 raters agree less than by chance.
+    Rows with fewer than two ratings do not count. NaN if fewer than two rows have two, or all ratings are the same.
+    The interval resamples documents.
 
     Raises:
         ValueError: if the shapes differ.
     """
-    read = matrix(ratings, "ratings")
-    counted = (~np.isnan(read)).sum(axis=1) >= 2
-    clusters = Clusters.of(documents, len(read))
-    rows, position = read[counted], clusters.position[counted]
+    rated = matrix(ratings, "ratings")
+    counted = (~np.isnan(rated)).sum(axis=1) >= 2
+    clusters = Clusters.of(documents, len(rated))
+    rows, position = rated[counted], clusters.position[counted]
     present = ~np.isnan(rows)
     if len(rows) < 2 or rows[present].min() == rows[present].max():
         return Estimate.undecided(math.nan, level, clusters.used(counted))
-    kept = present.any(axis=0)
-    rows, present = rows[:, kept], present[:, kept]
-    own_level = np.where(present, rows, 0.0).sum(axis=0) / present.sum(axis=0)
-    centred = np.where(present, rows - own_level, 0.0)
+    raters = present.any(axis=0)
+    rows, present = rows[:, raters], present[:, raters]
+    rater_level = np.where(present, rows, 0.0).sum(axis=0) / present.sum(axis=0)
+    centred = np.where(present, rows - rater_level, 0.0)
     m, sums, squares = present.sum(axis=1), centred.sum(axis=1), np.square(centred).sum(axis=1)
     parts = np.zeros((clusters.count, 6))
     per_row = np.column_stack([np.ones(len(m)), m, m * m, sums, sums * sums / m, squares])
@@ -110,10 +110,10 @@ def mean_reliability(
 
 
 def noise_free_limit(reliability: Estimate) -> Estimate:
-    """What a judge without noise would correlate with the raters' mean: the square root of its reliability."""
+    """The correlation of a judge without noise with the raters' mean: the square root of its reliability."""
     value, low, high = (
-        math.nan if math.isnan(each) else math.sqrt(max(0.0, each))
-        for each in (reliability.value, reliability.low, reliability.high)
+        math.nan if math.isnan(end) else math.sqrt(max(0.0, end))
+        for end in (reliability.value, reliability.low, reliability.high)
     )
     ends = Interval(low, high, reliability.level)
     return replace(reliability, value=value, interval=ends, standard_error=math.nan)
@@ -149,7 +149,7 @@ def _nominal(size: int) -> Matrix:
 
 
 def _ordinal(marginals: Matrix) -> Matrix:
-    """Squared ordinal distances (b, v, v): the ratings between two values, half of those at the values themselves."""
+    """Squared ordinal distances (b, v, v): the ratings between two values and half of those at either."""
     ranks = np.cumsum(marginals, axis=1) - marginals / 2
     distance: Matrix = np.square(ranks[:, :, None] - ranks[:, None, :])
     return distance

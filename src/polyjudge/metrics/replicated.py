@@ -1,11 +1,11 @@
-"""Differences of configurations that were run several times: intervals over runs and documents at once.
+"""Differences of configurations that were run several times, with intervals over runs and documents.
 
-A configuration is judged by runs (seeds) on the same rows, and both are samples: other seeds would draw other batches
-and other answers, other documents other difficulties. So runs and documents are resampled together and crossed, the
-same documents for every run of a resample. Where answers vary by chance, their noise is part of what differs between
-runs, and so of the interval. With crossed factors this resampling is conservative for what belongs to single answers
-(Owen 2007, the pigeonhole bootstrap); the spread between R runs it takes for (R - 1) / R of what it is, a third too
-little variance with three runs.
+A configuration is evaluated by several runs (seeds) on the same rows. Both are samples: other seeds would draw other
+batches and answers, other documents would be harder or easier. So runs and documents are resampled together and
+crossed, with the same documents for every run of a resample. Randomness of the answers is part of the differences
+between runs, and so of the interval. With crossed factors this resampling is conservative for the noise of single
+answers (Owen 2007, the pigeonhole bootstrap); it underestimates the variance between R runs by the factor (R - 1) / R,
+a third too little with three runs.
 """
 
 from __future__ import annotations
@@ -40,12 +40,12 @@ def replicated_difference(
 ) -> Estimates:
     """Differences of two configurations, run by run: ``ours[r]`` and ``theirs[r]`` are (n, K), NaN = missing.
 
-    In each pair both are measured on the rows that both scored. ``run_of`` says which run (seed) a pair belongs to,
-    where one run has several; they then come and go together. Interval and p-value are Student's t of the standard
-    error over the resamples, so that they agree and the p-value has no floor.
+    In each pair both are measured on the rows that both scored. ``run_of`` gives the run (seed) of each pair, if a run
+    has several; these are then resampled together. Interval and p-value come from Student's t with the standard error
+    over the resamples, so that they agree and the p-value has no lower limit.
 
     Raises:
-        ValueError: if there are no runs, not as many of both, or the shapes differ.
+        ValueError: if there are no runs, the numbers of runs differ, or the shapes differ.
     """
     if not ours or len(ours) != len(theirs):
         raise ValueError(f"there are {len(ours)} runs against {len(theirs)}; each needs its partner")
@@ -59,12 +59,14 @@ def replicated_difference(
     runs = range(len(ours)) if run_of is None else run_of
     replicates = _over_runs(_by_run(np.concatenate(resampled, axis=1), runs), seed)
     values = _by_run(by_pair, runs)
-    used = min((count for pair in pairs for count in pair.used()), default=0)
+    n_documents = min((count for pair in pairs for count in pair.n_documents()), default=0)
     columns = [float(values[:, k].mean()) for k in range(values.shape[1])]
-    n_pairs = np.min([pair.pairs() for pair in pairs], axis=0).tolist()
+    n_pairs = np.min([pair.n_pairs() for pair in pairs], axis=0).tolist()
     return Estimates(
-        tuple(_difference(value, replicates[:, k], level, len(values), used) for k, value in enumerate(columns)),
-        _difference(mean(columns), replicates.mean(axis=1), level, len(values), used),
+        tuple(
+            _difference(value, replicates[:, k], level, len(values), n_documents) for k, value in enumerate(columns)
+        ),
+        _difference(mean(columns), replicates.mean(axis=1), level, len(values), n_documents),
         tuple(n_pairs),
         rated.n_units,
     )
@@ -75,10 +77,10 @@ def crossed_difference(
 ) -> tuple[Estimate, Estimate]:
     """The difference of two means of ratings (runs, steps), NaN = missing, and the same as a share of ``theirs``.
 
-    The steps are the same on both sides, the runs need not be: steps are resampled together, runs by side.
+    Both sides have the same steps, but may have different runs: steps are resampled together, runs by side.
 
     Raises:
-        ValueError: if the steps are not as many.
+        ValueError: if the numbers of steps differ.
     """
     sides = [np.asarray(side, dtype=np.float64) for side in (ours, theirs)]
     steps = sides[0].shape[1]
@@ -90,12 +92,12 @@ def crossed_difference(
     for side in sides:
         drawn = generator.integers(0, len(side), (n_resamples, len(side)))
         means.append(_mean(side[drawn[:, :, None], drawn_steps[:, None, :]].reshape(n_resamples, -1)))
-    own, other = (float(_mean(side.reshape(1, -1))[0]) for side in sides)
+    first, second = (float(_mean(side.reshape(1, -1))[0]) for side in sides)
     runs = min(map(len, sides))
-    absolute = _difference(own - other, means[0] - means[1], level, runs, steps)
+    absolute = _difference(first - second, means[0] - means[1], level, runs, steps)
     with np.errstate(divide="ignore", invalid="ignore"):
         shares = means[0] / means[1] - 1
-    relative = _difference(own / other - 1 if other else math.nan, shares, level, runs, steps)
+    relative = _difference(first / second - 1 if second else math.nan, shares, level, runs, steps)
     return absolute, relative
 
 
@@ -109,8 +111,9 @@ def _mean(rows: Matrix) -> Vector:
 
 def _by_run(by_pair: npt.NDArray[np.float64], runs: Sequence[int]) -> npt.NDArray[np.float64]:
     """The mean of each run's pairs, along the first axis."""
-    kept = [*dict.fromkeys(runs)]
-    return np.stack([by_pair[[at for at, run in enumerate(runs) if run == one]].mean(axis=0) for one in kept])
+    return np.stack(
+        [by_pair[[k for k, of_pair in enumerate(runs) if of_pair == run]].mean(axis=0) for run in dict.fromkeys(runs)]
+    )
 
 
 def _over_runs(by_run: npt.NDArray[np.float64], seed: int) -> Matrix:

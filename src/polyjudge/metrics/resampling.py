@@ -1,7 +1,7 @@
-"""Resampling by counts: what a statistic becomes when its documents count 0, 1, 2, ... times.
+"""Resampling by counts: statistics in which each document counts 0, 1, 2, ... times.
 
-A metric gets all resamples at once: each document is a row of counts over the distinct pairs, and a matrix product
-with the documents' counts gives the pairs' counts of every resample.
+A metric is computed for all resamples at once: each document is a row of counts over the distinct pairs, and its
+product with the documents' counts gives the counts of the pairs in every resample.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from polyjudge.metrics.rated import Clusters, Rated, RatedRows, matrix, scored_r
 Statistic = Callable[[Matrix], Matrix]
 """A statistic as a function of how often each document counts, one resample a row."""
 
-# Doubles in one block of work: 16 MB.
+# Doubles per block of work, 16 MB.
 BLOCK = 2_000_000
 
 
 @dataclass(frozen=True, slots=True)
 class Clustered:
-    """One criterion: its complete pairs (n,), the document of each among `n_clusters`, and the statistic wanted.
+    """The complete pairs (n,) of one criterion, the document of each among `n_clusters`, and the metric.
 
     `rated` (n_clusters,) is 1 for a document with a human rating, else 0.
     """
@@ -66,7 +66,7 @@ class Clustered:
             values[start : start + step] = self.metric.weighted(pairs, of_pairs, self.levels)
         return values
 
-    def each(self) -> Vector:
+    def per_document(self) -> Vector:
         """The statistic of each document alone: (n_clusters,), NaN where undefined."""
         values = np.empty(self.n_clusters)
         step = max(1, BLOCK // max(1, self.n_clusters))
@@ -79,10 +79,10 @@ class Clustered:
         """The statistic as a function of document counts (b, n_clusters) -> (b,), NaN where undefined."""
         if grouping == "pooled":
             return self.pooled
-        own = self.each()
-        counted = self.rated if grouping == "document-zero" else (~np.isnan(own)).astype(np.float64)
-        own = np.nan_to_num(own)
-        return lambda weights: ratio(weights @ own, weights @ counted)
+        values = self.per_document()
+        counted = self.rated if grouping == "document-zero" else (~np.isnan(values)).astype(np.float64)
+        values = np.nan_to_num(values)
+        return lambda weights: ratio(weights @ values, weights @ counted)
 
     def _counts(self) -> Matrix:
         """How often each document (n_clusters,) holds each distinct pair (a,)."""
@@ -104,7 +104,7 @@ def statistics(metric: Metric, predicted: Matrix, rows: RatedRows, grouping: Gro
 class Contrast:
     """A weighted sum of the agreements of several judges of the same rows, such as a difference of two.
 
-    Wherever one of them, or the people, has no value, all are NaN, so that all are measured on the same rows.
+    If one of them has no score or a row no rating, all are NaN there, so that all are measured on the same rows.
     """
 
     terms: tuple[tuple[float, Matrix], ...]
@@ -133,24 +133,24 @@ class Contrast:
         return cls.of([(1.0, predicted_a), (-1.0, predicted_b)], rows)
 
     def values(self, metric: Metric, grouping: Grouping) -> list[float]:
-        """The sums on the rows as they are, criterion by criterion (K,)."""
-        tables = [table(metric, judge, self.rows, grouping=grouping).per_criterion for _, judge in self.terms]
+        """The sums on the rows as they are, by criterion (K,)."""
+        agreements = [table(metric, judge, self.rows, grouping=grouping).per_criterion for _, judge in self.terms]
         return [
-            sum(weight * each[k].value for (weight, _), each in zip(self.terms, tables, strict=True))
+            sum(weight * values[k].value for (weight, _), values in zip(self.terms, agreements, strict=True))
             for k in range(len(self.rows.levels))
         ]
 
     def statistic(self, metric: Metric, grouping: Grouping) -> Statistic:
         """The sums as a function of document counts: (b, n_clusters) -> (b, K)."""
-        parts = [(weight, statistics(metric, judge, self.rows, grouping)) for weight, judge in self.terms]
-        return lambda counts: np.sum([weight * part(counts) for weight, part in parts], axis=0)
+        terms = [(weight, statistics(metric, judge, self.rows, grouping)) for weight, judge in self.terms]
+        return lambda counts: np.sum([weight * statistic(counts) for weight, statistic in terms], axis=0)
 
-    def used(self) -> list[int]:
-        """How many documents have a row of each criterion that counts, (K,)."""
+    def n_documents(self) -> list[int]:
+        """The number of documents with a complete row of each criterion, (K,)."""
         return [self.rows.clusters.used(column) for column in self.scored.T]
 
-    def pairs(self) -> tuple[int, ...]:
-        """How many rows of each criterion count, (K,)."""
+    def n_pairs(self) -> tuple[int, ...]:
+        """The number of complete rows of each criterion, (K,)."""
         return tuple(int(count) for count in self.scored.sum(axis=0))
 
 
@@ -167,20 +167,20 @@ def draws(n_clusters: int, n_resamples: int, seed: int) -> Iterator[Matrix]:
 def leave_out(n_clusters: int, n_groups: int) -> Iterator[Matrix]:
     """Counts with one of `n_groups` groups of documents left out, in blocks (b, n_clusters) of n_groups rows in all.
 
-    With as many groups as documents each is left out alone; else every `n_groups`-th document stands in one group.
+    With as many groups as documents each is left out alone; otherwise every `n_groups`-th document is in one group.
     """
     group = np.arange(n_clusters) % max(1, n_groups)
-    at = 0
+    start = 0
     for size in blocks(n_clusters, n_groups):
-        yield (group[None, :] != np.arange(at, at + size)[:, None]).astype(np.float64)
-        at += size
+        yield (group[None, :] != np.arange(start, start + size)[:, None]).astype(np.float64)
+        start += size
 
 
 def blocks(width: int, rows: int) -> Iterator[int]:
-    """Split `rows` rows of `width` doubles into blocks that fit in memory: the rows of each.
+    """The sizes of blocks that fit in memory, of `rows` rows of `width` doubles in all.
 
     Raises:
-        ValueError: if there is no row.
+        ValueError: if `rows` is below 1.
     """
     if rows < 1:
         raise ValueError(f"at least one resample or permutation is needed, not {rows!r}")

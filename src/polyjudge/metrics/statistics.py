@@ -1,13 +1,13 @@
-"""The built-in statistics of agreement, each stated once as a function of weighted pairs.
+"""The built-in agreement statistics, each defined once as a function of weighted pairs.
 
-Undefined is NaN, never 0: any statistic of no pairs, a correlation or a kappa of fewer than two pairs, a correlation
-with a constant, a kappa where chance alone always agrees. Correlations, errors and off-by-one use the values as they
-are; kappa, accuracy and macro-F1 use the nearest label, halfway rounding up, because raters' means and expected scores
-fall between labels.
+Undefined values are NaN, never 0: any statistic of no pairs, a correlation or a kappa of fewer than two pairs, a
+correlation with a constant, a kappa whose chance agreement is 1. Correlations, errors and off-by-one use the values
+themselves; kappa, accuracy and macro-F1 use the nearest label, rounding half up, because raters' means and expected
+scores fall between labels.
 
-The rank of a value is kept as "how many lie below minus how many lie above". That is a whole number under any ties
-and weights (twice the centred mid-rank), so that all sums are exact up to some 200,000 rows and no order of
-summation can change a result.
+The rank of a value is stored as the number of values below minus the number above. It is a whole number under any ties
+and weights (twice the centred mid-rank), so that all sums are exact up to some 200,000 rows and do not depend on the
+order of summation.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ CORRELATION = (-1.0, 1.0)
 SHARE = (0.0, 1.0)
 ERROR = (math.inf, 0.0)
 
-# Doubles in one block of work: 16 MB, which caches and small machines bear.
+# Doubles per block of work, 16 MB.
 BLOCK = 2_000_000
 
 
@@ -71,7 +71,7 @@ def pearson(pairs: Pairs, weights: Matrix, levels: Levels | None) -> Vector:
     together = total * (weights @ (left * right)) - sum_left * sum_right
     scale = np.sqrt(np.maximum(spread_left, 0.0) * np.maximum(spread_right, 0.0))
     values = np.clip(ratio(together, scale), -1.0, 1.0)
-    # A constant is told by its distinct values: its computed spread may differ from zero in the last digit.
+    # A constant is detected by its distinct values: its computed spread may differ from zero in the last digit.
     constant = (_distinct(weights, pairs.predicted_order) < 2) | (_distinct(weights, pairs.human_order) < 2)
     return np.where(constant, np.nan, values)
 
@@ -80,7 +80,7 @@ def pearson(pairs: Pairs, weights: Matrix, levels: Levels | None) -> Vector:
 def qwk(pairs: Pairs, weights: Matrix, levels: Levels | None) -> Vector:
     """Kappa with squared distances between labels as weights, (b, n) weights -> (b,) (Cohen 1968).
 
-    NaN where both sides hold one and the same label, or fewer than two pairs count.
+    NaN if both sides have one and the same label only, or fewer than two pairs count.
     """
     left, right = (labels.astype(np.float64) for labels in _nearest(pairs, levels))
     sums = weights @ np.column_stack(
@@ -95,7 +95,7 @@ def qwk(pairs: Pairs, weights: Matrix, levels: Levels | None) -> Vector:
 def kappa(pairs: Pairs, weights: Matrix, levels: Levels | None) -> Vector:
     """Cohen's kappa, (b, n) weights -> (b,) (Cohen 1960).
 
-    NaN where chance alone would always agree, or fewer than two pairs count.
+    NaN if the chance agreement is 1, or fewer than two pairs count.
     """
     left, right = _compact(pairs, levels)
     size = int(max(left.max(), right.max())) + 1
@@ -153,7 +153,7 @@ def macro_f1(pairs: Pairs, weights: Matrix, levels: Levels | None) -> Vector:
 def primary(pairs: Pairs, weights: Matrix, levels: Levels | None) -> Vector:
     """Cohen's kappa on categorical levels, Spearman on others, -1 to 1: one name for criteria of both kinds.
 
-    A mean over such criteria is of two statistics, and compares with its like only.
+    A mean over criteria of both kinds mixes two statistics and is comparable only with means over the same criteria.
     """
     statistic = kappa if levels is not None and levels.nominal else spearman
     return statistic.weighted(pairs, weights, levels)
@@ -161,7 +161,7 @@ def primary(pairs: Pairs, weights: Matrix, levels: Levels | None) -> Vector:
 
 @dataclass(frozen=True, slots=True)
 class _Ranks:
-    """Ranks (b, k) of the k distinct values, and how often each occurs (b, k)."""
+    """The ranks (b, k) of the k distinct values, and their counts (b, k)."""
 
     occurrences: Matrix
     ranks: Matrix
@@ -178,7 +178,7 @@ def _below_minus_above(weights: Matrix, order: Indices) -> _Ranks:
 
 
 def _untied(weights: Matrix, order: Indices) -> Vector:
-    """How many of the pairs of rows differ in this column."""
+    """The number of pairs of rows that differ in this column, (b,)."""
     occurrences = sum_by(weights, order, int(order.max()) + 1)
     untied: Vector = np.square(occurrences.sum(axis=1)) - np.square(occurrences).sum(axis=1)
     return untied / 2
@@ -203,7 +203,7 @@ def _excess_by_table(pairs: Pairs, weights: Matrix) -> Vector:
 
 
 def _excess_by_pair(pairs: Pairs, weights: Matrix) -> Vector:
-    """Concordant minus discordant pairs, one by one; O(b n^2), for two columns of many distinct values."""
+    """Concordant minus discordant pairs, pair by pair; O(b n^2), for two columns of many distinct values."""
     left, right = pairs.predicted_order, pairs.human_order
     excess = np.zeros(len(weights))
     step = max(1, BLOCK // len(pairs))
@@ -215,16 +215,16 @@ def _excess_by_pair(pairs: Pairs, weights: Matrix) -> Vector:
 
 
 def _shifted(values: Vector) -> Vector:
-    """Move the origin to the value nearest to the mean.
+    """The values minus the one nearest to the mean.
 
-    Sums of squares then lose no digits to a far origin, and whole numbers stay whole, so that their sums are exact.
+    Sums of squares then lose no digits to a distant origin, and whole numbers stay whole, so that sums are exact.
     """
     origin = float(values[np.argmin(np.abs(values - values.mean()))])
     return values - origin
 
 
 def _distinct(weights: Matrix, order: Indices) -> Indices:
-    """How many distinct values count at all, (b,)."""
+    """The number of distinct values with a positive weight, (b,)."""
     occurs: npt.NDArray[np.bool_] = sum_by(weights, order, int(order.max()) + 1) > 0
     counts: Indices = occurs.sum(axis=1, dtype=np.intp)
     return counts
@@ -242,7 +242,7 @@ def _nearest(pairs: Pairs, levels: Levels | None) -> _Labels:
 
 
 def _compact(pairs: Pairs, levels: Levels | None) -> _Labels:
-    """Renumber the labels that occur, so that a long scale costs no more than the labels in use."""
+    """The labels, renumbered by those that occur: a long scale costs no more than the labels in use."""
     left, right = _nearest(pairs, levels)
     numbers = np.unique(np.concatenate([left, right]), return_inverse=True)[1].reshape(-1)
     return _Labels(numbers[: left.size], numbers[left.size :])

@@ -1,9 +1,9 @@
-"""How far an agreement can be trusted: bootstrap intervals of a metric and of paired differences.
+"""Bootstrap intervals of a metric and of paired differences.
 
-Rows of one document share its difficulty, so that documents are resampled and not rows; two judges are compared on
-the same resamples, because most of the noise is theirs in common. All randomness comes from an integer seed.
-Resamples without a value (a constant draw, say) are left out of an interval and counted; where they are many, or the
-documents few, the interval would be too narrow to believe and is not given.
+Rows of one document share its difficulty, so that documents are resampled, not rows. Two judges are compared on the
+same resamples, because they share most of the noise. All randomness comes from an integer seed. Resamples without a
+value (a constant, say) are left out of an interval and counted. If they are many, or the documents few, the interval
+would be too narrow and is not given.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from polyjudge.metrics.resampling import Contrast, draws, statistics
 # Of two equally good judges a 95 % interval preferred one on 48 % of simulated data sets of two documents, on 19 % of
 # three and on 7 % of four (Spearman, four rows a document; 5 % is meant).
 FEWEST_CLUSTERS = 5
-# What a resample without a value has lost are the rare ratings, all that tells the judges apart. Of 60 rows rated 0
-# but for two, 12 % of the resamples are undefined and 22 % of the intervals of equal judges miss 0.
+# Resamples without a value lack the rare ratings that tell the judges apart. With 60 rows, all rated 0 but two, 12 %
+# of the resamples are undefined and 22 % of the intervals of equal judges exclude 0.
 MOST_UNDEFINED = 0.05
 
 
@@ -45,15 +45,15 @@ def bootstrap(
     rows are drawn (Efron and Tibshirani 1993, chapter 13; Field and Welsh 2007 for clusters).
 
     Raises:
-        ValueError: if shapes differ, the grouping cannot be meant, or `n_resamples` or `level` is out of range.
+        ValueError: if shapes differ, the grouping is invalid, or `n_resamples` or `level` is out of range.
     """
     scores, rated = matrix(predicted, "predicted"), RatedRows.of(rows)
     scored = scored_rows(scores, rated.human)
-    values = [each.value for each in table(metric, scores, rated, grouping=grouping).per_criterion]
+    values = [agreement.value for agreement in table(metric, scores, rated, grouping=grouping).per_criterion]
     statistic = statistics(metric, scores, rated, grouping)
     replicates = np.vstack([statistic(counts) for counts in draws(rated.n_units, n_resamples, seed)])
-    used = [rated.clusters.used(column) for column in scored.T]
-    return _estimates(values, replicates, level, used, tuple(scored.sum(axis=0).tolist()), rated.n_units)
+    n_documents = [rated.clusters.used(column) for column in scored.T]
+    return _estimates(values, replicates, level, n_documents, tuple(scored.sum(axis=0).tolist()), rated.n_units)
 
 
 def paired_bootstrap(
@@ -70,7 +70,7 @@ def paired_bootstrap(
     """Intervals of the difference A minus B of two judges of the same rows, (n, K) or (n,), NaN = missing.
 
     Both are evaluated on the same resampled documents and, criterion by criterion, on the rows that both scored,
-    so that a judge cannot gain by leaving hard rows out. The sign is the metric's: for an error, negative favours A.
+    so that a judge cannot gain by skipping hard rows. For an error metric a negative difference favours A.
 
     Raises:
         ValueError: as `bootstrap`.
@@ -102,29 +102,31 @@ def contrast_bootstrap(
     counts = draws(contrast.rows.n_units, n_resamples, seed)
     replicates = np.vstack([statistic(block) for block in counts])
     values = contrast.values(metric, grouping)
-    return _estimates(values, replicates, level, contrast.used(), contrast.pairs(), contrast.rows.n_units)
+    return _estimates(values, replicates, level, contrast.n_documents(), contrast.n_pairs(), contrast.rows.n_units)
 
 
 def _estimates(
     values: Sequence[float],
     replicates: Matrix,
     level: float,
-    used: Sequence[int],
+    n_documents: Sequence[int],
     n_pairs: tuple[int, ...],
     n_clusters: int,
 ) -> Estimates:
     if not 0 < level < 1:
         raise ValueError(f"level must lie between 0 and 1, not be {level!r}")
     return Estimates(
-        per_criterion=tuple(interval(value, replicates[:, k], level, used[k]) for k, value in enumerate(values)),
-        mean=interval(mean(values), replicates.mean(axis=1), level, min(used, default=0)),
+        per_criterion=tuple(
+            interval(value, replicates[:, k], level, n_documents[k]) for k, value in enumerate(values)
+        ),
+        mean=interval(mean(values), replicates.mean(axis=1), level, min(n_documents, default=0)),
         n_pairs=n_pairs,
         n_clusters=n_clusters,
     )
 
 
 def interval(value: float, replicates: Vector, level: float, n_clusters: int) -> Estimate:
-    """A value with the percentile interval of its resamples (b,), NaN = undefined, of so many documents."""
+    """A value with the percentile interval of its resamples (b,), NaN = undefined, over `n_clusters` documents."""
     defined = replicates[~np.isnan(replicates)]
     n_undefined = replicates.size - defined.size
     few = n_clusters < FEWEST_CLUSTERS or defined.size < 2

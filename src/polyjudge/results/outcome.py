@@ -23,7 +23,7 @@ from polyjudge.domain.records import Prediction, Step
 from polyjudge.formatting.text import interval, many_of, number, percent, signed
 from polyjudge.judge.measure import scores
 from polyjudge.llm.request import SIMULATED, Asker
-from polyjudge.metrics import agreement, ceilings, collapse, grouping, uncertainty
+from polyjudge.metrics import agreement, baselines, collapse, grouping, uncertainty
 from polyjudge.metrics.estimates import Estimate
 from polyjudge.metrics.rated import RatedRows, coverage
 from polyjudge.results.money import cost_text
@@ -166,7 +166,7 @@ def compare(
             high=differences.per_criterion[k].high,
             coverage=answered[1][k],
             coverage_initial=answered[0][k],
-            ceiling=ceilings.one_annotator(found, people.raters[k], levels=people.levels[k]).value,
+            ceiling=baselines.one_annotator(found, people.raters[k], levels=people.levels[k]).value,
             collapsed=collapse.collapsed(after[:, k]).collapsed,
         )
         for k, name in enumerate(people.names)

@@ -15,7 +15,7 @@ from polyjudge.domain.dataset import Dataset, Split
 from polyjudge.domain.example import Example
 from polyjudge.judge.measure import primary_metric, rated_rows
 from polyjudge.llm.request import Backend
-from polyjudge.metrics import agreement, ceilings, power
+from polyjudge.metrics import agreement, baselines, power
 from polyjudge.metrics.rated import RatedRows
 from polyjudge.results.money import PlannedRole
 from polyjudge.results.outcome import notice
@@ -198,11 +198,11 @@ def _check(config: RunConfig, dataset: Dataset, parts: Split, roles: tuple[Plann
 def _criterion(rows: RatedRows, k: int, metric: str, detectable: float) -> CriterionCheck:
     scale, human, raters = rows.levels[k], rows.human[:, k], rows.raters[k]
     rated = human[~np.isnan(human)].tolist()
-    annotator = ceilings.one_annotator(agreement.metric_of(metric), raters, levels=scale)
+    annotator = baselines.one_annotator(agreement.metric_of(metric), raters, levels=scale)
     # Of a statistic that goes below 0 a constant reaches 0 or nothing, which needs no column.
     metrics = [each for each in map(agreement.metric_of, agreement.names()) if not each.range.worst < 0]
     floors = {
-        each.name: ceilings.constant_floor(each, human, levels=scale).value
+        each.name: baselines.constant_baseline(each, human, levels=scale).value
         for each in metrics
         if each.applies_to(scale)
     }

@@ -9,7 +9,7 @@ import numpy as np
 
 from polyjudge.formatting.markup import Html, table
 from polyjudge.formatting.text import interval, number, percent, signed, with_interval
-from polyjudge.metrics import agreement, ceilings, uncertainty
+from polyjudge.metrics import agreement, baselines, uncertainty
 from polyjudge.metrics.estimates import Estimates
 from polyjudge.metrics.levels import Matrix
 from polyjudge.reporting.html.categories import intervals
@@ -154,4 +154,4 @@ def _floor(run: Material, k: int, metric: agreement.Metric) -> float:
     if not run.rows or (metric.needs_scale and not run.on_scale):
         return math.nan
     people = people_of(run.rows, run.initial, run.outcome.unit)
-    return ceilings.constant_floor(metric, people.human[:, k], levels=people.levels[k]).value
+    return baselines.constant_baseline(metric, people.human[:, k], levels=people.levels[k]).value

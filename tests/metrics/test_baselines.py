@@ -1,4 +1,4 @@
-"""The annotators' ceiling and the constant judge's floor."""
+"""One annotator's agreement with the others, and the best constant answer."""
 
 import math
 
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from polyjudge.metrics import Levels, constant_floor, metric_of, names, one_annotator
+from polyjudge.metrics import Levels, constant_baseline, metric_of, names, one_annotator
 
 NAN = float("nan")
 FIVE = Levels(1, 5)
@@ -20,7 +20,7 @@ rating_or_none = st.one_of(rating, st.just(NAN))
 @each_metric
 @settings(deadline=None, max_examples=30)
 @given(pairs=st.lists(st.tuples(rating_or_none, rating_or_none), min_size=2, max_size=20))
-def test_two_raters_are_each_others_ceiling(one, pairs):
+def test_two_raters_are_each_others_reference(one, pairs):
     first, second = np.array(pairs).T
     found = one_annotator(one, pairs, levels=FIVE)
     common = int((~np.isnan(first + second)).sum())
@@ -45,7 +45,7 @@ def test_each_of_three_raters_meets_the_mean_of_the_others():
     assert found.n_rows == 29
 
 
-def test_visitors_of_two_rows_hardly_move_the_ceiling_of_the_regulars():
+def test_raters_of_two_rows_hardly_move_one_annotators_agreement():
     generator = np.random.default_rng(1)
     quality = generator.normal(size=200)
     ratings = np.full((200, 11), NAN)
@@ -101,41 +101,43 @@ def test_the_ceiling_names_its_grouping():
 @each_metric
 @settings(deadline=None, max_examples=30)
 @given(human=st.lists(rating, min_size=2, max_size=20), constant=rating)
-def test_no_constant_answer_beats_the_floor(one, human, constant):
-    floor = constant_floor(one, human, levels=FIVE)
+def test_no_constant_answer_beats_the_baseline(one, human, constant):
+    floor = constant_baseline(one, human, levels=FIVE)
     assert not one.is_better(one([constant] * len(human), human, FIVE), floor.value)
     if not math.isnan(floor.value):
         assert floor.value == one([floor.constant] * len(human), human, FIVE)
 
 
 @pytest.mark.parametrize("name", ["spearman", "kendall", "pearson"])
-def test_a_constant_has_no_correlation_to_be_a_floor(name):
-    floor = constant_floor(metric_of(name), [1, 2, 3, 4, 5], levels=FIVE)
+def test_a_constant_has_no_correlation(name):
+    floor = constant_baseline(metric_of(name), [1, 2, 3, 4, 5], levels=FIVE)
     assert math.isnan(floor.value)
     assert math.isnan(floor.constant)
 
 
-def test_the_floor_is_named():
+def test_the_best_constant_is_named():
     human = [4, 5, 5, 5, 3, 5, NAN]
-    assert constant_floor(metric_of("off_by_one"), human, levels=FIVE) == type(constant_floor(SPEARMAN, []))(1, 4)
-    assert constant_floor(metric_of("accuracy"), human, levels=FIVE).constant == 5
-    assert constant_floor(metric_of("mae"), human, levels=FIVE).constant == 5
-    assert constant_floor(metric_of("kappa"), [1, 2, 2], levels=FIVE).value == 0
+    assert constant_baseline(metric_of("off_by_one"), human, levels=FIVE) == type(constant_baseline(SPEARMAN, []))(
+        1, 4
+    )
+    assert constant_baseline(metric_of("accuracy"), human, levels=FIVE).constant == 5
+    assert constant_baseline(metric_of("mae"), human, levels=FIVE).constant == 5
+    assert constant_baseline(metric_of("kappa"), [1, 2, 2], levels=FIVE).value == 0
 
 
 def test_on_a_continuous_scale_the_median_is_best_for_mae_and_the_mean_for_rmse():
     human = np.random.default_rng(1).gamma(1.0, size=101)
     scale = Levels(0, 100, None)
-    assert constant_floor(metric_of("mae"), human, levels=scale).constant == np.median(human)
-    assert constant_floor(metric_of("rmse"), human, levels=scale).constant == pytest.approx(human.mean())
-    assert constant_floor(metric_of("rmse"), human, levels=scale).value == pytest.approx(human.std())
+    assert constant_baseline(metric_of("mae"), human, levels=scale).constant == np.median(human)
+    assert constant_baseline(metric_of("rmse"), human, levels=scale).constant == pytest.approx(human.mean())
+    assert constant_baseline(metric_of("rmse"), human, levels=scale).value == pytest.approx(human.std())
 
 
 def test_a_long_scale_is_searched_by_its_percentiles():
     human = np.arange(2001.0)
-    assert constant_floor(metric_of("mae"), human, levels=Levels(0, 5000)).constant == 1000
+    assert constant_baseline(metric_of("mae"), human, levels=Levels(0, 5000)).constant == 1000
 
 
 def test_no_ratings_have_no_floor():
-    assert math.isnan(constant_floor(metric_of("mae"), [NAN, NAN], levels=FIVE).value)
-    assert math.isnan(constant_floor(metric_of("mae"), [], levels=Levels(0, 1, None)).value)
+    assert math.isnan(constant_baseline(metric_of("mae"), [NAN, NAN], levels=FIVE).value)
+    assert math.isnan(constant_baseline(metric_of("mae"), [], levels=Levels(0, 1, None)).value)
