@@ -127,7 +127,7 @@ def test_waits_double_up_to_a_limit_and_come_on_top_of_what_is_asked_for() -> No
     policy = RetryPolicy(Limits(attempts=9, backoff=1.0, longest_backoff=10.0), lambda: 1.0)
     waits = []
     for number in range(6):
-        assert not policy.lost(refusal(), answers=0)
+        assert not policy.exhausted(refusal(), answers=0)
         waits.append(policy.wait(refusal(60.0 if number == 5 else None)))
     assert waits == [1, 2, 4, 8, 10, 70]
 
@@ -137,16 +137,16 @@ def test_waits_double_up_to_a_limit_and_come_on_top_of_what_is_asked_for() -> No
 def test_a_call_is_tried_so_often_when_nobody_is_answered(attempts: int, charged: bool) -> None:
     policy = RetryPolicy(Limits(attempts=attempts), lambda: 0.0)
     tried = 1
-    while not policy.lost(refusal(charged=charged), answers=5):
+    while not policy.exhausted(refusal(charged=charged), answers=5):
         tried += 1
     assert tried == policy.attempts == attempts
 
 
 def test_free_refusals_are_borne_longer_while_others_are_answered() -> None:
     free, paid = RetryPolicy(Limits(attempts=3), lambda: 0.0), RetryPolicy(Limits(attempts=3), lambda: 0.0)
-    while not free.lost(refusal(), answers=free.attempts):
+    while not free.exhausted(refusal(), answers=free.attempts):
         pass
-    while not paid.lost(refusal(charged=True), answers=paid.attempts):
+    while not paid.exhausted(refusal(charged=True), answers=paid.attempts):
         pass
     assert (free.attempts, paid.attempts) == (30, 3)
 

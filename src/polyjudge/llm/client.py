@@ -1,4 +1,4 @@
-"""The one way to a model: cache first, then budget, limits, attempts; every answer is kept before use.
+"""The only way to a model: cache first, then budget, limits, attempts; every answer is stored before it is used.
 
     ask ─► identical call under way? share it ─► cache? give it back
         ─► slot at the endpoint ──► another process asks the same? wait for its answer
@@ -6,12 +6,12 @@
              ▲                         │
              └─ wait, if it may pass ◄─┘
 
-An attempt that was sent lands by itself: who asked may be cancelled meanwhile (because another call ended the run),
-the answer is paid and is kept all the same. ``close`` waits for it; the user's own interrupt ends it.
+An attempt that was sent goes on when its caller is cancelled (because another call ended the run): the answer is paid
+for, so it is stored all the same. ``close`` waits for such attempts; the user's interrupt ends them.
 
-A call keeps its slot from its first attempt until its answer is kept, unless its endpoint bears fewer calls meanwhile;
-then it queues again, in front. So an endpoint in trouble is asked less, a call that others depend on does not start
-again at the end of the queue, and no more answers than there are slots can be lost when the process is killed.
+A call holds its slot from its first attempt until its answer is stored. If its endpoint takes fewer calls meanwhile,
+it queues again, in front. So an endpoint in trouble is asked less, a call that others depend on does not start again
+at the end of the queue, and a killed process loses at most as many answers as there are slots.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ from polyjudge.llm.prices import Tariff
 from polyjudge.llm.request import Abilities, Backend, Reply, Request, Usage
 from polyjudge.llm.scheduler import ModelState, Slot, open_models
 
-# Answers from the cache do not suspend; after so many seconds of them other tasks get their turn.
+# Answers from the cache do not suspend; after this many seconds of them, other tasks get their turn.
 _LONGEST_TURN = 0.02
-# While another process asks the same, its answer is looked for after so many seconds.
-_FIRST_LOOK, _LAST_LOOK = 0.02, 0.1
+# Seconds between two looks for the answer to a call that another process is making.
+_FIRST_POLL, _LONGEST_POLL = 0.02, 0.1
 
 
 class _Call(NamedTuple):
@@ -48,7 +48,7 @@ class _Call(NamedTuple):
 
 
 class InFlight:
-    """What is under way, by the cache's key: calls that others share, and attempts, each in a task of its own."""
+    """Calls and attempts under way, by the cache's key; each attempt runs in a task of its own."""
 
     def __init__(self) -> None:
         self.calls: dict[str, asyncio.Future[Reply | PolyjudgeError | None]] = {}
@@ -57,12 +57,12 @@ class InFlight:
         self._attempts: set[asyncio.Task[Reply]] = set()
 
     async def land(self, key: str, attempt: Coroutine[Any, Any, Reply], landed: Callable[[], None]) -> Reply:
-        """Start an attempt and wait for its end; once it is sent, it goes on when who waits is cancelled.
+        """Start an attempt and wait for its end; once it is sent, it goes on even if its caller is cancelled.
 
         Args:
             key: the cache's; it has no attempt under way.
-            attempt: what is done; it calls ``sent`` just before it sends.
-            landed: called at its end, even if it was cancelled before it began.
+            attempt: calls ``sent`` just before it sends.
+            landed: called when the attempt ends, even if it was cancelled before it began.
         """
         task = self._by_key[key] = asyncio.create_task(attempt)
         self._attempts.add(task)
@@ -76,18 +76,18 @@ class InFlight:
             raise
 
     def sent(self) -> None:
-        """To be called by an attempt: from now on it is paid."""
+        """An attempt calls this just before it sends; from then on it is paid for."""
         task = asyncio.current_task()
         if task is not None:
             self._sent.add(task)
 
     def attempt(self, key: str) -> asyncio.Task[Reply] | None:
-        """The attempt of a key that was sent and has not landed, if there is one."""
+        """The attempt of a key that was sent and has not ended, if there is one."""
         task = self._by_key.get(key)
         return task if task in self._sent else None
 
     def after(self, key: str, action: Callable[[], None]) -> None:
-        """Do something as soon as no attempt of a key is under way."""
+        """Call ``action`` as soon as no attempt of a key is under way."""
         task = self._by_key.get(key)
         if task is None:
             action()
@@ -95,7 +95,7 @@ class InFlight:
             task.add_done_callback(lambda _: action())
 
     async def wait(self) -> None:
-        """Wait until all attempts have landed; who is cancelled meanwhile ends them."""
+        """Wait until all attempts have ended; a cancellation meanwhile ends them."""
         try:
             while self._attempts:
                 await asyncio.wait(self._attempts)
@@ -104,7 +104,7 @@ class InFlight:
             raise
 
     async def end(self) -> None:
-        """End all attempts now, as at the user's own interrupt."""
+        """End all attempts now, as after the user's interrupt."""
         for task in self._attempts:
             task.cancel()
         if self._attempts:
@@ -116,7 +116,7 @@ class InFlight:
         if self._by_key.get(key) is task:
             del self._by_key[key]
         if not task.cancelled():
-            # Told to the asker, if there still is one; asyncio complains about errors that nobody has looked at.
+            # The caller, if there still is one, raises it; asyncio complains about errors that nobody retrieves.
             task.exception()
 
 
@@ -125,13 +125,13 @@ class Client:
 
     Args:
         backends: by model, as requests name it. Backends of one identity share limits.
-        store: where answers are kept; None keeps none.
+        store: where answers are stored; None stores none.
         budget: None = no limits.
-        limits: how each endpoint is treated.
-        accounts: counts what happens.
+        limits: rates, concurrency and retries of each endpoint.
+        accounts: counts calls, tokens and money.
         time: clock, sleep and jitter of all waits but the attempts' time-out, which is the event loop's.
-        notify: told in one line about waits of more than some seconds, and about endpoints that bear less or fail.
-        tariffs: what each model costs; what has none draws on no money.
+        notify: gets one line about a wait of more than some seconds, or an endpoint that slows down or fails.
+        tariffs: what each model costs; a model without one draws on no money.
     """
 
     def __init__(
@@ -161,14 +161,14 @@ class Client:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         try:
-            # An interrupt ends what is under way, as it comes; any other end waits for it, because it is paid.
+            # An interrupt ends what is under way at once; any other end waits for it, because it is paid for.
             if kind is not None and not issubclass(kind, Exception):
                 await self._in_flight.end()
         finally:
             await self.close()
 
     async def close(self) -> None:
-        """Close the backends and the store; what was sent is answered (or times out) and kept first."""
+        """Close the backends and the store, once what was sent is answered and stored, or has timed out."""
         try:
             await self._in_flight.wait()
         finally:
@@ -179,10 +179,10 @@ class Client:
                 self._store.close()
 
     def part(self, name: str) -> Client:
-        """The same client with accounts of its own for one part of the invocation, such as one run of a study."""
-        view = copy(self)
-        view.accounts = self.accounts.part(name)
-        return view
+        """The same client with separate accounts for one part of the invocation, such as one run of a study."""
+        client = copy(self)
+        client.accounts = self.accounts.part(name)
+        return client
 
     def abilities(self, model: str) -> Abilities:
         """What the backend of a model can do.
@@ -206,7 +206,7 @@ class Client:
         Raises:
             ModelError: no such model; or refused, as it stands, before any call was answered.
             BudgetSpent: the budget does not cover the call.
-            ProviderGone: all attempts failed, the wait asked for is too long, or the model was refused
+            ProviderGone: all attempts failed, the provider asks for too long a wait, or the model was refused
                 after other calls had been answered.
             ReplyError: this request was refused, while others with the same parameters were answered.
             CacheError: the cache cannot be read or written.
@@ -223,10 +223,10 @@ class Client:
         return await self._lead(call)
 
     async def probe(self, request: Request) -> Reply | CallFailed:
-        """Ask whether a model takes a request as it is; a refusal comes back and gives nobody up.
+        """Ask whether a model accepts a request; a refusal is returned, and the model is not given up for it.
 
         Raises:
-            PolyjudgeError: as ``ask``, for whatever is no refusal.
+            PolyjudgeError: as ``ask``, for anything but a refusal.
         """
         try:
             return await self._answer(self._call(request), alone=True)
@@ -235,14 +235,14 @@ class Client:
             return failure
 
     async def _lead(self, call: _Call) -> Reply:
-        """Answer a call for everybody who asks the same meanwhile; when cancelled, another takes the lead."""
+        """Answer a call for all callers that ask the same meanwhile; if this one is cancelled, another takes over."""
         shared = self._in_flight.calls[call.key] = asyncio.get_running_loop().create_future()
         outcome: Reply | PolyjudgeError | None = None
         try:
             outcome = await self._answer(call)
             return outcome
         except CallFailed as refused:
-            # Without its slot: the verdict waits for calls that may be waiting for one.
+            # Its slot is free by now: the verdict waits for calls that may need one.
             outcome = await self._refusal(call, refused)
             self.accounts.failed(call.request)
             raise outcome from refused
@@ -255,43 +255,43 @@ class Client:
             shared.set_result(outcome)
 
     async def _answer(self, call: _Call, *, alone: bool = False) -> Reply:
-        """The cache's answer, that of an attempt whose asker was cancelled, or a new one.
+        """The cache's answer, that of an attempt whose caller was cancelled, or a new one.
 
         Args:
-            call: which.
-            alone: a request that fails again and again for itself never gives the endpoint up.
+            call: the call.
+            alone: if only this request fails again and again, the model is not given up.
 
         Raises:
-            CallFailed: refused; on whom to blame that, the caller says.
+            CallFailed: refused; the caller decides whether the request or the model is to blame.
         """
-        left = self._in_flight.attempt(call.key)
-        if left is not None:
-            # Should that attempt fail, it is tried anew.
+        orphan = self._in_flight.attempt(call.key)
+        if orphan is not None:
+            # If that attempt fails, a new one is made.
             with suppress(CallFailed):
-                reply = await asyncio.shield(left)
+                reply = await asyncio.shield(orphan)
                 self.accounts.joined(call.request)
                 return reply
-        look, waited = _FIRST_LOOK, 0.0
+        poll, waited = _FIRST_POLL, 0.0
         while True:
-            found = await self._replayed(call)
-            if found is not None:
+            stored = await self._stored(call)
+            if stored is not None:
                 await self._share_turn()
-                return found
+                return stored
             slot = await call.model.endpoint.take(call.request)
             try:
-                # Who asks the same in another process may have been stopped: it is not waited for without end.
+                # The other process that asks the same may be suspended, so the wait for it has an end.
                 if self._store.claim(call.key) or waited > self._limits.longest_wait:
                     return await self._send(call, slot, alone=alone)
             finally:
                 self._in_flight.after(call.key, partial(self._leave, slot, call.key))
-            await call.model.circuit.pause(look)
-            look, waited = min(2 * look, _LAST_LOOK), waited + look
+            await call.model.circuit.pause(poll)
+            poll, waited = min(2 * poll, _LONGEST_POLL), waited + poll
 
     def _leave(self, slot: Slot, key: str) -> None:
         slot.release()
         self._store.release(key)
 
-    async def _replayed(self, call: _Call) -> Reply | None:
+    async def _stored(self, call: _Call) -> Reply | None:
         """The cache's answer, if it has one."""
         reply = await self._store.get(call.key)
         if reply is not None:
@@ -303,8 +303,8 @@ class Client:
         """Try until there is an answer.
 
         Raises:
-            CallFailed: trying again is of no use.
-            ProviderGone: it was tried for long enough.
+            CallFailed: another attempt would be of no use.
+            ProviderGone: the attempts are used up.
         """
         check, circuit = call.model.check(call.request), call.model.circuit
         policy = RetryPolicy(self._limits, self._time.jitter)
@@ -329,47 +329,48 @@ class Client:
 
         Raises:
             CallFailed: this request always fails.
-            ProviderGone: it was tried for long enough.
+            ProviderGone: the attempts are used up, or the provider asks for too long a wait.
         """
         if not failure.retryable:
             raise failure
-        lost, long = policy.lost(failure, call.model.answers), self._limits.too_long(failure)
-        # What one request brings about again and again, and others do not, is no end of the endpoint.
-        if lost and not long and failure.scope == "request" and (alone or call.model.check(call.request).accepted):
+        exhausted, too_long = policy.exhausted(failure, call.model.answers), self._limits.too_long(failure)
+        is_of_request = failure.scope == "request" and (alone or call.model.check(call.request).accepted)
+        # A failure that only one request causes, again and again, says nothing about the endpoint.
+        if exhausted and not too_long and is_of_request:
             raise failure
-        if lost or long:
+        if exhausted or too_long:
             raise call.model.gone(policy, failure) from failure
         wait = policy.wait(failure)
-        call.model.tell_of_wait(failure, wait)
+        call.model.announce_wait(failure, wait)
         return wait
 
     async def _attempt(self, call: _Call, *, again: bool) -> Reply:
         """Send once, when the budget, the endpoint and its rates allow it.
 
         Raises:
-            CallFailed: by the backend, or for a time-out.
+            CallFailed: the backend failed, or the attempt timed out.
         """
         reservation = await self.budget.reserve(Bound.of(call.request, self.tariffs.get(call.request.model)))
-        attempt = self._fly(call, reservation, again=again)
-        # Withdrawing changes nothing, unless the attempt ended before it was sent.
+        attempt = self._send_once(call, reservation, again=again)
+        # Withdrawing has an effect only if the attempt ended before it was sent.
         return await self._in_flight.land(call.key, attempt, lambda: self.budget.withdraw(reservation))
 
-    async def _fly(self, call: _Call, reservation: Reservation, *, again: bool) -> Reply:
-        """One attempt from the endpoint's rates to the cache; once it is sent, the reservation is settled."""
+    async def _send_once(self, call: _Call, reservation: Reservation, *, again: bool) -> Reply:
+        """Wait for the endpoint's rates, send, and store the answer; the reservation of what was sent is settled."""
         model, request = call.model, call.request
         await model.endpoint.rates.clear(model.circuit, reservation.bound.tokens)
-        # While this call waited for its slot, its budget or another try, another process may have had it answered.
-        found = await self._replayed(call)
-        if found is not None:
+        # While this call waited for its slot, its budget or its retry, another process may have got the answer.
+        stored = await self._stored(call)
+        if stored is not None:
             model.endpoint.rates.unused(reservation.bound.tokens)
-            return found
+            return stored
         self._in_flight.sent()
         self.accounts.sent(request, again=again)
         began = self._time.clock()
-        # A backend that knows when it has a connection, or needs none, measures its own time.
-        most = None if model.backend.abilities.own_timeout else self._limits.timeout
+        # A backend that knows when it has a connection, or needs none, has a time-out of its own.
+        timeout = None if model.backend.abilities.own_timeout else self._limits.timeout
         try:
-            async with asyncio.timeout(most):
+            async with asyncio.timeout(timeout):
                 reply = await model.backend.complete(request)
         except BaseException as error:
             failure = error
@@ -388,15 +389,15 @@ class Client:
         return await self._keep(call, reply, reservation, self._time.clock() - began)
 
     async def _keep(self, call: _Call, answer: Reply, reservation: Reservation, seconds: float) -> Reply:
-        """Keep and settle an answer, in this order: who waits for its budget may end the run."""
+        """Store an answer, then settle it: a call that waits for the budget may end the run."""
         request = call.request
-        kept = None
+        stored = None
         try:
-            kept = await self._store.put(call.key, answer, role=request.role, model=request.model, seconds=seconds)
-            return kept
+            stored = await self._store.put(call.key, answer, role=request.role, model=request.model, seconds=seconds)
+            return stored
         finally:
             charge = self._settle(call.model, reservation, answer.usage)
-            if kept is not None:
+            if stored is not None:
                 self.accounts.answered(request, answer, charge, seconds)
             else:
                 self.accounts.charged(request, charge)
@@ -407,20 +408,20 @@ class Client:
         return charge
 
     async def _refusal(self, call: _Call, failure: CallFailed) -> PolyjudgeError:
-        """The error for an attempt that need not be repeated."""
+        """The error for a failure that a retry would not mend."""
         model, identity = call.model.model, call.model.backend.identity
         if failure.scope == "request" and await call.model.check(call.request).verdict():
             return ReplyError(f"{model!r} refused this request: {failure}")
         error: PolyjudgeError
         if self.budget.tokens or any(state.answers for state in self._models.values()):
             error = ProviderGone(
-                f"{model!r} at {identity!r} refused a call: {failure}; every answer so far is kept, mend this and run "
-                "the same command again to go on"
+                f"{model!r} at {identity!r} refused a call: {failure}; every answer so far is kept; correct this and "
+                "run the same command again to go on"
             )
         else:
             error = ModelError(
-                f"{model!r} at {identity!r} refused the first call: {failure}; nothing was paid, mend the model's "
-                "name, key, address or parameters"
+                f"{model!r} at {identity!r} refused the first call: {failure}; nothing was paid; correct the "
+                "model's name, key, address or parameters"
             )
         call.model.circuit.open(error)
         return error

@@ -1,7 +1,7 @@
-"""How fast an endpoint is asked, when it is asked again, and when a model is given up.
+"""How fast an endpoint is asked, when a call is retried, and when a model is given up.
 
-A ``RateLimiter`` holds what all calls to one endpoint share: rates and the cool-down it asked for. A ``Circuit`` holds
-what all calls to one model share: whether it was given up. Neither decides what is asked.
+All calls to one endpoint share its ``RateLimiter``: the rates, and the cool-down that it asked for. All calls to one
+model share its ``Circuit``, which knows whether the model was given up. Neither decides what is asked.
 """
 
 from __future__ import annotations
@@ -16,25 +16,26 @@ from random import Random
 from polyjudge.errors import CallFailed, ConfigError, PolyjudgeError
 from polyjudge.llm.request import NobodyListens
 
-# Where nobody listens, a server was forgotten or the address is wrong: the user is told within seconds.
+# Where no server listens, it was not started or the address is wrong: the user should know within seconds.
 _ATTEMPTS_AT_NOBODY = 3
 _WAIT_AT_NOBODY = 0.5
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """How an endpoint is treated.
+    """Concurrency, rates, retries and time-outs of an endpoint.
 
     Attributes:
         max_concurrency: the most calls at once at one endpoint; a backend may allow fewer.
         requests_per_minute: None = no limit.
         tokens_per_minute: prompt and completion tokens; None = no limit.
-        attempts: how often one call is tried before the provider is given up. Refusals that cost nothing
-            are not counted as long as the model answers other calls, up to ten times as many attempts.
+        attempts: how often one call is tried before the model is given up. While the model answers other calls,
+            refusals that cost nothing do not count, up to ten times as many attempts.
         timeout: seconds that one attempt may take.
         backoff: the longest first wait between attempts, in seconds; it doubles with each further one.
         longest_backoff: where doubling ends, in seconds.
-        longest_wait: the most seconds of ``Retry-After`` that are waited for; more gives the provider up.
+        longest_wait: the longest ``Retry-After``, in seconds, that is waited for; after a longer one the model is
+            given up.
     """
 
     max_concurrency: int = 64
@@ -56,18 +57,18 @@ class Limits:
                 raise ConfigError(f"{name} is {value!r}, it must be above 0")
 
     def too_long(self, failure: CallFailed) -> bool:
-        """Whether longer is asked to wait than is waited for."""
+        """Whether the provider asks for a longer wait than ``longest_wait``."""
         return failure.retry_after is not None and failure.retry_after > self.longest_wait
 
 
 @dataclass(frozen=True, slots=True)
 class Time:
-    """The clock that waits are measured with, how one waits, and the jitter of the waits.
+    """Clock, sleep and jitter of all waits.
 
     Attributes:
         clock: seconds, never going back.
-        sleep: waits for so many seconds of that clock.
-        jitter: a number in [0, 1); it moves attempts apart in time and never reaches a result.
+        sleep: waits for a number of seconds of that clock.
+        jitter: gives a number in [0, 1) that spreads retries over time; no result depends on it.
     """
 
     clock: Callable[[], float] = time.monotonic
@@ -76,10 +77,10 @@ class Time:
 
 
 class Bucket:
-    """A token bucket in O(1): what is taken beyond its level is a debt, and the taker waits until it is paid.
+    """A token bucket in O(1). A caller may take more than it holds, and then waits until that has been refilled.
 
-    It holds one second's worth (at least 1), so that no minute sees much more than the rate. Takers are
-    served in the order of taking.
+    It holds the amount of one second (at least 1), so that no minute gets much more than the rate. Callers are served
+    in the order of taking.
     """
 
     __slots__ = ("_capacity", "_level", "_rate", "_since")
@@ -97,7 +98,7 @@ class Bucket:
         return max(0.0, -self._level / self._rate)
 
     def give_back(self, amount: float, now: float) -> None:
-        """Return what was taken and not used."""
+        """Put back what was taken and not used."""
         self._refill(now)
         self._level = min(self._capacity, self._level + amount)
 
@@ -107,7 +108,7 @@ class Bucket:
 
 
 class Circuit:
-    """Whether a model was given up. Once it is, everybody who waits for it stops with the same error."""
+    """Whether a model was given up. From then on all calls that wait for it end with the same error."""
 
     def __init__(self, time: Time) -> None:
         self._time = time
@@ -122,12 +123,12 @@ class Circuit:
                 self._opened.set_result(None)
 
     def check(self) -> None:
-        """Raise what the model was given up with, if it was."""
+        """Raise the error that the model was given up with, if it was."""
         if self._error is not None:
             raise type(self._error)(str(self._error))
 
     async def pause(self, seconds: float) -> None:
-        """Wait, but no longer than until the model is given up; then raise what it was given up with."""
+        """Wait; if the model is given up before the time is over, raise that error at once."""
         self.check()
         if self._opened is None:
             self._opened = asyncio.get_running_loop().create_future()
@@ -140,10 +141,10 @@ class Circuit:
 
 
 class RateLimiter:
-    """The rates of one endpoint, and the cool-down it asked for.
+    """The rates of one endpoint, and the cool-down that it asked for.
 
     Attributes:
-        cool_until: when it may be asked again.
+        cool_until: the clock's time at which it may be asked again.
     """
 
     def __init__(self, limits: Limits, time: Time) -> None:
@@ -154,15 +155,15 @@ class RateLimiter:
         self._tokens = Bucket(limits.tokens_per_minute, now) if limits.tokens_per_minute else None
 
     def cool_down(self, seconds: float) -> None:
-        """Nobody sends for so many seconds, because the endpoint asked for it.
+        """Send nothing for a number of seconds, because the endpoint asked for it.
 
-        Refusals that name no time hold up their own call only: each keeps its place while it backs off, so
-        that less is sent anyway, and a common pause would let single refusals stop everybody.
+        A refusal that names no time delays its own call only: the call holds its slot while it backs off, so that less
+        is sent anyway, and a common pause would let a single refusal stop all calls.
         """
         self.cool_until = max(self.cool_until, self._time.clock() + seconds)
 
     async def clear(self, circuit: Circuit, tokens: int) -> None:
-        """Wait until one more attempt of so many tokens may be sent.
+        """Wait until one more attempt of ``tokens`` tokens may be sent.
 
         Raises:
             PolyjudgeError: the model was given up meanwhile.
@@ -177,17 +178,17 @@ class RateLimiter:
             now = self._time.clock()
 
     def unused(self, tokens: int) -> None:
-        """Of the tokens that an attempt was cleared for, so many were not used."""
+        """Give back the tokens that an attempt was cleared for and did not use."""
         if self._tokens is not None:
             self._tokens.give_back(tokens, self._time.clock())
 
 
 class RetryPolicy:
-    """How long one call is tried: counts its failures and says how long to wait after each.
+    """Counts the failures of one call; decides whether it is retried, and after how long.
 
     Args:
         limits: attempts and waits.
-        jitter: a number in [0, 1).
+        jitter: as in ``Time``.
     """
 
     __slots__ = ("_answers", "_failures", "_jitter", "_limits", "attempts")
@@ -199,13 +200,13 @@ class RetryPolicy:
         self._answers = -1
         self.attempts = 0
 
-    def lost(self, failure: CallFailed, answers: int) -> bool:
-        """Count a failed attempt; True when no other one should follow.
+    def exhausted(self, failure: CallFailed, answers: int) -> bool:
+        """Count a failed attempt; True when no other should follow.
 
         Args:
-            failure: what happened.
-            answers: calls that the model has answered so far. While it answers others, a free refusal only
-                says that it is busy.
+            failure: of this attempt.
+            answers: how many calls the model has answered so far. While it answers others, a refusal that costs
+                nothing only means that it is busy.
         """
         self.attempts += 1
         busy = self._failures > 0 and answers != self._answers and not failure.charged
@@ -217,7 +218,7 @@ class RetryPolicy:
         return self._failures >= most or self.attempts >= 10 * self._limits.attempts
 
     def wait(self, failure: CallFailed) -> float:
-        """Seconds until the next attempt: what the provider asks for, and exponential with full jitter."""
+        """Seconds until the next attempt: what the provider asks for, plus exponential back-off with full jitter."""
         longest = min(self._limits.longest_backoff, self._limits.backoff * 2.0 ** (self._failures - 1))
         if isinstance(failure, NobodyListens) and not self._answers:
             longest = min(longest, _WAIT_AT_NOBODY)

@@ -1,7 +1,7 @@
-"""Which call is sent next, and how many at once: the slots of an endpoint, adapted to what it bears.
+"""Which call is sent next, and how many at once: the slots of an endpoint, adapted to its capacity.
 
-An endpoint halves its slots when it refuses more than now and then, and gains one a round trip of answers (Chiu and
-Jain 1989). Several addresses of one model are a proxy's business: to us they are one endpoint.
+The slots of an endpoint are halved when it refuses more than an occasional call, and grow by one for each round trip
+of answers (Chiu and Jain 1989). A proxy that spreads calls over several addresses counts as one endpoint.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from polyjudge.formatting.text import many
 from polyjudge.llm.limits import Circuit, Limits, RateLimiter, RetryPolicy, Time
 from polyjudge.llm.request import Backend, Request
 
-# Refusals below this share of the latest replies are everyday noise: halving at each would take an endpoint that
+# A smaller share of refusals among the latest replies is noise: halving at each refusal would take an endpoint that
 # refuses one call in a hundred from 64 calls at once to 13.
-_EVERYDAY = 0.06
-# A wait that lasts longer, in seconds, is told to the user.
+_TOLERATED_REFUSALS = 0.06
+# The user hears of waits that last longer than these seconds.
 _LONG_WAIT = 3.0
 
 
 class _Waiting(NamedTuple):
-    """A call in the queue; smaller ones come first."""
+    """A call in the queue; the smallest tuple comes first."""
 
     rank: int
     behind: bool
@@ -37,16 +37,16 @@ class _Waiting(NamedTuple):
 class Endpoint:
     """The slots of one endpoint, its rates, and the calls that wait for a slot.
 
-    Calls of a lower rank come first, of one rank in the order of asking.
+    Calls of a lower rank come first; calls of one rank come in the order of asking.
 
     Args:
-        limits: how it is treated.
-        concurrency: the most calls at once that its backend takes; None = no limit of its own.
+        limits: concurrency and rates.
+        concurrency: the most calls that its backend takes at once; None = no limit.
         time: the clock of its rates.
 
     Attributes:
-        rates: its rates, and the cool-down it asked for.
-        width: how many calls at once it bears, as far as is known.
+        rates: its rates, and the cool-down that it asked for.
+        width: the estimate of how many calls it can take at once.
         held: how many calls hold a slot.
     """
 
@@ -67,7 +67,7 @@ class Endpoint:
         return int(self.width)
 
     async def take(self, request: Request) -> Slot:
-        """A slot for a call, as soon as it is its turn."""
+        """Wait for the call's turn, and take a slot for it."""
         await self.wait_turn(request.rank)
         return Slot(self, request.rank)
 
@@ -76,7 +76,7 @@ class Endpoint:
 
         Args:
             rank: of the call.
-            behind: False puts it before others of its rank.
+            behind: False puts the call before others of its rank.
         """
         turn: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         heappush(self._queue, _Waiting(rank, behind, next(self._order), turn))
@@ -90,12 +90,12 @@ class Endpoint:
             raise
 
     def release(self) -> None:
-        """Take a slot back."""
+        """Free a slot."""
         self.held -= 1
         self._serve()
 
     def answered(self) -> str:
-        """Note an answer; what the user should hear of it, else ""."""
+        """Count an answer; returns a message for the user, or ""."""
         self._refused -= self._refused / self._memory
         if self.width == self._most:
             return ""
@@ -107,19 +107,19 @@ class Endpoint:
         return f"takes {self._most} calls at once again" if recovered else ""
 
     def failed(self, failure: CallFailed, began: float) -> str:
-        """Note a failed attempt; what the user should hear of it, else "".
+        """Count a failed attempt; returns a message for the user, or "".
 
-        An attempt that was sent before the last halving says nothing that was not known then: so many calls fail
-        together that each would halve again.
+        An attempt that was sent before the last halving is not counted: calls fail together, and each would halve the
+        slots again.
 
         Args:
-            failure: what happened.
+            failure: of the attempt.
             began: when the attempt was sent.
         """
         if began < self._halved or not failure.overloaded:
             return ""
         self._refused += (1 - self._refused) / self._memory
-        if self._refused < _EVERYDAY:
+        if self._refused < _TOLERATED_REFUSALS:
             return ""
         self._refused = 0.0
         self._halved = self._clock()
@@ -131,11 +131,11 @@ class Endpoint:
 
     @property
     def _memory(self) -> float:
-        """Over about how many replies the share of refusals is taken: two round trips."""
+        """The number of replies over which the share of refusals is taken: about two round trips."""
         return max(16.0, min(100.0, 2 * self.width))
 
     def _serve(self) -> None:
-        """Give every free slot to the call that comes first."""
+        """Give the free slots to the first calls of the queue."""
         while self._queue and self.held < self.slots:
             turn = heappop(self._queue).turn
             if not turn.done():
@@ -153,24 +153,24 @@ class Slot:
         self._rank = rank
 
     def release(self) -> None:
-        """Leave it to another call."""
+        """Free the slot for another call."""
         self._endpoint.release()
 
     async def renew(self) -> None:
-        """Before another attempt: where the endpoint bears fewer calls meanwhile, queue again, in front."""
+        """Before another attempt: if the endpoint takes fewer calls than before, queue again, in front."""
         if self._endpoint.held <= self._endpoint.slots:
             return
         self.release()
         try:
             await self._endpoint.wait_turn(self._rank, behind=False)
         except BaseException:
-            # The holder gives back what it believes to hold.
+            # The caller will release this slot, which it believes to hold.
             self._endpoint.held += 1
             raise
 
 
 class ParameterCheck:
-    """Whether a model takes requests of some parameters at all: only then a refusal is the content's fault."""
+    """Whether a model accepts requests with certain parameters; only then can a refusal be the content's fault."""
 
     __slots__ = ("_decided", "_under_way", "accepted")
 
@@ -191,21 +191,21 @@ class ParameterCheck:
             self._decided.set()
 
     async def verdict(self) -> bool:
-        """Whether one was accepted, as soon as that is known of those under way."""
+        """Whether any request was accepted; waits for the requests under way."""
         if not self.accepted and self._under_way:
             await self._decided.wait()
         return self.accepted
 
 
 class ModelState:
-    """What the calls to one model share.
+    """The state that all calls to one model share.
 
     Attributes:
         model: as requests name it.
-        backend: what is asked.
-        endpoint: its slots, shared with other models there.
+        backend: through which it is asked.
+        endpoint: its slots, shared with other models at the same endpoint.
         circuit: whether the model was given up.
-        answers: calls that it has answered.
+        answers: how many calls it has answered.
     """
 
     def __init__(
@@ -225,7 +225,7 @@ class ModelState:
         self._limits = limits
         self._clock = time.clock
         self._notify = notify
-        self._told_until = -math.inf
+        self._announced_until = -math.inf
         self._checks: dict[Hashable, ParameterCheck] = {}
 
     def check(self, request: Request) -> ParameterCheck:
@@ -235,19 +235,19 @@ class ModelState:
     def answered(self) -> None:
         """An attempt was answered."""
         self.answers += 1
-        self._tell(self.endpoint.answered())
+        self._announce(self.endpoint.answered())
 
     def failed(self, failure: CallFailed, began: float) -> None:
-        """An attempt failed; to be told at once, for until its asker hears of it, others would be sent."""
+        """An attempt failed; called at once, before the failed call's task runs, because others might be sent."""
         if failure.retry_after is not None and not self._limits.too_long(failure):
             self.endpoint.rates.cool_down(failure.retry_after)
         if failure.retryable:
-            self._tell(self.endpoint.failed(failure, began))
+            self._announce(self.endpoint.failed(failure, began))
 
     def gone(self, policy: RetryPolicy, failure: CallFailed) -> ProviderGone:
         """Give the model up for all its calls."""
         if self._limits.too_long(failure):
-            what = f"asks to wait {failure.retry_after:g} s (at most {self._limits.longest_wait:g} are waited)"
+            what = f"asks to wait {failure.retry_after:g} s (polyjudge waits at most {self._limits.longest_wait:g})"
         else:
             what = f"failed {many(policy.attempts, 'times')} for one call"
         error = ProviderGone(
@@ -257,18 +257,18 @@ class ModelState:
         self.circuit.open(error)
         return error
 
-    def tell_of_wait(self, failure: CallFailed, wait: float) -> None:
-        """Say that there is a long wait, once for all calls to a model that wait at the same time."""
+    def announce_wait(self, failure: CallFailed, wait: float) -> None:
+        """Tell the user of a long wait, once for all calls that wait at the same time."""
         now = self._clock()
-        if wait <= _LONG_WAIT or now < self._told_until:
+        if wait <= _LONG_WAIT or now < self._announced_until:
             return
-        self._told_until = now + wait
+        self._announced_until = now + wait
         if failure.retry_after is not None and failure.retry_after > 0:
-            self._tell(f"asks to wait {math.ceil(failure.retry_after)} s: {failure}")
+            self._announce(f"asks to wait {math.ceil(failure.retry_after)} s: {failure}")
         else:
-            self._tell(f"is asked again in {math.ceil(wait)} s: {failure}")
+            self._announce(f"is asked again in {math.ceil(wait)} s: {failure}")
 
-    def _tell(self, what: str) -> None:
+    def _announce(self, what: str) -> None:
         if what and self._notify is not None:
             self._notify(f"{self.model} {what}")
 

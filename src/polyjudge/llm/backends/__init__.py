@@ -11,13 +11,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 
-def _quiet(_message: str) -> None:
-    return None
+def no_notice(_message: str) -> None:
+    """A ``notify`` that tells nobody."""
 
 
 @dataclass(frozen=True, slots=True)
 class OpenOptions:
-    """What the user said about reaching a model, for every opener alike; each takes what concerns it.
+    """The user's settings for reaching a model; each opener uses those that concern it.
 
     Attributes:
         base_url: address of an OpenAI-compatible server; None = the provider's own.
@@ -29,8 +29,8 @@ class OpenOptions:
             the provider's default is refused.
         environment: where keys and folders are looked up.
         folder: where the search for ``.env`` begins, and relative paths start.
-        notify: told in one line about long work, such as a download, and about what is sent otherwise than usual.
-        planning: only identity and abilities are wanted; no key is needed, and asking raises ``ModelError``.
+        notify: gets one line about long work, such as a download, or a field that is sent under another name.
+        planning: True when only identity and abilities matter; no key is needed, and asking raises ``ModelError``.
     """
 
     base_url: str | None = None
@@ -41,5 +41,5 @@ class OpenOptions:
     limit_field: str | None = None
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
     folder: Path = field(default_factory=Path.cwd)
-    notify: Callable[[str], None] = _quiet
+    notify: Callable[[str], None] = no_notice
     planning: bool = False

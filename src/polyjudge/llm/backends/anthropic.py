@@ -1,6 +1,6 @@
 """Anthropic's Messages API over aiohttp. Written from its documentation; never run live by this project.
 
-Its OpenAI-compatible address is not used: it leaves response formats out without a word.
+Its OpenAI-compatible address is not used, because that one ignores response formats silently.
 """
 
 from __future__ import annotations
@@ -9,10 +9,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from polyjudge.errors import CallFailed, ModelError
+from polyjudge.errors import CallFailed
 from polyjudge.llm.backends.endpoint import Endpoint
 from polyjudge.llm.backends.http import Connection
-from polyjudge.llm.backends.wire import check_ability, clean, count, mapping
+from polyjudge.llm.backends.wire import check_ability, clean, count, extra_fields, mapping
 from polyjudge.llm.request import Abilities, Message, Reply, Request, Usage
 from polyjudge.llm.secrets import quotable
 
@@ -30,36 +30,24 @@ _CACHED = {"type": "ephemeral"}
 class Anthropic:
     """A backend that speaks the Messages API."""
 
+    concurrency: int | None = None
+
     def __init__(self, endpoint: Endpoint) -> None:
-        self._endpoint = endpoint
+        self.identity = endpoint.identity
+        self.abilities = endpoint.provider.abilities
+        self._model = endpoint.model
         key = {} if endpoint.key is None else {"x-api-key": endpoint.key.reveal()}
         url = f"{endpoint.address.identity}/messages"
         self._connection = Connection(endpoint, url, {"anthropic-version": VERSION, **key})
-
-    @property
-    def identity(self) -> str:
-        return self._endpoint.identity
-
-    @property
-    def abilities(self) -> Abilities:
-        return self._endpoint.provider.abilities
-
-    @property
-    def concurrency(self) -> int | None:
-        return None
 
     async def complete(self, request: Request) -> Reply:
         """One POST.
 
         Raises:
             CallFailed: anything but a usable answer.
-            ModelError: the request asks for what this API does not do.
+            ModelError: this API does not do what the request asks for, or the backend was opened for planning.
         """
-        endpoint = self._endpoint
-        if endpoint.planning:
-            raise ModelError(f"{endpoint.model!r} was opened for planning only and is not asked")
-        document = await self._connection.ask(body(request, endpoint.model, endpoint.provider.abilities))
-        return read_message(document)
+        return read_message(await self._connection.ask(body(request, self._model, self.abilities)))
 
     async def close(self) -> None:
         await self._connection.close()
@@ -68,7 +56,7 @@ class Anthropic:
 def body(request: Request, model: str, abilities: Abilities) -> dict[str, Any]:
     """The body of a message; extra fields of the sampling are added last.
 
-    The prefix that several calls share ends a text block that is marked for the cache.
+    The prefix that several calls share is a text block of its own, marked for the prefix cache.
 
     Raises:
         ModelError: an extra field that is not the user's to set, or something asked that the API cannot do.
@@ -76,25 +64,23 @@ def body(request: Request, model: str, abilities: Abilities) -> dict[str, Any]:
     check_ability(request, abilities)
     sampling = request.sampling
     contents = [
-        _content(message, request.shared if not place else 0) for place, message in enumerate(request.messages)
+        (message.role, _content(message, 0 if position else request.shared))
+        for position, message in enumerate(request.messages)
     ]
-    both = list(zip(request.messages, contents, strict=True))
     fields: dict[str, Any] = {
         "model": model,
         "max_tokens": sampling.max_tokens,
-        "messages": [{"role": one.role, "content": content} for one, content in both if one.role != "system"],
+        "messages": [{"role": role, "content": content} for role, content in contents if role != "system"],
     }
-    system = [block for one, content in both if one.role == "system" for block in _blocks(content)]
+    system = [block for role, content in contents if role == "system" for block in _blocks(content)]
     if system:
         fields["system"] = system
     if sampling.temperature is not None:
         fields["temperature"] = sampling.temperature
-    extra = {name: json.loads(text) for name, text in sampling.extra}
-    for name in sorted(extra.keys() & _OURS):
-        raise ModelError(f"the parameter {name!r} of model {request.model!r} is not free to set; leave it out")
+    extra = extra_fields(request, _OURS)
     if request.schema:
-        held = {"type": "json_schema", "schema": json.loads(request.schema)}
-        extra["output_config"] = {**mapping(extra.get("output_config")), "format": held}
+        form = {"type": "json_schema", "schema": json.loads(request.schema)}
+        extra["output_config"] = {**mapping(extra.get("output_config")), "format": form}
     return fields | extra
 
 
@@ -111,10 +97,9 @@ def read_message(document: Mapping[str, Any]) -> Reply:
     reason = clean(reason) if isinstance(reason, str) else ""
     if reason == "refusal":
         details = mapping(document.get("stop_details"))
-        said = quotable(str(details.get("explanation") or details.get("category") or "no reason given"))
-        raise CallFailed(
-            f"the provider's classifiers withheld the answer: {said}", retryable=False, charged=True, scope="request"
-        )
+        explanation = quotable(str(details.get("explanation") or details.get("category") or "no reason given"))
+        message = f"the provider's classifiers withheld the answer: {explanation}"
+        raise CallFailed(message, retryable=False, charged=True, scope="request")
     texts = [block.get("text") for block in map(mapping, blocks) if block.get("type") == "text"]
     model = document.get("model")
     return Reply(
@@ -125,13 +110,13 @@ def read_message(document: Mapping[str, Any]) -> Reply:
     )
 
 
-def _usage(told: Mapping[str, Any]) -> Usage:
-    """All input tokens are the plain, the written and the read ones together."""
-    plain = count(told.get("input_tokens"))
-    written, read = count(told.get("cache_creation_input_tokens")), count(told.get("cache_read_input_tokens"))
+def _usage(reported: Mapping[str, Any]) -> Usage:
+    """The prompt's tokens are the plain ones and those written to or read from the prefix cache together."""
+    plain = count(reported.get("input_tokens"))
+    written, read = count(reported.get("cache_creation_input_tokens")), count(reported.get("cache_read_input_tokens"))
     return Usage(
         prompt=None if plain is None else plain + (written or 0) + (read or 0),
-        completion=count(told.get("output_tokens")),
+        completion=count(reported.get("output_tokens")),
         cached=read,
         written=written,
     )

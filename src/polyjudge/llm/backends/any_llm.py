@@ -1,7 +1,7 @@
 """Providers with protocols of their own, ``any/PROVIDER/MODEL``, through any-llm (extra ``providers``).
 
-Its clients' own retries are switched off, so that nothing is paid behind the budget's back; a provider whose client
-cannot be kept from retrying is refused.
+The retries of its clients are switched off, so that the budget sees every call that is paid for. A provider whose
+client retries all the same is refused.
 """
 
 from __future__ import annotations
@@ -24,33 +24,25 @@ from polyjudge.llm.secrets import Secret, find_key, quotable
 if TYPE_CHECKING:
     from any_llm import AnyLLM
 
-# What any-llm passes on; whether a provider takes it is found by the first call.
-_HOPED_FOR = Abilities(logprobs=20, schema=True, own_timeout=True, assumed=True)
+# What any-llm passes on; the first call shows whether a provider accepts it.
+_ASSUMED = Abilities(logprobs=20, schema=True, own_timeout=True, assumed=True)
 
 
 class ThroughAnyLLM:
     """A backend that asks one provider through any-llm.
 
     Args:
-        endpoint: what errors speak of.
-        client: any-llm's, which makes one attempt; None when nothing is to be asked.
+        endpoint: named in errors.
+        client: any-llm's, which makes one attempt; None when the backend is opened for planning.
     """
 
+    abilities = _ASSUMED
+    concurrency: int | None = None
+
     def __init__(self, endpoint: Endpoint, client: AnyLLM | None) -> None:
+        self.identity = endpoint.identity
         self._endpoint = endpoint
         self._client = client
-
-    @property
-    def identity(self) -> str:
-        return self._endpoint.identity
-
-    @property
-    def abilities(self) -> Abilities:
-        return _HOPED_FOR
-
-    @property
-    def concurrency(self) -> int | None:
-        return None
 
     async def complete(self, request: Request) -> Reply:
         """One attempt.
@@ -76,13 +68,13 @@ class ThroughAnyLLM:
             await done
 
     def _failure(self, error: Exception) -> CallFailed:
-        """Our error for whatever a provider's client raised."""
-        endpoint, told = self._endpoint, str(error)
-        said = quotable(told or type(error).__name__, endpoint.secrets)
+        """The error of ours for an exception of a provider's client."""
+        endpoint, text = self._endpoint, str(error)
+        reason = quotable(text or type(error).__name__, endpoint.secrets)
         status = getattr(error, "status_code", None)
         cause = getattr(error, "original_exception", None) or error
         if isinstance(status, int) and status >= 300:
-            complaint = Complaint(told, str(getattr(error, "code", None) or ""), getattr(error, "param", None) or "")
+            complaint = Complaint(text, str(getattr(error, "code", None) or ""), getattr(error, "param", None) or "")
             headers = getattr(getattr(cause, "response", None), "headers", None) or {}
             return refusal(endpoint, status, complaint, retry_after=read_retry_after(headers, datetime.now(UTC)))
         kind = type(cause).__name__
@@ -91,12 +83,15 @@ class ThroughAnyLLM:
                 f"{endpoint.identity} did not answer in time", retryable=True, charged=True, overloaded=True
             )
         if "Connect" in kind:
-            return CallFailed(f"the connection to {endpoint.identity} broke: {said}", retryable=True, charged=True)
+            return CallFailed(f"the connection to {endpoint.identity} broke: {reason}", retryable=True, charged=True)
         if "UnsupportedParameter" in type(error).__name__:
-            named = str(getattr(error, "parameter_name", "") or next((n for n in _NAMES if n in told), ""))
-            return CallFailed(f"{endpoint.identity}: {said}", retryable=False, parameter=named)
+            named = str(getattr(error, "parameter_name", "") or next((n for n in _NAMES if n in text), ""))
+            return CallFailed(f"{endpoint.identity}: {reason}", retryable=False, parameter=named)
         return CallFailed(
-            f"{endpoint.identity} gave no usable reply ({kind}): {said}", retryable=True, charged=True, scope="request"
+            f"{endpoint.identity} gave no usable reply ({kind}): {reason}",
+            retryable=True,
+            charged=True,
+            scope="request",
         )
 
 
@@ -122,14 +117,14 @@ def open_any(name: str, options: OpenOptions) -> ThroughAnyLLM:
 
     try:
         known = AnyLLM.get_provider_class(provider)
-        # Some name several; a provider's key goes to its own address only.
+        # Some providers name several variables; a provider's key is sent to its own address only.
         variables = [OWN_KEY] if options.base_url else known.ENV_API_KEY_NAME.split("/")
-        found = (find_key(one.strip(), options.environment, options.folder) for one in variables)
-        key = next(filter(None, found), None)
-        # Without one any-llm would look for the provider's own key in the environment.
-        shown = key.reveal() if key is not None else ("none" if options.base_url else None)
+        keys = (find_key(variable.strip(), options.environment, options.folder) for variable in variables)
+        key = next(filter(None, keys), None)
+        # Without a key, any-llm would look for the provider's key in the environment.
+        api_key = key.reveal() if key is not None else ("none" if options.base_url else None)
         client = AnyLLM.create(
-            provider, api_key=shown, api_base=options.base_url, unified_exceptions=True, max_retries=0
+            provider, api_key=api_key, api_base=options.base_url, unified_exceptions=True, max_retries=0
         )
     except UnsupportedProviderError:
         raise ModelError(
@@ -145,7 +140,7 @@ def open_any(name: str, options: OpenOptions) -> ThroughAnyLLM:
             f"{'any/' + name!r} is not used: its client asks again by itself, at your cost, and any-llm cannot switch "
             f"that off; reach the model through openrouter/ or a gateway (--base-url)"
         ) from None
-    except Exception as error:  # a client of somebody else's: whatever it raises, nothing was asked yet
+    except Exception as error:  # a foreign client may raise anything; nothing was sent yet
         raise ModelError(f"{'any/' + name!r} cannot be opened: {quotable(str(error))}") from None
     return ThroughAnyLLM(_endpoint(provider, model, options, key, variables[0]), client)
 
@@ -153,7 +148,7 @@ def open_any(name: str, options: OpenOptions) -> ThroughAnyLLM:
 def _endpoint(provider: str, model: str, options: OpenOptions, key: Secret | None, variable: str) -> Endpoint:
     identity = options.endpoint_name or options.base_url or f"any-llm:{provider}"
     return Endpoint(
-        provider=Provider(f"any/{provider}", "", variable, abilities=_HOPED_FOR),
+        provider=Provider(f"any/{provider}", "", variable, abilities=_ASSUMED),
         address=Address(url="", identity=identity, loopback=False),
         identity=identity,
         model=model,
@@ -170,7 +165,7 @@ def _fields(request: Request) -> dict[str, Any]:
     Raises:
         ModelError: a begun reply, too many logprobs, or an extra field that is not the user's to set.
     """
-    check_ability(request, _HOPED_FOR)
+    check_ability(request, _ASSUMED)
     fields: dict[str, Any] = {
         "messages": [{"role": message.role, "content": message.content} for message in request.messages],
         "max_tokens": request.sampling.max_tokens,

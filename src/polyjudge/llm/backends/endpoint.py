@@ -1,4 +1,4 @@
-"""Where calls go: an address read strictly, the key that belongs to it, and its identity in the response cache."""
+"""The endpoint of a model: its address, read strictly, the key for it, and its identity in the response cache."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
 from polyjudge.errors import ModelError
-from polyjudge.llm.backends import OpenOptions
+from polyjudge.llm.backends import OpenOptions, no_notice
 from polyjudge.llm.backends.providers import COMPATIBLE, OWN_KEY, PROVIDERS, Provider
 from polyjudge.llm.secrets import Secret, find_key, redact
 
@@ -17,10 +17,6 @@ _LOOPBACK = ("localhost", "127.0.0.1", "::1")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 _NUMBERS = re.compile(r"[0-9.]+")
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?", re.IGNORECASE)
-
-
-def _quiet(_message: str) -> None:
-    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +43,8 @@ class Endpoint:
         key_variable: the environment variable that holds the key for this address.
         limit_field: the body's field for the longest answer.
         limit_chosen: whether the user chose it.
-        planning: nothing is to be asked.
-        notify: told in one line about what is sent otherwise than usual.
+        planning: whether asking is an error.
+        notify: gets one line when a field is sent under another name than usual.
     """
 
     provider: Provider
@@ -61,7 +57,7 @@ class Endpoint:
     timeout: float
     limit_chosen: bool = False
     planning: bool = False
-    notify: Callable[[str], None] = field(default=_quiet, repr=False)
+    notify: Callable[[str], None] = field(default=no_notice, repr=False)
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
@@ -71,8 +67,8 @@ class Endpoint:
 def open_endpoint(provider_name: str, model: str, options: OpenOptions) -> Endpoint:
     """The endpoint of a provider in the table, or of ``options.base_url``.
 
-    A provider's own key goes to the provider's own address only; another address gets ``POLYJUDGE_API_KEY`` if
-    it is set, so that no base URL in somebody's config file can collect keys.
+    A provider's key is sent to the provider's address only. Any other address gets ``POLYJUDGE_API_KEY`` if that is
+    set, so that no base URL in a foreign config file can collect keys.
 
     Raises:
         ModelError: bad address, or missing key.

@@ -49,7 +49,7 @@ _NEVER_FITS = re.compile(r"(?i)request too large")
 
 @dataclass(frozen=True, slots=True)
 class Complaint:
-    """What a provider says is wrong, in its own words and codes; "" where it says nothing."""
+    """What a provider says is wrong, in its words and codes; "" where it says nothing."""
 
     text: str = ""
     code: str = ""
@@ -64,23 +64,23 @@ def refusal(
     retry_after: float | None = None,
     answered: str = "",
 ) -> CallFailed:
-    """The error for an answer with this status; of the provider's text at most 300 characters are quoted."""
-    said = quotable(complaint.text, endpoint.secrets) or "no reason given"
+    """The error for a response with this status; it quotes at most 300 characters of the provider's text."""
+    reason = quotable(complaint.text, endpoint.secrets) or "no reason given"
     about = f"{complaint.code} {complaint.text}"
     where = f"{endpoint.address.identity} answered {answered or status}"
     no_credit = status == 402 or (status in (400, 403, 429) and _NO_CREDIT.search(about))
     if no_credit:
-        return CallFailed(f"{where}: {said}; the account has no credit left: top it up", retryable=False)
+        return CallFailed(f"{where}: {reason}; the account has no credit left: top it up", retryable=False)
     if status == 429 and _NEVER_FITS.search(about):
         return CallFailed(
-            f"{where}: {said}; this request alone exceeds the rate limit", retryable=False, scope="request"
+            f"{where}: {reason}; this request alone exceeds the rate limit", retryable=False, scope="request"
         )
     if status in _FOR_NOW or (status >= 500 and status not in _FOR_GOOD):
         overloaded = status in _OVERLOADED
-        return CallFailed(f"{where}: {said}", retryable=True, retry_after=retry_after, overloaded=overloaded)
+        return CallFailed(f"{where}: {reason}", retryable=True, retry_after=retry_after, overloaded=overloaded)
     if status in (400, 403, 413, 422):
-        return _bad_request(endpoint, status, complaint, f"{where}: {said}")
-    return CallFailed(f"{where}: {said}; {_remedy(endpoint, status)}", retryable=False)
+        return _bad_request(endpoint, status, complaint, f"{where}: {reason}")
+    return CallFailed(f"{where}: {reason}; {_remedy(endpoint, status)}", retryable=False)
 
 
 def read_complaint(payload: object) -> Complaint:
@@ -110,15 +110,15 @@ def error_in_reply(endpoint: Endpoint, document: Mapping[str, Any]) -> CallFaile
     codes = [error.get("code")] if isinstance(error, dict) else []
     codes.append(document.get("code"))
     status = next((code for code in codes if isinstance(code, int) and 400 <= code < 600), 502)
-    found = refusal(endpoint, status, read_complaint(dict(document)), answered="with an error in place of a reply")
-    found.charged = found.retryable  # an answer broken off upstream may be billed, a refused one is not
-    return found
+    failure = refusal(endpoint, status, read_complaint(dict(document)), answered="with an error in place of a reply")
+    failure.charged = failure.retryable  # an answer broken off upstream may be billed, a refused one is not
+    return failure
 
 
 def other_limit_field(failure: CallFailed, sent: str) -> str:
-    """The other name for the longest answer, if a refusal is of the name that was sent; else "".
+    """The other name of the field for the longest answer, if a failure refuses the name that was sent; else "".
 
-    A refusal of the value, which is too large, is none of the name.
+    A failure that refuses the value as too large does not refuse the name.
     """
     if failure.parameter != sent or sent not in _LIMIT_FIELDS or _BAD_VALUE.search(str(failure)):
         return ""
@@ -140,26 +140,26 @@ def read_retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
         return None
 
 
-def _bad_request(endpoint: Endpoint, status: int, complaint: Complaint, said: str) -> CallFailed:
-    """A refusal that may concern only this request, or one parameter of all of them, or the key or model."""
+def _bad_request(endpoint: Endpoint, status: int, complaint: Complaint, summary: str) -> CallFailed:
+    """The error for a refusal that may concern this request only, a parameter of all, the key or the model."""
     about = f"{complaint.code} {complaint.text}"
     parameter = _parameter(complaint)
     if _TOO_LONG.search(about) and complaint.parameter not in _PARAMETERS:
-        message = f"{said}; the prompt and the longest answer together exceed the model's context"
+        message = f"{summary}; the prompt and the longest answer together exceed the model's context"
         return CallFailed(message, retryable=False, scope="request")
     if parameter:
-        message = f"{said}; the parameter {parameter!r} is refused"
+        message = f"{summary}; the parameter {parameter!r} is refused"
         return CallFailed(message, retryable=False, parameter=parameter)
     if _NOT_BEGUN.search(about):
-        message = f"{said}; it continues no begun reply: choose a scoring method that needs none, or another model"
+        message = f"{summary}; it continues no begun reply: choose a scoring method that needs none, or another model"
         return CallFailed(message, retryable=False)
     if _FILTERED.search(about):
-        return CallFailed(f"{said}; the content filter refused the prompt", retryable=False, scope="request")
+        return CallFailed(f"{summary}; the content filter refused the prompt", retryable=False, scope="request")
     if status == 403 or _NO_KEY.search(about):
-        return CallFailed(f"{said}; {_remedy(endpoint, 403)}", retryable=False)
+        return CallFailed(f"{summary}; {_remedy(endpoint, 403)}", retryable=False)
     if _NO_MODEL.search(about):
-        return CallFailed(f"{said}; {_remedy(endpoint, 404)}", retryable=False)
-    return CallFailed(said, retryable=False, scope="request")
+        return CallFailed(f"{summary}; {_remedy(endpoint, 404)}", retryable=False)
+    return CallFailed(summary, retryable=False, scope="request")
 
 
 def _parameter(complaint: Complaint) -> str:

@@ -1,4 +1,4 @@
-"""The little that is needed of a GGUF file: that it is one, and which texts are control tokens to its model.
+"""What is needed of a GGUF file: whether it is one, and which texts its model reads as control tokens.
 
 llama.cpp reads control tokens wherever they stand in a chat message, judged texts included. A text could close its
 own message that way and speak as the assistant. Their spelling is broken by one blank before a message is sent.
@@ -59,7 +59,7 @@ def control_tokens(path: Path) -> tuple[str, ...]:
 
 def defuse(text: str, controls: re.Pattern[str] | None) -> str:
     """``text`` with a blank after the first character of every control token, so that it is read as text."""
-    return text if controls is None else controls.sub(lambda found: f"{found[0][0]} {found[0][1:]}", text)
+    return text if controls is None else controls.sub(lambda match: f"{match[0][0]} {match[0][1:]}", text)
 
 
 def control_pattern(tokens: tuple[str, ...]) -> re.Pattern[str] | None:

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from polyjudge.errors import CallFailed
+from polyjudge.errors import CallFailed, ModelError
 from polyjudge.llm.backends.endpoint import Endpoint, environment_proxy
 from polyjudge.llm.backends.failures import error_in_reply, read_complaint, read_retry_after, refusal
 from polyjudge.llm.request import NobodyListens
@@ -24,12 +24,12 @@ _NO_FILES_LEFT = (errno.EMFILE, errno.ENFILE)
 
 
 class Connection:
-    """The connections to one endpoint; one session a running event loop.
+    """The connections to one endpoint: one session for each event loop.
 
     Args:
-        endpoint: where, with which key and time-out.
-        url: what is posted to.
-        headers: what carries the key, and whatever else the protocol wants.
+        endpoint: the address, key and time-out.
+        url: to which bodies are posted.
+        headers: the key, and whatever else the protocol requires.
     """
 
     def __init__(self, endpoint: Endpoint, url: str, headers: Mapping[str, str]) -> None:
@@ -51,8 +51,11 @@ class Connection:
 
         Raises:
             CallFailed: anything but a JSON object that is an answer; an error's text is never one.
+            ModelError: the endpoint was opened for planning.
         """
-        # ensure_ascii keeps a lone surrogate of somebody's data sendable
+        if self._endpoint.planning:
+            raise ModelError(f"{self._endpoint.model!r} was opened for planning only and is not asked")
+        # With ensure_ascii a lone surrogate in the data can be sent.
         document = await self._post(json.dumps(fields, ensure_ascii=True).encode("ascii"))
         failed = error_in_reply(self._endpoint, document)
         if failed is not None:
@@ -64,7 +67,7 @@ class Connection:
 
         endpoint, where = self._endpoint, self._endpoint.address.identity
         try:
-            # The clock starts when the attempt has a connection: before, nothing was sent and nothing is charged.
+            # The clock starts when the attempt has a connection; until then nothing is sent and nothing is charged.
             async with asyncio.timeout(None) as clock:
                 async with self._open_session().post(
                     self._url, data=payload, allow_redirects=False, proxy=self._proxy, trace_request_ctx=clock
@@ -73,9 +76,9 @@ class Connection:
         except aiohttp.InvalidURL:
             raise CallFailed(f"the address {where} cannot be used; check --base-url", retryable=False) from None
         except aiohttp.ClientSSLError as error:
-            said = quotable(str(error), endpoint.secrets)
+            reason = quotable(str(error), endpoint.secrets)
             raise CallFailed(
-                f"no secure connection to {where}: {said}; check whether it is http or https", retryable=False
+                f"no secure connection to {where}: {reason}; check whether it is http or https", retryable=False
             ) from None
         except (aiohttp.ClientConnectorError, aiohttp.ClientHttpProxyError, aiohttp.ConnectionTimeoutError) as error:
             cause = getattr(error, "os_error", None)
@@ -83,15 +86,16 @@ class Connection:
                 raise NobodyListens(
                     f"nobody answers at {where} (connection refused): is the server running, and is this its address?"
                 ) from None
-            said = quotable(str(error), endpoint.secrets)
-            crowded = getattr(cause, "errno", None) in _NO_FILES_LEFT
-            raise CallFailed(f"cannot connect to {where}: {said}", retryable=True, overloaded=crowded) from None
+            reason = quotable(str(error), endpoint.secrets)
+            no_files_left = getattr(cause, "errno", None) in _NO_FILES_LEFT
+            message = f"cannot connect to {where}: {reason}"
+            raise CallFailed(message, retryable=True, overloaded=no_files_left) from None
         except TimeoutError:
             message = f"{where} did not answer within {endpoint.timeout:g} s"
             raise CallFailed(message, retryable=True, charged=True, overloaded=True) from None
         except (aiohttp.ClientError, OSError) as error:
-            said = quotable(str(error) or type(error).__name__, endpoint.secrets)
-            raise CallFailed(f"the connection to {where} broke: {said}", retryable=True, charged=True) from None
+            reason = quotable(str(error) or type(error).__name__, endpoint.secrets)
+            raise CallFailed(f"the connection to {where} broke: {reason}", retryable=True, charged=True) from None
 
     async def _read(self, response: aiohttp.ClientResponse) -> dict[str, Any]:
         """The JSON object of a success.
@@ -100,7 +104,7 @@ class Connection:
             CallFailed: any other status, or a body that is too large or no JSON object.
         """
         endpoint = self._endpoint
-        # Into an answer it would be kept, into an error shown.
+        # A key in an answer would be stored, and one in an error shown.
         received = without_keys(await _receive(response), endpoint.secrets)
         if not 200 <= response.status < 300:
             text = received.decode("utf-8", errors="replace")
@@ -114,7 +118,7 @@ class Connection:
             return document
         kind = quotable(response.content_type, endpoint.secrets)
         if kind in ("text/html", "text/event-stream"):
-            # Where JSON came before, the address is right, and a page is a gateway's way to say that it is in trouble.
+            # If JSON came before, the address is right, and the page comes from a gateway in trouble.
             raise CallFailed(
                 f"{endpoint.address.identity} answered {kind}, not JSON; check the address, which often ends in '/v1'",
                 retryable=self._spoke_json,
@@ -128,7 +132,7 @@ class Connection:
         )
 
     def _connected(self) -> aiohttp.TraceConfig:
-        """Starts an attempt's clock at the moment it has a connection, a new one or one that was kept."""
+        """Start an attempt's clock when it has a connection, a new one or one that was kept alive."""
         import aiohttp
 
         async def start(_session: aiohttp.ClientSession, context: Any, _details: Any) -> None:
@@ -150,8 +154,8 @@ class Connection:
         headers = {"Content-Type": "application/json", "Accept": "application/json", **self._headers}
         self._loop = loop
         self._session = aiohttp.ClientSession(
-            # How many calls are made at once, the client's scheduler says; a second limit here would hold back what
-            # counts as sent.
+            # The client's scheduler limits the calls under way; a second limit here would delay calls that count as
+            # sent.
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30.0),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=headers,

@@ -1,7 +1,7 @@
 """An embedded model: llama.cpp inside this process, through the package ``xllamacpp``; no server, key or account.
 
-One worker thread owns the model and answers one call at a time, so that the event loop goes on. Answers are streamed
-to it, which is how a cancelled call ends at the next token instead of at its last.
+One worker thread owns the model and answers one call at a time, so that the event loop goes on. It reads the answer as
+a stream, so that a cancelled call ends at the next token instead of at its last.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from polyjudge.llm.secrets import quotable
 EMBEDDED = "smollm2-135m"
 ABILITIES = Abilities(logprobs=500, schema=True, begins=True, prefix_cache=True, slots=1, own_timeout=True)
 
-# Counts changes of ours that change answers: how messages are prepared, and the engine's settings below.
+# The version of what changes answers here: how messages are prepared, and the engine's settings below.
 _FORM = 1
 _BATCH = 128
 _PROMPT_CACHE_MIB = 64
@@ -69,28 +69,19 @@ class LocalModel:
         threads: one unless the cores are idle: spinning threads on busy cores are several times slower.
     """
 
+    abilities = ABILITIES
+    concurrency: int | None = 1
+
     def __init__(self, path: Path, *, name: str, digest: str, context: int = 4096, threads: int = 1) -> None:
         self._path = path
         self._name = Path(name).name
         self._context = context
         self._threads = threads
-        self._identity = f"local:{digest} ctx={context} xllamacpp={version('xllamacpp')} form={_FORM}"
+        self.identity = f"local:{digest} ctx={context} xllamacpp={version('xllamacpp')} form={_FORM}"
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="llama.cpp")
         self._closing = threading.Event()
         self._engine: Any = None
         self._controls: re.Pattern[str] | None = None
-
-    @property
-    def identity(self) -> str:
-        return self._identity
-
-    @property
-    def abilities(self) -> Abilities:
-        return ABILITIES
-
-    @property
-    def concurrency(self) -> int | None:
-        return 1
 
     async def complete(self, request: Request) -> Reply:
         """One answer.
@@ -129,9 +120,10 @@ class LocalModel:
                 f"llama.cpp refuses the request: {quotable(str(error))}", retryable=False, scope="request"
             ) from None
         if stream.error:
-            said, code = quotable(str(stream.error.get("message", "no reason given"))), stream.error.get("code")
-            broken = isinstance(code, int) and code >= 500
-            raise CallFailed(f"llama.cpp refuses the request: {said}", retryable=broken, scope="request")
+            reason, code = quotable(str(stream.error.get("message", "no reason given"))), stream.error.get("code")
+            is_server_error = isinstance(code, int) and code >= 500
+            message = f"llama.cpp refuses the request: {reason}"
+            raise CallFailed(message, retryable=is_server_error, scope="request")
         if not stream.ended:
             raise CallFailed(f"the model {self._name!r} was closed during the call", retryable=False)
         return read_reply(stream.document(self._name))
@@ -144,8 +136,8 @@ class LocalModel:
                 for message in request.messages
             ],
             "max_tokens": max(1, min(sampling.max_tokens, self._context)),
-            # The seed is the request's own, so that chance differs between requests and not between runs.
-            "seed": int.from_bytes(hashlib.sha256(request.key(self._identity).encode()).digest()[:4], "big") >> 1,
+            # Each request has a seed of its own, so that chance differs between requests and not between runs.
+            "seed": int.from_bytes(hashlib.sha256(request.key(self.identity).encode()).digest()[:4], "big") >> 1,
             "cache_prompt": True,
         }
         if sampling.temperature is not None:
@@ -154,7 +146,7 @@ class LocalModel:
             fields |= {"logprobs": True, "top_logprobs": request.top_logprobs}
         if request.schema:
             fields["response_format"] = response_format(request.schema)
-        # Progress reports make the engine look up between batches of a long prompt, so that it can be stopped there.
+        # With progress reports the engine can be stopped between the batches of a long prompt.
         streaming = {"stream": True, "stream_options": {"include_usage": True}, "return_progress": True}
         return fields | extra_fields(request) | streaming
 
@@ -171,8 +163,8 @@ class LocalModel:
         settings.cpuparams_batch.n_threads = self._threads
         settings.cache_ram_mib = _PROMPT_CACHE_MIB
         settings.verbosity = 0
-        # The engine opens a port on 127.0.0.1 that is not ours to use: closed to others by a key that nobody knows,
-        # and to web pages by an origin that is none. Calls from inside the process need neither.
+        # The engine opens a port on 127.0.0.1 that polyjudge does not use. A random key closes it to other programs,
+        # and an origin that does not exist closes it to web pages. Calls inside the process need neither.
         settings.api_keys = [secrets.token_hex(32)]
         settings.cors_origins = _NOWHERE
         settings.ui = False

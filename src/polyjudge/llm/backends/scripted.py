@@ -29,11 +29,16 @@ class Scripted:
     Args:
         function: gives a text, a whole ``Reply``, or an exception to raise. It may hold state, but then answers
             depend on the order of calls.
-        identity: the endpoint's identity in the response cache; other answers need another.
-        abilities: what this backend says it can do; by default everything, but that is the function's to keep.
+        identity: the endpoint's identity in the response cache; change it with the answers.
+        abilities: what this backend claims to do; by default everything, which the function must then provide.
         latency: seconds before each answer.
-        log: a file that gets one line, the request's key, for each answer given; processes may share it.
+        log: a file that gets one line, the request's key, for each answer; processes may share it.
+
+    Attributes:
+        calls: how many calls were made, failed ones included.
     """
+
+    concurrency: int | None = None
 
     def __init__(
         self,
@@ -45,30 +50,13 @@ class Scripted:
         log: Path | None = None,
     ) -> None:
         self._function = function
-        self._identity = identity
-        self._abilities = abilities or Abilities(
+        self.identity = identity
+        self.abilities = abilities or Abilities(
             logprobs=500, schema=True, begins=True, prefix_cache=True, assumed=True
         )
         self._latency = latency
         self._log = log
-        self._calls = 0
-
-    @property
-    def identity(self) -> str:
-        return self._identity
-
-    @property
-    def abilities(self) -> Abilities:
-        return self._abilities
-
-    @property
-    def concurrency(self) -> int | None:
-        return None
-
-    @property
-    def calls(self) -> int:
-        """How many calls were made, failed ones included."""
-        return self._calls
+        self.calls = 0
 
     async def complete(self, request: Request) -> Reply:
         """The function's answer.
@@ -76,14 +64,14 @@ class Scripted:
         Raises:
             Exception: whatever the function returned or raised.
         """
-        self._calls += 1
+        self.calls += 1
         if self._latency:
             await asyncio.sleep(self._latency)
         answer = self._function(request)
         if isinstance(answer, Exception):
             raise answer
         if self._log is not None:
-            _append(self._log, request.key(self._identity))
+            _append(self._log, request.key(self.identity))
         return answer if isinstance(answer, Reply) else _reply(request, answer)
 
     async def close(self) -> None:
@@ -92,7 +80,7 @@ class Scripted:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Which requests it answers, and with what.
+    """A rule of a script: which requests it matches, and its replies.
 
     Attributes:
         role: who asks; "" = anybody.
@@ -104,8 +92,8 @@ class Rule:
     contains: tuple[str, ...]
     replies: tuple[str, ...]
 
-    def fits(self, request: Request, said: str) -> bool:
-        return self.role in ("", request.role) and all(text in said for text in self.contains)
+    def fits(self, request: Request, prompt: str) -> bool:
+        return self.role in ("", request.role) and all(text in prompt for text in self.contains)
 
 
 def open_scripted(name: str, options: OpenOptions) -> Scripted:
@@ -116,7 +104,7 @@ def open_scripted(name: str, options: OpenOptions) -> Scripted:
     them is substituted.
 
     Raises:
-        ModelError: the file cannot be read or does not look like that; the message names the place.
+        ModelError: the file cannot be read or has another form; the message names the rule.
     """
     path = options.folder / Path(name).expanduser()
     try:
@@ -129,7 +117,9 @@ def open_scripted(name: str, options: OpenOptions) -> Scripted:
     if not isinstance(content, dict) or not content.get("rules") or not isinstance(content["rules"], list):
         raise ModelError(f"the script {name!r} holds no list of rules; write - replies: ['...']")
     _check_keys(f"the script {name!r}", content, _FILE_KEYS)
-    rules = tuple(_read_rule(f"rule {at} of the script {name!r}", rule) for at, rule in enumerate(content["rules"], 1))
+    rules = tuple(
+        _read_rule(f"rule {number} of the script {name!r}", rule) for number, rule in enumerate(content["rules"], 1)
+    )
     latency = content.get("latency", 0.0)
     if isinstance(latency, bool) or not isinstance(latency, int | float) or not 0 <= latency < 3600:
         raise ModelError(f"the script {name!r} has the latency {latency!r}; give seconds, like 0.05")
@@ -149,13 +139,13 @@ class _Script:
     identity: str
 
     def __call__(self, request: Request) -> Answer:
-        said = "\n".join(message.content for message in request.messages)
+        prompt = "\n".join(message.content for message in request.messages)
         for rule in self.rules:
-            if rule.fits(request, said):
+            if rule.fits(request, prompt):
                 digest = hashlib.sha256(request.key(self.identity).encode()).digest()
                 return rule.replies[int.from_bytes(digest[:8], "big") % len(rule.replies)]
         return CallFailed(
-            f"no rule of the script {self.name!r} answers the role {request.role!r} asking {said[:80]!r}; add one "
+            f"no rule of the script {self.name!r} answers the role {request.role!r} asking {prompt[:80]!r}; add one "
             "without 'role' and 'contains' at the end",
             retryable=False,
             scope="request",
@@ -174,38 +164,38 @@ def _load(name: str, data: bytes) -> Any:
         raise ModelError(f"the script {name!r} is not YAML: {' '.join(str(error).split())[:300]}") from None
 
 
-def _read_rule(place: str, rule: Any) -> Rule:
+def _read_rule(where: str, rule: Any) -> Rule:
     if not isinstance(rule, dict):
-        raise ModelError(f"{place} is {rule!r}; write it as - replies: ['...']")
-    _check_keys(place, rule, _RULE_KEYS)
+        raise ModelError(f"{where} is {rule!r}; write it as - replies: ['...']")
+    _check_keys(where, rule, _RULE_KEYS)
     role = rule.get("role", "")
     if role not in ("", *ROLES):
-        raise ModelError(f"{place} has the unknown role {role!r}; choose one of: {', '.join(ROLES)}")
+        raise ModelError(f"{where} has the unknown role {role!r}; choose one of: {', '.join(ROLES)}")
     contains = rule.get("contains", [])
     contains = [contains] if isinstance(contains, str) else contains
     replies = rule.get("replies")
     for key, texts in (("contains", contains), ("replies", replies)):
         if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
-            raise ModelError(f"{place} has {key!r} that are not a list of texts; quote numbers, like replies: ['4']")
+            raise ModelError(f"{where} has {key!r} that are not a list of texts; quote numbers, like replies: ['4']")
     if not replies:
-        raise ModelError(f"{place} has no replies; write replies: ['...']")
+        raise ModelError(f"{where} has no replies; write replies: ['...']")
     return Rule(role, tuple(contains), tuple(replies))
 
 
-def _check_keys(place: str, content: dict[Any, Any], known: tuple[str, ...]) -> None:
+def _check_keys(where: str, content: dict[Any, Any], known: tuple[str, ...]) -> None:
     for key in content:
         if key not in known:
-            raise ModelError(f"{place} has the unknown key {key!r}; known: {', '.join(known)}")
+            raise ModelError(f"{where} has the unknown key {key!r}; known: {', '.join(known)}")
 
 
 def _reply(request: Request, text: str) -> Reply:
     """A reply whose token counts are words, for budgets to have something to count."""
-    asked = sum(len(message.content.split()) for message in request.messages)
-    return Reply(text, finish="stop", model=request.model, usage=Usage(asked, len(text.split()), 0))
+    prompt_words = sum(len(message.content.split()) for message in request.messages)
+    return Reply(text, finish="stop", model=request.model, usage=Usage(prompt_words, len(text.split()), 0))
 
 
 def _append(path: Path, key: str) -> None:
-    """One line in one write, which other processes' writes do not cut."""
+    """Append one line in one write, so that lines of several processes do not mix."""
     file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     try:
         os.write(file, f"{key}\n".encode())

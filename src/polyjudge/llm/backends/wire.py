@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from polyjudge.errors import CallFailed, ModelError
@@ -12,9 +12,9 @@ from polyjudge.llm.backends.providers import Provider
 from polyjudge.llm.request import Abilities, Reply, Request, TokenChoice, Usage
 from polyjudge.llm.secrets import quotable
 
-_OURS = frozenset(
+_RESERVED = frozenset(
     {"model", "messages", "stream", "n", "logprobs", "top_logprobs", "response_format"}
-    # A budget reserves what the settings say.
+    # The budget reserves what the settings say, not what the body does.
     | {"max_tokens", "max_completion_tokens", "best_of"}
 )
 
@@ -58,19 +58,18 @@ def body(request: Request, provider: Provider, model: str, limit_field: str) -> 
 
 
 def response_format(schema: str) -> dict[str, Any]:
-    """The field that holds an answer to a JSON schema."""
-    held = {"name": "reply", "strict": True, "schema": json.loads(schema)}
-    return {"type": "json_schema", "json_schema": held}
+    """The value of ``response_format`` that restricts an answer to a JSON schema."""
+    return {"type": "json_schema", "json_schema": {"name": "reply", "strict": True, "schema": json.loads(schema)}}
 
 
-def extra_fields(request: Request) -> dict[str, Any]:
-    """The user's own body fields.
+def extra_fields(request: Request, reserved: Collection[str] = _RESERVED) -> dict[str, Any]:
+    """The body fields that the user adds.
 
     Raises:
-        ModelError: one of them would change what is asked or the shape of the answer.
+        ModelError: a reserved field, which would change what is asked or the shape of the answer.
     """
     fields = {name: json.loads(text) for name, text in request.sampling.extra}
-    for name in sorted(fields.keys() & _OURS):
+    for name in sorted(fields.keys() & set(reserved)):
         raise ModelError(f"the parameter {name!r} of model {request.model!r} is not free to set; leave it out")
     return fields
 
@@ -82,7 +81,7 @@ def begun_text(request: Request) -> str:
 
 
 def check_ability(request: Request, abilities: Abilities) -> None:
-    """Refuse what would be silently ignored or misunderstood.
+    """Refuse what the endpoint would silently ignore or misunderstand.
 
     Raises:
         ModelError: a begun reply or more logprobs than the endpoint is known to give.
@@ -136,8 +135,8 @@ def clean(text: str) -> str:
 def _refuse_broken(choice: Mapping[str, Any], finish: str) -> None:
     error = choice.get("error")
     if error or finish == "error":
-        said = quotable(json.dumps(error, ensure_ascii=False)) if error else "no reason given"
-        raise CallFailed(f"the provider broke off the answer: {said}", retryable=True, charged=True, scope="request")
+        reason = quotable(json.dumps(error, ensure_ascii=False)) if error else "no reason given"
+        raise CallFailed(f"the provider broke off the answer: {reason}", retryable=True, charged=True, scope="request")
     if finish == "content_filter":
         raise CallFailed(
             "the provider's content filter withheld the answer", retryable=False, charged=True, scope="request"
@@ -166,17 +165,17 @@ def _usage(document: Mapping[str, Any]) -> Usage:
     cached = (
         details.get("cached_tokens"),
         usage.get("prompt_cache_hit_tokens"),  # DeepSeek's name
-        mapping(document.get("timings")).get("cache_n"),  # llama.cpp's
+        mapping(document.get("timings")).get("cache_n"),  # llama.cpp's name
     )
     prompt, completion = count(usage.get("prompt_tokens")), count(usage.get("completion_tokens"))
     total = count(usage.get("total_tokens"))
     if None not in (prompt, completion, total):
-        # Gemini and xAI bill thoughts that their completion tokens leave out.
+        # Gemini and xAI bill reasoning tokens that their completion tokens leave out.
         completion = max(completion or 0, (total or 0) - (prompt or 0))
     return Usage(
         prompt=prompt,
         completion=completion,
-        cached=next((one for one in map(count, cached) if one is not None), None),
+        cached=next((tokens for tokens in map(count, cached) if tokens is not None), None),
     )
 
 
@@ -184,16 +183,16 @@ def _tokens(logprobs: object) -> tuple[TokenChoice, ...]:
     content = mapping(logprobs).get("content")
     tokens = []
     for entry in content if isinstance(content, list) else ():
-        written = _choice(entry)
-        if written is None:
+        chosen = _token(entry)
+        if chosen is None:
             continue
         top = entry.get("top_logprobs")
-        pairs = [pair for pair in map(_choice, top if isinstance(top, list) else ()) if pair is not None]
-        tokens.append(TokenChoice(*written, top=tuple(sorted(pairs, key=lambda pair: -pair[1]))))
+        pairs = [pair for pair in map(_token, top if isinstance(top, list) else ()) if pair is not None]
+        tokens.append(TokenChoice(*chosen, top=tuple(sorted(pairs, key=lambda pair: -pair[1]))))
     return tuple(tokens)
 
 
-def _choice(entry: object) -> tuple[str, float] | None:
+def _token(entry: object) -> tuple[str, float] | None:
     fields = mapping(entry)
     token, logprob = fields.get("token"), fields.get("logprob")
     if not isinstance(token, str) or isinstance(logprob, bool) or not isinstance(logprob, int | float):
