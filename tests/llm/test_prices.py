@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from polyjudge.llm.backends.providers import PROVIDERS
-from polyjudge.llm.prices import EMBEDDED, OWN_SERVER, PICO, UNKNOWN, NoPrice, Price, Tariff, listed, tariff, usd
+from polyjudge.llm.prices import EMBEDDED, OWN_SERVER, PICO, UNKNOWN, NoPrice, Price, Tariff, table_price, tariff, usd
 from polyjudge.llm.request import Usage
 
 needs_table = pytest.mark.skipif(
@@ -49,7 +49,7 @@ def test_a_backend_that_was_handed_over_has_the_user_s_price_alone() -> None:
 
 def test_without_the_table_prices_are_unknown(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "genai_prices", None)
-    assert listed("openai", "gpt-4o-mini") == UNKNOWN
+    assert table_price("openai", "gpt-4o-mini") == UNKNOWN
 
 
 @needs_table
@@ -87,7 +87,7 @@ def test_prices_of_the_table_are_those_that_it_computes_itself() -> None:
         ("openai", "gpt-4o-mini"),
         ("google", "gemini-2.5-pro"),
     ):
-        found = listed(provider, model)
+        found = table_price(provider, model)
         assert isinstance(found, Price)
         for prompt in (5_000, 200_000, 200_001, 450_000):
             written = 1000 if provider == "anthropic" else 0
@@ -98,7 +98,7 @@ def test_prices_of_the_table_are_those_that_it_computes_itself() -> None:
 
 @needs_table
 def test_what_is_billed_by_more_than_tokens_is_unknown() -> None:
-    assert isinstance(listed("perplexity", "sonar"), NoPrice)
+    assert isinstance(table_price("perplexity", "sonar"), NoPrice)
 
 
 @needs_table

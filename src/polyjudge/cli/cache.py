@@ -11,7 +11,7 @@ from polyjudge.formatting.text import many
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from polyjudge.llm.cache.maintenance import Kept
+    from polyjudge.llm.cache.maintenance import AnswerGroup
 
 
 @click.group("cache", context_settings={"help_option_names": ["-h", "--help"]})
@@ -79,7 +79,7 @@ def prune(older_than: float | None, model: str | None, dry_run: bool, as_json: b
     _table(done.kept)
 
 
-def _table(kept: Sequence[Kept]) -> None:
+def _table(kept: Sequence[AnswerGroup]) -> None:
     from polyjudge.formatting.text import table_text
 
     if kept:

@@ -1,4 +1,4 @@
-"""Who asked whom how often, and what it took: by role and model, read at any time."""
+"""Calls, tokens, time and money by role and model; they can be read at any time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from polyjudge.llm.budget import Charge
 from polyjudge.llm.prices import NoPrice, Price, Tariff, usd
 from polyjudge.llm.request import ROLES, Reply, Request, Usage
 
-# What is counted, by the fields of a RoleAccount; a call changes some of them several times.
+# The counters, by the fields of a RoleAccount.
 _Counts = defaultdict[str, Any]
 # Picodollars, whose sum is exact.
 _SPENT = "spent"
@@ -20,10 +20,9 @@ _SPENT = "spent"
 
 @dataclass(frozen=True, slots=True)
 class RoleAccount:
-    """The account of one role and model; of all of them, but for money, when both names are "".
+    """The account of one role and model; when both names are "", the sums over all of them, without money.
 
-    ``answered + from_cache + joined + failures`` is the number of calls that have ended, but for
-    cancelled ones.
+    ``answered + from_cache + joined + failures`` is the number of calls that have ended, without the cancelled ones.
 
     Attributes:
         sent: attempts sent to the endpoint.
@@ -36,7 +35,7 @@ class RoleAccount:
         completion_tokens: as reported by the provider.
         cached_tokens: prompt tokens that the provider reported as served from its prefix cache.
         estimated_tokens: charged as reserved: time-outs, and whatever the provider did not report.
-        replayed_tokens: tokens that the answers from the cache had taken when they were asked, as reported.
+        replayed_tokens: tokens that the answers from the cache had taken when they were paid for, as reported.
         seconds: answered attempts, from sending to answer, summed.
         cost: USD charged; None where there is no price.
         unpriced: why there is none; "" where there is one.
@@ -66,7 +65,7 @@ class RoleAccount:
 
 
 class Accounts:
-    """Counts what the client does, by role and model; parts of an invocation have accounts of their own.
+    """Counts what the client does, by role and model; each part of an invocation has separate accounts.
 
     Args:
         on_change: called after every change, for a progress display; it must be quick and must not raise.
@@ -110,7 +109,7 @@ class Accounts:
         self._changed()
 
     def replayed(self, request: Request, usage: Usage) -> None:
-        """The cache answered what had once taken ``usage``."""
+        """The cache gave an answer that had taken ``usage`` when it was paid for."""
         counts = self._of(request)
         counts["from_cache"] += 1
         counts["replayed_tokens"] += (usage.prompt or 0) + (usage.completion or 0)
@@ -133,13 +132,13 @@ class Accounts:
         return tuple(sorted(map(self._account, self._counts), key=_order))
 
     def whole(self) -> tuple[RoleAccount, ...]:
-        """The same with all parts."""
+        """The account of each role and model, the parts included."""
         return by_role(account for accounts in self._all() for account in accounts.snapshot())
 
     def ended(self) -> tuple[int, int]:
         """How many calls were answered by an endpoint, and how many free of charge; quick, for every change."""
-        everyone = self._all()
-        return sum(accounts._asked for accounts in everyone), sum(accounts._free for accounts in everyone)
+        parts = self._all()
+        return sum(accounts._asked for accounts in parts), sum(accounts._free for accounts in parts)
 
     def total(self) -> RoleAccount:
         """All parts, roles and models together."""
@@ -179,11 +178,11 @@ def _added_up(accounts: Sequence[RoleAccount]) -> RoleAccount:
 
 
 def _summed(accounts: Iterable[RoleAccount]) -> dict[str, Any]:
-    """The counters of some accounts, added up; money is another matter, for it may be unknown."""
-    others = ("role", "model", "cost", "unpriced")
-    everyone = tuple(accounts)
-    counters = [field.name for field in fields(RoleAccount) if field.name not in others]
-    return {name: sum(getattr(account, name) for account in everyone) for name in counters}
+    """The sums of the counters of several accounts, without money, which may be unknown."""
+    not_counted = ("role", "model", "cost", "unpriced")
+    accounts = tuple(accounts)
+    counters = [field.name for field in fields(RoleAccount) if field.name not in not_counted]
+    return {name: sum(getattr(account, name) for account in accounts) for name in counters}
 
 
 def _charge(counts: _Counts, charge: Charge) -> None:

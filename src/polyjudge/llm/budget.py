@@ -25,7 +25,7 @@ class Bound:
     Attributes:
         prompt: a byte-level tokenizer never makes more tokens than there are UTF-8 bytes.
         completion: the longest answer that the request allows.
-        price: None where there is none; what has no price draws on no money.
+        price: None where there is none; such an attempt draws on no money.
     """
 
     prompt: int
@@ -43,23 +43,23 @@ class Bound:
 
     @classmethod
     def of(cls, request: Request, tariff: Tariff | None = None) -> Bound:
-        """The bound of a request: UTF-8 bytes of messages, schema and extra fields, and what surrounds them."""
+        """The bound of a request: the UTF-8 bytes of messages, schema and extra fields, and the chat template."""
         texts = [message.content for message in request.messages]
         texts += [request.schema, *(value for _, value in request.sampling.extra)]
-        bytes_ = sum(len(text.encode("utf-8", "surrogatepass")) for text in texts)
-        around = TOKENS_PER_MESSAGE * len(request.messages) + TOKENS_PER_REQUEST
+        size = sum(len(text.encode("utf-8", "surrogatepass")) for text in texts)
+        template = TOKENS_PER_MESSAGE * len(request.messages) + TOKENS_PER_REQUEST
         price = None if isinstance(tariff, NoPrice) else tariff
-        return cls(prompt=bytes_ + around, completion=request.sampling.max_tokens, price=price)
+        return cls(prompt=size + template, completion=request.sampling.max_tokens, price=price)
 
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """What one attempt is charged with.
+    """The tokens and money that one attempt is charged.
 
     Attributes:
         prompt: as the provider reported it; 0 when it did not.
         completion: as the provider reported it; 0 when it did not.
-        estimated: the reserved tokens of whatever the provider did not report.
+        estimated: the reserved tokens of what the provider did not report.
         cost: picodollars of all of them; 0 also where there is no price.
     """
 
@@ -74,7 +74,7 @@ class Charge:
 
 
 class Reservation:
-    """Budget held for one attempt; settled or withdrawn exactly once, later calls change nothing."""
+    """The budget reserved for one attempt; it is settled or withdrawn once, and later calls change nothing."""
 
     __slots__ = ("bound", "open")
 
@@ -86,15 +86,19 @@ class Reservation:
 class Budget:
     """Calls, tokens and money of one invocation; every role draws on it, in the order of asking.
 
-    No limit is ever exceeded as long as an attempt takes at most its bound; where a provider reports
-    more than that, what it reports is charged. A call that does not fit waits while reservations are
-    outstanding, because settling them gives something back; only then the budget is spent. So whatever was
-    sent before is answered and kept by the time the run stops.
+    No limit is ever exceeded as long as an attempt takes at most its bound; if a provider reports more, that is
+    charged. A call that does not fit waits while reservations are outstanding, because settling them gives something
+    back; only then is the budget spent. So what was sent before is answered and stored by the time the run stops.
 
     Args:
         max_calls: the most attempts sent, retries among them; None = no limit.
         max_tokens: the most prompt and completion tokens together; None = no limit.
         max_cost: the most picodollars; None = no limit.
+
+    Attributes:
+        calls: attempts sent so far, those under way among them.
+        tokens: tokens charged so far, without those of attempts under way.
+        cost: picodollars charged so far, without those of attempts under way.
     """
 
     def __init__(
@@ -103,34 +107,19 @@ class Budget:
         self.max_calls = max_calls
         self.max_tokens = max_tokens
         self.max_cost = max_cost
-        self._calls = 0
-        self._tokens = 0
-        self._cost = 0
+        self.calls = 0
+        self.tokens = 0
+        self.cost = 0
         self._held = 0
         self._held_cost = 0
         self._outstanding = 0
         self._waiting: deque[tuple[asyncio.Future[Reservation], Bound]] = deque()
 
-    @property
-    def calls(self) -> int:
-        """Attempts sent so far, those under way among them."""
-        return self._calls
-
-    @property
-    def tokens(self) -> int:
-        """Tokens charged so far; those of attempts under way are not among them."""
-        return self._tokens
-
-    @property
-    def cost(self) -> int:
-        """Picodollars charged so far; those of attempts under way are not among them."""
-        return self._cost
-
     async def reserve(self, bound: Bound) -> Reservation:
-        """Hold one call, its tokens and its money, waiting for outstanding reservations if they are in the way.
+        """Reserve one call, its tokens and its money; wait for outstanding reservations if it does not fit yet.
 
         Raises:
-            BudgetSpent: it does not fit and no outstanding reservation is left that could give any back.
+            BudgetSpent: it does not fit, and no outstanding reservation is left that could give something back.
         """
         if not self._waiting:
             if self._fits(bound):
@@ -142,7 +131,7 @@ class Budget:
         try:
             return await turn
         except asyncio.CancelledError:
-            # The turn may have come in the same moment as the cancellation.
+            # The turn may have come at the same moment as the cancellation.
             if turn.done() and not turn.cancelled() and turn.exception() is None:
                 self.withdraw(turn.result())
             else:
@@ -151,7 +140,7 @@ class Budget:
             raise
 
     def settle(self, reservation: Reservation, usage: Usage, *, charged: bool = True) -> Charge:
-        """Charge a sent attempt with what it took: as reported, else as reserved; nothing unless ``charged``.
+        """Charge a sent attempt: what the provider reported, else what was reserved; nothing unless ``charged``.
 
         The call itself counts in any case.
         """
@@ -159,16 +148,16 @@ class Budget:
             return Charge()
         charge = _charge(reservation.bound, usage) if charged else Charge()
         self._close(reservation)
-        self._tokens += charge.tokens
-        self._cost += charge.cost
+        self.tokens += charge.tokens
+        self.cost += charge.cost
         self._serve()
         return charge
 
     def withdraw(self, reservation: Reservation) -> None:
-        """Give back a reservation whose attempt was never sent, the call included."""
+        """Give back a reservation, the call included, whose attempt was never sent."""
         if reservation.open:
             self._close(reservation)
-            self._calls -= 1
+            self.calls -= 1
             self._serve()
 
     def _close(self, reservation: Reservation) -> None:
@@ -178,22 +167,22 @@ class Budget:
         self._outstanding -= 1
 
     def _fits(self, bound: Bound) -> bool:
-        if self.max_calls is not None and self._calls + 1 > self.max_calls:
+        if self.max_calls is not None and self.calls + 1 > self.max_calls:
             return False
-        if self.max_tokens is not None and self._tokens + self._held + bound.tokens > self.max_tokens:
+        if self.max_tokens is not None and self.tokens + self._held + bound.tokens > self.max_tokens:
             return False
-        # What is free goes on when the money is spent.
-        return self.max_cost is None or not bound.cost or self._cost + self._held_cost + bound.cost <= self.max_cost
+        # Models that cost nothing are asked also when the money is spent.
+        return self.max_cost is None or not bound.cost or self.cost + self._held_cost + bound.cost <= self.max_cost
 
     def _take(self, bound: Bound) -> Reservation:
-        self._calls += 1
+        self.calls += 1
         self._held += bound.tokens
         self._held_cost += bound.cost
         self._outstanding += 1
         return Reservation(bound)
 
     def _serve(self) -> None:
-        """Let those in front go on: with a reservation, or with the news that the budget is spent."""
+        """Serve the first waiting calls, with a reservation or with the error that the budget is spent."""
         while self._waiting:
             turn, bound = self._waiting[0]
             if turn.done():
@@ -208,25 +197,25 @@ class Budget:
                 return
 
     def _spent(self, bound: Bound) -> BudgetSpent:
-        if self.max_calls is not None and self._calls >= self.max_calls:
-            what, option = f"{self._calls} of {self.max_calls} calls are used", "--max-calls"
-        elif self.max_tokens is not None and self._tokens + bound.tokens > self.max_tokens:
-            what = f"{self._tokens} of {self.max_tokens} tokens are used and the next call may take {bound.tokens}"
+        if self.max_calls is not None and self.calls >= self.max_calls:
+            usage, option = f"{self.calls} of {self.max_calls} calls are used", "--max-calls"
+        elif self.max_tokens is not None and self.tokens + bound.tokens > self.max_tokens:
+            usage = f"{self.tokens} of {self.max_tokens} tokens are used and the next call may take {bound.tokens}"
             option = "--max-tokens"
         else:
-            spent, most, next_ = (usd(amount) for amount in (self._cost, self.max_cost or 0, bound.cost))
-            what = f"{spent:.6g} of {most:.6g} USD are spent and the next call may take {next_:.6g}"
+            spent, most, next_ = (usd(amount) for amount in (self.cost, self.max_cost or 0, bound.cost))
+            usage = f"{spent:.6g} of {most:.6g} USD are spent and the next call may take {next_:.6g}"
             option = "--max-cost"
         return BudgetSpent(
-            f"the budget is spent: {what}; every answer so far is kept, raise {option} and run the same command "
+            f"the budget is spent: {usage}; every answer so far is kept; raise {option} and run the same command "
             "again to go on"
         )
 
 
 def _charge(bound: Bound, usage: Usage) -> Charge:
-    """As reported, else as reserved."""
+    """The charge as the provider reported it, else as reserved."""
     prompt = bound.prompt if usage.prompt is None else max(0, usage.prompt)
     completion = bound.completion if usage.completion is None else max(0, usage.completion)
-    told = (0 if usage.prompt is None else prompt, 0 if usage.completion is None else completion)
+    reported = (0 if usage.prompt is None else prompt, 0 if usage.completion is None else completion)
     cost = bound.price.of(usage, prompt, completion) if bound.price is not None else 0
-    return Charge(*told, estimated=prompt + completion - sum(told), cost=cost)
+    return Charge(*reported, estimated=prompt + completion - sum(reported), cost=cost)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, cast
 
 from polyjudge import registry
 from polyjudge.errors import ModelError
+from polyjudge.formatting.text import nearest
 from polyjudge.llm.backends import OpenOptions
 from polyjudge.llm.backends.providers import PROVIDERS
 from polyjudge.llm.request import Backend
@@ -31,11 +31,11 @@ class ModelName:
 def parse_model(model: str, *, base_url: str | None = None) -> ModelName:
     """Read ``provider/model``.
 
-    With a base URL any text is a name: what does not begin with a known provider is the server's own name as a
-    whole, slashes included.
+    With a base URL any text is a name: if it does not begin with a known provider, all of it, slashes included, is
+    the server's name of the model.
 
     Raises:
-        ModelError: no provider, an unknown one, or no model; the message lists the known.
+        ModelError: no provider, an unknown one, or no model; the message lists the known ones.
     """
     provider, slash, name = model.partition("/")
     known = (*PROVIDERS, *registry.names("backends"))
@@ -52,11 +52,9 @@ def parse_model(model: str, *, base_url: str | None = None) -> ModelName:
             f"{model!r} names no provider; write provider/model, like {'openai/' + model!r}; "
             f"providers: {', '.join(known)}; a server of your own is reached with --base-url URL"
         )
-    near = get_close_matches(provider.lower(), known, n=1)
-    hint = f"did you mean {near[0]!r}? " if near else ""
     raise ModelError(
-        f"unknown provider {provider!r} in {model!r}; {hint}known: {', '.join(known)}; any other OpenAI-compatible "
-        f"server is reached with --base-url URL, and many models as {'openrouter/' + model!r}"
+        f"unknown provider {provider!r} in {model!r}{nearest(provider, known)}; known are {', '.join(known)}; any "
+        f"other OpenAI-compatible server is reached with --base-url URL, and many models as {'openrouter/' + model!r}"
     )
 
 
@@ -76,7 +74,7 @@ def open_backend(
 ) -> Backend:
     """The backend of a model; nothing is sent yet. Parameters as in ``OpenOptions``.
 
-    Registered backends (``local``, ``scripted``, plug-ins) take no notice of ``base_url``.
+    Registered backends (``local``, ``scripted``, plug-ins) ignore ``base_url``.
 
     Raises:
         ModelError: unknown provider, missing key, bad address, or a model file that cannot be used.
@@ -87,37 +85,37 @@ def open_backend(
             f"threads ({threads!r}), context ({context!r}) and timeout ({timeout!r}) of a model must be above 0"
         )
     options = OpenOptions(base_url or None, endpoint_name or None, threads, context, timeout, limit_field)
-    given: dict[str, Any] = {"planning": planning, "environment": environment, "folder": folder, "notify": notify}
-    options = replace(options, **{name: value for name, value in given.items() if value is not None})
-    named = parse_model(model, base_url=options.base_url)
-    if named.provider in registry.names("backends"):
-        return cast(Backend, registry.lookup("backends", named.provider)(named.name, options))
+    others: dict[str, Any] = {"planning": planning, "environment": environment, "folder": folder, "notify": notify}
+    options = replace(options, **{name: value for name, value in others.items() if value is not None})
+    parsed = parse_model(model, base_url=options.base_url)
+    if parsed.provider in registry.names("backends"):
+        return cast(Backend, registry.lookup("backends", parsed.provider)(parsed.name, options))
     from polyjudge.llm.backends.anthropic import Anthropic
     from polyjudge.llm.backends.endpoint import open_endpoint
     from polyjudge.llm.backends.openai import OpenAICompatible
 
-    endpoint = open_endpoint(named.provider, named.name, options)
+    endpoint = open_endpoint(parsed.provider, parsed.name, options)
     return Anthropic(endpoint) if endpoint.provider.wire == "anthropic" else OpenAICompatible(endpoint)
 
 
 def reached_by_address(models: Sequence[str]) -> frozenset[str]:
-    """Which of a run's models ``base_url`` speaks of.
+    """The models of a run that are asked at ``base_url``.
 
-    It speaks of the first model that is no embedded one, the judge's as a rule. Of the others it speaks of those
-    that name no known provider, and of servers of one's own (``llamacpp``, ``vllm``, ...), unless the first names
-    another kind of such a server. A provider with an address of its own keeps it.
+    They are the first model that is not embedded, usually the judge; those that name no known provider; and those on
+    servers that the user runs (``llamacpp``, ``vllm``, ...), unless the first model names another kind of such a
+    server. A provider with a public address keeps it.
     """
     embedded = registry.names("backends")
-    outside = [model for model in models if model.partition("/")[0] not in embedded]
-    if not outside:
+    remote = [model for model in models if model.partition("/")[0] not in embedded]
+    if not remote:
         return frozenset()
-    own = [name for name, provider in PROVIDERS.items() if not provider.key_needed]
-    first = outside[0].partition("/")[0]
+    servers = [name for name, provider in PROVIDERS.items() if not provider.key_needed]
+    first = remote[0].partition("/")[0]
 
-    def reached(model: str) -> bool:
+    def is_reached(model: str) -> bool:
         provider = model.partition("/")[0]
-        if model == outside[0] or provider not in PROVIDERS:
+        if model == remote[0] or provider not in PROVIDERS:
             return True
-        return provider in own and (first == provider or first not in own)
+        return provider in servers and (first == provider or first not in servers)
 
-    return frozenset(filter(reached, outside))
+    return frozenset(filter(is_reached, remote))

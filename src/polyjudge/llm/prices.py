@@ -1,4 +1,4 @@
-"""What calls cost: prices of models, and what to say where none is known, which is never taken for 0.
+"""What calls cost: the prices of models. An unknown price is called unknown and never taken for 0.
 
 Money is counted in whole picodollars, so that sums are exact and a budget holds to the last digit. Prices come from
 the user's settings, else from the table of the extra ``prices``, which needs no network.
@@ -25,12 +25,11 @@ PICO = 10**12
 # A price in USD for a million tokens, times this, is one in picodollars for a token.
 _A_TOKEN = 10**6
 
-
 _EMBEDDED = ("local", "scripted", "simulated")
 # Our names of providers where the table has others.
 _IN_THE_TABLE = MappingProxyType({"gemini": "google", "xai": "x-ai", "moonshot": "moonshotai", "bedrock": "aws"})
 _OF_TOKENS = ("input_mtok", "output_mtok", "cache_read_mtok", "cache_write_mtok")
-# What text without tools is never billed by.
+# Fields that never apply to text without tools.
 _NEVER_USED = ("audio", "image", "video", "document", "search", "cache_write_1h")
 
 
@@ -59,15 +58,15 @@ class Price:
         return next((price for start, price in reversed(self.above) if prompt > start), self)
 
     def most(self, prompt: int, completion: int) -> int:
-        """The most picodollars that at most so many tokens can take, whatever is cached."""
+        """The highest price of at most so many tokens, in picodollars, whatever is cached."""
         steps = (self, *(price for start, price in self.above if prompt > start))
         return max(prompt * step.dearest_input + completion * _rate(step.output) for step in steps)
 
     def of(self, usage: Usage, prompt: int, completion: int) -> int:
-        """What an attempt took, in picodollars.
+        """The price of an attempt, in picodollars.
 
         Args:
-            usage: as reported; where it says nothing, the prompt counts at its dearest rate.
+            usage: as reported; without a report the prompt counts at its highest rate.
             prompt: prompt tokens charged.
             completion: tokens of the answer charged.
         """
@@ -95,11 +94,11 @@ class Price:
 
 @dataclass(frozen=True, slots=True)
 class NoPrice:
-    """Why calls to a model have no price.
+    """The reason why calls to a model have no price.
 
     Attributes:
-        reason: in words.
-        free: whether nobody bills them, so that a money budget lets them pass.
+        reason: for the user.
+        free: whether nobody bills the calls, so that a money budget lets them pass.
     """
 
     reason: str
@@ -108,23 +107,22 @@ class NoPrice:
 
 Tariff = Price | NoPrice
 
-
 UNKNOWN = NoPrice("price unknown")
 EMBEDDED = NoPrice("no price: it runs in this process", free=True)
 OWN_SERVER = NoPrice("no price: a server of your own", free=True)
 
 
-def tariff(model: str, own: Mapping[str, Price], *, base_url: str = "", given: bool = False) -> Tariff:
+def tariff(model: str, prices: Mapping[str, Price], *, base_url: str = "", given: bool = False) -> Tariff:
     """What a model costs.
 
     Args:
         model: as the user names it.
-        own: the user's prices, by model; they win.
-        base_url: the address it is asked at instead of its provider's own.
-        given: whether its backend was handed over opened, so that nothing is known of it but the user's price.
+        prices: the user's prices by model, which come first.
+        base_url: the address at which it is asked; "" = its provider's.
+        given: whether the caller opened its backend, so that nothing but the user's price is known of it.
     """
-    if model in own:
-        return own[model]
+    if model in prices:
+        return prices[model]
     provider, _, name = model.partition("/")
     if given:
         return UNKNOWN
@@ -132,45 +130,45 @@ def tariff(model: str, own: Mapping[str, Price], *, base_url: str = "", given: b
         return EMBEDDED
     if provider == "any":
         provider, _, name = name.partition("/")
-        return listed(provider, name)
+        return table_price(provider, name)
     if provider in registry.names("backends"):
         return UNKNOWN
     row = PROVIDERS.get(provider)
     if row is None:
-        return UNKNOWN  # a gateway on this machine may well bill what it passes on
+        return UNKNOWN  # a gateway on this machine may bill what it passes on
     try:
-        at = read_address(base_url or row.base_url).identity
+        address = read_address(base_url or row.base_url).identity
     except ModelError:
-        return UNKNOWN  # told with its reason where the model is opened
+        return UNKNOWN  # opening the model raises the error
     if not row.key_needed:
-        return OWN_SERVER if _is_here(at) else UNKNOWN
-    if at != read_address(row.base_url).identity:
+        return OWN_SERVER if _is_private(address) else UNKNOWN
+    if address != read_address(row.base_url).identity:
         return UNKNOWN
-    return listed(provider, name)
+    return table_price(provider, name)
 
 
-def listed(provider: str, model: str) -> Tariff:
+def table_price(provider: str, model: str) -> Tariff:
     """The price in the table of the extra ``prices``; unknown without it, and for what the table bills otherwise."""
     try:
         import genai_prices
         from genai_prices.data_snapshot import get_snapshot
     except ImportError:
         return UNKNOWN
-    wanted = _IN_THE_TABLE.get(provider, provider)
-    if wanted not in {known.id for known in get_snapshot().providers}:
+    provider_id = _IN_THE_TABLE.get(provider, provider)
+    if provider_id not in {known.id for known in get_snapshot().providers}:
         return UNKNOWN
     try:
-        found = get_snapshot().find_provider_model(model, None, wanted, None)[1].get_prices(datetime.now(UTC))
+        row = get_snapshot().find_provider_model(model, None, provider_id, None)[1].get_prices(datetime.now(UTC))
     except LookupError:
         return UNKNOWN
-    return _read(found, f"genai-prices {genai_prices.__version__}")
+    return _read(row, f"genai-prices {genai_prices.__version__}")
 
 
-def _read(found: Any, source: str) -> Tariff:
-    """A row of the table; unknown where text is billed by more than tokens in, out and cached."""
-    fields = {name: value for name, value in vars(found).items() if value is not None}
-    odd = [name for name in fields if name not in _OF_TOKENS and not any(word in name for word in _NEVER_USED)]
-    if odd or not {"input_mtok", "output_mtok"} <= fields.keys():
+def _read(row: Any, source: str) -> Tariff:
+    """The price in a row of the table; unknown where text is billed by more than tokens in, out and cached."""
+    fields = {name: value for name, value in vars(row).items() if value is not None}
+    others = [name for name in fields if name not in _OF_TOKENS and not any(word in name for word in _NEVER_USED)]
+    if others or not {"input_mtok", "output_mtok"} <= fields.keys():
         return UNKNOWN
     starts = {tier.start for value in fields.values() for tier in getattr(value, "tiers", ())}
     steps = [_step(fields, start, source) for start in (0, *sorted(starts))]
@@ -184,8 +182,8 @@ def _step(fields: Mapping[str, Any], start: int, source: str) -> Price:
         value = fields.get(name)
         if value is None:
             return None
-        reached = [tier.price for tier in getattr(value, "tiers", ()) if tier.start <= start]
-        return float(reached[-1] if reached else getattr(value, "base", value))
+        prices = [tier.price for tier in getattr(value, "tiers", ()) if tier.start <= start]
+        return float(prices[-1] if prices else getattr(value, "base", value))
 
     return Price(
         at("input_mtok") or 0.0,
@@ -196,9 +194,9 @@ def _step(fields: Mapping[str, Any], start: int, source: str) -> Price:
     )
 
 
-def _is_here(identity: str) -> bool:
+def _is_private(address: str) -> bool:
     """Whether an address is this machine's or a private network's."""
-    host = urlsplit(identity).hostname or ""
+    host = urlsplit(address).hostname or ""
     try:
         return ip_address(host).is_private
     except ValueError:

@@ -1,6 +1,6 @@
-"""One call to a model, as data: what is asked, and what came back.
+"""One call to a model, as data: the request and the reply.
 
-The cache's key is a digest of everything that can change the answer; what cannot (the role that asks) is left out.
+The cache's key is a digest of everything that can change the answer. What cannot, such as the role, is left out.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from polyjudge.errors import CallFailed, ConfigError
 from polyjudge.llm.secrets import name_of_a_key
 
 SIMULATED = "SIMULATED"
-"""The word that stands in whatever a simulated world made."""
+"""The word that marks everything that a simulated world made."""
 
 ROLES = ("judge", "loss", "gradient", "optimizer", "diagnostic")
 
@@ -50,15 +50,15 @@ class Request:
 
     Attributes:
         model: as the user names it, ``provider/model``.
-        role: who asks (judge, loss, gradient, optimizer, diagnostic); for the accounts only.
-        schema: a JSON schema the answer must follow, as JSON text; "" when none is wanted.
-        top_logprobs: how many alternatives of each token are wanted; 0 = no logprobs.
+        role: judge, loss, gradient, optimizer or diagnostic; for the accounts only.
+        schema: a JSON schema that the answer must follow, as JSON text; "" = none.
+        top_logprobs: how many alternatives of each token to return; 0 = no logprobs.
         seed: the run's seed when the temperature is above 0, else 0.
-        sample: counts wanted repeats.
-        retry: counts how often an unreadable answer was asked for again.
-        rank: which calls wait for which: lower ones, on which more work hangs, come first. No part of the key.
+        sample: the index of the sample where several are drawn.
+        retry: how often this call was repeated because its answer was unreadable.
+        rank: of the call in the queue; lower ranks, on which more work depends, come first. Not part of the key.
         shared: how many characters at the beginning of the first message other calls share, for providers that cache
-            only what is marked; 0 = none. No part of the key.
+            only what is marked; 0 = none. Not part of the key.
     """
 
     model: str
@@ -90,14 +90,14 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Role:
-    """Who asks, whom, and how.
+    """A role of the run, the model that plays it, and the parameters of its calls.
 
     Attributes:
         name: judge, loss, gradient, optimizer or diagnostic.
         model: ``provider/model``.
         sampling: temperature, longest answer, further parameters.
-        rank: of its calls in the queue; lower ones come first.
-        seed: the run's seed; it distinguishes the answers of runs only where answers vary by chance.
+        rank: of its calls in the queue; lower ranks come first.
+        seed: the run's seed; it separates the answers of runs only where answers vary by chance.
     """
 
     name: str
@@ -118,14 +118,14 @@ class Role:
         shared: int = 0,
     ) -> Request:
         """One call of this role."""
-        used = sampling or self.sampling
+        sampling = sampling or self.sampling
         # Without a temperature the provider's default applies, which is above 0.
-        seed = 0 if used.temperature == 0 else self.seed
+        seed = 0 if sampling.temperature == 0 else self.seed
         return Request(
             model=self.model,
             messages=tuple(messages),
             role=self.name,
-            sampling=used,
+            sampling=sampling,
             schema=schema,
             top_logprobs=top_logprobs,
             seed=seed,
@@ -164,12 +164,12 @@ class TokenChoice:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came back.
+    """The answer to one request.
 
     Attributes:
         text: the answer's text, without a begun reply's beginning.
         finish: "stop", "length", "content_filter", ... as the provider says; "" when it does not.
-        model: the model the provider says it used; "" when it does not say.
+        model: the model that the provider says it used; "" when it does not say.
         tokens: logprobs by written token; empty when none were asked for or given.
     """
 
@@ -182,19 +182,19 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Abilities:
-    """What a backend can do; what it cannot is refused before the run, with a reason.
+    """What a backend can do; anything else is refused before the run, with a reason.
 
     Attributes:
-        logprobs: the most alternatives it gives a token; 0 = none.
-        schema: whether it holds answers to a JSON schema.
+        logprobs: the most alternatives of a token; 0 = none.
+        schema: whether it restricts answers to a JSON schema.
         begins: whether it continues a begun reply.
         prefix_cache: whether it serves repeated prefixes from a cache.
-        slots: how many prefixes that cache holds, where each belongs to a slot that serves one call at a time; 0 = the
+        slots: how many prefixes that cache holds, if each belongs to a slot that serves one call at a time; 0 = the
             cache serves all calls alike.
-        own_timeout: whether it bounds its attempts itself, from the moment it has a connection, or needs no bound, as
-            a model in this process; of all others the client gives an attempt up after ``Limits.timeout``.
-        assumed: whether all this is only hoped for, of a server that nobody named.
-        simulated: whether no model answers but a simulated world; what is made with it bears the word SIMULATED.
+        own_timeout: whether it bounds its attempts itself from the moment it has a connection, or needs no bound, as
+            a model in this process; the client ends the attempts of all others after ``Limits.timeout``.
+        assumed: whether all this is only assumed, of a server that nobody named.
+        simulated: whether a simulated world answers and no model; the results then bear the word SIMULATED.
     """
 
     logprobs: int = 0
@@ -208,14 +208,14 @@ class Abilities:
 
 
 class NobodyListens(CallFailed):
-    """The address refuses connections: no server runs there."""
+    """The address refuses connections, so no server runs there."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, retryable=True)
 
 
 class Backend(Protocol):
-    """One endpoint. It makes one attempt; retries, limits, budgets and the cache are the client's."""
+    """One endpoint. It makes single attempts; the client adds retries, limits, the budget and the cache."""
 
     @property
     def identity(self) -> str:
@@ -246,7 +246,7 @@ class Backend(Protocol):
 
 
 class Asker(Protocol):
-    """What the rooms above need of the client: ask, and get an answer or an error of the tree."""
+    """The part of the client that judges and optimizers need: ask, and get an answer or a ``PolyjudgeError``."""
 
     async def ask(self, request: Request) -> Reply: ...
 
@@ -257,12 +257,12 @@ def body_extra(extra: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
     """Extra body fields as the canonical pairs that ``Sampling.extra`` holds.
 
     Raises:
-        ConfigError: one of them looks like a key; it would be kept in the run folder and the cache.
+        ConfigError: one of them looks like a key; it would be stored in the run folder and the cache.
     """
     name = name_of_a_key(extra)
     if name:
         raise ConfigError(
             f"the extra field {name!r} looks like a key; keys belong into the environment variable of the provider "
-            "(see docs/cli.md), not into settings that are written down"
+            "(see docs/cli.md), not into settings that are stored"
         )
     return tuple(sorted((name, json.dumps(value, sort_keys=True)) for name, value in extra.items()))

@@ -1,1 +1,1 @@
-"""The response cache: every answer that was paid for, by content. It is also the record, and the way to resume."""
+"""The response cache: every answer that was paid for, by the content of its request. Runs resume from it."""

@@ -1,14 +1,14 @@
 """The file of the response cache: append-only answers in one SQLite file with a rollback journal.
 
-Several processes share the file. SQLite's own locks keep readers and writers apart; ``answers.lock`` is held by
-whoever changes the file or puts another in its place. It appears under its name only when it is complete. One that is
-damaged is renamed, never deleted, and what can be read of it is copied into its successor.
+Several processes share the file. SQLite's locks keep readers and writers apart; a process that changes or replaces the
+file holds ``answers.lock``. The file appears under its name only when it is complete. A damaged file is renamed, never
+deleted, and what can be read of it is copied into its successor.
 
-Not WAL: SQLite up to 3.51.2 may corrupt a WAL file that several connections write at once, and a connection that is
-closed deletes by name the WAL of whatever stands there now. Not synchronous: a commit that waits for the disk took 16
-ms where one that does not took 0.4. A killed process loses nothing that was committed; a power failure may take the
-answers of the last seconds and damage the file. It never makes one call's answer another's, because key and answer
-are one record of one tree, and each answer has a checksum.
+WAL is not used: SQLite up to 3.51.2 may corrupt a WAL file that several connections write at once, and a connection
+that is closed deletes by name the WAL of the file that is there by then. Writes are not synchronous: a commit that
+waits for the disk took 16 ms, one that does not took 0.4. A killed process loses nothing that was committed; a power
+failure may cost the answers of the last seconds and damage the file. It never gives one call the answer of another,
+because key and answer are one record of one tree, and each answer has a checksum.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ CREATE TABLE answers (
 PRAGMA user_version = {SCHEMA_VERSION};
 COMMIT;
 """
-# The casts: a flipped bit may make a text of a number, and SQLite does not mind.
+# The casts are needed because a flipped bit may turn a number into a text, which SQLite accepts.
 _ROWS = """
 SELECT CAST(key AS BLOB), CAST(number AS INTEGER), CAST(created AS REAL), CAST(seconds AS REAL), CAST(role AS TEXT),
     CAST(model AS TEXT), CAST(reply AS BLOB)
@@ -44,7 +44,7 @@ FROM answers
 _ADD = "INSERT INTO answers (key, number, created, seconds, role, model, reply) VALUES %s"
 _MARKS = "(?, ?, ?, ?, ?, ?, ?)"
 _DAMAGE = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR)
-# A process that is stopped in the middle of a commit must not stop all others for good.
+# A process that is suspended in the middle of a commit must not block all others for good.
 _PATIENCE = 30.0
 
 FileId = tuple[int, int]
@@ -57,7 +57,7 @@ class Row(NamedTuple):
         key: 32 bytes.
         number: counts the answers to one call; the highest is the newest.
         created: seconds since the epoch.
-        seconds: what the answer took.
+        seconds: from sending to the answer.
         reply: encoded.
     """
 
@@ -74,8 +74,8 @@ class Database:
     """One connection to the file.
 
     Attributes:
-        path: where the file was found.
-        file: which file it is, whatever stands at ``path`` later.
+        path: of the file when it was opened.
+        file: identifies the file, even if another one is at ``path`` later.
     """
 
     def __init__(self, path: Path, connection: sqlite3.Connection, file: FileId) -> None:
@@ -119,18 +119,18 @@ class Database:
     def find(self, keys: Sequence[bytes]) -> dict[bytes, list[Row]]:
         """The answers of some keys, the oldest first.
 
-        All keys go into one statement: each statement lets another thread have the interpreter, and keep it.
+        All keys go into one statement, because each statement may hand the interpreter to another thread.
         """
         marks = ", ".join("?" * len(keys))
         rows: dict[bytes, list[Row]] = {}
-        # Fetched to the end at once: a statement that is not holds its lock.
+        # All rows are fetched at once, because an unfinished statement holds its lock.
         for row in self.connection.execute(f"{_ROWS} WHERE key IN ({marks}) ORDER BY key, number", keys).fetchall():
             rows.setdefault(row[0], []).append(Row(*row))
         return rows
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Make what is done inside last together, or not at all."""
+        """Commit all changes inside together, or none of them."""
         self.connection.execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -150,7 +150,7 @@ class Database:
         """All rows in the order of their keys, or from the other end.
 
         Raises:
-            sqlite3.Error: the file is damaged; what came before is fine.
+            sqlite3.Error: the file is damaged; the rows before that are fine.
         """
         order = "DESC" if backwards else "ASC"
         for row in self.connection.execute(f"{_ROWS} ORDER BY key {order}, number {order}"):
@@ -162,7 +162,7 @@ class Database:
 
 @contextmanager
 def writing(folder: Path) -> Iterator[None]:
-    """Be the only one who changes the file, or puts another in its place.
+    """Hold the lock under which the file may be changed or replaced.
 
     Raises:
         OSError: the folder cannot be written.
@@ -181,9 +181,9 @@ def writing(folder: Path) -> Iterator[None]:
 
 
 def create(path: Path, rows: Iterable[Row] = ()) -> int:
-    """Make the file, with some rows in it; the caller holds the lock. How many rows there are."""
-    draft = beside(path, ".draft")
-    for leftover in (draft, beside(draft, "-journal")):
+    """Make the file with some rows and return their number; the caller holds the lock."""
+    draft = suffixed(path, ".draft")
+    for leftover in (draft, suffixed(draft, "-journal")):
         leftover.unlink(missing_ok=True)
     count = 0
     with closing(sqlite3.connect(draft, isolation_level=None)) as connection:
@@ -198,15 +198,15 @@ def create(path: Path, rows: Iterable[Row] = ()) -> int:
 
 
 def replace_damaged(path: Path, damaged: FileId | None, error: sqlite3.Error) -> str:
-    """Rename a damaged file and put one in its place that holds what could be read of it; the caller holds the lock.
+    """Rename a damaged file and make a new one of what can be read of it; the caller holds the lock.
 
     Args:
         path: of the file.
-        damaged: which file it is; another one that stands there by now is left alone.
-        error: what SQLite said.
+        damaged: identifies the damaged file; a file that has replaced it is left alone.
+        error: of SQLite.
 
     Returns:
-        A sentence that says what happened; "" when another process did it before.
+        A warning for the user; "" when another process replaced the file before.
 
     Raises:
         OSError: the folder cannot be written.
@@ -214,30 +214,30 @@ def replace_damaged(path: Path, damaged: FileId | None, error: sqlite3.Error) ->
     if file_id(path) != damaged:
         return ""
     aside = next(name for name in _aside_names(path) if not name.exists())
-    journal = beside(path, "-journal")
+    journal = suffixed(path, "-journal")
     if journal.exists() and journal.stat().st_size:
-        journal.replace(beside(aside, "-journal"))
+        journal.replace(suffixed(aside, "-journal"))
     path.replace(aside)
-    kept = create(path, _salvaged(aside))
+    count = create(path, _salvaged(aside))
     return (
-        f"the response cache {str(path)!r} is damaged ({error}); it was set aside as {aside.name!r}, {kept} of its "
+        f"the response cache {str(path)!r} is damaged ({error}); it was set aside as {aside.name!r}, {count} of its "
         f"answers could be read and are kept, the others are asked for again when they are needed; to try and restore "
         f"it: sqlite3 FILE .recover"
     )
 
 
 def newest(rows: Sequence[Row]) -> Row | None:
-    """The newest of a call's answers that can be decoded; what is damaged SQLite does not notice."""
+    """The newest of a call's answers that can be decoded; SQLite does not notice damaged ones."""
     return next((row for row in reversed(rows) if decode(row.reply) is not None), None)
 
 
 def aside_files(path: Path) -> list[Path]:
-    """Damaged files that were set aside."""
+    """The damaged files that were set aside."""
     return [name for name in sorted(path.parent.glob(f"{path.name}.corrupt*")) if not name.name.endswith("-journal")]
 
 
 def is_damage(error: sqlite3.Error) -> bool:
-    """Whether a file is broken or no answer file, unlike one that cannot be reached, locked or written."""
+    """Whether a file is broken or no answer file, rather than out of reach, locked or not writable."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGE
 
 
@@ -247,7 +247,7 @@ def is_busy(error: sqlite3.Error) -> bool:
 
 
 def file_id(path: Path) -> FileId | None:
-    """Which file stands under a name; None when there is none."""
+    """Identifies the file at a path; None when there is none."""
     try:
         state = os.stat(path)
     except OSError:
@@ -255,9 +255,9 @@ def file_id(path: Path) -> FileId | None:
     return state.st_dev, state.st_ino
 
 
-def beside(path: Path, tail: str) -> Path:
-    """The path whose name is longer by ``tail``."""
-    return path.with_name(path.name + tail)
+def suffixed(path: Path, suffix: str) -> Path:
+    """The path with ``suffix`` appended to its name."""
+    return path.with_name(path.name + suffix)
 
 
 def unwritable(folder: Path, error: Exception) -> CacheError:
@@ -278,21 +278,21 @@ def unreadable(folder: Path, error: Exception) -> CacheError:
 
 def _salvaged(path: Path) -> Iterator[Row]:
     """The rows of a damaged file that can be read: from its beginning to the damage, and from its end to it."""
-    found: dict[tuple[bytes, int], Row] = {}
+    readable: dict[tuple[bytes, int], Row] = {}
     for backwards in (False, True):
         connection = _connect(path, "mode=ro&immutable=1", 0.0)
         with closing(connection), suppress(sqlite3.Error, ValueError, OverflowError):
             for row in Database(path, connection, (0, 0)).rows(backwards=backwards):
                 if len(row.key) == 32 and decode(row.reply) is not None:
-                    found[row.key, row.number] = row
+                    readable[row.key, row.number] = row
             break
-    return iter(found.values())
+    return iter(readable.values())
 
 
 def _aside_names(path: Path) -> Iterator[Path]:
-    yield beside(path, ".corrupt")
+    yield suffixed(path, ".corrupt")
     for number in range(2, 1_000_000):
-        yield beside(path, f".corrupt-{number}")
+        yield suffixed(path, f".corrupt-{number}")
 
 
 def _connect(path: Path, query: str, busy: float) -> sqlite3.Connection:

@@ -1,4 +1,4 @@
-"""A reply as bytes: compressed JSON that any later version can read. Other stores may use it too."""
+"""Replies as bytes: compressed JSON that any later version can read. Other stores may use this encoding too."""
 
 from __future__ import annotations
 

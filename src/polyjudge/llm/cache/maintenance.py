@@ -1,4 +1,4 @@
-"""What a response cache holds, and keeping it in order: answers from another one in, old answers out."""
+"""Maintenance of a response cache: show what it holds, merge the answers of others, remove old ones."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _DAY = 86400.0
 
 
 @dataclass(frozen=True, slots=True)
-class Kept:
+class AnswerGroup:
     """The answers of one model in one role; ``bytes`` counts their compressed texts."""
 
     role: str
@@ -39,7 +39,7 @@ class Contents:
     """What a folder holds.
 
     Attributes:
-        bytes: of all its files.
+        bytes: the size of all its files.
         kept: its answers, the largest group first.
         aside: damaged files, set aside earlier.
         unreadable: why the file cannot be read now; "" when it can.
@@ -49,7 +49,7 @@ class Contents:
 
     folder: str
     bytes: int
-    kept: tuple[Kept, ...]
+    kept: tuple[AnswerGroup, ...]
     aside: tuple[str, ...]
     unreadable: str
     oldest: float | None
@@ -77,7 +77,7 @@ class Merged:
 class Pruned:
     """What was removed (under ``dry_run``: what would be); ``bytes`` counts compressed texts."""
 
-    kept: tuple[Kept, ...]
+    kept: tuple[AnswerGroup, ...]
     dry_run: bool
 
     @property
@@ -90,14 +90,14 @@ class Pruned:
 
 
 def contents(folder: Path) -> Contents:
-    """Look at a folder; changes nothing, also not a damaged file.
+    """What a folder holds; nothing is changed, not even a damaged file.
 
     Raises:
         CacheError: the folder cannot be read.
     """
-    kept: tuple[Kept, ...] = ()
+    kept: tuple[AnswerGroup, ...] = ()
     times: tuple[float | None, float | None] = (None, None)
-    fault = ""
+    reason = ""
     try:
         files = [path for path in folder.iterdir() if path.is_file()] if folder.is_dir() else []
         size = sum(path.stat().st_size for path in files)
@@ -109,15 +109,15 @@ def contents(folder: Path) -> Contents:
     except OSError as error:
         raise unreadable(folder, error) from error
     except (sqlite3.Error, CacheError) as error:
-        fault = str(error)
+        reason = str(error)
     aside = tuple(path.name for path in aside_files(folder / FILE))
-    return Contents(str(folder), size, kept, aside, fault, *times)
+    return Contents(str(folder), size, kept, aside, reason, *times)
 
 
 def merge(folder: Path, others: Sequence[Path]) -> Merged:
-    """Copy the answers of other folders into this one, where it has none to the same call, or an older one.
+    """Copy the answers of other folders into this one, unless it has the same or a newer answer to the call.
 
-    Other folders are only read, also while a process writes them.
+    The other folders are only read; processes may write them meanwhile.
 
     Raises:
         ConfigError: no other folder, or one that holds no cache, or this one itself.
@@ -140,15 +140,15 @@ def merge(folder: Path, others: Sequence[Path]) -> Merged:
                 assert database is not None
                 for other in others:
                     with database.transaction():
-                        taken = [_take(database, row) for row in _read(other)]
-                    added, known = added + sum(taken), known + len(taken) - sum(taken)
+                        is_new = [_append(database, row) for row in _read(other)]
+                    added, known = added + sum(is_new), known + len(is_new) - sum(is_new)
     except (OSError, sqlite3.Error) as error:
         raise unwritable(folder, error) from error
     return Merged(added, known)
 
 
 def prune(folder: Path, *, older_than: float | None, model: str | None, dry_run: bool) -> Pruned:
-    """Remove answers for good; whoever needs one asks for it again.
+    """Remove answers for good; a run that needs one pays for it again.
 
     Args:
         folder: of the cache.
@@ -165,20 +165,20 @@ def prune(folder: Path, *, older_than: float | None, model: str | None, dry_run:
     if older_than is not None and not older_than >= 0:
         raise ConfigError(f"--older-than {older_than:g}: give a number of days, 0 or more")
     before = time.time() - _DAY * older_than if older_than is not None else None
-    chosen = [(sql, value) for sql, value in (("created < ?", before), ("model = ?", model)) if value is not None]
-    where, values = " AND ".join(sql for sql, _ in chosen), [value for _, value in chosen]
+    filters = [(sql, value) for sql, value in (("created < ?", before), ("model = ?", model)) if value is not None]
+    where, values = " AND ".join(sql for sql, _ in filters), [value for _, value in filters]
     if not (folder / FILE).exists():
         return Pruned((), dry_run)
     try:
         with writing(folder), _opened(folder) as database:
             assert database is not None
-            found = _groups(database, where, values)
-            if found and not dry_run:
+            groups = _groups(database, where, values)
+            if groups and not dry_run:
                 database.connection.execute(f"DELETE FROM answers WHERE {where}", values)  # noqa: S608 (our words)
                 database.connection.execute("VACUUM")
     except (OSError, sqlite3.Error) as error:
         raise unwritable(folder, error) from error
-    return Pruned(found, dry_run)
+    return Pruned(groups, dry_run)
 
 
 def _read(folder: Path) -> Iterator[Row]:
@@ -194,12 +194,12 @@ def _read(folder: Path) -> Iterator[Row]:
         raise unreadable(folder, error) from error
 
 
-def _take(database: Database, row: Row) -> bool:
-    """Append an answer, unless this one or a newer one is held."""
-    held = database.find((row.key,)).get(row.key, [])
-    if any(other.created >= row.created for other in held):
+def _append(database: Database, row: Row) -> bool:
+    """Append an answer, unless the database has it or a newer one."""
+    stored = database.find((row.key,)).get(row.key, [])
+    if any(other.created >= row.created for other in stored):
         return False
-    database.add([row._replace(number=held[-1].number + 1 if held else 1)])
+    database.add([row._replace(number=stored[-1].number + 1 if stored else 1)])
     return True
 
 
@@ -213,10 +213,12 @@ def _opened(folder: Path) -> Iterator[Database | None]:
             database.close()
 
 
-def _groups(database: Database, where: str = "1", values: Sequence[object] = ()) -> tuple[Kept, ...]:
+def _groups(database: Database, where: str = "1", values: Sequence[object] = ()) -> tuple[AnswerGroup, ...]:
     """Counts by model and role, the largest first."""
     rows = database.connection.execute(
         f"SELECT role, model, count(*), sum(length(reply)) FROM answers WHERE {where} GROUP BY role, model",  # noqa: S608
         values,
     )
-    return tuple(sorted((Kept(*row) for row in rows), key=lambda group: (-group.bytes, group.model, group.role)))
+    return tuple(
+        sorted((AnswerGroup(*row) for row in rows), key=lambda group: (-group.bytes, group.model, group.role))
+    )

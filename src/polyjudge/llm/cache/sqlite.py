@@ -1,7 +1,7 @@
 """The response cache in a folder: an ``AnswerStore`` that all processes of a machine share.
 
-Reading happens in the event loop; writing in one thread, which commits together what came while it was busy. Nothing
-is ever overwritten: of several answers to one call the newest counts.
+The event loop reads. One thread writes, and commits together what arrived while it was busy. Nothing is ever
+overwritten: of several answers to one call the newest counts.
 """
 
 from __future__ import annotations
@@ -48,21 +48,21 @@ _FIRST_WAIT, _LONGEST_WAIT, _PATIENCE = 0.0005, 0.01, 30.0
 
 
 class _Waiting(NamedTuple):
-    """An answer on its way to the disk; ``kept`` becomes the encoded reply that stands for its key."""
+    """An answer to be written; ``stored`` becomes the encoded reply that is then stored under its key."""
 
     row: Row
-    kept: asyncio.Future[bytes]
+    stored: asyncio.Future[bytes]
 
 
 class SqliteStore:
-    """The answers in a folder. Not to be used on both sides of a forked.
+    """The answers in a folder. Not to be used on both sides of a fork.
 
-    Reading writes nothing, so a run can be replayed from a folder that cannot be written.
+    Reading writes nothing, so a run can be replayed from a read-only folder.
 
     Args:
         folder: made, with a ``.gitignore``, when the first answer is to be written.
-        reuse: False (``--no-cache``) asks everything anew: ``get`` then finds only what this object itself has put,
-            so that a run stays consistent with itself, and the new answers stand in later replays.
+        reuse: False (``--no-cache``) asks everything anew: ``get`` then finds only what this object has put, so that
+            a run stays consistent with itself. Later replays find the new answers.
     """
 
     def __init__(self, folder: Path, *, reuse: bool = True) -> None:
@@ -103,28 +103,23 @@ class SqliteStore:
 
     async def put(self, key: str, reply: Reply, *, role: str, model: str, seconds: float) -> Reply:
         writer = self._open_writer()
-        kept = asyncio.get_running_loop().create_future()
+        stored = asyncio.get_running_loop().create_future()
         row = Row(bytes.fromhex(key), 0, time.time(), seconds, _storable(role), _storable(model), encode(reply))
-        self._coming[key] = kept
-        kept.add_done_callback(lambda _: self._forget(key, kept))
-        writer.write(_Waiting(row, kept))
-        standing = decode(await asyncio.shield(kept))
-        if standing is None:
+        self._coming[key] = stored
+        stored.add_done_callback(lambda _: self._forget(key, stored))
+        writer.write(_Waiting(row, stored))
+        answer = decode(await asyncio.shield(stored))
+        if answer is None:
             raise CacheError(f"the response cache {str(self._folder)!r} gave back a damaged answer (key {key!r})")
         if not self._reuse:
-            self._own[key] = standing
-        return standing
+            self._own[key] = answer
+        return answer
 
     def close(self) -> None:
-        if self._reader is not None:
-            self._reader.close()
-            self._reader = None
-        if self._writer is not None:
-            self._writer.close()
-            self._writer = None
-        if self._claims is not None:
-            self._claims.close()
-            self._claims = None
+        for resource in (self._reader, self._writer, self._claims):
+            if resource is not None:
+                resource.close()
+        self._reader = self._writer = self._claims = None
 
     async def _find(self, key: str) -> Reply | None:
         """The newest readable answer in the file; another process may be writing it."""
@@ -137,7 +132,7 @@ class SqliteStore:
                 break
             except sqlite3.Error as error:
                 if is_damage(error):
-                    if not await self._mended(damaged, error):
+                    if not await self._replaced(damaged, error):
                         return None
                 elif is_busy(error) and time.monotonic() < until:
                     await asyncio.sleep(wait)
@@ -153,8 +148,8 @@ class SqliteStore:
             )
         return None
 
-    async def _mended(self, damaged: tuple[int, int] | None, error: sqlite3.Error) -> bool:
-        """Replace a damaged file; False when that is not possible, so that it is read no more."""
+    async def _replaced(self, damaged: tuple[int, int] | None, error: sqlite3.Error) -> bool:
+        """Replace a damaged file; False when that is not possible, and the file must not be read again."""
         try:
             self._warn(await asyncio.to_thread(_replace, self._path, damaged, error))
         except OSError:
@@ -166,7 +161,7 @@ class SqliteStore:
         return True
 
     def _open_reader(self) -> Database | None:
-        """The connection to the file that stands there now."""
+        """The connection to the file that is there now."""
         if self._reader is not None and file_id(self._path) != self._reader.file:
             self._reader.close()
             self._reader = None
@@ -185,16 +180,16 @@ class SqliteStore:
         if sentence and sentence not in self._warnings:
             self._warnings.append(sentence)
 
-    def _forget(self, key: str, kept: asyncio.Future[bytes]) -> None:
-        if self._coming.get(key) is kept:
+    def _forget(self, key: str, stored: asyncio.Future[bytes]) -> None:
+        if self._coming.get(key) is stored:
             del self._coming[key]
 
 
 class _Writer:
-    """The one thread of a process that writes.
+    """The thread of a process that writes.
 
-    Where another process has committed an answer to the same call first, that one stands and is given back: so all
-    processes go on from the same answer, and a replay does too.
+    If another process has committed an answer to the same call before, that answer is returned and stays: so all
+    processes, and later replays, go on from the same answer.
 
     Raises:
         CacheError: the folder cannot be written.
@@ -212,24 +207,24 @@ class _Writer:
         self._thread = ThreadPoolExecutor(max_workers=1, thread_name_prefix="polyjudge-cache")
 
     def write(self, answer: _Waiting) -> None:
-        """Commit an answer soon, together with what else comes in this turn of the event loop.
+        """Commit an answer soon, together with others of this turn of the event loop.
 
-        Waking the thread costs as much as a call.
+        They are committed together because waking the thread costs as much as a call.
         """
         self._waiting.append(answer)
         if not self._woken:
             self._woken = True
-            answer.kept.get_loop().call_soon(self._wake)
+            answer.stored.get_loop().call_soon(self._wake)
 
     def close(self) -> None:
-        """Commit what was handed over, and end."""
+        """Commit what was handed over, and end the thread."""
         self._thread.submit(self._work)
         self._thread.shutdown()
         self._database.close()
 
     def _wake(self) -> None:
         self._woken = False
-        with suppress(RuntimeError):  # it was closed meanwhile, and has committed all
+        with suppress(RuntimeError):  # it was closed meanwhile and has committed everything
             self._thread.submit(self._work)
 
     def _work(self) -> None:
@@ -244,13 +239,13 @@ class _Writer:
                 except (OSError, sqlite3.Error) as error:
                     self.failed = unwritable(self._folder, error)
                 except Exception as error:
-                    # A thread that died of a mistake of ours would leave every caller waiting for ever.
+                    # If a bug ended the thread, every caller would wait for ever.
                     self.failed = CacheError(f"the response cache failed: {error!r}; please report this")
-            with suppress(RuntimeError):  # the loop was closed: nobody waits any more
-                batch[0].kept.get_loop().call_soon_threadsafe(_resolve, batch, standing, self.failed)
+            with suppress(RuntimeError):  # the loop was closed, so no caller waits any more
+                batch[0].stored.get_loop().call_soon_threadsafe(_resolve, batch, standing, self.failed)
 
     def _commit(self, rows: Sequence[Row]) -> list[bytes]:
-        """Append what has no answer yet; the encoded replies that stand from now on."""
+        """Append the answers to calls that have none yet; returns the encoded replies that are stored now."""
         try:
             with writing(self._folder):
                 self._follow()
@@ -270,23 +265,23 @@ class _Writer:
         standing: list[bytes] = []
         new: list[Row] = []
         with self._database.transaction():
-            held = self._database.find([row.key for row in rows])
+            stored = self._database.find([row.key for row in rows])
             for row in rows:
-                known = held.setdefault(row.key, [])
-                found = newest(known) if self._reuse else None
-                if found is None:
-                    found = row._replace(number=known[-1].number + 1 if known else 1)
-                    new.append(found)
-                    known.append(found)
-                standing.append(found.reply)
+                answers = stored.setdefault(row.key, [])
+                answer = newest(answers) if self._reuse else None
+                if answer is None:
+                    answer = row._replace(number=answers[-1].number + 1 if answers else 1)
+                    new.append(answer)
+                    answers.append(answer)
+                standing.append(answer.reply)
             self._database.add(new)
         return standing
 
     def _follow(self) -> None:
-        """Go on in the successor of a file that was damaged and set aside.
+        """Switch to the successor of a file that was damaged and set aside.
 
         Raises:
-            CacheError: the file is not where it was; what is written to it nobody would ever find.
+            CacheError: the file is not where it was, so that nobody would ever find what is written to it.
         """
         if file_id(self._path) == self._database.file:
             return
@@ -335,9 +330,9 @@ class _Writer:
 
 
 class _Claims:
-    """Which calls this process is asking, told to the others by locks on single bytes of a file.
+    """The calls that this process is making, announced to others by locks on single bytes of a file.
 
-    Locks die with their process, and cost no write. They tell processes apart, not two stores of one process.
+    Locks end with their process and cost no write. They separate processes, not two stores of one process.
 
     Raises:
         OSError: the file cannot be made.
@@ -347,7 +342,7 @@ class _Claims:
         self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
 
     def take(self, key: str) -> bool:
-        """Whether nobody else asks this; always where the file system has no such locks."""
+        """Whether no other process makes this call; always True where the file system has no such locks."""
         try:
             self._lock(key, take=True)
         except (BlockingIOError, PermissionError):
@@ -364,12 +359,12 @@ class _Claims:
         os.close(self._file)
 
     def _lock(self, key: str, *, take: bool) -> None:
-        at = int(key[:8], 16) >> 1
+        offset = int(key[:8], 16) >> 1
         if sys.platform == "win32":
-            os.lseek(self._file, at, os.SEEK_SET)
+            os.lseek(self._file, offset, os.SEEK_SET)
             msvcrt.locking(self._file, msvcrt.LK_NBLCK if take else msvcrt.LK_UNLCK, 1)
         else:
-            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB if take else fcntl.LOCK_UN, 1, at)
+            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB if take else fcntl.LOCK_UN, 1, offset)
 
 
 def _replace(path: Path, damaged: tuple[int, int] | None, error: sqlite3.Error) -> str:
@@ -378,13 +373,13 @@ def _replace(path: Path, damaged: tuple[int, int] | None, error: sqlite3.Error) 
 
 
 def _resolve(batch: Sequence[_Waiting], standing: Sequence[bytes], failed: CacheError | None) -> None:
-    for at, answer in enumerate(batch):
-        if answer.kept.done():
+    for position, answer in enumerate(batch):
+        if answer.stored.done():
             continue
-        if at < len(standing):
-            answer.kept.set_result(standing[at])
+        if position < len(standing):
+            answer.stored.set_result(standing[position])
         else:
-            answer.kept.set_exception(CacheError(str(failed)))
+            answer.stored.set_exception(CacheError(str(failed)))
 
 
 def _storable(name: str) -> str:

@@ -1,6 +1,6 @@
-"""Where answers are kept: the seam for other stores, and one in memory.
+"""The protocol of answer stores, and two of them: one in memory, and one that stores nothing.
 
-An answer counts as kept only when ``put`` has returned. Errors are never stored. The digest of a request is its key
+An answer counts as stored only when ``put`` has returned. Errors are never stored. The digest of a request is its key
 (``Request.key``): it covers everything that can change the answer.
 """
 
@@ -12,9 +12,9 @@ from polyjudge.llm.request import Reply
 
 
 class AnswerStore(Protocol):
-    """Keeps answers for one client; several processes may share what is behind it.
+    """Stores answers for one client; several processes may share the storage behind it.
 
-    All methods belong to the event loop of the client.
+    All methods are called in the event loop of the client.
     """
 
     @property
@@ -33,47 +33,45 @@ class AnswerStore(Protocol):
     def claim(self, key: str) -> bool:
         """Announce that this client is about to ask; False while another process is asking the same.
 
-        It is called before anything is paid. A store that several processes cannot share says always True. A claim
-        ends with ``release``, or with its process.
+        It is called before anything is paid. A store that processes cannot share always returns True. A claim ends
+        with ``release``, or with its process.
 
         Raises:
-            CacheError: an answer could not be kept.
+            CacheError: an answer could not be stored.
         """
         ...
 
     def release(self, key: str) -> None:
-        """End a claim, whether an answer was put or not; without one nothing happens."""
+        """End a claim, whether or not an answer was put; without a claim nothing happens."""
         ...
 
     async def put(self, key: str, reply: Reply, *, role: str, model: str, seconds: float) -> Reply:
-        """Keep an answer, also if the caller is cancelled meanwhile.
+        """Store an answer, also if the caller is cancelled meanwhile.
 
         Args:
             key: of the request.
-            reply: what the endpoint answered.
-            role: who asked, for the user's overview.
+            reply: of the endpoint.
+            role: of the request, for the user's overview.
             model: as the user names it, for the user's overview.
-            seconds: what the answer took.
+            seconds: from sending to the answer.
 
         Returns:
-            The answer that stands for the key: another process's, if that was kept first.
+            The answer that is stored under the key; it is another process's if that one was first.
 
         Raises:
-            CacheError: it could not be kept.
+            CacheError: it could not be stored.
         """
         ...
 
     def close(self) -> None:
-        """Keep what is under way and free everything; closing twice changes nothing."""
+        """Store what is under way and free all resources; closing twice changes nothing."""
         ...
 
 
 class NoStore:
-    """An ``AnswerStore`` that keeps nothing."""
+    """An ``AnswerStore`` that stores nothing."""
 
-    @property
-    def warnings(self) -> tuple[str, ...]:
-        return ()
+    warnings: tuple[str, ...] = ()
 
     async def get(self, key: str) -> Reply | None:
         return None
