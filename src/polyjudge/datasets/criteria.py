@@ -1,7 +1,7 @@
-"""criteria.yaml <-> Rubric. judge.yaml holds the same keys and uses the same two functions.
+"""Converts criteria.yaml to a Rubric and back. judge.yaml holds the same keys and uses the same two functions.
 
-Checked by hand rather than by a schema: every message names the file and the key's path, says what is wrong and
-what to write instead, and all of a file's mistakes come at once.
+The file is checked by hand rather than by a schema, so that every message names the file and the key's path, and says
+what is wrong and what to write instead. All mistakes of a file are reported at once.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ def rubric_from(mapping: object, source: str, *, also: Collection[str] = ()) -> 
     """Check a parsed criteria file and make the rubric of it.
 
     Args:
-        mapping: what the YAML file says.
+        mapping: the content of the YAML file.
         source: the file, for messages.
-        also: further top-level keys that the caller reads itself (judge.yaml has some); they are passed over.
+        also: further top-level keys, of judge.yaml, that the caller reads; they are ignored here.
 
     Raises:
         CriteriaError: up to ten problems, each with the path of its key.
@@ -70,9 +70,9 @@ def rubric_from(mapping: object, source: str, *, also: Collection[str] = ()) -> 
 
 
 def rubric_to(rubric: Rubric) -> dict[str, Any]:
-    """The mapping that ``rubric_from`` reads as the same rubric; plain lists, dicts, texts and numbers.
+    """The mapping that ``rubric_from`` reads as the same rubric, of plain lists, dicts, texts and numbers.
 
-    Keys that hold their default are left out, except the instruction.
+    Keys with default values are left out, except the instruction.
     """
     mapping: dict[str, Any] = {"task": rubric.task, "inputs": dict(rubric.inputs)}
     for key in ("document", "id", "split", "reply_begins", "scoring"):
@@ -111,7 +111,7 @@ def _key(number: float) -> int | float:
 
 
 class _Reader:
-    """Reads one mapping, collecting what is wrong; a value it refuses is replaced by a harmless one."""
+    """Reads one mapping and collects its mistakes; a refused value is replaced by a harmless one."""
 
     def __init__(self, source: str) -> None:
         self.errors = ErrorCollector(source, CriteriaError)
@@ -147,7 +147,7 @@ class _Reader:
         options = (*registry.names("scoring"), "auto")
         if value is None or value == "auto":
             return None
-        # A scoring method that a run was given as an object is kept as module:Type; who scores must bring it.
+        # A scoring method that was passed as an object is stored as module:Type; scoring needs the object again.
         if not isinstance(value, str) or (value not in options and ":" not in value):
             self.errors.add(f"scoring: {clipped(value)} is unknown; choose one of: {', '.join(options)}")
             return None
@@ -176,7 +176,7 @@ class _Reader:
         criteria = tuple(self.criterion(f"criteria[{position}]", item, inputs) for position, item in enumerate(value))
         names: dict[str, int] = {}
         for position, criterion in enumerate(criteria):
-            # A judge may write a key with other blanks, dashes and case than the name has.
+            # A judge may write a key with other blanks, dashes and letter case than the name.
             first = names.setdefault(re.sub(r"[\s_-]+", "_", criterion.name.casefold()), position)
             if first != position and criterion.name:
                 self.errors.add(
@@ -191,7 +191,7 @@ class _Reader:
             return Criterion("", scale_from([1, 5]))
         self.known(f"{path}: ", value, CRITERION_KEYS)
         name = self.name(f"{path}.name", value.get("name"))
-        scale, words_of_ranks = self.scale(f"{path}.scale", value.get("scale"))
+        scale, ordered_words = self.scale(f"{path}.scale", value.get("scale"))
         instruction = default_instruction(scale)
         if value.get("instruction") is not None:
             instruction = self.text(f"{path}.instruction", value["instruction"], required=True)
@@ -209,15 +209,15 @@ class _Reader:
             instruction=instruction,
             ratings=columns,
             words=() if words is None else self.texts(f"{path}.words", words),
-            values=self.values(f"{path}.values", value.get("values"), scale) or words_of_ranks,
+            values=self.values(f"{path}.values", value.get("values"), scale) or ordered_words,
             read=self.read(f"{path}.read", value.get("read"), scale),
             levels=self.levels(f"{path}.levels", value.get("levels"), scale)
-            or tuple((rank, word) for word, rank in words_of_ranks),
+            or tuple((rank, word) for word, rank in ordered_words),
             weight=self.weight(f"{path}.weight", value.get("weight")),
         )
 
     def scale(self, path: str, value: object) -> tuple[Scale, tuple[tuple[str, float], ...]]:
-        """A scale, and the rank of each word where it is one of ordered words."""
+        """A scale; and for one of ordered words, each word with its rank."""
         try:
             if isinstance(value, Mapping) and "ordered" in value:
                 words = _ordered_words(value)
@@ -243,7 +243,7 @@ class _Reader:
         return LongForm(**columns)
 
     def values(self, path: str, value: object, scale: Scale) -> tuple[tuple[str, float], ...]:
-        """Words of the ratings and their numbers."""
+        """The words of ratings with their numbers."""
         if value is None:
             return ()
         if not isinstance(value, Mapping) or not value or isinstance(scale, Categorical):
@@ -258,7 +258,7 @@ class _Reader:
         return tuple(numbers)
 
     def levels(self, path: str, value: object, scale: Scale) -> tuple[tuple[float, str], ...]:
-        """What the levels of a scale mean."""
+        """The levels of a scale with their meanings."""
         if value is None:
             return ()
         if not isinstance(value, Mapping) or not value or isinstance(scale, Categorical):
@@ -338,15 +338,15 @@ FORMS = (
     "{ordered: [worst, best]}"
 )
 MOST_LEVELS = 101
-# Of fewer ratings it is no wonder that they lie close together.
-ENOUGH_TO_TELL = 20
+# Fewer ratings may lie close together by chance.
+FEWEST_RATINGS = 20
 
 
 def scale_from(value: object) -> Scale:
-    """The scale of its written form.
+    """The scale that a criteria file writes as ``value``.
 
     Raises:
-        ValueError: what is wrong with it and what to write.
+        ValueError: it says what is wrong and what to write.
     """
     if value is None:
         raise ValueError(f"is missing; {FORMS}")
@@ -392,12 +392,12 @@ def _ordered_words(value: Mapping[object, object]) -> list[str]:
     return names
 
 
-def used_range(scale: Scale, ratings: Iterable[float]) -> str:
-    """What of a scale its ratings use, in words, where that is less than half of it; "" where it is more or unsure."""
-    given = [rating for rating in ratings if not math.isnan(rating)]
-    if isinstance(scale, Categorical) or len(given) < ENOUGH_TO_TELL:
+def narrow_span(scale: Scale, ratings: Iterable[float]) -> str:
+    """The span of the ratings, as text, if it is less than half of the scale; "" if it is more, or for few ratings."""
+    numbers = [rating for rating in ratings if not math.isnan(rating)]
+    if isinstance(scale, Categorical) or len(numbers) < FEWEST_RATINGS:
         return ""
-    low, high = min(given), max(given)
+    low, high = min(numbers), max(numbers)
     if not 0 < high - low < (scale.high - scale.low) / 2:
         return ""
     return f"{show(scale, low)} to {show(scale, high)} of {scale.describe()}"

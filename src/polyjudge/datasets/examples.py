@@ -1,8 +1,8 @@
-"""Rows become examples under a rubric, a batch at a time; a table in memory is one batch.
+"""Reads rows as examples under a rubric, a batch at a time; a table in memory is one batch.
 
-Rows are read twice. The first pass checks them all and remembers what identifies them, some 20 bytes a row, so that
-a file may be larger than memory and every fault of it is reported at once, by row and column. The second pass gives
-the examples.
+Rows are read twice. The first pass checks all rows and remembers what identifies them, some 20 bytes a row. So a file
+may be larger than memory, and all its errors are reported at once, by row and column. The second pass yields the
+examples.
 """
 
 from __future__ import annotations
@@ -17,9 +17,9 @@ from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 
-from polyjudge.datasets.criteria import used_range
+from polyjudge.datasets.criteria import narrow_span
 from polyjudge.datasets.error_collector import ErrorCollector
-from polyjudge.datasets.long import gathered
+from polyjudge.datasets.long import by_item
 from polyjudge.datasets.readers import columns_in, read_batches
 from polyjudge.datasets.table import (
     ID_COLUMN,
@@ -56,17 +56,17 @@ def read_dataset(table: Table, rubric: Rubric, name: str, *, ratings_required: b
         table: the rows.
         rubric: names the columns.
         name: of the data set.
-        ratings_required: False for new texts: only the inputs' columns must be there; the others are read where they
-            are. True leaves out rows without any rating.
+        ratings_required: False for new texts: only the inputs' columns are required, and the others are read if there
+            are any. True leaves out rows without any rating.
 
     Raises:
         DataError: missing columns; else up to ten bad cells, each with its row and column.
     """
     table = with_paths(table, sorted(columns_of(rubric)))
     check_columns(table, rubric, ratings_required)
-    given = rubric
+    file_rubric = rubric
     if ratings_required:
-        table, rubric = gathered(table, rubric)
+        table, rubric = by_item(table, rubric)
     errors = ErrorCollector(table.source, DataError)
     survey = _Survey(rubric, table.columns)
     examples = survey.add(table, errors)
@@ -74,31 +74,31 @@ def read_dataset(table: Table, rubric: Rubric, name: str, *, ratings_required: b
     ids = survey.check([table], errors)
     examples = list(ids.assign(table, examples))
     notes = [*survey.notes, *survey.input_notes()]
-    kept = list(range(len(examples)))
+    positions = list(range(len(examples)))
     if ratings_required:
         _check_rated(rubric, examples, errors)
         notes += _rating_notes(rubric, examples)
-        kept = [at for at in kept if any(_is_rated(examples[at], criterion) for criterion in rubric.criteria)]
+        positions = [k for k in positions if any(_is_rated(examples[k], criterion) for criterion in rubric.criteria)]
     return Dataset(
         name=name,
         source=table.source,
-        rubric=given,
-        examples=tuple(examples[at] for at in kept),
-        splits=tuple(splits[at] for at in kept) if splits else None,
+        rubric=file_rubric,
+        examples=tuple(examples[position] for position in positions),
+        splits=tuple(splits[position] for position in positions) if splits else None,
         notes=tuple(notes),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class ExampleFile:
-    """A file of new texts whose rows were all checked, and which is never held in memory.
+    """A file of new texts whose rows were all checked; it is never held in memory as a whole.
 
     Attributes:
         path: of the file.
         rubric: names the columns.
-        columns: all of the file's.
+        columns: all columns of the file.
         rows: how many there are.
-        notes: what the reader noticed.
+        notes: for the user.
     """
 
     path: Path
@@ -111,7 +111,7 @@ class ExampleFile:
     _batch: int
 
     def examples(self) -> Iterator[Example]:
-        """The rows as examples, from the first on; equal to those of ``read_dataset``.
+        """The examples, from the first row on; equal to those of ``read_dataset``.
 
         Raises:
             DataError: the file has changed since it was checked.
@@ -128,7 +128,7 @@ class ExampleFile:
 
 
 def open_examples(path: Path, rubric: Rubric, batch: int = BATCH) -> ExampleFile:
-    """Check every row of a file of new texts; rating columns are read where they are.
+    """Check every row of a file of new texts; rating columns are read if there are any.
 
     Args:
         path: of the file.
@@ -163,7 +163,7 @@ def _batches(
 
 
 def _file_state(path: Path) -> tuple[int, int]:
-    """Size and time of the last change; -1 for a missing file, which its reader will report."""
+    """Size and time of the last change; -1 for a missing file, which the reader will report."""
     try:
         status = os.stat(path)
     except (OSError, ValueError):
@@ -177,7 +177,7 @@ class _Ids:
 
     Attributes:
         column: the column of identifiers. None: a digest of the inputs, numbered from its second row on.
-        repeated: digests that several rows have.
+        repeated: the digests that several rows have.
     """
 
     column: str | None
@@ -199,11 +199,11 @@ class _Ids:
 
 
 class _Survey:
-    """What is known of the rows seen so far: 64 bits of a digest for each text that must not recur, or may.
+    """What is known of the rows read so far: 64 bits of a digest for each identifier and for each row's inputs.
 
     Attributes:
-        rows: how many were seen.
-        notes: of the table's reader, and on its column of identifiers.
+        rows: how many were read.
+        notes: of the table's reader, and on the column of identifiers.
     """
 
     def __init__(self, rubric: Rubric, columns: Sequence[str]) -> None:
@@ -218,7 +218,7 @@ class _Survey:
         self._ids, self._digests, self._inputs = array("Q"), array("Q"), array("Q")
 
     def add(self, table: Table, errors: ErrorCollector) -> list[Example]:
-        """Read a batch; its examples bear a digest of their inputs unless the rubric names their identifiers."""
+        """Read a batch; the examples' ids are digests of their inputs unless the rubric names a column of ids."""
         examples = _examples(table, self._rubric, errors, self._decimal_commas)
         self.rows += len(examples)
         self.notes = table.notes
@@ -238,14 +238,14 @@ class _Survey:
         return examples
 
     def check(self, tables: Iterable[Table], errors: ErrorCollector) -> _Ids:
-        """What identifies the rows, once they are all in order.
+        """Check the rows as a whole; returns what identifies them.
 
         Args:
             tables: the rows again, from the first on.
-            errors: the faults of single cells.
+            errors: the errors of single cells.
 
         Raises:
-            DataError: bad cells, identifiers that stand twice, or an input column that is empty in every row.
+            DataError: bad cells, repeated identifiers, or an input column that is empty in every row.
         """
         repeated = frozenset(_repeated(self._ids))
         if self._named is not None and repeated:
@@ -263,12 +263,12 @@ class _Survey:
         if self._spare:
             self.notes += (
                 f"column {ID_COLUMN!r} is not taken for the rows' identifiers, because it has gaps or repeats "
-                f"itself; digests of the rows are. To see its faults write id: {ID_COLUMN} into the criteria file",
+                f"itself; digests of the rows are. To see its errors write id: {ID_COLUMN} into the criteria file",
             )
         return _Ids(None, frozenset(_repeated(self._digests)))
 
     def input_notes(self) -> list[str]:
-        """What the cells hold that a reader should know: decimal commas, empty inputs, repeated inputs."""
+        """Notes on decimal commas, empty inputs and repeated inputs."""
         notes = [
             f"column {column!r}: {many(count, 'numbers')} with a decimal comma read"
             for column, count in self._decimal_commas.items()
@@ -289,13 +289,13 @@ class _Survey:
 
 def _name_repeated(tables: Iterable[Table], column: str, repeated: Collection[int], errors: ErrorCollector) -> None:
     """Report the rows that share an identifier."""
-    places: dict[str, list[str]] = {}
+    rows_by_name: dict[str, list[str]] = {}
     for table in tables:
         for position, row in enumerate(table.rows):
             name = _readable_text(row, column)
             if not is_missing(name) and _hash(name) in repeated:
-                places.setdefault(name, []).append(table.where(position))
-    for name, rows in places.items():
+                rows_by_name.setdefault(name, []).append(table.where(position))
+    for name, rows in rows_by_name.items():
         if len(rows) > 1:
             errors.add(f"{listed(rows)}: the id {clipped(name)} (column {column!r}) stands twice; ids must differ")
 
@@ -309,7 +309,7 @@ def _readable_text(row: Row, column: str) -> str:
 
 
 def _repeated(hashes: array[int]) -> list[int]:
-    """The values that stand several times."""
+    """The values that occur several times."""
     import numpy as np
 
     values, counts = np.unique(np.frombuffer(hashes, dtype=np.uint64), return_counts=True)
@@ -337,7 +337,7 @@ def _splits(table: Table, rubric: Rubric, errors: ErrorCollector) -> list[str] |
 
 @dataclass(frozen=True, slots=True)
 class _Cells:
-    """Reads the cells of a table; faults are collected."""
+    """Reads the cells of a table; errors are collected."""
 
     table: Table
     errors: ErrorCollector
@@ -363,8 +363,8 @@ class _Cells:
             self._report(position, column, f"{clipped(written)} is no split; write one of {', '.join(PARTS)}")
         return name
 
-    def _report(self, position: int, column: str, fault: object) -> None:
-        self.errors.add(f"{self.table.where(position)}, column {column!r}: {fault}")
+    def _report(self, position: int, column: str, reason: object) -> None:
+        self.errors.add(f"{self.table.where(position)}, column {column!r}: {reason}")
 
     def _text(self, position: int, column: str) -> str:
         if column not in self.table.rows[position]:
@@ -373,7 +373,7 @@ class _Cells:
             return text_of(self.table.rows[position].get(column))
         except ValueError as error:
             self._report(position, column, error)
-            # The question mark keeps an unreadable cell from being reported as empty as well.
+            # With a text, an unreadable cell is not reported as empty too.
             return "?"
 
     def _name(self, position: int, column: str) -> str:
@@ -388,7 +388,7 @@ class _Cells:
             columns = rating_columns(criterion)
             if not any(column in self.table.columns for column in columns):
                 continue
-            # An absent column keeps its position, or the next rater's ratings would pass for this one's.
+            # An absent column keeps its position, so that the next rater's ratings are not taken for this one's.
             ratings[criterion.name] = tuple(
                 chain.from_iterable(
                     self._ratings_of(position, name, criterion) if name in self.table.columns else (NAN,)
@@ -435,9 +435,9 @@ def _rating_notes(rubric: Rubric, examples: Sequence[Example]) -> list[str]:
     if partly:
         notes.append(f"rated rows that lack a rating: {', '.join(partly)}")
     notes += [
-        f"the ratings of {criterion.name!r} lie within {used}; is that their scale?"
+        f"the ratings of {criterion.name!r} lie within {span}; is that their scale?"
         for criterion in rubric.criteria
-        if (used := used_range(criterion.scale, _all_ratings(criterion, examples)))
+        if (span := narrow_span(criterion.scale, _all_ratings(criterion, examples)))
     ]
     return notes
 

@@ -1,4 +1,4 @@
-"""What one part of a split knows of another: documents, texts, and training draws that validation holds too."""
+"""What the parts of a split share: documents, texts, and rows of train that are also validation rows."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MOST_ROWS = 40
 
 @dataclass(frozen=True, slots=True)
 class Repeat:
-    """One row whose inputs an earlier part shows too.
+    """A row whose inputs also occur in an earlier part.
 
     Attributes:
         row: of the second part.
@@ -31,11 +31,11 @@ class Repeat:
 
 @dataclass(frozen=True, slots=True)
 class SharedColumn:
-    """One input column whose texts recur where no document groups the rows.
+    """An input column whose texts recur in another part, where no document groups the rows.
 
     Attributes:
         column: of the inputs.
-        texts: how many different texts of the first part stand in the second too, white space aside.
+        texts: how many different texts of the first part also occur in the second, white space aside.
     """
 
     column: str
@@ -52,7 +52,7 @@ class Overlap:
         documents_of_first: how many documents the first part has.
         same: rows that are in both parts.
         repeats: rows of the second part, not in the first, whose inputs equal some of the first but for white space.
-        alike: the same, where case and punctuation differ too.
+        alike: likewise, where case and punctuation differ too.
         columns: of several input columns each that has texts in both parts, only where no row names a document. A
             column that holds the same text throughout groups nothing and is passed over.
     """
@@ -140,7 +140,7 @@ class LeakReport:
         return next(o for o in self.overlaps if (o.first, o.second) == (first, second))
 
     def lines(self) -> list[str]:
-        """Plain lines for people that name documents and rows; one line when there is nothing."""
+        """Lines for the user that name documents and rows; one line when nothing is shared."""
         lines = [line for overlap in self.overlaps for line in overlap.lines()]
         if self.draws and self.draws.inside:
             lines.append(self.draws.line())
@@ -164,13 +164,13 @@ def leaks(split: Split, *, steps: int = 0, batch: int = 0) -> LeakReport:
 
 def draws_in_validation(split: Split, steps: int, batch: int) -> Draws:
     """The draws of steps 1..``steps`` of the paper's preset that fall on validation rows."""
-    held = {example.id for example in split.validation}
+    validation_ids = {example.id for example in split.validation}
     drawn = [
         split.train[position]
         for step in range(1, steps + 1)
         for position in paper_batch(step, len(split.train), batch)
     ]
-    inside = [example for example in drawn if example.id in held]
+    inside = [example for example in drawn if example.id in validation_ids]
     return Draws(
         total=len(drawn),
         inside=len(inside),
@@ -221,7 +221,7 @@ def _repeats(
 
 
 def _shared_columns(first: Sequence[Example], second: Sequence[Example]) -> tuple[SharedColumn, ...]:
-    """The columns of several inputs whose texts stand in both parts; none where a row names its document."""
+    """The columns, among several inputs, with texts in both parts; none if a row names its document."""
     rows = [*first, *second]
     if not (first and second) or len(first[0].inputs) < 2 or any(e.document is not None for e in rows):
         return ()

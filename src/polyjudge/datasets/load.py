@@ -1,4 +1,4 @@
-"""One function that makes a data set of whatever the user names or passes."""
+"""Loads a data set from whatever the user names or passes."""
 
 from __future__ import annotations
 
@@ -70,10 +70,10 @@ def _load(data: Data, criteria: Criteria | None, ratings_required: bool) -> Data
 
 
 def _prepared(data: Data) -> Dataset | None:
-    """The data set that an object or a registered name stands for; None for data that is still to be read.
+    """The data set behind an object or a registered name; None for data that must still be read.
 
     Raises:
-        DataError: a function returned something else than a data set.
+        DataError: a function returned anything but a data set.
     """
     if isinstance(data, Dataset):
         return data
@@ -96,7 +96,7 @@ def _made(make: Callable[[], object], name: str) -> Dataset:
 
 
 def _from_anywhere(data: str | Path) -> str:
-    """A name as it is; a path so that it holds from any folder."""
+    """A name as it is; a path as an absolute one."""
     path = Path(data)
     return str(path.absolute()) if is_there(path) else str(data)
 
@@ -116,7 +116,7 @@ def load_rubric(criteria: Criteria) -> Rubric:
 
 
 def _from_hub(data: str, criteria: Criteria | None, ratings_required: bool) -> Dataset:
-    """A data set of the hub; several splits called train, validation and test stay what they are."""
+    """A data set of the hub; splits called train, validation and test become the parts."""
     rubric = load_rubric(criteria) if criteria is not None else None
     tables = hub_tables(data, columns_of(rubric) if rubric else None)
     first = next(iter(tables.values()))
@@ -136,7 +136,7 @@ def _no_criteria(table: Table) -> DataError:
 
 
 def _path(data: str | Path) -> Path:
-    """The file that is meant."""
+    """The file that the user means."""
     if isinstance(data, Path):
         return data
     path = Path(data)
@@ -150,12 +150,12 @@ def _path(data: str | Path) -> Path:
 
 
 def _under(dataset: Dataset, rubric: Rubric) -> Dataset:
-    """A prepared data set under the user's rubric: other words, fewer criteria or inputs, the same columns."""
-    shown = [column for column, _ in dataset.rubric.inputs]
+    """A prepared data set under the user's rubric: with other texts, or fewer criteria or inputs."""
+    columns = [column for column, _ in dataset.rubric.inputs]
     for column, _ in rubric.inputs:
-        if column not in shown:
+        if column not in columns:
             raise CriteriaError(
-                f"inputs: {dataset.name!r} has no column {column!r}; it has {listed(map(repr, shown))}"
+                f"inputs: {dataset.name!r} has no column {column!r}; it has {listed(map(repr, columns))}"
             )
     scales = {criterion.name: criterion.scale for criterion in dataset.rubric.criteria}
     for criterion in rubric.criteria:
@@ -187,16 +187,16 @@ def _limited(dataset: Dataset, limit: int | None) -> Dataset:
     room = dict.fromkeys(sizes, 1)
     for _ in range(limit - len(sizes)):
         room[max(sizes, key=lambda label: limit * sizes[label] - total * room[label])] += 1
-    kept: list[int] = []
+    positions: list[int] = []
     for position, label in enumerate(labels):
         if room[label] > 0:
-            kept.append(position)
+            positions.append(position)
             room[label] -= 1
     return replace(
         dataset,
-        examples=tuple(dataset.examples[position] for position in kept),
-        splits=tuple(dataset.splits[position] for position in kept) if dataset.splits else None,
-        notes=(*dataset.notes, f"limited to {len(kept)} of {total} rows"),
+        examples=tuple(dataset.examples[position] for position in positions),
+        splits=tuple(dataset.splits[position] for position in positions) if dataset.splits else None,
+        notes=(*dataset.notes, f"limited to {len(positions)} of {total} rows"),
     )
 
 
@@ -255,7 +255,7 @@ def parts_dataset(
     splits: list[str] = []
     all_notes = list(notes)
     for part, table in tables.items():
-        # A column of identifiers counts in its own file only; over all parts PART-ROW identifies.
+        # Identifiers of a file are unique in that file only; in the whole data set rows are PART-ROW.
         columns = tuple(column for column in table.columns if column != ID_COLUMN or rubric.id == ID_COLUMN)
         read = read_dataset(replace(table, columns=columns), rubric, name, ratings_required=ratings_required)
         examples += [

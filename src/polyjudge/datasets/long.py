@@ -1,4 +1,4 @@
-"""Tables with a row for each rating or rater become tables with a row for each item, whose cells list the ratings."""
+"""Turns tables with a row for each rating or rater into tables with a row for each item, whose cells list ratings."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _RATER_COLUMNS = frozenset(
 )
 
 
-def gathered(table: Table, rubric: Rubric) -> tuple[Table, Rubric]:
-    """A table with one row an item, and the rubric that reads it; both as they are where rows are items already.
+def by_item(table: Table, rubric: Rubric) -> tuple[Table, Rubric]:
+    """The table with one row for each item, and the rubric that reads it; both unchanged if rows are items already.
 
-    The criteria file's ``long`` says how ratings are laid out. Without it, a file with one row a rater is recognised:
-    each criterion has one column of ratings, at least half of the rows repeat the inputs of an earlier row, and some
-    of them rate it otherwise.
+    The criteria file's ``long`` says where the ratings are. Without it, a table with one row for each rater is
+    recognised: each criterion has one column of ratings, at least half of the rows repeat the inputs of an earlier
+    row, and some of them have other ratings.
 
     Raises:
         DataError: columns are missing, ratings cannot be read, or an item's rows contradict each other.
@@ -34,22 +34,22 @@ def gathered(table: Table, rubric: Rubric) -> tuple[Table, Rubric]:
     ratings = _long_ratings(table, rubric, form) if form.value else _wide_ratings(table, rubric)
     if not ratings:
         raise DataError(f"{table.source}: no row is about a criterion (column {form.criterion!r})")
-    gathering = _Gathering(table, rubric, form)
+    items = _Items(table, rubric, form)
     for rating in ratings:
-        gathering.add(rating)
+        items.add(rating)
     criteria = tuple(replace(criterion, ratings=(_list_column(criterion),)) for criterion in rubric.criteria)
     how = "one row a rating" if form.value else "one row a rater"
     note = (
-        f"{many(len(table.rows), 'rows')} are read as {how}: {many(gathering.items, 'items')}, up to "
-        f"{many(gathering.raters, 'ratings')} of each on a criterion"
+        f"{many(len(table.rows), 'rows')} are read as {how}: {many(items.count, 'items')}, up to "
+        f"{many(items.raters, 'ratings')} of each on a criterion"
     )
     if rubric.long is None:
         note += "; to keep the rows apart name a column that identifies them with id"
-    return gathering.table(note), replace(rubric, criteria=criteria, long=None)
+    return items.table(note), replace(rubric, criteria=criteria, long=None)
 
 
 def _list_column(criterion: Criterion) -> str:
-    """The column that holds a criterion's lists; of no other use, as a criterion may be called like an input."""
+    """The new column of a criterion's lists; the criterion's name alone might be that of an input."""
     return f"ratings of {criterion.name}"
 
 
@@ -71,14 +71,15 @@ def _recognised(table: Table, rubric: Rubric) -> LongForm | None:
     if 2 * len(groups) > len(table.rows):
         return None
     several = [group for group in groups.values() if len(group) > 1]
-    differing = any(
-        len({str(table.rows[at].get(names[0])).strip() for at in group}) > 1 for group in several for names in columns
-    )
-    if not differing:
+
+    def different(column: str, group: Sequence[int]) -> int:
+        return len({str(table.rows[position].get(column)).strip() for position in group})
+
+    if not any(different(names[0], group) > 1 for group in several for names in columns):
         return None
     for column in table.columns:
-        named = column.casefold() in _RATER_COLUMNS
-        if named and all(len({str(table.rows[at].get(column)) for at in group}) == len(group) for group in several):
+        is_rater = column.casefold() in _RATER_COLUMNS
+        if is_rater and all(different(column, group) == len(group) for group in several):
             return LongForm(rater=column)
     return LongForm()
 
@@ -88,8 +89,8 @@ def _item(table: Table, position: int, rubric: Rubric, column: str) -> object:
     row = table.rows[position]
     if column:
         return str(row.get(column)).strip()
-    named = [rubric.id, rubric.document, rubric.split, *(name for name, _ in rubric.inputs)]
-    return tuple(" ".join(str(row.get(name)).split()) for name in named if name is not None)
+    names = [rubric.id, rubric.document, rubric.split, *(name for name, _ in rubric.inputs)]
+    return tuple(" ".join(str(row.get(name)).split()) for name in names if name is not None)
 
 
 def _check_form(table: Table, form: LongForm) -> None:
@@ -103,11 +104,12 @@ def _check_form(table: Table, form: LongForm) -> None:
 
 
 def _long_ratings(table: Table, rubric: Rubric, form: LongForm) -> list[_Rating]:
-    """One rating a row; rows about something else than a criterion are passed over."""
-    criteria: dict[str, Criterion] = {}
-    for criterion in rubric.criteria:
-        for name in (criterion.name, *criterion.ratings):
-            criteria[name.strip().casefold()] = criterion
+    """One rating from each row; rows about anything but a criterion are ignored."""
+    criteria = {
+        name.strip().casefold(): criterion
+        for criterion in rubric.criteria
+        for name in (criterion.name, *criterion.ratings)
+    }
     if not form.criterion and len(rubric.criteria) > 1:
         raise DataError(
             f"{table.source}: the ratings of column {form.value!r} are of which of {len(rubric.criteria)} criteria? "
@@ -116,14 +118,14 @@ def _long_ratings(table: Table, rubric: Rubric, form: LongForm) -> list[_Rating]
     only = rubric.criteria[0]
     ratings: list[_Rating] = []
     for position, row in enumerate(table.rows):
-        about = criteria.get(str(row.get(form.criterion)).strip().casefold()) if form.criterion else only
-        if about is not None:
-            ratings.append(_Rating(position, about, form.value, row.get(form.value)))
+        criterion = criteria.get(str(row.get(form.criterion)).strip().casefold()) if form.criterion else only
+        if criterion is not None:
+            ratings.append(_Rating(position, criterion, form.value, row.get(form.value)))
     return ratings
 
 
 def _wide_ratings(table: Table, rubric: Rubric) -> list[_Rating]:
-    """One rating a criterion in each row."""
+    """One rating of each criterion from each row."""
     return [
         _Rating(position, criterion, column, row.get(column))
         for position, row in enumerate(table.rows)
@@ -133,8 +135,8 @@ def _wide_ratings(table: Table, rubric: Rubric) -> list[_Rating]:
     ]
 
 
-class _Gathering:
-    """Collects the ratings of each item, a position a rater."""
+class _Items:
+    """Collects the ratings of each item; each rater has a position."""
 
     def __init__(self, table: Table, rubric: Rubric, form: LongForm) -> None:
         self._table, self._rubric, self._form = table, rubric, form
@@ -142,10 +144,10 @@ class _Gathering:
         self._first: dict[object, int] = {}
         self._raters: dict[object, int] = {}
         self._cells: dict[tuple[int, str], dict[int, object]] = {}
-        self._given: dict[tuple[int, str, int], int] = {}
+        self._rated_in: dict[tuple[int, str, int], int] = {}
 
     @property
-    def items(self) -> int:
+    def count(self) -> int:
         return len(self._first)
 
     @property
@@ -165,7 +167,7 @@ class _Gathering:
         if self._form.rater:
             label = str(self._table.rows[row].get(self._form.rater)).strip()
             rater = self._raters.setdefault(label, len(self._raters))
-            before = self._given.setdefault((first, name, rater), row)
+            before = self._rated_in.setdefault((first, name, rater), row)
             if before != row:
                 self._errors.add(
                     f"{self._table.where(before)} and {self._table.where(row)}: {clipped(label)} rates {name!r} of an "
@@ -183,7 +185,7 @@ class _Gathering:
                 )
 
     def table(self, note: str) -> Table:
-        """One row an item, in the order of the file."""
+        """The table with one row for each item, in the order of the file."""
         self._errors.check()
         rows: list[Row] = []
         for first in self._first.values():
@@ -198,13 +200,13 @@ class _Gathering:
             self._table,
             columns=tuple(dict.fromkeys((*self._table.columns, *names))),
             rows=tuple(rows),
-            lines=tuple(self._table.lines[at] for at in positions) if self._table.lines else (),
-            numbers=tuple(self._table.number(at) for at in positions),
+            lines=tuple(self._table.lines[position] for position in positions) if self._table.lines else (),
+            numbers=tuple(self._table.number(position) for position in positions),
             notes=(*self._table.notes, note),
         )
 
 
 def _as_list(cells: Mapping[int, object]) -> list[object]:
-    """The cells by rater; None where one gave none."""
+    """The cells in the order of the raters; None for a rater who rated nothing."""
     filled = {rater: cell for rater, cell in cells.items() if not is_missing(cell)}
     return [cells.get(rater) for rater in range(max(filled, default=-1) + 1)]

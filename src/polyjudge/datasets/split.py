@@ -1,4 +1,4 @@
-"""Three parts that share no document and no text: optimise on one, decide on the second, report on the third.
+"""Splits a data set into three parts that share no document and no text: train, validation and test.
 
 Rows that belong together (one document, or equal inputs even under different documents) move as one group. The
 groups are laid out in a seeded order and each goes to the part that lacks most rows, so that the parts come near
@@ -46,7 +46,7 @@ def split(
         Disjoint parts in file order; ``by`` is "given", "document", "content" or "row".
 
     Raises:
-        ConfigError: too few documents, an empty part, no documents to split by, or fractions that are none.
+        ConfigError: too few documents, an empty part, no documents to split by, or fractions that do not sum to 1.
     """
     if len(fractions) != 3 or min(fractions) <= 0 or abs(sum(fractions) - 1) > 1e-9:
         raise ConfigError(f"fractions={fractions!r}: three positive numbers that sum to 1 are needed")
@@ -86,14 +86,14 @@ def paper_split(dataset: Dataset, *, validation: int | None = None) -> Split:
     if dataset.splits is None:
         order = np.random.RandomState(42).permutation(len(dataset.examples)).tolist()
         quarter = len(order) // 4
-        train, given, test = sorted(order[:quarter]), list[int](), sorted(order[quarter:])
+        train, marked, test = sorted(order[:quarter]), list[int](), sorted(order[quarter:])
     else:
-        train, given, test = (_marked(dataset.splits, name) for name in _PARTS)
+        train, marked, test = (_marked(dataset.splits, name) for name in _PARTS)
     if not train or not test:
         raise ConfigError(f"{dataset.source}: no rows are left for {'test' if train else 'train'}; give more rows")
     last = np.random.RandomState(42).permutation(len(train)).tolist()[-(validation or 100) :]
-    held = _capped(given, validation, 42) if given else [train[position] for position in sorted(last)]
-    return _split(dataset, train, held, test, "paper")
+    validation_rows = _capped(marked, validation, 42) if marked else [train[position] for position in sorted(last)]
+    return _split(dataset, train, validation_rows, test, "paper")
 
 
 def paper_batch(step: int, n_train: int, size: int) -> tuple[int, ...]:
@@ -149,7 +149,7 @@ def _drawn(dataset: Dataset, seed: int, by: str | None, fractions: Sequence[floa
 
 
 def _laid_out(together: Sequence[Group], fractions: Sequence[float], random: Random) -> list[list[int]]:
-    """Each group to the part that lacks most rows."""
+    """Put each group into the part that lacks most rows."""
     total = sum(len(group) for group in together)
     lacking = [fraction * total for fraction in fractions]
     smallest = min(lacking)
@@ -173,8 +173,8 @@ def _given(dataset: Dataset, seed: int, fractions: Sequence[float]) -> list[list
         return [train, validation, test]
     together = groups([dataset.examples[position] for position in train], by_document=True)
     share = fractions[1] / (fractions[0] + fractions[1])
-    kept, carved = _laid_out(together, (1 - share, share), Random(f"{seed}/split"))
-    return [[train[index] for index in kept], [train[index] for index in carved], test]
+    still_train, carved = _laid_out(together, (1 - share, share), Random(f"{seed}/split"))
+    return [[train[index] for index in still_train], [train[index] for index in carved], test]
 
 
 def _marked(splits: Sequence[str], name: str) -> list[int]:

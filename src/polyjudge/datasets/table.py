@@ -1,4 +1,4 @@
-"""Rows as read: where each of them stands, which columns a rubric needs, what a cell means, which inputs are equal."""
+"""Tables: the position of each row, the columns that a rubric needs, the meaning of cells, the equality of inputs."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Key = tuple[str, ...]
 
 ID_COLUMN = "id"
 MISSING = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "none", "<na>", "nat"})
-# Ways to read a rating that is no plain number, by the word that a criteria file has for them.
+# How a criteria file may have ratings read that are no plain numbers.
 READ_MODES = ("leading-number", "stars")
 _LEADING = re.compile(r"([+-]?\d+(?:[.,]\d+)?)(?:\s*/\s*(\d+)|\s*(?:[-–—:.)(]|$|\s)).*", re.ASCII | re.DOTALL)
 _STARS = re.compile(r"([★⭐*]+)\ufe0f?[☆\s]*")
@@ -34,7 +34,7 @@ _PUNCTUATION = re.compile(r"[\W_]+")
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Rows as read.
+    """The rows of a source, or a batch of them.
 
     Attributes:
         source: for messages.
@@ -42,9 +42,9 @@ class Table:
         rows: each maps columns to cells; a row of JSONL may lack some.
         lines: the file line on which each row begins; empty when the source has no lines.
         notes: what the reader changed.
-        first: the number of rows of the source before this table's, where the table is a batch of it.
-        numbers: the row numbers in the source, where they do not follow each other; else empty.
-        decimal: the sign that numbers written as text may have before their fraction, beside the point.
+        first: how many rows of the source precede this batch.
+        numbers: the row numbers in the source if they are not consecutive; else empty.
+        decimal: "," if numbers written as text may have a decimal comma beside the point, else ".".
     """
 
     source: str
@@ -72,7 +72,7 @@ class Table:
 
 @runtime_checkable
 class PandasLike(Protocol):
-    """What is asked of a pandas data frame."""
+    """The part of a pandas data frame that is used."""
 
     @property
     def columns(self) -> Iterable[object]: ...
@@ -82,7 +82,7 @@ class PandasLike(Protocol):
 
 @runtime_checkable
 class PolarsLike(Protocol):
-    """What is asked of a polars data frame."""
+    """The part of a polars data frame that is used."""
 
     @property
     def columns(self) -> Iterable[object]: ...
@@ -144,7 +144,7 @@ def rating_columns(criterion: Criterion) -> tuple[str, ...]:
 
 
 def columns_of(rubric: Rubric) -> frozenset[str]:
-    """The columns that are read under a rubric, if the table has them."""
+    """The columns that a rubric names, whether or not a table has them."""
     named = (ID_COLUMN, rubric.document, rubric.id, rubric.split, *(column for column, _ in rubric.inputs))
     rated = (column for criterion in rubric.criteria for column in rating_columns(criterion))
     return frozenset(column for column in (*named, *rated) if column is not None)
@@ -183,17 +183,17 @@ def _why_all_missing(table: Table) -> str:
 
 
 def has_spare_id_column(columns: Sequence[str], rubric: Rubric) -> bool:
-    """Whether a column is called ``id`` and has no other use, while the rubric names no column of identifiers."""
-    used = {rubric.document, rubric.split, *(column for column, _ in rubric.inputs)}
-    used.update(column for criterion in rubric.criteria for column in rating_columns(criterion))
-    return rubric.id is None and ID_COLUMN in columns and ID_COLUMN not in used
+    """Whether there is a column ``id`` of no other use, and the rubric names no column of identifiers."""
+    named = {rubric.document, rubric.split, *(column for column, _ in rubric.inputs)}
+    named.update(column for criterion in rubric.criteria for column in rating_columns(criterion))
+    return rubric.id is None and ID_COLUMN in columns and ID_COLUMN not in named
 
 
 def with_paths(table: Table, names: Iterable[str]) -> Table:
-    """A table with a column for each dotted name that leads into one of its columns, such as ``inputs.question``.
+    """The table with a column for each dotted name that leads into one of its columns, such as ``inputs.question``.
 
     A step of a path is a key of an object or a position in a list. A cell may also hold JSON text. Names that the
-    table has, or whose first part it lacks, are left alone.
+    table has, or whose first part it lacks, get no column.
     """
     paths: dict[str, tuple[str, list[str]]] = {}
     for name in names:
@@ -204,12 +204,12 @@ def with_paths(table: Table, names: Iterable[str]) -> Table:
             paths[name] = root, name[len(root) + 1 :].split(".")
     if not paths:
         return table
-    rows = tuple({**row, **_led_to(row, paths)} for row in table.rows)
+    rows = tuple({**row, **_cells_at(row, paths)} for row in table.rows)
     return replace(table, columns=(*table.columns, *paths), rows=rows)
 
 
-def _led_to(row: Row, paths: Mapping[str, tuple[str, list[str]]]) -> dict[str, object]:
-    """The cells at the ends of the paths; a path that leads nowhere gives none."""
+def _cells_at(row: Row, paths: Mapping[str, tuple[str, list[str]]]) -> dict[str, object]:
+    """The cells at the ends of the paths; a path that leads nowhere gives no cell."""
     cells: dict[str, object] = {}
     for name, (root, steps) in paths.items():
         cell = row.get(root)
@@ -242,10 +242,10 @@ def is_missing(value: object) -> bool:
 
 
 def text_of(value: object) -> str:
-    """A cell as text, untouched; a missing one is empty.
+    """A cell as text, unchanged; a missing cell is empty.
 
     Raises:
-        ValueError: no text, or text that cannot be sent to a model.
+        ValueError: a cell that is no text, or text that cannot be sent to a model.
     """
     value = _plain(value)
     if isinstance(value, str):
@@ -265,7 +265,7 @@ def ratings_of(value: object, criterion: Criterion, decimal: str = ".") -> tuple
     Args:
         value: a number, label or word; a list of these, or its JSON.
         criterion: its scale, and how its ratings are written.
-        decimal: the sign before the fraction of a number, beside the point.
+        decimal: of the table.
 
     Raises:
         ValueError: a rating that cannot be read, or that is off the scale.
@@ -313,7 +313,7 @@ def _rating(value: object, criterion: Criterion, decimal: str) -> float:
 
 
 def _read_out(text: str, criterion: Criterion) -> float:
-    """The number in a text."""
+    """The number in a text, read as the criterion's ``read`` says."""
     if criterion.read == "stars" and (match := _STARS.fullmatch(text.strip())):
         return float(len(match[1]))
     match = _LEADING.fullmatch(text.strip()) if criterion.read == "leading-number" else None
@@ -326,7 +326,10 @@ def _read_out(text: str, criterion: Criterion) -> float:
 
 
 def _refuse_word(text: str, criterion: Criterion) -> str:
-    """Offer the way to read a rating that is no plain number, where there is one."""
+    """Refuse a rating that is no plain number, and name a way to read it if there is one.
+
+    A text that ``rating_of`` refuses with a better message is returned as it is.
+    """
     if criterion.values:
         known = ", ".join(repr(name) for name, _ in criterion.values)
         raise ValueError(f"{clipped(text)} is none of the values {known}; add it to them, or leave the cell empty")
@@ -344,7 +347,7 @@ def _refuse_word(text: str, criterion: Criterion) -> str:
 def rating_of(value: object, scale: Scale) -> float:
     """A cell as a rating on a scale: the number, or the label's position; nan when missing.
 
-    A label that spells like a missing value ("none") is the label.
+    A label that is spelled like a missing value ("none") counts as the label.
 
     Raises:
         ValueError: not a number, off the scale, or an unknown label.
@@ -421,7 +424,7 @@ def _is_nan(value: object) -> bool:
 
 
 def _plain(value: object) -> object:
-    """The Python value of a numpy scalar, known by its empty shape."""
+    """The Python value of a numpy scalar, which is recognised by its empty shape."""
     if getattr(value, "shape", None) == ():
         item = getattr(value, "item", None)
         if callable(item):
@@ -445,12 +448,12 @@ def _sendable(text: str) -> str:
 
 
 def exact(inputs: Mapping[str, str]) -> Key:
-    """Equal for inputs that differ in white space only."""
+    """A key that is equal for inputs that differ in white space only."""
     return tuple(" ".join(text.split()) for text in inputs.values())
 
 
 def loose(inputs: Mapping[str, str]) -> Key:
-    """Equal for inputs that differ in white space, case and punctuation only."""
+    """A key that is equal for inputs that differ in white space, case and punctuation only."""
     return tuple(" ".join(_PUNCTUATION.sub(" ", text.casefold()).split()) for text in inputs.values())
 
 

@@ -1,4 +1,4 @@
-"""CSV and JSON files become rows here, a batch at a time; packed ones are unpacked within bounds."""
+"""Reads CSV and JSON files as rows, a batch at a time; packed files are unpacked within bounds."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from polyjudge.datasets.table import Row, Table, check_unique, keys_of, table_of
 from polyjudge.errors import DataError
 from polyjudge.formatting.text import clipped, listed, many
 
-# What is unpacked without asking how much it is, and how much more than the file it may be beyond that.
+# So many unpacked bytes are always read; beyond them a file may unpack to so many times its size.
 FREE_BYTES = 100 << 20
 MOST_EXPANSION = 250
 MOST_BLANK_LINES = 100_000
@@ -30,12 +30,12 @@ LONGEST_LINE = 64 << 20
 LARGEST_JSON = 1 << 30
 _SAMPLE = 1 << 16
 _SEPARATORS = MappingProxyType({",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"})
-# Where a byte is no UTF-8, Python leaves one of these in the text, which no UTF-8 can hold.
+# Python puts one of these, which UTF-8 cannot hold, in the place of a byte that is not UTF-8.
 _NO_UTF8 = re.compile("[\udc80-\udcff]")
 
 
 def ending_of(path: Path) -> str:
-    """The ending that names the form, also before ``.gz``."""
+    """The ending that names the format, before ``.gz`` too."""
     inner = path.with_suffix("") if path.suffix.casefold() == ".gz" else path
     return inner.suffix.casefold()
 
@@ -48,7 +48,7 @@ def open_bounded(path: Path) -> Iterator[BinaryIO]:
     """A file as bytes, unpacked where its name ends in ``.gz``.
 
     Raises:
-        DataError: it is damaged, or unpacks to far more than a table would.
+        DataError: it is damaged, or unpacks to far more than a table does.
     """
     if path.suffix.casefold() != ".gz":
         with open(path, "rb") as file:
@@ -62,7 +62,7 @@ def open_bounded(path: Path) -> Iterator[BinaryIO]:
 
 
 def check_unpacked(source: object, packed: int, unpacked: int) -> None:
-    """Refuse what unpacks to far more than a table would.
+    """Refuse a file that unpacks to far more than a table does.
 
     Raises:
         DataError: more than ``FREE_BYTES``, and more than ``MOST_EXPANSION`` times what was packed.
@@ -99,7 +99,7 @@ class _Lines:
     """The decoded lines of a file, counted.
 
     Raises:
-        DataError: a line that is too long, or the first one with a byte that is not UTF-8, by line and row.
+        DataError: a line that is too long, or one with a byte that is not UTF-8; the line and the row are named.
     """
 
     def __init__(
@@ -136,11 +136,11 @@ class _Lines:
 
 
 class _Records(Iterator[list[str]]):
-    """The records of a CSV file that are not empty.
+    """The records of a CSV file, without empty ones.
 
     Attributes:
         count: records so far, the header included.
-        line: the line on which the last one begins.
+        line: the line on which the last record begins.
         empty: records of empty cells so far.
     """
 
@@ -174,13 +174,13 @@ class _Records(Iterator[list[str]]):
 
 @dataclass(frozen=True, slots=True)
 class _Dialect:
-    """How a CSV file is written.
+    """Separator and encoding of a CSV file.
 
     Attributes:
         separator: between cells.
-        encoding: by its first bytes.
-        skipped: lines before the header, as Excel's ``sep=;``.
-        notes: what is unusual.
+        encoding: recognised by its first bytes.
+        skipped: lines before the header, such as Excel's ``sep=;``.
+        notes: on what is unusual.
     """
 
     separator: str
@@ -190,10 +190,10 @@ class _Dialect:
 
 
 def _dialect(path: Path) -> _Dialect:
-    """Tell the separator by the first rows: the only one that gives every row as many cells as the header.
+    """Recognise the separator by the first rows: only it gives every row as many cells as the header.
 
     Raises:
-        DataError: two separators would do.
+        DataError: several separators do.
     """
     with open_bounded(path) as file:
         start = file.read(_SAMPLE)
@@ -208,7 +208,7 @@ def _dialect(path: Path) -> _Dialect:
         separator = usual
     else:
         widths = {sign: _widths(text, sign, is_cut=len(start) == _SAMPLE) for sign in _SEPARATORS}
-        fitting = [sign for sign, found in widths.items() if len(set(found)) == 1 and found[0] > 1]
+        fitting = [sign for sign, counts in widths.items() if len(set(counts)) == 1 and counts[0] > 1]
         if len(fitting) > 1:
             names = " or ".join(_SEPARATORS[sign] for sign in fitting)
             raise DataError(
@@ -268,13 +268,15 @@ def header_of(path: Path, cells: Sequence[str]) -> tuple[list[str], list[str]]:
     """The columns' names, and a note for each column without one.
 
     Raises:
-        DataError: no header, or a name that stands twice.
+        DataError: no header, or a repeated name.
     """
     header = [name.strip() for name in cells]
     if not header:
         raise DataError(f"{path}: the file is empty")
     check_unique(str(path), [name for name in header if name])
-    return header, [f"column {at} has no name and was not read" for at, name in enumerate(header, 1) if not name]
+    return header, [
+        f"column {number} has no name and was not read" for number, name in enumerate(header, 1) if not name
+    ]
 
 
 def _empty_note(rows: int) -> list[str]:
@@ -283,7 +285,7 @@ def _empty_note(rows: int) -> list[str]:
 
 @contextmanager
 def _long_cells() -> Iterator[None]:
-    """The csv module refuses cells above 128 KiB, by a process-wide limit; a document may be longer."""
+    """Lift the limit of the csv module, which refuses cells above 128 KiB in the whole process."""
     before = csv.field_size_limit(LONGEST_LINE)
     try:
         yield
@@ -300,7 +302,7 @@ def jsonl_batches(
         filled = ((lines.count, line) for line in lines if line.strip())
         done = 0
         while batch := list(islice(filled, size)):
-            rows = [_object_of(line, done + at, number, errors) for at, (number, line) in enumerate(batch, 1)]
+            rows = [_object_of(line, row, number, errors) for row, (number, line) in enumerate(batch, done + 1)]
             yield Table(str(path), keys_of(rows), tuple(rows), tuple(number for number, _ in batch), (), done)
             done += len(rows)
         if not done:
@@ -321,10 +323,10 @@ def _object_of(text: str, row: int, line: int, errors: ErrorCollector) -> Row:
 
 
 def read_json(path: Path) -> object:
-    """What a JSON file holds.
+    """The content of a JSON file.
 
     Raises:
-        DataError: not UTF-8, not JSON, or too large to be held at once.
+        DataError: not UTF-8, not JSON, or too large to be read at once.
     """
     with open_bounded(path) as file:
         data = file.read(LARGEST_JSON + 1)
