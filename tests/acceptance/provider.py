@@ -46,7 +46,10 @@ class _Server(ThreadingHTTPServer):
 
 @contextmanager
 def chance_provider(*, port: int = 0, latency: float = 0.0, hold_at: int | None = None) -> Iterator[Provider]:
-    """Serve until the block is left, and only ``hold_at`` answers until it is released; then port and connections are closed, as by a provider that died."""
+    """Serve until the block is left; then port and connections are closed, as by a provider that died.
+
+    With ``hold_at``, only about so many answers are given until the provider is released.
+    """
     connections: set[socket.socket] = set()
     counting = Lock()
 
