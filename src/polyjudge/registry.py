@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 from polyjudge.errors import ConfigError
+from polyjudge.formatting.text import nearest
 
 TABLES: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {
@@ -97,7 +98,9 @@ def lookup(kind: str, name: str) -> Any:
     for entry in _entry_points(kind):
         if entry.name == name:
             return entry.load()
-    raise ConfigError(f"unknown name {name!r} among {kind}; choose one of: {', '.join(names(kind))}")
+    raise ConfigError(
+        f"unknown name {name!r} among {kind}{nearest(name, names(kind))}; choose one of: {', '.join(names(kind))}"
+    )
 
 
 def name_of(kind: str, made: object) -> str:

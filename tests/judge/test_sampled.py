@@ -14,7 +14,8 @@ from tests.asking import judge_of, prompt_of, row
 
 from polyjudge.domain.records import Call, Prediction
 from polyjudge.domain.scale import Categorical, Continuous, Ordinal
-from polyjudge.judge.sampled import SampledScoring, pooled
+from polyjudge.judge.pooling import pooled
+from polyjudge.judge.sampled import SampledScoring
 from polyjudge.llm.request import Abilities, Request
 from polyjudge.testing.asking import ScriptedAsker
 

@@ -11,6 +11,7 @@ from typing import TypeGuard
 
 from polyjudge.domain.decomposition import Partition, combined, separate
 from polyjudge.errors import ConfigError
+from polyjudge.formatting.text import nearest
 
 LAYOUTS = ("joint", "separate", "forked")
 # Not a layout but the wish to have one chosen by measurement.
@@ -101,9 +102,10 @@ def written(groups: Sequence[Sequence[str]]) -> str:
 
 def unknown(text: object, *more: str) -> str:
     """What is said of a text that names no layout."""
+    choices = (*more, *LAYOUTS)
     return (
-        f"unknown layout {text!r}; choose one of: {', '.join((*more, *LAYOUTS))}, or write the criteria that share a "
-        f"call as 'one+two,three'"
+        f"unknown layout {text!r}{nearest(text, choices)}; choose one of: {', '.join(choices)}, or write the criteria "
+        f"that share a call as 'one+two,three'"
     )
 
 

@@ -21,7 +21,7 @@ from polyjudge.domain.layout import Layout
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.records import Call, Prediction
 from polyjudge.errors import ReplyError
-from polyjudge.judge.sampled import pooled
+from polyjudge.judge.pooling import pooled
 from polyjudge.judge.scoring import Question, Scoring, with_limit
 from polyjudge.llm.request import Asker, Message, Role
 

@@ -12,6 +12,7 @@ from polyjudge.codec import line
 from polyjudge.domain.decomposition import MODES
 from polyjudge.domain.layout import AUTO, GROUPS, LAYOUTS, are_groups, read_groups, unknown, written
 from polyjudge.errors import ModelError
+from polyjudge.formatting.text import nearest
 from polyjudge.llm.backends.endpoint import read_address
 from polyjudge.llm.prices import Price
 from polyjudge.llm.request import Sampling, body_extra
@@ -271,5 +272,6 @@ def _json(value: dict[str, Any]) -> dict[str, Any]:
 
 def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
     if value not in allowed:
-        raise ValueError(f"unknown {name} {value!r}; choose one of: {', '.join(filter(None, allowed))}")
+        choices = [choice for choice in allowed if choice]
+        raise ValueError(f"unknown {name} {value!r}{nearest(value, choices)}; choose one of: {', '.join(choices)}")
     return value

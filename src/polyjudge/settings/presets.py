@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from polyjudge.errors import ConfigError
+from polyjudge.formatting.text import nearest
 
 
 def _parameters(loss: int, gradient: int, optimizer: int, *, heat: float, judge_heat: float) -> dict[str, Any]:
@@ -79,5 +80,5 @@ def preset(name: str) -> Mapping[str, Any]:
         ConfigError: no such preset.
     """
     if name not in PRESETS:
-        raise ConfigError(f"unknown preset {name!r}; choose one of: {', '.join(PRESETS)}")
+        raise ConfigError(f"unknown preset {name!r}{nearest(name, PRESETS)}; choose one of: {', '.join(PRESETS)}")
     return PRESETS[name]
