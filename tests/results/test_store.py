@@ -20,7 +20,7 @@ import polyjudge
 from polyjudge import codec
 from polyjudge.domain.records import Step
 from polyjudge.errors import ConfigError, DataError
-from polyjudge.results.store import ReplayedLines, RunFolder, read_steps, write_whole
+from polyjudge.results.store import ReplayedLines, RunFolder, StudyFolder, read_steps, write_whole
 
 law = settings(deadline=None, max_examples=40)
 
@@ -205,31 +205,94 @@ def test_confirming_leaves_the_time_of_the_file_alone(tmp_path: Path) -> None:
     os.utime(path, ns=(1, 1))
     write_lines(path, "one", "two")
     assert path.stat().st_mtime_ns == 1
-    write_lines(path, "one", "too")
-    assert path.stat().st_mtime_ns != 1
 
 
-def test_the_file_is_cut_at_the_first_line_that_differs(tmp_path: Path) -> None:
-    path = tmp_path / "steps.jsonl"
-    write_lines(path, "one", "two", "three", "four")
-    write_lines(path, "one", "other")
-    assert path.read_bytes() == b"one\nother\n"
+@law
+@given(st.lists(st.sampled_from("ab"), min_size=1, max_size=5), st.lists(st.sampled_from("ab"), max_size=5))
+def test_a_line_that_differs_is_refused_and_leaves_the_file_alone(standing: list[str], come: list[str]) -> None:
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(name) / "steps.jsonl"
+        write_lines(path, *standing).finish()
+        before = path.read_bytes()
+        if come[: len(standing)] == standing:
+            write_lines(path, *come).finish()
+            assert path.read_bytes() == "".join(f"{line}\n" for line in come).encode()
+        else:
+            with pytest.raises(ConfigError, match=r"steps.jsonl', line \d: .*other answers.*--output"):
+                write_lines(path, *come).finish()
+            assert path.read_bytes() == before
 
 
-def test_a_line_that_is_the_beginning_of_the_old_one_differs(tmp_path: Path) -> None:
-    path = tmp_path / "steps.jsonl"
-    write_lines(path, "one", "two and more")
-    write_lines(path, "one", "two")
-    assert path.read_bytes() == b"one\ntwo\n"
-
-
-def test_closing_cuts_off_what_a_longer_run_left(tmp_path: Path) -> None:
-    path = tmp_path / "steps.jsonl"
-    write_lines(path, "one", "two", "three")
-    write_lines(path, "one").finish()
-    assert path.read_bytes() == b"one\n"
+def test_a_file_that_is_not_there_needs_no_finish(tmp_path: Path) -> None:
     ReplayedLines(tmp_path / "absent.jsonl").finish()
     assert not (tmp_path / "absent.jsonl").exists()
+
+
+def test_no_file_grows_before_the_lines_of_all_are_confirmed(tmp_path: Path) -> None:
+    with RunFolder(tmp_path, CONFIG) as folder:
+        folder.begin(diagnostics=False)
+        folder.lines("steps.jsonl").append("step 0")
+        folder.lines("tests.jsonl").append("test 0")
+    with RunFolder(tmp_path, CONFIG) as folder:
+        folder.begin(diagnostics=False)
+        folder.lines("steps.jsonl").append("step 0")
+        folder.lines("steps.jsonl").append("step 1")
+        assert (tmp_path / "steps.jsonl").read_text() == "step 0\n"
+        with pytest.raises(ConfigError, match="other answers"):
+            folder.lines("tests.jsonl").append("another test 0")
+        assert (tmp_path / "steps.jsonl").read_text() == "step 0\n"
+        folder.lines("tests.jsonl").append("test 0")
+        assert (tmp_path / "steps.jsonl").read_text() == "step 0\nstep 1\n"
+
+
+def test_what_a_run_derived_goes_when_it_is_taken_up_again(tmp_path: Path) -> None:
+    derived = ("judge.yaml", "judge.initial.yaml", "predictions.jsonl", "archive.json", "summary.md", "report.html")
+    RunFolder(tmp_path, CONFIG).close()
+    for name in (*derived, "steps.jsonl", "diagnostics.jsonl", "notes.txt"):
+        (tmp_path / name).write_text("one\n")
+    with RunFolder(tmp_path, CONFIG) as folder:
+        assert not folder.finished
+        folder.begin(diagnostics=False)
+    assert {one.name for one in tmp_path.iterdir()} == {".lock", "config.json", "steps.jsonl", "notes.txt"}
+
+
+@POSIX
+@pytest.mark.parametrize("name", [".lock", "steps.jsonl", "tests.jsonl", "diagnostics.jsonl"])
+def test_a_link_in_a_run_folder_is_not_followed(name: str, tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("precious\n")
+    RunFolder(tmp_path / "run", CONFIG).close()
+    (tmp_path / "run" / name).unlink(missing_ok=True)
+    (tmp_path / "run" / name).symlink_to(victim)
+    with pytest.raises(ConfigError, match=f"{name}' is a link"), RunFolder(tmp_path / "run", CONFIG) as folder:
+        folder.begin(diagnostics=True)
+    assert victim.read_text() == "precious\n"
+
+
+@POSIX
+def test_a_whole_file_replaces_a_link_and_leaves_alone_what_it_leads_to(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("precious\n")
+    for name in ("judge.yaml", f".judge.yaml.{os.getpid()}"):
+        (tmp_path / name).symlink_to(victim)
+    write_whole(tmp_path / "judge.yaml", "text\n")
+    assert victim.read_text() == "precious\n"
+    assert (tmp_path / "judge.yaml").read_text() == "text\n"
+    assert not (tmp_path / "judge.yaml").is_symlink()
+
+
+@POSIX
+@pytest.mark.parametrize("name", ["tables", "runs", "runs/one", "extras.jsonl"])
+def test_a_link_in_the_folder_of_a_study_is_refused(name: str, tmp_path: Path) -> None:
+    study, victim = tmp_path / "study", tmp_path / "victim"
+    victim.mkdir()
+    with StudyFolder(study) as folder:
+        folder.write("study.json", "{}")
+    (study / name).parent.mkdir(exist_ok=True)
+    (study / name).symlink_to(victim)
+    with pytest.raises(ConfigError, match=f"{name}' is a link"):
+        StudyFolder(study)
+    assert not [*victim.iterdir()]
 
 
 @law
@@ -269,5 +332,6 @@ def test_steps_that_cannot_be_read_name_their_place(tmp_path: Path) -> None:
 
 def test_a_folder_gives_its_lines(tmp_path: Path) -> None:
     with RunFolder(tmp_path / "run", CONFIG) as folder:
+        folder.begin(diagnostics=False)
         folder.lines("steps.jsonl").append(codec.line(step(0)))
     assert list(read_steps(tmp_path / "run")) == [step(0)]

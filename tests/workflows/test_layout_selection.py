@@ -132,6 +132,10 @@ def test_the_chosen_layouts_answers_are_not_asked_for_again(place: Path) -> None
 def test_a_replay_decides_the_same_and_asks_nothing(place: Path) -> None:
     first, _, choices = fitted("guess", "right")
     files = {name: (first.path / name).read_bytes() for name in ("judge.yaml", "steps.jsonl", "config.json")}
+    shown, recorder, _ = fitted("guess", "right")
+    assert recorder.asked == []
+    assert repr(shown.choice) == repr(first.choice)
+    first.path.rename("first")
     again, recorder, same = fitted("guess", "right")
     assert recorder.asked == []
     assert same == choices

@@ -5,37 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
-from polyjudge import codec
 from polyjudge.diagnosis.records import Diagnosis, StepDiagnostics
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.dataset import Dataset
 from polyjudge.domain.records import Reading, Step
-from polyjudge.errors import DataError
-from polyjudge.llm.accounts import RoleAccount
 from polyjudge.metrics import agreement
 from polyjudge.registry import lookup
 from polyjudge.results.archive import Archive
-from polyjudge.results.finished import FinishedRun, RowScores, read_row_scores
+from polyjudge.results.finished import FinishedRun, RowScores, Taken, read_record, read_row_scores, read_taken
 from polyjudge.results.judge_file import JudgeFile
-from polyjudge.results.outcome import Choice, Outcome, metric_label
+from polyjudge.results.outcome import Outcome, metric_label
 from polyjudge.results.store import read_diagnostics, read_readings
 from polyjudge.settings.objects import is_place
 
-T = TypeVar("T")
 Texts = Mapping[str, Mapping[str, str]]
 """Row's id -> column -> text."""
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """result.json: what a run achieved and took."""
-
-    outcome: Outcome
-    accounts: tuple[RoleAccount, ...]
-    seconds: float
-    layout: Choice | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,28 +123,8 @@ def read_material(run: FinishedRun, dataset: Dataset | None) -> Material:
         readings=tuple(read_readings(path)),
         rows=rows,
         diagnostics=read_diagnostics(path),
-        diagnosis=_whole(Diagnosis, path / "diagnosis.json"),
-        archive=_whole(Archive, path / "archive.json"),
+        diagnosis=read_record(Diagnosis, path / "diagnosis.json"),
+        archive=read_record(Archive, path / "archive.json"),
         texts={one.id: one.inputs for one in dataset.examples if one.id in wanted} if dataset else {},
         notes=dataset.notes if dataset else (),
     )
-
-
-def read_taken(path: Path) -> Taken:
-    """What a run achieved and took, from its folder.
-
-    Raises:
-        DataError: it has no result.json, or not a readable one.
-    """
-    return codec.record(Taken, _bytes(path / "result.json"), repr(str(path / "result.json")))
-
-
-def _whole(kind: type[T], file: Path) -> T | None:
-    return codec.record(kind, _bytes(file), repr(str(file))) if file.exists() else None
-
-
-def _bytes(file: Path) -> bytes:
-    try:
-        return file.read_bytes()
-    except OSError as error:
-        raise DataError(f"cannot read {str(file)!r}: {error.strerror or error}; name the folder of a run") from error

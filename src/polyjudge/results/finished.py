@@ -9,11 +9,12 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from pydantic import ValidationError
 
+from polyjudge import codec
 from polyjudge.datasets.load import Data, load_dataset
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.dataset import Dataset
@@ -23,11 +24,15 @@ from polyjudge.domain.records import Prediction, Step
 from polyjudge.errors import DataError
 from polyjudge.formatting.text import listed
 from polyjudge.judge.measure import levels
+from polyjudge.llm.accounts import RoleAccount
 from polyjudge.metrics.levels import Matrix
 from polyjudge.metrics.rated import RatedRows
 from polyjudge.results.judge_file import JudgeFile, read_judge
-from polyjudge.results.store import read_lines, read_steps
+from polyjudge.results.outcome import Choice, Outcome
+from polyjudge.results.store import RESULT, read_lines, read_steps
 from polyjudge.settings.config import RunConfig
+
+T = TypeVar("T")
 
 # Where the data came from; outside of what a folder belongs to, because a file may be moved.
 ORIGIN = "origin.json"
@@ -85,7 +90,7 @@ def read_finished(path: str | Path) -> FinishedRun:
         raise DataError(_that_it_is_a_study(folder))
     facts = _object(folder / "config.json", "name the folder of a run of optimize")
     steps = tuple(read_steps(folder))
-    if not (folder / "judge.initial.yaml").exists():
+    if not (folder / RESULT).exists():
         raise DataError(f"the run {str(folder)!r} has not ended; give its optimize command again, then diagnose it")
     initial, fitted = read_judge(folder / "judge.initial.yaml"), read_judge(folder / "judge.yaml")
     used = {
@@ -105,8 +110,43 @@ def read_finished(path: str | Path) -> FinishedRun:
     return FinishedRun(folder, config, facts, steps, initial, fitted)
 
 
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """result.json: what a run achieved and took."""
+
+    outcome: Outcome
+    accounts: tuple[RoleAccount, ...]
+    seconds: float
+    layout: Choice | None = None
+
+
+def read_taken(path: Path) -> Taken:
+    """What a run achieved and took, from its folder.
+
+    Raises:
+        DataError: it has no result.json, or not a readable one.
+    """
+    return codec.record(Taken, _bytes(path / RESULT), repr(str(path / RESULT)))
+
+
+def read_record(kind: type[T], file: Path) -> T | None:
+    """The record that a file of a run holds as a whole; None where there is no such file.
+
+    Raises:
+        DataError: it cannot be read, or holds another record.
+    """
+    return codec.record(kind, _bytes(file), repr(str(file))) if file.exists() else None
+
+
+def _bytes(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise DataError(f"cannot read {str(file)!r}: {error.strerror or error}; name the folder of a run") from error
+
+
 def _that_it_is_a_study(folder: Path) -> str:
-    ended = sorted(repr(str(one.parent)) for one in folder.glob("runs/*/judge.initial.yaml"))
+    ended = sorted(repr(str(one.parent)) for one in folder.glob(f"runs/*/{RESULT}"))
     runs = f"name one of its runs: {listed(ended)}" if ended else "none of its runs has ended"
     return f"{str(folder)!r} is a study, not a run; {runs} (polyjudge report tells of a study as a whole)"
 
@@ -123,7 +163,7 @@ def _object(file: Path, remedy: str) -> dict[str, Any]:
         found = json.loads(file.read_bytes())
     except OSError as error:
         raise DataError(f"cannot read {str(file)!r}: {error.strerror or error}; {remedy}") from error
-    except ValueError:
+    except (ValueError, RecursionError):
         raise DataError(f"{str(file)!r} is not JSON; {remedy}") from None
     if not isinstance(found, dict):
         raise DataError(f"{str(file)!r} holds no object; {remedy}")

@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from polyjudge.domain.records import Step
-from polyjudge.errors import MissingExtra
+from polyjudge.errors import DataError, MissingExtra
 from polyjudge.formatting.notebook import snippet
 from polyjudge.llm.accounts import RoleAccount
 from polyjudge.results.archive import Archive
+from polyjudge.results.finished import read_finished, read_record, read_taken
 from polyjudge.results.judge_file import JudgeFile
 from polyjudge.results.outcome import COLUMNS, Choice, Outcome, outcome_rows
 
@@ -71,6 +72,19 @@ class Run:
 
     def _repr_html_(self) -> str:
         return snippet(self.path.name, [self.outcome.verdict], COLUMNS, outcome_rows(self.outcome))
+
+
+def finished_run(path: Path) -> Run:
+    """A run from its folder, with what it took when it was made.
+
+    Raises:
+        DataError: it has not ended, or a file of it is missing or cannot be read.
+    """
+    found, taken = read_finished(path), read_taken(path)
+    kept = read_record(Archive, path / "archive.json")
+    if kept is None:
+        raise DataError(f"the run {str(path)!r} has lost its archive.json; give its optimize command another --output")
+    return Run(path, found.steps, taken.outcome, found.fitted, taken.accounts, taken.seconds, kept, taken.layout)
 
 
 _FIGURES = ("status", "kept", "metric", "agreement", "coverage")

@@ -1,8 +1,12 @@
-"""A run's folder: one process at a time, whole files only, and step files that a replay confirms line by line.
+"""How results are written, so that a kill at any moment leaves parts of one run alone.
 
-A file that grows from front to back beside its place and gets its name when it is whole.
+A run's folder belongs to one configuration and to one process at a time. Its files of lines (steps, test readings,
+diagnostics) grow while it runs. A run that is taken up again confirms every line that stands there before it adds one;
+where it would write another line, the answers are others, and the folder is left as it is. All further files are
+derived from these lines. They are removed when a run is taken up again, and written anew at its end; result.json is
+the last of them. A folder with result.json is finished, and nothing in it is written again.
 
-A study's folder: one process at a time, runs below it, and files that are written whole.
+No link is followed when a file is written.
 """
 
 from __future__ import annotations
@@ -11,7 +15,7 @@ import contextlib
 import os
 import re
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -25,6 +29,19 @@ T = TypeVar("T")
 _DRAFT = re.compile(r"\..+\.\d+")  # as write_whole names them
 
 
+# The files of a run that grow line by line.
+STEPS, TESTS, DIAGNOSTICS = "steps.jsonl", "tests.jsonl", "diagnostics.jsonl"
+# Written at the very end of a run: with it, the folder is final.
+RESULT = "result.json"
+_DIAGNOSIS = ("diagnosis.json", "diagnosis.md")
+_SHOWN = ("diagnosis.md", "report.html")
+# What is made of a run's lines, and made anew by a run that is taken up again.
+_DERIVED = (
+    *("predictions.jsonl", "judge.yaml", "judge.initial.yaml", "archive.json", "summary.md", "report.html"),
+    *_DIAGNOSIS,
+)
+
+
 class RunFolder:
     """An open run folder.
 
@@ -35,6 +52,7 @@ class RunFolder:
     def __init__(self, path: Path, config: str) -> None:
         """Open the folder for the configuration written as canonical JSON text."""
         self.path = path
+        self._lines: dict[str, ReplayedLines] = {}
         self._lock = lock_folder(path)
         try:
             self._claim(config)
@@ -45,6 +63,11 @@ class RunFolder:
         except BaseException:
             self.close()
             raise
+
+    @property
+    def finished(self) -> bool:
+        """Whether the folder holds a whole run, which is final."""
+        return (self.path / RESULT).exists()
 
     def close(self) -> None:
         """Release the folder to other processes."""
@@ -58,15 +81,32 @@ class RunFolder:
     ) -> None:
         self.close()
 
+    def begin(self, *, diagnostics: bool) -> None:
+        """Take up a run that has not ended: what it derived goes, its lines stay to be confirmed.
+
+        Args:
+            diagnostics: whether the run rates its steps; the ratings of one that does not any more go, too.
+        """
+        for name in _DERIVED if diagnostics else (*_DERIVED, DIAGNOSTICS):
+            (self.path / name).unlink(missing_ok=True)
+        names = (STEPS, TESTS, DIAGNOSTICS) if diagnostics else (STEPS, TESTS)
+        self._lines = {name: ReplayedLines(self.path / name, self._write_pending) for name in names}
+
     def lines(self, name: str) -> ReplayedLines:
-        """A file of lines, such as ``steps.jsonl``, to be written in order."""
-        return ReplayedLines(self.path / name)
+        """A file of lines of a run that has begun, such as ``steps.jsonl``, to be written in order."""
+        return self._lines[name]
 
     def write(self, name: str, text: str) -> Path:
         """Write a whole file at once: readers see the old text or the new one, never a part."""
         target = self.path / name
         write_whole(target, text)
         return target
+
+    def _write_pending(self) -> None:
+        """Write the lines that wait, once all lines of all files are confirmed."""
+        if all(lines.confirmed for lines in self._lines.values()):
+            for lines in self._lines.values():
+                lines.write_pending()
 
     def _claim(self, config: str) -> None:
         file = self.path / "config.json"
@@ -94,30 +134,127 @@ class RunFolder:
 
 
 class ReplayedLines:
-    """A file of lines that is written again on every start: lines that stand there already are confirmed, and the
-    file is cut at the first that differs, or that a kill left torn."""
+    """A file of lines that a run writes from its beginning on every start.
 
-    def __init__(self, path: Path) -> None:
+    Lines that stand there are compared with those that come, and new ones are written only when all that stand are
+    confirmed. A last line that a kill tore counts as not written.
+
+    Args:
+        path: the file.
+        ready: called when a line is confirmed or waits to be written, to call ``write_pending`` as soon as that may
+            be; None: as soon as this file is confirmed.
+    """
+
+    def __init__(self, path: Path, ready: Callable[[], None] | None = None) -> None:
         self.path = path
-        self._offset = 0
+        self._ready = ready or self._write_if_confirmed
+        self._standing = _whole_lines(path)
+        self._confirmed = 0
+        self._pending: list[bytes] = []
+        self._end = sum(map(len, self._standing))
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether every line that stands in the file came again."""
+        return self._confirmed == len(self._standing)
 
     def append(self, text: str) -> None:
-        """Confirm or write the next line."""
-        data = text.encode() + b"\n"
-        with open(self.path, "r+b" if self.path.exists() else "w+b") as file:
-            file.seek(self._offset)
-            if file.read(len(data)) != data:
-                file.truncate(self._offset)
-                file.seek(self._offset)
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-        self._offset += len(data)
+        """Confirm or write the next line.
+
+        Raises:
+            ConfigError: another line stands there.
+        """
+        line = text.encode() + b"\n"
+        if self.confirmed:
+            self._pending.append(line)
+        elif line == self._standing[self._confirmed]:
+            self._confirmed += 1
+        else:
+            raise self._other(self._confirmed + 1)
+        self._ready()
 
     def finish(self) -> None:
-        """Cut off what an earlier, longer run left behind the last line."""
-        if self.path.exists():
-            os.truncate(self.path, self._offset)
+        """Say that the last line came.
+
+        Raises:
+            ConfigError: more lines stand there.
+        """
+        if not self.confirmed:
+            raise self._other(self._confirmed + 1)
+
+    def write_pending(self) -> None:
+        """Write the lines that wait."""
+        if not self._pending:
+            return
+        with open(_opened(self.path, os.O_RDWR | os.O_CREAT), "r+b") as file:
+            file.truncate(self._end)
+            file.seek(self._end)
+            file.write(b"".join(self._pending))
+            file.flush()
+            os.fsync(file.fileno())
+        self._end += sum(map(len, self._pending))
+        self._pending.clear()
+
+    def _write_if_confirmed(self) -> None:
+        if self.confirmed:
+            self.write_pending()
+
+    def _other(self, number: int) -> ConfigError:
+        return ConfigError(
+            f"{str(self.path)!r}, line {number}: the folder holds a run that began with other answers than the "
+            f"response cache gives now; choose another folder with --output, or remove this one"
+        )
+
+
+def _whole_lines(path: Path) -> list[bytes]:
+    """The lines of a file, without one that a kill tore; none of a file that is not there."""
+    try:
+        with open(_opened(path, os.O_RDONLY), "rb") as file:
+            return [line + b"\n" for line in file.read().split(b"\n")[:-1]]
+    except FileNotFoundError:
+        return []
+
+
+def _refuse_links(study: Path) -> None:
+    """Refuse the folder of a study that leads elsewhere.
+
+    Raises:
+        ConfigError: a file or folder in it, or a run, is a link.
+    """
+    runs = study / "runs"
+    for entry in (*study.iterdir(), *(runs.iterdir() if runs.is_dir() else ())):
+        if entry.is_symlink():
+            raise _link(entry)
+
+
+def _link(path: Path) -> ConfigError:
+    return ConfigError(f"{str(path)!r} is a link, which is not followed; remove it")
+
+
+def _opened(path: Path, flags: int) -> int:
+    """A handle of a file that is no link.
+
+    Raises:
+        ConfigError: it is a link, which might lead to a file of somebody else's.
+    """
+    try:
+        return os.open(path, flags | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0), 0o644)
+    except OSError:
+        if path.is_symlink():
+            raise _link(path) from None
+        raise
+
+
+def write_diagnosis(run: Path, record: str, page: str) -> None:
+    """Write the diagnosis of a run; what shows an earlier one, its report too, goes first.
+
+    Raises:
+        ConfigError: the folder cannot be written.
+    """
+    for name in _SHOWN:
+        (run / name).unlink(missing_ok=True)
+    for name, text in zip(_DIAGNOSIS, (record, page), strict=True):
+        write_whole(run / name, text)
 
 
 def lock_folder(path: Path) -> int:
@@ -142,8 +279,8 @@ def read_readings(run: Path) -> Iterator[Reading]:
     Raises:
         DataError: as ``read_steps``.
     """
-    if (run / "tests.jsonl").exists():
-        yield from read_lines(run / "tests.jsonl", Reading)
+    if (run / TESTS).exists():
+        yield from read_lines(run / TESTS, Reading)
 
 
 def read_steps(run: Path) -> Iterator[Step]:
@@ -152,7 +289,7 @@ def read_steps(run: Path) -> Iterator[Step]:
     Raises:
         DataError: the file cannot be read, or a line is not a Step; a torn last line counts as not written.
     """
-    yield from read_lines(run / "steps.jsonl", Step)
+    yield from read_lines(run / STEPS, Step)
 
 
 def read_lines(file: Path, kind: type[T]) -> Iterator[T]:
@@ -207,7 +344,9 @@ def write_whole(target: Path, text: str) -> None:
     """Write a file so that it is never seen in part, also after a kill."""
     draft = target.with_name(f".{target.name}.{os.getpid()}")
     try:
-        with open(draft, "w", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
+        # The draft is made new: a link that somebody left in its place is not followed.
+        draft.unlink(missing_ok=True)
+        with open(draft, "x", encoding="utf-8", errors="backslashreplace", newline="\n") as file:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
@@ -225,7 +364,7 @@ def _unusable(path: Path, error: OSError) -> ConfigError:
 
 
 def _lock(path: Path, taken: str) -> int:
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    handle = _opened(path, os.O_RDWR | os.O_CREAT)
     try:
         import fcntl
 
@@ -272,7 +411,8 @@ class GrowingFile:
                 self.path,
                 f"another process is writing {str(target)!r}; wait for it, or name another file with --output",
             )
-            self._file = open(self.path, "w", encoding="utf-8", errors="backslashreplace", newline="\n")  # noqa: SIM115
+            handle = _opened(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+            self._file = open(handle, "w", encoding="utf-8", errors="backslashreplace", newline="\n")  # noqa: SIM115
         except OSError as error:
             raise self._unwritable(error) from error
 
@@ -330,6 +470,7 @@ class StudyFolder:
         self.path = path
         self._lock = lock_folder(path)
         try:
+            _refuse_links(path)
             strangers = [one.name for one in path.iterdir() if not one.name.startswith((".lock", ".study.json."))]
             if strangers and not (path / "study.json").exists():
                 raise ConfigError(
@@ -343,6 +484,16 @@ class StudyFolder:
     @property
     def runs(self) -> Path:
         return self.path / "runs"
+
+    def finished_as(self, content: str) -> bool:
+        """Whether the folder holds this very study to its end, which is then final."""
+        file = self.path / "study.json"
+        return (self.path / "extras.jsonl").exists() and file.exists() and file.read_bytes() == content.encode()
+
+    def remove_tables(self) -> None:
+        """Remove what was made of the records, before other records are written."""
+        for made in (self.path / "report.html", *(self.path / "tables").glob("*")):
+            made.unlink(missing_ok=True)
 
     def write(self, name: str, text: str) -> Path:
         """Write a whole file at once, in a folder below if the name says so."""

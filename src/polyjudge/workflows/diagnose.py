@@ -27,7 +27,7 @@ from polyjudge.results.finished import FinishedRun, read_finished
 from polyjudge.results.money import PlannedRole
 from polyjudge.results.outcome import simulated
 from polyjudge.results.result import Run
-from polyjudge.results.store import write_whole
+from polyjudge.results.store import write_diagnosis
 from polyjudge.settings.config import RunConfig
 from polyjudge.settings.given import Budget, GateLike, ScoringLike, Settings, explicit, suggests
 from polyjudge.settings.merged import ResolvedSettings, resolve
@@ -212,8 +212,7 @@ async def _diagnose(
             ready = await _taken(found, objects, ready, client, set(backends), observer)
         diagnosis = await _made(ready, wanted, client)
         accounts = client.accounts.snapshot()
-    write_whole(found.path / "diagnosis.json", codec.pretty(diagnosis) + "\n")
-    write_whole(found.path / "diagnosis.md", page(diagnosis))
+    write_diagnosis(found.path, codec.pretty(diagnosis) + "\n", page(diagnosis))
     report_run(found.path, ready.house.dataset)
     return Diagnosed(found.path, diagnosis, accounts, time.monotonic() - started)
 

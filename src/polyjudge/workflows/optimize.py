@@ -5,6 +5,7 @@ What a run is known by and what it leaves: identity, folder, where its data came
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
@@ -30,12 +31,12 @@ from polyjudge.reporting.report import report_run
 from polyjudge.reporting.summary import summary
 from polyjudge.results.archive import archive
 from polyjudge.results.finished import FILE as PREDICTIONS
-from polyjudge.results.finished import ORIGIN, row_scores
+from polyjudge.results.finished import ORIGIN, read_row_scores, row_scores
 from polyjudge.results.judge_file import JudgeFile, dump_judge
 from polyjudge.results.outcome import Choice, Outcome, compare, marked, untried
-from polyjudge.results.result import Run
+from polyjudge.results.result import Run, finished_run
 from polyjudge.results.scores import check_unscored
-from polyjudge.results.store import RunFolder
+from polyjudge.results.store import DIAGNOSTICS, RESULT, STEPS, TESTS, RunFolder
 from polyjudge.settings.config import STAGES, RunConfig, digest8, identity_text
 from polyjudge.settings.given import (
     Budget,
@@ -242,11 +243,14 @@ async def carry_out(
     house = assemble(config, dataset, client, settings.objects)
     identity = identity_of(config, house, client)
     with RunFolder(Path(output) if output else default_folder(config, dataset, identity), identity) as folder:
-        if config.no_cache and (folder.path / "steps.jsonl").exists():
+        if config.no_cache and (folder.path / STEPS).exists():
             raise ConfigError(
                 f"--no-cache asks everything anew, and {str(folder.path)!r} holds steps already; leave it out to "
                 f"go on, or choose another --output"
             )
+        if folder.finished:
+            return await _shown(folder, house, config, client, observer)
+        folder.begin(diagnostics=config.diagnostics)
         folder.write(ORIGIN, origin_text(house))
         report = _announce(folder, config, house, client, observer)
         config = await probed(settings, house, client, given, observer)
@@ -266,11 +270,46 @@ async def carry_out(
         folder.write("archive.json", codec.pretty(kept) + "\n")
         seconds = time.monotonic() - started
         done = Run(folder.path, tuple(steps), outcome, judge, client.accounts.snapshot(), seconds, kept, choice)
-        # A mere replay keeps the record of what the run took.
-        if done.paid or not (folder.path / "summary.md").exists():
-            folder.write("result.json", result_text(done))
-            folder.write("summary.md", summary(done, config, report))
+        folder.write("summary.md", summary(done, config, report))
+        # The last file: from now on the folder is final.
+        folder.write(RESULT, result_text(done))
         return done
+
+
+async def _shown(folder: RunFolder, house: House, config: RunConfig, client: Client, observer: Observer) -> Run:
+    """A run that ended before, as its folder keeps it, whatever the response cache holds by now.
+
+    Ratings of its steps are added when they are asked for and not there.
+
+    Raises:
+        TooManyUnscored: more scores are missing than this invocation allows.
+    """
+    started = time.monotonic()
+    observer(Noted(f"{str(folder.path)!r} holds this run, finished; it is shown again"))
+    done = finished_run(folder.path)
+    for step in done.steps:
+        observer(step)
+        _check_coverage(step, house, config)
+    scored = [row.fitted for row in read_row_scores(folder.path)]
+    missing = sum(math.isnan(score) for row in scored for score in row.values())
+    check_unscored(missing, sum(map(len, scored)), config.fail_on_error, "the test rows")
+    if config.diagnostics and not (folder.path / DIAGNOSTICS).exists():
+        await _rate_steps(folder, done.steps, rater_of(config, house.prompt, client), observer)
+    return replace(done, accounts=client.accounts.snapshot(), seconds=time.monotonic() - started)
+
+
+async def _rate_steps(folder: RunFolder, steps: Sequence[Step], rater: Rater, observer: Observer) -> None:
+    """The diagnostics of a finished run's steps, all of them in one file."""
+    standing: dict[str, str] = {}
+    work = []
+    for step in steps:
+        if step.index:
+            work.append(step_diagnostics(rater, dict(standing), step))
+        standing |= step.instructions
+    rated = await together(work)
+    for one in rated:
+        observer(one)
+    folder.write(DIAGNOSTICS, "".join(f"{codec.line(one)}\n" for one in rated))
 
 
 async def _settled(house: House, config: RunConfig, client: Client, observer: Observer) -> tuple[House, Choice | None]:
@@ -312,9 +351,9 @@ async def _steps(
 ) -> list[Step]:
     """Run all setups in lockstep; test readings and diagnostics overlap later steps and are written in order."""
     read = test_readings(config.protocol, config.steps, config.evaluate_every)
-    written = folder.lines("steps.jsonl")
-    tests = InOrder[Reading](folder.lines("tests.jsonl"))
-    diagnostics = InOrder(folder.lines("diagnostics.jsonl"), observer)
+    written = folder.lines(STEPS)
+    tests = InOrder[Reading](folder.lines(TESTS))
+    diagnostics = InOrder(folder.lines(DIAGNOSTICS), observer) if rater is not None else None
     steps: list[Step] = []
     standing: dict[str, str] = {}
     loops = [steps_of(setup) for setup in house.setups]
@@ -328,14 +367,16 @@ async def _steps(
                 await _check_step(step, house, config)
                 if index in read:
                     tests.begin(readings.of(step))
-                if rater is not None and index:
+                if rater is not None and diagnostics is not None and index:
                     diagnostics.begin(step_diagnostics(rater, dict(standing), step))
                 standing |= step.instructions
         await tests.finish()
-        await diagnostics.finish()
+        if diagnostics is not None:
+            await diagnostics.finish()
     finally:
         await tests.stop()
-        await diagnostics.stop()
+        if diagnostics is not None:
+            await diagnostics.stop()
         for loop in loops:
             await loop.aclose()
     written.finish()
@@ -365,6 +406,17 @@ async def _check_step(step: Step, house: House, config: RunConfig) -> None:
             f"no validation row has a readable score for {', '.join(mute)}, so that nothing can be fitted; a reply "
             f"{told}; try another --scoring, --layout or model"
         )
+    _check_coverage(step, house, config)
+
+
+def _check_coverage(step: Step, house: House, config: RunConfig) -> None:
+    """Stop at a prompt that leaves more unscored on the validation rows than the user allows.
+
+    Raises:
+        TooManyUnscored: it does.
+    """
+    if step.measured is None:
+        return
     rows = house.split.validation
     shares = [1 - share for share in step.measured.coverage.values()]
     missing, total = round(sum(shares) * len(rows)), len(shares) * len(rows)
@@ -391,7 +443,7 @@ async def _test(
     total = len(final) * len(fitted.names)
     check_unscored(missing, total, config.fail_on_error, "the test rows")
     if not test_readings(config.protocol, config.steps, config.evaluate_every):
-        tests = folder.lines("tests.jsonl")
+        tests = folder.lines(TESTS)
         for step, prompt, read in ((0, house.prompt, initial), (config.steps, fitted, final)):
             tests.append(codec.line(reading_of(house, step, prompt, read)))
         tests.finish()

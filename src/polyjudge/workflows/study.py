@@ -21,7 +21,7 @@ from polyjudge.llm.request import Backend
 from polyjudge.reporting.report import report_study
 from polyjudge.reporting.tables.render import csv_text, markdown
 from polyjudge.reporting.tables.study import Table, all_tables
-from polyjudge.results.store import StudyFolder
+from polyjudge.results.store import DIAGNOSTICS, RESULT, StudyFolder
 from polyjudge.results.study import SCHEMA, CellRecord, Extra, ratings_csv, read_study_folder
 from polyjudge.settings.config import digest8
 from polyjudge.settings.given import Budget, Settings, explicit, suggests
@@ -162,9 +162,9 @@ async def _study(
             work = _Work(folder, client, frozenset(backends), observer, len(ready))
             done = await work.all(ready)
             complete = [one for one, cell in zip(ready, done, strict=True) if not cell.failure]
-            extras = await work.beside(asked, complete)
+            if not folder.finished_as(_content(asked, ready, done)):
+                _end(folder, asked, ready, done, await work.beside(asked, complete))
             seconds, accounts = time.monotonic() - started, client.accounts.whole()
-            _end(folder, asked, ready, done, extras)
             tables = _tables(folder)
             report_study(folder.path, tables)
             return StudyResult(folder.path, tuple(done), tables, accounts, seconds)
@@ -247,7 +247,7 @@ class _Watching:
 def _complete(path: Path, identity: str, *, diagnostics: bool) -> bool:
     """Whether a run of this very configuration has been written to its end."""
     config = path / "config.json"
-    ended = (path / "summary.md").exists() and (not diagnostics or (path / "diagnostics.jsonl").exists())
+    ended = (path / RESULT).exists() and (not diagnostics or (path / DIAGNOSTICS).exists())
     return ended and config.exists() and config.read_bytes() == identity.encode()
 
 
@@ -276,6 +276,7 @@ def _end(
             ids, simulated = (example.id for example in test), one.house.dataset.simulated
             text = ratings_csv(one.house.test_rows, ids, simulated=bool(simulated))
             folder.write(f"ratings/{cell.ratings}", text)
+    folder.remove_tables()
     folder.write("extras.jsonl", "".join(f"{codec.line(extra)}\n" for extra in extras))
     folder.write("study.json", _content(asked, ready, done))
 
@@ -283,7 +284,7 @@ def _end(
 def _content(asked: Study, ready: Sequence[Ready], done: Sequence[CellRecord]) -> str:
     parts = dict.fromkeys(part for one in ready for part in one.simulated)
     head = {"polyjudge": SCHEMA, "study": asked.name, "simulated": list(parts), "axes": list(asked.axes)}
-    return codec.pretty({**head, "cells": done, "version": __version__}) + "\n"
+    return codec.pretty({**head, "retests": asked.retests, "cells": done, "version": __version__}) + "\n"
 
 
 def _refuse_new_answers(path: Path, ready: Sequence[Ready]) -> None:

@@ -12,11 +12,11 @@ from polyjudge.llm.request import SIMULATED
 from polyjudge.metrics.estimates import Interval
 from polyjudge.reporting.html.chart import Chart
 from polyjudge.reporting.html.page import Fact, Page, Part, Section, folded, listed, paragraphs
-from polyjudge.reporting.report_data import Taken, read_taken
 from polyjudge.reporting.sections import study_charts as charts
 from polyjudge.reporting.sections.spending import spending_section
 from polyjudge.reporting.tables.render import cell
 from polyjudge.reporting.tables.study import Table
+from polyjudge.results.finished import Taken, read_taken
 from polyjudge.results.outcome import notice
 from polyjudge.results.study import StudyRecord
 from polyjudge.version import __version__
