@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.calling import keywords
 from tests.rated import FIVE, JUDGE, Recorder, by_chance, rated
 from tests.rights import POSIX
 
-import polyjudge
+from polyjudge import optimize
 from polyjudge.errors import ConfigError, TooManyUnscored
 
 DATA = rated({"clarity": FIVE, "warmth": FIVE}, documents=12)
@@ -25,9 +26,9 @@ def fitted(world: str, output: str = "run", **options: Any) -> Recorder:
     chance = by_chance(DATA)
     recorder = Recorder(lambda request: chance(request).replace("Mind", f"Mind {world}"))
     os.environ["POLYJUDGE_CACHE"] = f"cache-{world}"
-    polyjudge.optimize(
+    optimize(
         DATA.rows, criteria=DATA.criteria, output=output, backends={JUDGE: recorder.backend},
-        **{"model": JUDGE, "steps": 2, "batch": 2, "gate": "none", **options},
+        **keywords(model=JUDGE, steps=2, batch=2, gate="none", **options),
     )  # fmt: skip
     return recorder
 
@@ -52,9 +53,9 @@ def test_a_finished_run_is_shown_again_whatever_the_cache_holds(place: Path) -> 
 
 def test_what_is_shown_again_is_what_was_found(place: Path) -> None:
     chance = Recorder(by_chance(DATA))
-    options: dict[str, Any] = {"criteria": DATA.criteria, "model": JUDGE, "steps": 1, "output": "run"}
-    first = polyjudge.optimize(DATA.rows, backends={JUDGE: chance.backend}, **options)
-    again = polyjudge.optimize(DATA.rows, backends={JUDGE: chance.backend}, **options)
+    options = keywords(criteria=DATA.criteria, model=JUDGE, steps=1, output="run")
+    first = optimize(DATA.rows, backends={JUDGE: chance.backend}, **options)
+    again = optimize(DATA.rows, backends={JUDGE: chance.backend}, **options)
     for name in ("steps", "outcome", "archive", "choice", "path"):
         assert repr(getattr(again, name)) == repr(getattr(first, name))
     assert again.judge.prompt == first.judge.prompt
@@ -72,10 +73,10 @@ def test_new_answers_need_another_folder(place: Path) -> None:
 def test_a_run_shown_again_still_fails_for_what_is_unscored(place: Path) -> None:
     chance = by_chance(DATA)
     backend = Recorder(lambda one: "?" if one.role == "judge" and "letter 00" in str(one) else chance(one)).backend
-    options: dict[str, Any] = {"criteria": DATA.criteria, "model": JUDGE, "steps": 0, "output": "run"}
-    polyjudge.optimize(DATA.rows, backends={JUDGE: backend}, **options)
+    options = {"criteria": DATA.criteria, "model": JUDGE, "output": "run"}
+    optimize(DATA.rows, backends={JUDGE: backend}, **keywords(steps=0, **options))
     with pytest.raises(TooManyUnscored):
-        polyjudge.optimize(DATA.rows, backends={JUDGE: backend}, fail_on_error=0, **options)
+        optimize(DATA.rows, backends={JUDGE: backend}, **keywords(steps=0, fail_on_error=0, **options))
 
 
 KILLER = """

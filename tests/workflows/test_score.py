@@ -252,11 +252,11 @@ def test_the_judge_s_own_model_and_address_stand_unless_the_user_names_others() 
         base_url="http://127.0.0.1:1/v1",
         endpoint_name="home",
     )
-    own = settings_of(file, {}, None)
+    own, _ = settings_of(file, {}, None)
     assert (own.model, own.base_url, own.endpoint_name) == ("a/b", "http://127.0.0.1:1/v1", "home")
-    other = settings_of(file, {"model": "c/d", "base_url": None}, None)
+    other, _ = settings_of(file, {"model": "c/d", "base_url": None}, None)
     assert (other.model, other.base_url, other.endpoint_name) == ("c/d", "", "")
-    moved = settings_of(file, {"base_url": "http://127.0.0.1:2/v1"}, None)
+    moved, _ = settings_of(file, {"base_url": "http://127.0.0.1:2/v1"}, None)
     assert (moved.model, moved.base_url, moved.endpoint_name) == ("a/b", "http://127.0.0.1:2/v1", "home")
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from polyjudge.cli.options import base_url_option, output_options
+from polyjudge.cli.options import base_url_option, output_options, trust_option
 
 
 @click.command("diagnose")
@@ -25,6 +25,7 @@ from polyjudge.cli.options import base_url_option, output_options
 @click.option("--max-concurrency", type=int, metavar="N", help="calls at once")
 @click.option("--threads", type=int, metavar="N", help="threads of an embedded model; default 1")
 @click.option("--dry-run", is_flag=True, help="print the planned calls and ask no model")
+@trust_option("the run's folder")
 @output_options
 def command(
     run: str,
@@ -34,6 +35,7 @@ def command(
     audit: float,
     pick: str,
     config: str | None,
+    trust_address: bool,
     dry_run: bool,
     as_json: bool,
     quiet: bool,
@@ -63,5 +65,5 @@ def command(
         print_diagnosis_plan(plan_diagnosis(run, **wanted), as_json)
         return
     with watching(quiet=quiet or as_json) as observer:
-        diagnosed = diagnose(run, observer=observer, **wanted)
+        diagnosed = diagnose(run, trust_address=trust_address, observer=observer, **wanted)
     print_diagnosis(diagnosed, as_json)

@@ -101,6 +101,13 @@ def _options(_context: click.Context, _parameter: click.Parameter, given: tuple[
     return options or None
 
 
+def trust_option(named_by: str) -> Callable[[F], F]:
+    """Whether an address that only a file names may be sent texts."""
+    return click.option(
+        "--trust-address", is_flag=True, help=f"send the texts, but no key, to the address that {named_by} names"
+    )
+
+
 def base_url_option(text: str) -> Callable[[F], F]:
     """The address of the models; two of them come through, to be refused with the remedy."""
     return click.option("--base-url", metavar="URL", multiple=True, callback=_only, help=text)

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from polyjudge.cli.options import bound_options, model_options, output_options
+from polyjudge.cli.options import bound_options, model_options, output_options, trust_option
 
 
 @click.command("score")
@@ -16,6 +16,7 @@ from polyjudge.cli.options import bound_options, model_options, output_options
 @click.option("--distribution", is_flag=True, help="also write each label's probability (scoring expected)")
 @model_options
 @bound_options
+@trust_option("the judge file")
 @output_options
 def command(
     judge: str,
@@ -23,6 +24,7 @@ def command(
     output: str,
     distribution: bool,
     config: str | None,
+    trust_address: bool,
     as_json: bool,
     quiet: bool,
     **options: Any,
@@ -44,6 +46,7 @@ def command(
             distribution=distribution,
             settings=Settings(**options),
             config=config,
+            trust_address=trust_address,
             observer=observer,
         )
     print_scores(scores, as_json)

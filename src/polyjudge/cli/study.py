@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from polyjudge.cli.options import bound_options, method_options, model_options, output_options
+from polyjudge.cli.options import bound_options, method_options, model_options, output_options, trust_option
 
 
 @click.command("study")
@@ -21,6 +21,7 @@ from polyjudge.cli.options import bound_options, method_options, model_options, 
 @model_options
 @method_options
 @bound_options
+@trust_option("the study's file")
 @output_options
 def command(
     study: str,
@@ -30,6 +31,7 @@ def command(
     seeds: str | None,
     retests: int | None,
     config: str | None,
+    trust_address: bool,
     dry_run: bool,
     as_json: bool,
     quiet: bool,
@@ -59,7 +61,7 @@ def command(
         print_study_plan(plan_study(study, **wanted), as_json)
         return
     with watching(quiet=quiet or as_json) as observer:
-        found = run_study(study, output=output, observer=observer, **wanted)
+        found = run_study(study, output=output, trust_address=trust_address, observer=observer, **wanted)
     print_study(found, as_json)
     if found.failed:
         raise click.exceptions.Exit(1)

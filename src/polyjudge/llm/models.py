@@ -71,6 +71,7 @@ def open_backend(
     folder: Path | None = None,
     notify: Callable[[str], None] | None = None,
     planning: bool = False,
+    keyless: bool = False,
 ) -> Backend:
     """The backend of a model; nothing is sent yet. Parameters as in ``OpenOptions``.
 
@@ -85,7 +86,8 @@ def open_backend(
             f"threads ({threads!r}), context ({context!r}) and timeout ({timeout!r}) of a model must be above 0"
         )
     options = OpenOptions(base_url or None, endpoint_name or None, threads, context, timeout, limit_field)
-    others: dict[str, Any] = {"planning": planning, "environment": environment, "folder": folder, "notify": notify}
+    options = replace(options, planning=planning, keyless=keyless)
+    others: dict[str, Any] = {"environment": environment, "folder": folder, "notify": notify}
     options = replace(options, **{name: value for name, value in others.items() if value is not None})
     parsed = parse_model(model, base_url=options.base_url)
     if parsed.provider in registry.names("backends"):

@@ -277,7 +277,12 @@ def models_of(config: RunConfig) -> tuple[str, ...]:
 
 
 def open_backends(
-    config: RunConfig, given: Mapping[str, Backend], notify: Callable[[str], None], *, planning: bool = False
+    config: RunConfig,
+    given: Mapping[str, Backend],
+    notify: Callable[[str], None],
+    *,
+    planning: bool = False,
+    keyless: bool = False,
 ) -> dict[str, Backend]:
     """One backend a model; ``given`` ones win over names.
 
@@ -287,6 +292,7 @@ def open_backends(
         notify: told when weights are fetched first, when something is sent otherwise than usual, and when the address
             is of no use.
         planning: nothing will be asked, so no key is needed.
+        keyless: no key is sent to the address.
 
     Raises:
         ModelError: unknown provider, missing key, bad address.
@@ -310,6 +316,7 @@ def open_backends(
             limit_field=(config.limit_field or None) if reached else None,
             notify=notify,
             planning=planning,
+            keyless=keyless and reached,
         )
 
     return {model: given[model] if model in given else opened(model) for model in models}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from polyjudge.datasets.readers import is_there
@@ -40,6 +41,42 @@ def cache_folder() -> Path:
     return folder
 
 
+@dataclass(frozen=True, slots=True)
+class FileAddress:
+    """An address that only a file names, which may be a stranger's.
+
+    Attributes:
+        url: the address.
+        source: the file.
+        trusted: whether the user allows to send texts there.
+    """
+
+    url: str
+    source: str
+    trusted: bool
+
+    def check(self, config: RunConfig, given: Collection[str], notify: Callable[[str], None]) -> None:
+        """Tell where texts will go.
+
+        Raises:
+            ConfigError: to an address that the user neither gave nor trusts.
+        """
+        from polyjudge.llm.models import reached_by_address
+
+        asked = [model for model in models_of(config) if model not in given]
+        if not reached_by_address(asked):
+            return
+        if not self.trusted:
+            raise ConfigError(
+                f"{self.source!r} names the address {self.url!r}, which you did not; nothing is sent there: pass "
+                f"--base-url {self.url} if it is yours, or --trust-address to send the texts, but no key"
+            )
+        notify(
+            f"texts go to {self.url}, as {self.source!r} says, and no key with them; to send POLYJUDGE_API_KEY too, "
+            f"pass --base-url {self.url}"
+        )
+
+
 @asynccontextmanager
 async def open_client(
     config: RunConfig,
@@ -49,6 +86,7 @@ async def open_client(
     store: AnswerStore | None = None,
     planning: bool = False,
     also: Sequence[RunConfig] = (),
+    address: FileAddress | None = None,
 ) -> AsyncIterator[Client]:
     """The client of one invocation, closed at the end.
 
@@ -59,11 +97,12 @@ async def open_client(
         store: where answers are kept, and closed with the client; None: the response cache of this folder.
         planning: nothing is asked, so no key is needed and no answer is kept.
         also: further runs of the invocation, for their models and addresses; budget and limits are ``config``'s.
+        address: the runs' address, where only a file names it; None where the user does, or nobody.
 
     Raises:
         ModelError: unknown provider, missing key, bad address.
-        ConfigError: the cache has no folder to be in, ``no_cache`` is set beside a store, or money is bounded and a
-            price is unknown.
+        ConfigError: the cache has no folder to be in, ``no_cache`` is set beside a store, money is bounded and a price
+            is unknown, or the address is a file's that the user does not trust.
     """
 
     def counted() -> None:
@@ -74,13 +113,16 @@ async def open_client(
 
     if store is not None and config.no_cache:
         raise ConfigError("no_cache is set beside store, which would not be asked; leave one of the two out")
+    if address is not None and not planning:
+        for one in (config, *also):
+            address.check(one, backends, noted)
     tariffs = {model: price for one in (config, *also) for model, price in tariffs_of(one, backends).items()}
     most = None if config.max_cost is None else int(config.max_cost * PICO)
     accounts = Accounts(counted, tariffs)
     if store is None and not planning:
         store = SqliteStore(cache_folder(), reuse=not config.no_cache)
     client = Client(
-        await _open_all([config, *also], backends, noted, planning=planning),
+        await _open_all([config, *also], backends, noted, planning=planning, keyless=address is not None),
         store,
         Budget(config.max_calls, config.max_tokens, most),
         Limits(
@@ -105,7 +147,12 @@ async def open_client(
 
 
 async def _open_all(
-    configs: Sequence[RunConfig], given: Mapping[str, Backend], notify: Callable[[str], None], *, planning: bool
+    configs: Sequence[RunConfig],
+    given: Mapping[str, Backend],
+    notify: Callable[[str], None],
+    *,
+    planning: bool,
+    keyless: bool,
 ) -> dict[str, Backend]:
     """The backends of several runs, each opened once.
 
@@ -119,7 +166,7 @@ async def _open_all(
         if reached in seen:
             continue
         seen.add(reached)
-        for model, opened in open_backends(config, given, notify, planning=planning).items():
+        for model, opened in open_backends(config, given, notify, planning=planning, keyless=keyless).items():
             known = found.setdefault(model, opened)
             if known is opened:
                 continue

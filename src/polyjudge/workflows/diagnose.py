@@ -33,7 +33,7 @@ from polyjudge.settings.given import Budget, GateLike, ScoringLike, Settings, ex
 from polyjudge.settings.merged import ResolvedSettings, resolve
 from polyjudge.settings.objects import Objects, gate_name, is_place, objects_in, scoring_name
 from polyjudge.workflows.assemble import assemble, models_of
-from polyjudge.workflows.client import open_client
+from polyjudge.workflows.client import FileAddress, open_client
 from polyjudge.workflows.costs import priced
 from polyjudge.workflows.diagnosis_parts import notes_on, on_company, on_gradients, on_revisions
 from polyjudge.workflows.diagnosis_plan import Options, Prepared, parts_of, planned_diagnosis
@@ -84,6 +84,7 @@ def diagnose(
     budget: Budget | None = None,
     settings: Settings | None = None,
     config: str | Path | None = None,
+    trust_address: bool = False,
     backends: Mapping[str, Backend] | None = None,
     store: AnswerStore | None = None,
     observer: Observer = unwatched,
@@ -102,6 +103,7 @@ def diagnose(
         budget: the most that this call may ask or pay.
         settings: those of ``SETTINGS``, such as ``diagnostic_model``; the others are the run's own.
         config: a TOML file with settings.
+        trust_address: whether the texts, but no key, may be sent to an address that only the run's folder names.
         backends: model name -> an opened backend.
         store: as for ``optimize``.
         observer: told of calls and notes.
@@ -112,8 +114,11 @@ def diagnose(
     """
     wanted = Options(parts_of(only), limit, audit, pick)
     found, objects = _read(run_folder, gate, scoring)
-    taken = _settings(found, explicit(settings, budget), config, wanted)
-    return run(_diagnose(found, objects, taken, wanted, data, backends or {}, store, observer))
+    taken, given_address = _settings(found, explicit(settings, budget), config, wanted)
+    # What a run in memory was asked with, its caller gave.
+    own = given_address or isinstance(run_folder, Run) or not taken.base_url
+    address = None if own else FileAddress(taken.base_url, str(found.path), trust_address)
+    return run(_diagnose(found, objects, taken, address, wanted, data, backends or {}, store, observer))
 
 
 @suggests
@@ -139,7 +144,7 @@ def plan_diagnosis(
     """
     wanted = Options(parts_of(only), limit, audit, pick)
     found, objects = _read(run_folder, gate, scoring)
-    taken = _settings(found, explicit(settings, budget), config, wanted)
+    taken, _ = _settings(found, explicit(settings, budget), config, wanted)
     return run(_plan(found, objects, taken, wanted, data, backends or {}))
 
 
@@ -169,8 +174,10 @@ def _check_same(keyword: str, name: str, passed: Any) -> None:
         )
 
 
-def _settings(found: FinishedRun, options: Mapping[str, Any], config: str | Path | None, wanted: Options) -> RunConfig:
-    """The run's settings, with what a diagnosis may set by itself."""
+def _settings(
+    found: FinishedRun, options: Mapping[str, Any], config: str | Path | None, wanted: Options
+) -> tuple[RunConfig, bool]:
+    """The run's settings, with what a diagnosis may set by itself, and whether the user gave an address."""
     given = {name: value for name, value in options.items() if value is not None}
     strange = sorted(set(given) - SETTINGS)
     if strange:
@@ -179,7 +186,8 @@ def _settings(found: FinishedRun, options: Mapping[str, Any], config: str | Path
     ours = {name: getattr(own.config, name) for name in SETTINGS if own.origins.get(name) not in (None, "default")}
     diagnostic = {role: one for role, one in own.config.parameters.items() if role == "diagnostic"}
     parameters = {**found.config.parameters, **diagnostic}
-    return found.config.model_copy(update=ours | {"parameters": parameters, "diagnostics": wanted.asks_model})
+    changed = ours | {"parameters": parameters, "diagnostics": wanted.asks_model}
+    return found.config.model_copy(update=changed), "base_url" in ours
 
 
 async def _plan(
@@ -199,6 +207,7 @@ async def _diagnose(
     found: FinishedRun,
     objects: Objects,
     config: RunConfig,
+    address: FileAddress | None,
     wanted: Options,
     data: Data | None,
     backends: Mapping[str, Backend],
@@ -206,7 +215,8 @@ async def _diagnose(
     observer: Observer,
 ) -> Diagnosed:
     started = time.monotonic()
-    async with open_client(config, backends, observer, store=store, planning=not wanted.asks) as client:
+    planning = not wanted.asks
+    async with open_client(config, backends, observer, store=store, planning=planning, address=address) as client:
         ready = _prepared(found, objects, config, wanted, data, client)
         if wanted.asks:
             ready = await _taken(found, objects, ready, client, set(backends), observer)

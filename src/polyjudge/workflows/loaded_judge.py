@@ -23,7 +23,7 @@ from polyjudge.results.judge_file import JudgeFile, read_judge
 from polyjudge.results.scores import value
 from polyjudge.settings.config import RunConfig
 from polyjudge.settings.given import Budget, ScoringLike, Settings, explicit, suggests
-from polyjudge.workflows.client import open_client
+from polyjudge.workflows.client import FileAddress, open_client
 from polyjudge.workflows.events import unwatched
 from polyjudge.workflows.score import judge_of, settings_of
 
@@ -43,9 +43,11 @@ class LoadedJudge:
         backends: Mapping[str, Backend] | None = None,
         store: AnswerStore | None = None,
         scoring: ScoringLike | None = None,
+        address: FileAddress | None = None,
     ) -> None:
         self.file = file
         self._config = config
+        self._address = address
         self._backends = backends or {}
         self._store = store
         self._scoring = scoring
@@ -118,7 +120,9 @@ class LoadedJudge:
             self._asking.add(task)
             task.add_done_callback(self._asking.discard)
         if self._client is None:
-            self._entered = open_client(self._config, self._backends, unwatched, store=self._store)
+            self._entered = open_client(
+                self._config, self._backends, unwatched, store=self._store, address=self._address
+            )
             self._client = await self._entered.__aenter__()
         prompt = self.file.prompt
         prediction = await judge_of(self.file, self._config, self._client, self._scoring).predict(prompt, example)
@@ -142,9 +146,12 @@ def load(
     backends: Mapping[str, Backend] | None = None,
     store: AnswerStore | None = None,
     config: str | Path | None = None,
+    trust_address: bool = False,
 ) -> LoadedJudge:
     """A judge from its file, ready to be called; the keywords are those of ``score``."""
     file = read_judge(path)
-    return LoadedJudge(
-        file, settings_of(file, explicit(settings, budget, {"model": model}), config), backends, store, scoring
-    )
+    given = explicit(settings, budget, {"model": model})
+    taken, address = settings_of(file, given, config, str(path), trust_address)
+    if address is not None:
+        address.check(taken, backends or {}, lambda text: None)
+    return LoadedJudge(file, taken, backends, store, scoring, address)

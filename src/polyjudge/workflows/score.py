@@ -33,7 +33,7 @@ from polyjudge.settings.config import RunConfig
 from polyjudge.settings.given import Budget, ScoringLike, Settings, explicit, suggests
 from polyjudge.settings.merged import resolve
 from polyjudge.workflows.assemble import open_judge, open_scoring
-from polyjudge.workflows.client import open_client
+from polyjudge.workflows.client import FileAddress, open_client
 from polyjudge.workflows.events import Noted, Observer, unwatched
 from polyjudge.workflows.sync import run
 
@@ -92,6 +92,7 @@ def score(
     budget: Budget | None = None,
     settings: Settings | None = None,
     config: str | Path | None = None,
+    trust_address: bool = False,
     backends: Mapping[str, Backend] | None = None,
     store: AnswerStore | None = None,
     observer: Observer = unwatched,
@@ -108,6 +109,7 @@ def score(
         budget: the most that this call may ask or pay.
         settings: those of ``SCORE_SETTINGS``; the others are the judge's own.
         config: a TOML file with settings.
+        trust_address: whether the texts, but no key, may be sent to an address that only the judge file names.
         backends: model name -> an opened backend.
         store: as for ``optimize``.
         observer: told of calls as they happen.
@@ -118,7 +120,9 @@ def score(
         TooManyUnscored: after the file is written.
     """
     file = judge if isinstance(judge, JudgeFile) else read_judge(judge)
-    taken = settings_of(file, explicit(settings, budget, {"model": model}), config)
+    taken, address = settings_of(
+        file, explicit(settings, budget, {"model": model}), config, _source(judge), trust_address
+    )
     target = writable(output, [source for source in (judge, data) if isinstance(source, str | Path)])
     if target is not None and target.suffix.casefold() in OTHER_FORMS:
         raise ConfigError(f"cannot write {str(target)!r}: scores are written as CSV; call it {target.stem + '.csv'!r}")
@@ -130,7 +134,7 @@ def score(
         observer(Noted(f"this judge was fitted for {file.model}; {taken.model} may agree with people less"))
     tally = _Tally([] if rows.dataset else None)
     asking = _score(
-        file, scoring, taken, rows, target, tally, backends or {}, store, observer, distribution=distribution
+        file, scoring, taken, address, rows, target, tally, backends or {}, store, observer, distribution=distribution
     )
     accounts, parts = run(asking)
     kept = (rows.dataset, tuple(tally.kept)) if rows.dataset and tally.kept is not None else None
@@ -155,8 +159,22 @@ def _rows(data: Data, rubric: Rubric, limit: int | None, *, stream: bool) -> _Ro
     return _Rows(count, (*found.notes, *limited), None, lambda: islice(found.examples(), count))
 
 
-def settings_of(file: JudgeFile, options: Mapping[str, Any], config: str | Path | None) -> RunConfig:
+def _source(judge: str | Path | JudgeFile) -> str:
+    """The file of a judge; "" for one from memory, whose address is the caller's own."""
+    return "" if isinstance(judge, JudgeFile) else str(judge)
+
+
+def settings_of(
+    file: JudgeFile,
+    options: Mapping[str, Any],
+    config: str | Path | None,
+    source: str = "",
+    trust_address: bool = False,
+) -> tuple[RunConfig, FileAddress | None]:
     """The judge's own model and address, unless the user names others; another model has not the judge's address.
+
+    Returns:
+        The settings, and their address if only the file named ``source`` says it.
 
     Raises:
         ConfigError: a setting that scoring does not know, or a value that does not fit.
@@ -168,13 +186,19 @@ def settings_of(file: JudgeFile, options: Mapping[str, Any], config: str | Path 
     settings = resolve(given, config_file=config)
     address = {"base_url": file.base_url, "endpoint_name": file.endpoint_name}
     own = {"model": file.model, **address} if "model" not in settings.origins else {}
-    return settings.config.model_copy(update={k: v for k, v in own.items() if k not in settings.origins})
+    used = {name: value for name, value in own.items() if name not in settings.origins}
+    url = used.get("base_url", "")
+    return (
+        settings.config.model_copy(update=used),
+        FileAddress(url, source, trust_address) if url and source else None,
+    )
 
 
 async def _score(
     file: JudgeFile,
     method: ScoringLike | None,
     config: RunConfig,
+    address: FileAddress | None,
     rows: _Rows,
     target: Path | None,
     tally: _Tally,
@@ -184,7 +208,7 @@ async def _score(
     *,
     distribution: bool,
 ) -> tuple[tuple[RoleAccount, ...], tuple[str, ...]]:
-    async with open_client(config, backends, observer, store=store) as client:
+    async with open_client(config, backends, observer, store=store, address=address) as client:
         judge, prompt = judge_of(file, config, client, method), file.prompt
         labels = tuple((c.name, label) for c in prompt.criteria for label in judge.scoring.labels(c))
         if distribution and not labels:

@@ -26,7 +26,7 @@ from polyjudge.results.study import SCHEMA, CellRecord, Extra, ratings_csv, read
 from polyjudge.settings.config import digest8
 from polyjudge.settings.given import Budget, Settings, explicit, suggests
 from polyjudge.version import __version__
-from polyjudge.workflows.client import open_client
+from polyjudge.workflows.client import FileAddress, open_client
 from polyjudge.workflows.events import CellEnded, Event, InCell, Noted, Observer, StudyPlanned, unwatched
 from polyjudge.workflows.optimize import carry_out
 from polyjudge.workflows.probe import probed
@@ -80,6 +80,7 @@ def study(
     settings: Settings | None = None,
     output: str | Path | None = None,
     config: str | Path | None = None,
+    trust_address: bool = False,
     backends: Mapping[str, Backend] | None = None,
     store: AnswerStore | None = None,
     observer: Observer = unwatched,
@@ -96,6 +97,7 @@ def study(
         settings: hold for all runs; one that is an axis replaces the axis' values, and may name several.
         output: the folder; default ``runs/STUDY-DIGEST8``. With more values in the study, its runs are kept.
         config: a TOML file with settings, over which the study's own win.
+        trust_address: whether the texts, but no key, may be sent to an address that only the study's file names.
         backends: model name -> an opened backend, instead of looking the name up.
         store: as for ``optimize``; all runs share it.
         observer: told of runs, steps and calls as they happen.
@@ -107,7 +109,8 @@ def study(
     beside = {"data": data, "model": model, "seeds": seeds, "retests": retests, "config": config}
     asked = read_study(study, explicit(settings, budget, beside))
     grid = cells(asked)
-    return run(_study(asked, grid, load_all(grid), output, backends or {}, store, observer))
+    address = _address(asked, grid, trusted=trust_address)
+    return run(_study(asked, grid, load_all(grid), output, address, backends or {}, store, observer))
 
 
 @suggests
@@ -134,6 +137,14 @@ def plan_study(
     return run(_plan(asked, grid, load_all(grid), backends or {}))
 
 
+def _address(asked: Study, grid: Sequence[Cell], *, trusted: bool) -> FileAddress | None:
+    """The address that the study's file names, unless the user names one."""
+    used = grid[0].settings if grid else None
+    if not asked.address or used is None or used.origins.get("base_url") != "config file":
+        return None
+    return FileAddress(used.config.base_url, asked.source, trusted)
+
+
 async def _plan(
     asked: Study, grid: Sequence[Cell], datasets: Mapping[str, Dataset], backends: Mapping[str, Backend]
 ) -> StudyPlan:
@@ -147,13 +158,16 @@ async def _study(
     grid: Sequence[Cell],
     datasets: Mapping[str, Dataset],
     output: str | Path | None,
+    address: FileAddress | None,
     backends: Mapping[str, Backend],
     store: AnswerStore | None,
     observer: Observer,
 ) -> StudyResult:
     started = time.monotonic()
     configs = [cell.settings.config for cell in grid]
-    async with open_client(configs[0], backends, observer, store=store, also=configs[1:]) as client:
+    async with open_client(
+        configs[0], backends, observer, store=store, also=configs[1:], address=address
+    ) as client:
         ready = assemble_all(grid, datasets, client.part(BESIDE))
         with StudyFolder(Path(output) if output else _default_folder(asked, ready)) as folder:
             _refuse_new_answers(folder.path, ready)

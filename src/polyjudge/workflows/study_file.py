@@ -42,6 +42,7 @@ class Study:
         axes: option -> its values; the grid is their product.
         options: of all runs, as the file says.
         overrides: of all runs, as the command line says.
+        address: of the models, as a file says under [options]; "" where it says none, or the study is no file.
         retests: how often the initial prompt is judged again on the test rows, the null of the hypervolume; None: as
             often as a run reads them.
     """
@@ -55,6 +56,7 @@ class Study:
     options: Mapping[str, Any] = field(default_factory=dict)
     overrides: Mapping[str, Any] = field(default_factory=dict)
     retests: int | None = None
+    address: str = ""
 
 
 def shipped() -> tuple[str, ...]:
@@ -85,6 +87,7 @@ def read_study(study: str | Path | Mapping[str, Any], overrides: Mapping[str, An
     for axis, only in narrowed.items():
         axes[axis] = [_own(axes[axis], one) for one in only]
     options |= {"preset": head["preset"]} if "preset" in head else {}
+    address = "" if isinstance(study, Mapping) else str(options.get("base_url", ""))
     if "config" in chosen:
         # The study says what is compared; a settings file fills in the rest, such as prices.
         options = merge({"[options]": options, "config file": from_file(chosen.pop("config"))})[0]
@@ -98,6 +101,7 @@ def read_study(study: str | Path | Mapping[str, Any], overrides: Mapping[str, An
         options=options,
         overrides=chosen,
         retests=_retests(head.get("retests"), problems),
+        address=address,
     )
     _check_options(found, problems)
     problems.check()

@@ -80,3 +80,28 @@ def test_a_providers_key_belongs_to_its_own_address_however_that_is_given() -> N
 def test_the_field_of_the_longest_answer_can_be_named() -> None:
     options = OpenOptions(limit_field="max_tokens", environment={"OPENAI_API_KEY": "sk-some-key"}, folder=Path("/"))
     assert open_endpoint("openai", "gpt-3", options).limit_field == "max_tokens"
+
+
+@pytest.mark.parametrize(
+    ("base_url", "key", "told"),
+    [
+        ("http://models.example/v1", "sk-some-key", True),
+        ("https://models.example/v1", "sk-some-key", False),
+        ("http://127.0.0.1:1/v1", "sk-some-key", False),
+        ("http://models.example/v1", "", False),
+    ],
+)
+def test_a_key_that_goes_over_plain_http_to_another_machine_is_told(base_url: str, key: str, told: bool) -> None:
+    notes: list[str] = []
+    environment = {"POLYJUDGE_API_KEY": key}
+    options = OpenOptions(base_url=base_url, environment=environment, folder=Path("/"), notify=notes.append)
+    open_endpoint("", "m", options)
+    assert [("plain http" in note, key in note) for note in notes] == ([(True, False)] if told else [])
+
+
+def test_an_address_that_is_not_the_user_s_gets_no_key() -> None:
+    environment = {"POLYJUDGE_API_KEY": "sk-some-key", "OPENAI_API_KEY": "sk-another-key"}
+    options = OpenOptions(
+        base_url="https://models.example/v1", environment=environment, folder=Path("/"), keyless=True
+    )
+    assert open_endpoint("openai", "m", options).key is None

@@ -30,6 +30,7 @@ class OpenOptions:
         environment: where keys and folders are looked up.
         folder: where the search for ``.env`` begins, and relative paths start.
         notify: gets one line about long work, such as a download, or a field that is sent under another name.
+        keyless: True when no key may be sent, because the address is not the user's own.
         planning: True when only identity and abilities matter; no key is needed, and asking raises ``ModelError``.
     """
 
@@ -43,3 +44,4 @@ class OpenOptions:
     folder: Path = field(default_factory=Path.cwd)
     notify: Callable[[str], None] = no_notice
     planning: bool = False
+    keyless: bool = False

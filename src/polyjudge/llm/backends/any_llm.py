@@ -119,7 +119,8 @@ def open_any(name: str, options: OpenOptions) -> ThroughAnyLLM:
         known = AnyLLM.get_provider_class(provider)
         # Some providers name several variables; a provider's key is sent to its own address only.
         variables = [OWN_KEY] if options.base_url else known.ENV_API_KEY_NAME.split("/")
-        keys = (find_key(variable.strip(), options.environment, options.folder) for variable in variables)
+        looked_up = () if options.keyless else variables
+        keys = (find_key(variable.strip(), options.environment, options.folder) for variable in looked_up)
         key = next(filter(None, keys), None)
         # Without a key, any-llm would look for the provider's key in the environment.
         api_key = key.reveal() if key is not None else ("none" if options.base_url else None)

@@ -79,11 +79,16 @@ def open_endpoint(provider_name: str, model: str, options: OpenOptions) -> Endpo
     if elsewhere and provider.name == "openai":
         provider = COMPATIBLE  # "openai/..." with an address is how people name any compatible server
     variable = OWN_KEY if elsewhere else provider.key
-    key = find_key(variable, options.environment, options.folder)
+    key = None if options.keyless else find_key(variable, options.environment, options.folder)
     if key is None and provider.key_needed and not elsewhere and not options.planning:
         raise ModelError(
             f"{provider_name + '/' + model!r} needs a key: set the environment variable {variable!r}, or write it "
             "into a .env file here or in a parent folder"
+        )
+    if key is not None and not address.loopback and address.url.startswith("http:") and not options.planning:
+        options.notify(
+            f"the key in {variable!r} goes to {address.identity} over plain http, so others on the way can read it; "
+            f"use https"
         )
     return Endpoint(
         provider=provider,
