@@ -1,7 +1,8 @@
 """The tree of errors: who has to act, and what the command line returns.
 
     PolyjudgeError                1  failed
-    ├── InputError                2  wrong before any call: the user mends a file, a key or an option
+    ├── InputError                2  wrong before any call: the user mends a file, a key or an option (1 when calls
+    │   │                               were paid before it was found)
     │   ├── DataError                a data file, a row, a column, a rating
     │   ├── CriteriaError            criteria.yaml or judge.yaml
     │   ├── ConfigError              an option, a preset, a config file, a run folder
@@ -31,9 +32,13 @@ class PolyjudgeError(Exception):
 
 
 class InputError(PolyjudgeError):
-    """Wrong before any call was made; nothing was paid."""
+    """Something of the user's has to be mended: a file, a key, an option. As a rule it is found before any call."""
 
     exit_code = 2
+
+    def after_paying(self) -> None:
+        """Say by the exit code that this was found after calls were paid, such as a full disk at the report."""
+        self.exit_code = PolyjudgeError.exit_code
 
 
 class DataError(InputError):

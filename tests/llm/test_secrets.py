@@ -1,15 +1,20 @@
 from __future__ import annotations
 
+import base64
+import json
 import pickle
+import string
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polyjudge.errors import ModelError
-from polyjudge.llm.secrets import Secret, find_key, parse_env, quotable, redact
+from polyjudge.llm.backends.wire import read_reply
+from polyjudge.llm.secrets import MASK, Secret, find_key, parse_env, quotable, redact, without_keys
 
 KEYS = st.text(st.characters(min_codepoint=33, max_codepoint=126, exclude_characters="*"), min_size=8, max_size=60)
 VARIABLE = "SOME_API_KEY"
@@ -132,3 +137,64 @@ def test_a_value_that_cannot_be_a_key_is_refused_unseen(value: str, tmp_path: Pa
 def test_a_password_that_was_not_quoted_is_masked_as_a_whole(password: str) -> None:
     told = redact(f"cannot read 'http://me:{password}@127.0.0.1:9/v1': no port")
     assert told == "cannot read 'http://***@127.0.0.1:9/v1': no port"
+
+
+URL_SAFE = str.maketrans("+/", "-_")
+LONG_KEYS = st.text(string.ascii_letters + string.digits + "-_.~+/=", min_size=16, max_size=60)
+
+
+def _base64_within(key: str, before: str, after: str) -> str:
+    return base64.b64encode(f"{before}{key}{after}".encode()).decode()
+
+
+SPELLINGS: dict[str, Callable[[str], str]] = {
+    "as it is": str,
+    "JSON": lambda key: json.dumps(key)[1:-1],
+    "JSON, all escaped": lambda key: "".join(f"\\u{ord(one):04x}" for one in key),
+    "JSON, some escaped": lambda key: "".join(one if one.isalnum() else f"\\u{ord(one):04X}" for one in key),
+    "JSON within JSON": lambda key: json.dumps("".join(f"\\u{ord(one):04x}" for one in key))[1:-1],
+    "slashes": lambda key: key.replace("/", "\\/"),
+    "percent": lambda key: quote(key, safe=""),
+    "percent, all": lambda key: "".join(f"%{ord(one):02x}" for one in key),
+    "percent twice": lambda key: quote(quote(key, safe=""), safe=""),
+    "HTML": lambda key: "".join(f"&#{ord(one)};" for one in key),
+    "HTML, hexadecimal": lambda key: "".join(f"&#x{ord(one):X};" for one in key),
+    "hexadecimal": lambda key: key.encode().hex(),
+    "hexadecimal, large": lambda key: key.encode().hex().upper(),
+}
+
+
+@pytest.mark.parametrize("name", SPELLINGS)
+@settings(deadline=None, max_examples=30)
+@given(key=LONG_KEYS)
+def test_a_key_is_masked_in_every_spelling(name: str, key: str) -> None:
+    spelled = SPELLINGS[name](key)
+    assert without_keys(f"see <{spelled}> there", [Secret(key)]) == "see <***> there"
+
+
+@given(LONG_KEYS, st.text("ab:é", max_size=4), st.text("ab:é", max_size=4))
+def test_a_key_is_masked_in_base64_of_a_longer_text(key: str, before: str, after: str) -> None:
+    for text in (_base64_within(key, before, after), _base64_within(key, before, after).translate(URL_SAFE)):
+        left = without_keys(text, [Secret(key)])
+        assert MASK in left
+        # What is left of the text are the characters that also hang on its neighbours.
+        assert len(left) - len(MASK) <= 4 * (len(before.encode()) + len(after.encode())) / 3 + 8
+
+
+@given(LONG_KEYS, st.text(max_size=200))
+def test_a_text_without_the_key_stays_as_it_is(key: str, text: str) -> None:
+    if key[:1] not in text:
+        assert without_keys(text, [Secret(key)]) == text
+
+
+def test_a_word_that_serves_as_a_key_may_stand_in_an_answer() -> None:
+    assert without_keys("the key is none", [Secret("none")]) == "the key is none"
+
+
+def test_a_key_in_tokens_goes_with_their_probabilities() -> None:
+    key = "sk-planted-and-long"
+    tokens = [{"token": part, "logprob": -0.1, "top_logprobs": []} for part in ("a ", key[:9], key[9:])]
+    document = {"choices": [{"message": {"content": f"a {key}"}, "logprobs": {"content": tokens}}]}
+    reply = read_reply(document, secrets=[Secret(key)])
+    assert (reply.text, reply.tokens) == ("a ***", ())
+    assert len(read_reply(document).tokens) == 3

@@ -331,7 +331,7 @@ def test_what_cannot_be_diagnosed_is_told_with_a_remedy(place: Path) -> None:
         with pytest.raises(ConfigError, match=told):
             diagnosed(recorder, **wrong)
     asked = len(recorder.asked)
-    (place / "run" / "judge.initial.yaml").unlink()
+    (place / "run" / "result.json").unlink()
     with pytest.raises(DataError, match="has not ended"):
         diagnosed(recorder)
     assert len(recorder.asked) == asked

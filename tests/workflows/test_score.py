@@ -201,7 +201,24 @@ def test_no_two_columns_are_called_alike_and_no_value_is_lost(columns: list[str]
 def test_texts_with_commas_quotes_and_breaks_come_back_whole(place: Path) -> None:
     ids = ['a,"b"', "c\nd", "=1+1", "ü 漢"]
     scored(rows=[{"id": name, "letter": f"Dear {name}."} for name in ids])
-    assert [row["id"] for row in written(place)] == ids
+    assert [row["id"] for row in written(place)] == [ids[0], ids[1], "'=1+1", ids[3]]
+
+
+@pytest.mark.parametrize(
+    "name", ["=HYPERLINK(1)", "+1+1", "-2-2", "@SUM(A1)", "'=1", "-5", "+1e3", "'quoted'"]
+)
+def test_no_cell_of_a_table_of_scores_is_a_formula_and_ids_come_back(name: str, place: Path) -> None:
+    Path("in.jsonl").write_text(json.dumps({"id": name, "letter": "Dear all."}) + "\n", "utf-8")
+    found, _ = scored(rows="in.jsonl")
+    (row,) = written(place)
+    assert not row["id"].startswith(("=", "+1+", "-2", "@", "\t"))
+    assert [one["id"] for one in found] == [name]
+
+
+def test_numbers_in_a_table_of_scores_stay_numbers(place: Path) -> None:
+    data = rated({"share": {"low": -1, "high": 1, "step": "any"}}, documents=4)
+    scored(data, answer=lambda request: '{"share": -0.5}')
+    assert {row["share"] for row in written(place)} == {"-0.5"}
 
 
 def test_a_limit_scores_the_first_rows_and_is_told(place: Path) -> None:

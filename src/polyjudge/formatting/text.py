@@ -109,3 +109,30 @@ def table_text(rows: Sequence[Sequence[str]], columns: Sequence[str]) -> list[st
 
     rule = "|" + "|".join("-" * (width + 1) + (":" if k else "-") for k, width in enumerate(widths)) + "|"
     return [line(columns), rule, *map(line, rows)]
+
+
+# What makes a spreadsheet read a cell as a formula.
+_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+
+
+def inert(cell: str) -> str:
+    """A cell of a CSV file that no spreadsheet runs as a formula: what begins like one gets an apostrophe in front.
+
+    Numbers stay as they are.
+    """
+    return f"'{cell}" if _is_formula(cell.lstrip("'")) else cell
+
+
+def without_apostrophe(cell: str) -> str:
+    """The text of a cell that ``inert`` wrote."""
+    return cell[1:] if cell.startswith("'") and _is_formula(cell.lstrip("'")) else cell
+
+
+def _is_formula(cell: str) -> bool:
+    if not cell.startswith(_FORMULA):
+        return False
+    try:
+        float(cell)
+    except ValueError:
+        return True
+    return False

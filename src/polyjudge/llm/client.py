@@ -20,6 +20,7 @@ import asyncio
 from collections.abc import Callable, Coroutine, Mapping
 from contextlib import suppress
 from copy import copy
+from dataclasses import replace
 from functools import partial
 from types import TracebackType
 from typing import Any, NamedTuple
@@ -32,6 +33,7 @@ from polyjudge.llm.limits import Limits, RetryPolicy, Time
 from polyjudge.llm.prices import Tariff
 from polyjudge.llm.request import Abilities, Backend, Reply, Request, Usage
 from polyjudge.llm.scheduler import ModelState, Slot, open_models
+from polyjudge.llm.usage import CutPrompts, believable
 
 # Answers from the cache do not suspend; after this many seconds of them, other tasks get their turn.
 _LONGEST_TURN = 0.02
@@ -152,6 +154,7 @@ class Client:
         self._limits, self._time = limits or Limits(), time or Time()
         self._models = open_models(backends, self._limits, self._time, notify)
         self._in_flight = InFlight()
+        self._cut = CutPrompts(notify)
         self._turn_began = 0.0
 
     async def __aenter__(self) -> Client:
@@ -390,7 +393,9 @@ class Client:
 
     async def _keep(self, call: _Call, answer: Reply, reservation: Reservation, seconds: float) -> Reply:
         """Store an answer, then settle it: a call that waits for the budget may end the run."""
-        request = call.request
+        request, bound = call.request, reservation.bound
+        answer = replace(answer, usage=believable(answer, bound))
+        self._cut.add(request.model, answer.usage.prompt, bound.prompt)
         stored = None
         try:
             stored = await self._store.put(call.key, answer, role=request.role, model=request.model, seconds=seconds)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Iterable, Mapping
 from io import StringIO
@@ -15,6 +16,8 @@ _LONGEST_QUOTE = 300
 _LONGEST_READ = 65_536
 # Servers of one's own take any word for a key; what is as short as a word is none, and may stand in an answer.
 _SHORTEST_KEY = 16
+
+_ESCAPES = ("\\", "%", "&#")
 
 _PATTERNS = (
     (re.compile(r"(?i)\b(authorization[\"']?\s*[:=]\s*[\"']?(?:(?:bearer|basic)\s+)?)[^\s\"',;]+"), rf"\1{MASK}"),
@@ -37,19 +40,51 @@ _NO_KEYS = ("prompt_cache_key",)
 class Secret:
     """A key. Only ``reveal()`` gives its value; printing, formatting and comparing do not."""
 
-    __slots__ = ("_value",)
+    __slots__ = ("_encoded", "_escaped", "_value")
 
     def __init__(self, value: str) -> None:
         self._value = value
+        long = len(value) >= _SHORTEST_KEY
+        self._encoded = _encodings(value.encode()) if long else ()
+        self._escaped = re.compile("".join(map(_spellings, value)), re.IGNORECASE) if long else None
 
     def reveal(self) -> str:
         return self._value
+
+    def mask(self, text: str) -> str:
+        """``text`` without the key: as it is, with characters escaped (JSON, HTML, addresses), in hexadecimal, and in
+        base64, alone or within a longer text."""
+        text = text.replace(self._value, MASK).replace(quote(self._value, safe=""), MASK)
+        for encoded in self._encoded:
+            if encoded in text:
+                text = text.replace(encoded, MASK)
+        if self._escaped is not None and any(mark in text for mark in _ESCAPES):
+            text = self._escaped.sub(MASK, text)
+        return text
 
     def __repr__(self) -> str:
         return f"Secret({MASK!r})"
 
     def __reduce__(self) -> str:
         raise TypeError("a key is never pickled")
+
+
+def _spellings(character: str) -> str:
+    """A pattern for a character of a key, escaped or not; an escape may be escaped again."""
+    code = ord(character)
+    escaped = rf"\\{{1,8}}(?:u00|x){code:02x}|%(?:25){{0,2}}{code:02x}|&#0{{0,4}}{code};|&#x0{{0,4}}{code:x};"
+    return rf"(?:{escaped}|\\{{0,8}}{re.escape(character)})"
+
+
+def _encodings(key: bytes) -> tuple[str, ...]:
+    """A key in hexadecimal and in base64, the latter at each of the three places where it may begin in a text."""
+    found = [key.hex(), key.hex().upper()]
+    for before in range(3):
+        text = base64.b64encode(bytes(before) + key).decode()
+        # The characters that hang on the key alone.
+        core = text[-(-before * 8 // 6) : (before + len(key)) * 8 // 6]
+        found += [core, core.replace("+", "-").replace("/", "_")]
+    return tuple(dict.fromkeys(found))
 
 
 def find_key(variable: str, environment: Mapping[str, str], folder: Path) -> Secret | None:
@@ -99,19 +134,18 @@ def redact(text: str, secrets: Iterable[Secret] = ()) -> str:
     """``text`` without the given keys and without whatever looks like one: bearer tokens, ``sk-...``, ``key=``
     values, and names and passwords in addresses."""
     for secret in secrets:
-        for form in (secret.reveal(), quote(secret.reveal(), safe="")):
-            text = text.replace(form, MASK)
+        text = secret.mask(text)
     for pattern, mask in _PATTERNS:
         text = pattern.sub(mask, text)
     return text
 
 
-def without_keys(body: bytes, secrets: Iterable[Secret]) -> bytes:
-    """A reply's bytes without the given keys, should the server send one back."""
-    for key in (secret.reveal() for secret in secrets):
-        for form in {key, key.replace("/", "\\/"), quote(key, safe="")} if len(key) >= _SHORTEST_KEY else ():
-            body = body.replace(form.encode(), MASK.encode())
-    return body
+def without_keys(text: str, secrets: Iterable[Secret]) -> str:
+    """A reply's text without the given keys, should the server send one back."""
+    for secret in secrets:
+        if len(secret.reveal()) >= _SHORTEST_KEY:
+            text = secret.mask(text)
+    return text
 
 
 def quotable(text: str, secrets: Iterable[Secret] = ()) -> str:

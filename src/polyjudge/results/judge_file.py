@@ -23,7 +23,7 @@ from polyjudge.domain.scale import Categorical, Scale, show
 from polyjudge.errors import ConfigError, CriteriaError
 from polyjudge.formatting.text import clipped
 from polyjudge.llm.request import Sampling
-from polyjudge.settings.config import Parameters
+from polyjudge.settings.config import MOST_PARSE_RETRIES, MOST_SAMPLES, Parameters
 from polyjudge.settings.merged import told
 
 T = TypeVar("T")
@@ -122,14 +122,14 @@ def read_judge(path: str | Path) -> JudgeFile:
         model=_member(own, "model", source, str),
         layout=_layout(own, rubric.names, source),
         scoring=rubric.scoring or "json",
-        samples=_count(own, "samples", source, 1, least=1),
+        samples=_count(own, "samples", source, 1, least=1, most=MOST_SAMPLES),
         sampling=_sampling(own.get("parameters", {}), source),
         structured=_member(own, "structured", source, bool, True),
         demonstrations=_demonstrations(own.get("demonstrations", []), rubric, source),
         base_url=_member(own, "base_url", source, str, ""),
         endpoint_name=_member(own, "endpoint_name", source, str, ""),
         seed=_count(own, "seed", source, 0),
-        parse_retries=_count(own, "parse_retries", source, 2),
+        parse_retries=_count(own, "parse_retries", source, 2, most=MOST_PARSE_RETRIES),
         lineage=_member(own, "lineage", source, dict, {}),
     )
 
@@ -201,10 +201,14 @@ def _member(own: Mapping[str, Any], key: str, source: str, kind: type[T], defaul
     return value
 
 
-def _count(own: Mapping[str, Any], key: str, source: str, default: int, least: int = 0) -> int:
+def _count(
+    own: Mapping[str, Any], key: str, source: str, default: int, least: int = 0, most: int | None = None
+) -> int:
     value = own.get(key, default)
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise CriteriaError(f"{source!r}, key {key!r}: {clipped(value)} must be a whole number from {least} on")
+    out = isinstance(value, int) and (value < least or (most is not None and value > most))
+    if not isinstance(value, int) or isinstance(value, bool) or out:
+        span = f"from {least} on" if most is None else f"from {least} to {most}"
+        raise CriteriaError(f"{source!r}, key {key!r}: {clipped(value)} must be a whole number {span}")
     return value
 
 

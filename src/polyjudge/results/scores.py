@@ -20,6 +20,7 @@ from polyjudge.domain.example import Example
 from polyjudge.domain.records import Prediction
 from polyjudge.domain.scale import Categorical, Scale, show
 from polyjudge.errors import ConfigError, TooManyUnscored
+from polyjudge.formatting.text import inert, without_apostrophe
 from polyjudge.llm.accounts import RoleAccount
 from polyjudge.llm.request import SIMULATED
 
@@ -75,8 +76,8 @@ class Scores:
         elif self.path is not None:
             with open(self.path, encoding="utf-8", newline="") as file:
                 for row in csv.DictReader(file):
-                    named = {name: row[name] for name in ("id", "document") if name in row}
-                    yield {**named, **{c.name: _read(c.scale, row[c.name]) for c in self.rubric.criteria}}
+                    named = {name: without_apostrophe(row[name]) for name in ("id", "document") if name in row}
+                    yield {**named, **{c.name: _read(c.scale, row[inert(c.name)]) for c in self.rubric.criteria}}
 
     def _kept(self) -> tuple[Dataset, tuple[Prediction, ...]]:
         if self.kept is None:
@@ -138,7 +139,7 @@ class ScoreTable:
     def _line(self, cells: Iterable[str]) -> str:
         self._text.seek(0)
         self._text.truncate()
-        self._writer.writerow(cells)
+        self._writer.writerow(map(inert, cells))
         return self._text.getvalue()
 
 
@@ -153,7 +154,7 @@ def _read(scale: Scale, cell: str) -> Value:
     """A cell of scores.csv as Python takes it."""
     if not cell:
         return None
-    return cell if isinstance(scale, Categorical) else float(cell)
+    return without_apostrophe(cell) if isinstance(scale, Categorical) else float(cell)
 
 
 def _carried(rubric: Rubric, examples: Sequence[Example]) -> list[tuple[Criterion, int]]:

@@ -18,6 +18,7 @@ from polyjudge.diagnosis.records import StepDiagnostics
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.records import Reading, Step
 from polyjudge.errors import DataError
+from polyjudge.formatting.text import inert
 from polyjudge.judge.measure import levels, primary_metric
 from polyjudge.llm.request import SIMULATED
 from polyjudge.metrics.levels import Matrix
@@ -160,10 +161,11 @@ def ratings_csv(people: RatedRows, ids: Iterable[str], *, simulated: bool) -> st
     out = StringIO()
     writer = csv.writer(out, lineterminator="\n")
     mark = [SIMULATED] if simulated else []
-    writer.writerow(["id", people.unit, *people.names, *(["notice"] if simulated else [])])
+    writer.writerow([inert(one) for one in ("id", people.unit, *people.names, *(["notice"] if simulated else []))])
     units = people.documents or [""] * len(people.human)
     for name, unit, row in zip(ids, units, people.human.tolist(), strict=True):
-        writer.writerow([name, unit, *("" if math.isnan(value) else repr(value) for value in row), *mark])
+        ratings = ("" if math.isnan(value) else repr(value) for value in row)
+        writer.writerow([inert(name), inert(str(unit)), *ratings, *mark])
     return out.getvalue()
 
 
@@ -217,5 +219,5 @@ def _json(path: Path) -> Any:
         return json.loads(path.read_bytes())
     except OSError as error:
         raise DataError(f"cannot read {str(path)!r}: {error.strerror or error}; name the folder of a study") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{str(path)!r} is not JSON: {error}; run the study again") from error

@@ -26,6 +26,8 @@ STAGES = ("judge", "loss", "gradient", "optimizer")
 DIAGNOSTIC = "diagnostic"
 # The longest answer, in tokens, of a role that is no judge and has no limit set.
 LONGEST = 1024
+# Files of others set these too; each multiplies what is paid.
+MOST_PARSE_RETRIES, MOST_SAMPLES = 20, 1_000
 
 # What a run may cost and how it is watched; everything else is part of its identity.
 CIRCUMSTANCES = frozenset(
@@ -118,17 +120,17 @@ class RunConfig(_Checked):
     optimizer_options: dict[str, Any] = Field(default_factory=dict)
     layout: str = AUTO
     scoring: str = "auto"
-    samples: int = Field(default=1, ge=1)
+    samples: int = Field(default=1, ge=1, le=MOST_SAMPLES)
     gate: str = ""
     strict_gate: bool = True
     show_rejected: bool = True
     protocol: Literal["sealed", "paper"] = "sealed"
-    steps: int = Field(default=12, ge=0)
+    steps: int = Field(default=12, ge=0, le=10_000)
     batch: int = Field(default=3, ge=1)
     validation: int | None = Field(default=None, ge=2)
-    candidates: int | None = Field(default=None, ge=1)
+    candidates: int | None = Field(default=None, ge=1, le=1_000)
     demonstrations: int = Field(default=0, ge=0)
-    parse_retries: int = Field(default=2, ge=0)
+    parse_retries: int = Field(default=2, ge=0, le=MOST_PARSE_RETRIES)
     evaluate_every: int = Field(default=0, ge=0)
     seed: int = Field(default=0, ge=0)
     split_seed: int = Field(default=0, ge=0)

@@ -36,6 +36,7 @@ _MUST = {
     "dict_type": "a table of names and values",
     "model_type": "a table of names and values",
 }
+_LARGEST = 2**20
 _KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false"}
 
 
@@ -90,13 +91,21 @@ def from_file(path: str | Path) -> dict[str, Any]:
     """
     try:
         with open(path, "rb") as file:
-            return tomllib.load(file)
+            text = file.read(_LARGEST + 1)
+        if len(text) > _LARGEST:
+            raise ConfigError(f"the config file {str(path)!r} is larger than {_LARGEST // 2**20} MiB")
+        return tomllib.loads(text.decode("utf-8"))
     except OSError as error:
         raise ConfigError(f"cannot read the config file {str(path)!r}: {error.strerror}; check the path") from error
     except UnicodeDecodeError:
         raise ConfigError(f"the config file {str(path)!r} is not UTF-8; save it as UTF-8") from None
     except tomllib.TOMLDecodeError as error:
         raise ConfigError(f"the config file {str(path)!r} is not valid TOML: {error}; correct it there") from None
+    except (ValueError, RecursionError):
+        raise ConfigError(
+            f"the config file {str(path)!r} is not valid TOML: a number is too long or it nests too deep; correct it "
+            f"there"
+        ) from None
 
 
 def merge(layers: dict[str, dict[str, Any]]) -> tuple[dict[str, Any], dict[str, str]]:

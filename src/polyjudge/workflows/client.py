@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from polyjudge.datasets.readers import is_there
-from polyjudge.errors import ConfigError
+from polyjudge.errors import ConfigError, InputError
 from polyjudge.llm.accounts import Accounts
 from polyjudge.llm.budget import Budget
 from polyjudge.llm.cache.sqlite import SqliteStore
@@ -141,6 +141,11 @@ async def open_client(
             noted(told)
         try:
             yield client
+        except InputError as error:
+            whole = accounts.total()
+            if whole.answered or whole.tokens:
+                error.after_paying()
+            raise
         finally:
             for warning in store.warnings if store is not None else ():
                 observer(Noted(warning))

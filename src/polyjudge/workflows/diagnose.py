@@ -222,8 +222,8 @@ async def _diagnose(
             ready = await _taken(found, objects, ready, client, set(backends), observer)
         diagnosis = await _made(ready, wanted, client)
         accounts = client.accounts.snapshot()
-    write_diagnosis(found.path, codec.pretty(diagnosis) + "\n", page(diagnosis))
-    report_run(found.path, ready.house.dataset)
+        write_diagnosis(found.path, codec.pretty(diagnosis) + "\n", page(diagnosis))
+        report_run(found.path, ready.house.dataset)
     return Diagnosed(found.path, diagnosis, accounts, time.monotonic() - started)
 
 

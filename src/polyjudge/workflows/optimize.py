@@ -215,9 +215,9 @@ async def _optimize(
 ) -> Run:
     async with open_client(settings.config, backends, observer, store=store) as client:
         done = await carry_out(settings, dataset, output, client, set(backends), observer)
-    if done.paid or not (done.path / REPORT).exists():
-        report_run(done.path, dataset)
-    return done
+        if done.paid or not (done.path / REPORT).exists():
+            report_run(done.path, dataset)
+        return done
 
 
 async def carry_out(

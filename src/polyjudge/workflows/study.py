@@ -165,9 +165,7 @@ async def _study(
 ) -> StudyResult:
     started = time.monotonic()
     configs = [cell.settings.config for cell in grid]
-    async with open_client(
-        configs[0], backends, observer, store=store, also=configs[1:], address=address
-    ) as client:
+    async with open_client(configs[0], backends, observer, store=store, also=configs[1:], address=address) as client:
         ready = assemble_all(grid, datasets, client.part(BESIDE))
         with StudyFolder(Path(output) if output else _default_folder(asked, ready)) as folder:
             _refuse_new_answers(folder.path, ready)

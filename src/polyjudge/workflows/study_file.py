@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
@@ -18,6 +19,8 @@ SECTIONS = ("study", "axes", "options")
 KEYS = ("data", "models", "preset", "seeds", "retests")
 # What the file says elsewhere, and what belongs to the whole invocation.
 _NO_AXIS = {"model": "[study] models", "data": "[study] data", "seed": "[study] seeds", "preset": "[study] preset"}
+# A study's runs, more of which are a slip.
+_MOST_CELLS, _MOST_RETESTS, _LONGEST_SEED = 10_000, 1_000, 18
 _OF_ALL = CIRCUMSTANCES - {"fail_on_error"}
 
 
@@ -103,7 +106,11 @@ def read_study(study: str | Path | Mapping[str, Any], overrides: Mapping[str, An
         retests=_retests(head.get("retests"), problems),
         address=address,
     )
-    _check_options(found, problems)
+    runs = math.prod(map(len, (found.data, found.models, found.seeds, *found.axes.values())))
+    if runs > _MOST_CELLS:
+        problems.add(f"it asks for {clipped(runs)} runs, more than {_MOST_CELLS:,}; leave some values out")
+    else:
+        _check_options(found, problems)
     problems.check()
     return found
 
@@ -190,23 +197,26 @@ def _seeds(given: Any, problems: ErrorCollector) -> tuple[int, ...]:
     """A list of seeds; a number alone is so many, from 0 on."""
     if isinstance(given, str):
         parts = several(given)
-        if not all(part.isdigit() for part in parts):
+        if not all(part.isdecimal() and len(part) <= _LONGEST_SEED for part in parts):
             problems.add(f"seeds: {given!r} must be numbers such as 0,1,2, or how many")
             return ()
         given = [int(part) for part in parts] if "," in given else int(parts[0]) if parts else []
-    if isinstance(given, int) and not isinstance(given, bool) and given > 0:
+    if isinstance(given, int) and not isinstance(given, bool) and 0 < given <= _MOST_CELLS:
         return tuple(range(given))
     whole = isinstance(given, Sequence) and all(type(one) is int and one >= 0 for one in given)
     if not whole or not given or len(set(given)) < len(given):
-        problems.add(f"[study] seeds: {clipped(given)} must be a list of different whole numbers from 0 on")
+        problems.add(
+            f"[study] seeds: {clipped(given)} must be a list of different whole numbers from 0 on, or how "
+            f"many, at most {_MOST_CELLS:,}"
+        )
         return ()
     return tuple(given)
 
 
 def _retests(given: Any, problems: ErrorCollector) -> int | None:
-    if given is None or (type(given) is int and given >= 0):
+    if given is None or (type(given) is int and 0 <= given <= _MOST_RETESTS):
         return given
-    problems.add(f"[study] retests: {clipped(given)} must be a whole number from 0 on")
+    problems.add(f"[study] retests: {clipped(given)} must be a whole number from 0 to {_MOST_RETESTS:,}")
     return None
 
 

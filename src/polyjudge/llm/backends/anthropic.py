@@ -6,15 +6,15 @@ Its OpenAI-compatible address is not used, because that one ignores response for
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from polyjudge.errors import CallFailed
 from polyjudge.llm.backends.endpoint import Endpoint
 from polyjudge.llm.backends.http import Connection
-from polyjudge.llm.backends.wire import check_ability, clean, count, extra_fields, mapping
+from polyjudge.llm.backends.wire import check_ability, clean, count, extra_fields, mapping, masked
 from polyjudge.llm.request import Abilities, Message, Reply, Request, Usage
-from polyjudge.llm.secrets import quotable
+from polyjudge.llm.secrets import Secret, quotable
 
 VERSION = "2023-06-01"
 _OURS = frozenset({"model", "messages", "system", "stream", "max_tokens"})
@@ -35,7 +35,7 @@ class Anthropic:
     def __init__(self, endpoint: Endpoint) -> None:
         self.identity = endpoint.identity
         self.abilities = endpoint.provider.abilities
-        self._model = endpoint.model
+        self._model, self._secrets = endpoint.model, endpoint.secrets
         key = {} if endpoint.key is None else {"x-api-key": endpoint.key.reveal()}
         url = f"{endpoint.address.identity}/messages"
         self._connection = Connection(endpoint, url, {"anthropic-version": VERSION, **key})
@@ -47,7 +47,8 @@ class Anthropic:
             CallFailed: anything but a usable answer.
             ModelError: this API does not do what the request asks for, or the backend was opened for planning.
         """
-        return read_message(await self._connection.ask(body(request, self._model, self.abilities)))
+        document = await self._connection.ask(body(request, self._model, self.abilities))
+        return read_message(document, self._secrets)
 
     async def close(self) -> None:
         await self._connection.close()
@@ -84,8 +85,8 @@ def body(request: Request, model: str, abilities: Abilities) -> dict[str, Any]:
     return fields | extra
 
 
-def read_message(document: Mapping[str, Any]) -> Reply:
-    """The reply in a message's JSON; thinking is not the answer.
+def read_message(document: Mapping[str, Any], secrets: Sequence[Secret] = ()) -> Reply:
+    """The reply in a message's JSON, without the keys that were sent; thinking is not the answer.
 
     Raises:
         CallFailed: no content in it, or a classifier withheld the answer.
@@ -97,17 +98,18 @@ def read_message(document: Mapping[str, Any]) -> Reply:
     reason = clean(reason) if isinstance(reason, str) else ""
     if reason == "refusal":
         details = mapping(document.get("stop_details"))
-        explanation = quotable(str(details.get("explanation") or details.get("category") or "no reason given"))
-        message = f"the provider's classifiers withheld the answer: {explanation}"
+        explanation = str(details.get("explanation") or details.get("category") or "no reason given")
+        message = f"the provider's classifiers withheld the answer: {quotable(explanation, secrets)}"
         raise CallFailed(message, retryable=False, charged=True, scope="request")
     texts = [block.get("text") for block in map(mapping, blocks) if block.get("type") == "text"]
     model = document.get("model")
-    return Reply(
+    reply = Reply(
         text=clean("".join(text for text in texts if isinstance(text, str))),
         finish=_FINISHES.get(reason, reason),
         model=clean(model) if isinstance(model, str) else "",
         usage=_usage(mapping(document.get("usage"))),
     )
+    return masked(reply, secrets)
 
 
 def _usage(reported: Mapping[str, Any]) -> Usage:

@@ -59,7 +59,7 @@ class ThroughAnyLLM:
                 answer: Any = await self._client.acompletion(model=self._endpoint.model, **fields)
         except Exception as error:
             raise self._failure(error) from None  # its chain would show headers, and keys in them
-        return read_reply(answer.model_dump())
+        return read_reply(answer.model_dump(), secrets=self._endpoint.secrets)
 
     async def close(self) -> None:
         close = getattr(getattr(self._client, "client", None), "close", None)

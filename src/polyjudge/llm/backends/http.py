@@ -13,7 +13,7 @@ from polyjudge.errors import CallFailed, ModelError
 from polyjudge.llm.backends.endpoint import Endpoint, environment_proxy
 from polyjudge.llm.backends.failures import error_in_reply, read_complaint, read_retry_after, refusal
 from polyjudge.llm.request import NobodyListens
-from polyjudge.llm.secrets import quotable, without_keys
+from polyjudge.llm.secrets import quotable
 
 if TYPE_CHECKING:
     import aiohttp
@@ -104,8 +104,7 @@ class Connection:
             CallFailed: any other status, or a body that is too large or no JSON object.
         """
         endpoint = self._endpoint
-        # A key in an answer would be stored, and one in an error shown.
-        received = without_keys(await _receive(response), endpoint.secrets)
+        received = await _receive(response)
         if not 200 <= response.status < 300:
             text = received.decode("utf-8", errors="replace")
             document = parse(received)

@@ -41,7 +41,7 @@ class OpenAICompatible:
             if self._renames_limit(failure, limit_field):
                 raise CallFailed(f"{failure}; it is sent under its other name", retryable=True) from failure
             raise
-        return read_reply(document, begun_text(request))
+        return read_reply(document, begun_text(request), self._endpoint.secrets)
 
     async def close(self) -> None:
         await self._connection.close()

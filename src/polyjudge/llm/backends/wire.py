@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from polyjudge.errors import CallFailed, ModelError
 from polyjudge.llm.backends.providers import Provider
 from polyjudge.llm.request import Abilities, Reply, Request, TokenChoice, Usage
-from polyjudge.llm.secrets import quotable
+from polyjudge.llm.secrets import Secret, quotable, without_keys
 
 _RESERVED = frozenset(
     {"model", "messages", "stream", "n", "logprobs", "top_logprobs", "response_format"}
@@ -97,8 +98,8 @@ def check_ability(request: Request, abilities: Abilities) -> None:
         )
 
 
-def read_reply(document: Mapping[str, Any], begun: str = "") -> Reply:
-    """The reply in a chat completion's JSON, without an echoed beginning.
+def read_reply(document: Mapping[str, Any], begun: str = "", secrets: Sequence[Secret] = ()) -> Reply:
+    """The reply in a chat completion's JSON, without an echoed beginning and without the keys that were sent.
 
     Text in a reasoning field is not the answer. An answer without text is an empty reply, for the reader to judge.
 
@@ -112,18 +113,35 @@ def read_reply(document: Mapping[str, Any], begun: str = "") -> Reply:
     finish = choice.get("finish_reason")
     finish = clean(finish) if isinstance(finish, str) else ""
     finish = _FINISHES.get(finish.lower(), finish.lower() if finish.isupper() else finish)
-    _refuse_broken(choice, finish)
+    _refuse_broken(choice, finish, secrets)
     message = choice.get("message")
     if not isinstance(message, dict):
         raise CallFailed("the reply's choice holds no message", retryable=True, charged=True, scope="request")
     text = _text(message)
     model = document.get("model")
-    return Reply(
+    reply = Reply(
         text=text[len(begun) :] if begun and text.startswith(begun) else text,
         finish=finish,
         model=clean(model) if isinstance(model, str) else "",
         usage=_usage(document),
         tokens=_tokens(choice.get("logprobs")),
+    )
+    return masked(reply, secrets)
+
+
+def masked(reply: Reply, secrets: Sequence[Secret]) -> Reply:
+    """The reply without the keys that were sent, in whatever spelling the server sends one back: it will be kept."""
+    if not secrets:
+        return reply
+    written = "".join(token.token for token in reply.tokens)
+    beside = "\n".join(text for token in reply.tokens for text, _ in token.top)
+    told = any(without_keys(text, secrets) != text for text in (written, beside))
+    return replace(
+        reply,
+        text=without_keys(reply.text, secrets),
+        finish=without_keys(reply.finish, secrets),
+        model=without_keys(reply.model, secrets),
+        tokens=() if told else reply.tokens,
     )
 
 
@@ -132,10 +150,10 @@ def clean(text: str) -> str:
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def _refuse_broken(choice: Mapping[str, Any], finish: str) -> None:
+def _refuse_broken(choice: Mapping[str, Any], finish: str, secrets: Sequence[Secret]) -> None:
     error = choice.get("error")
     if error or finish == "error":
-        reason = quotable(json.dumps(error, ensure_ascii=False)) if error else "no reason given"
+        reason = quotable(json.dumps(error, ensure_ascii=False), secrets) if error else "no reason given"
         raise CallFailed(f"the provider broke off the answer: {reason}", retryable=True, charged=True, scope="request")
     if finish == "content_filter":
         raise CallFailed(

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from io import StringIO
 from typing import Literal
 
-from polyjudge.formatting.text import Form, interval, number, p_value, percent, signed, table_text
+from polyjudge.formatting.text import Form, inert, interval, number, p_value, percent, signed, table_text
 from polyjudge.llm.request import SIMULATED
 from polyjudge.metrics.estimates import Interval
 
@@ -92,10 +92,10 @@ def csv_text(table: Table) -> str:
     out = StringIO()
     writer = csv.writer(out, lineterminator="\n")
     mark = [SIMULATED] if table.simulated else []
-    writer.writerow([*(name for column in table.columns for name in _names(column)), *mark])
+    writer.writerow([*(inert(name) for column in table.columns for name in _names(column)), *mark])
     for row in table.rows:
         cells = [cell for value, column in zip(row, table.columns, strict=True) for cell in _machine(value, column)]
-        writer.writerow([*cells, *(SIMULATED for _ in mark)])
+        writer.writerow([*map(inert, cells), *(SIMULATED for _ in mark)])
     return out.getvalue()
 
 
