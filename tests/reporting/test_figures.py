@@ -13,7 +13,7 @@ import pytest
 
 from polyjudge.metrics.estimates import Interval
 from polyjudge.reporting.html.categories import bars, intervals, stacked
-from polyjudge.reporting.html.chart import Chart, Point, look, printed
+from polyjudge.reporting.html.chart import Chart, Point, printed, theme
 from polyjudge.reporting.html.figures import heat, lines, profiles, scatter
 
 POINTS = [
@@ -109,10 +109,10 @@ def test_what_has_no_number_is_empty() -> None:
 def test_every_variable_of_a_chart_is_a_colour_of_the_page_in_light_and_dark() -> None:
     style = (files("polyjudge.reporting.html") / "style.css").read_text("utf-8")
     light, dark = (set(re.findall(r"--([\w-]+): #", part)) for part in style.split("@media screen", 1))
-    used = set(re.findall(r"var\(--([\w-]+)\)", json.dumps([look(), *(make().spec for make in MADE.values())])))
+    used = set(re.findall(r"var\(--([\w-]+)\)", json.dumps([theme(), *(make().spec for make in MADE.values())])))
     assert used <= light
     assert light == set(re.findall(r"--([\w-]+): #", style.split("}\n}", 1)[0].split("@media", 1)[1])) <= dark
-    assert "var(" not in json.dumps(printed([look(), *(make().spec for make in MADE.values())]))
+    assert "var(" not in json.dumps(printed([theme(), *(make().spec for make in MADE.values())]))
 
 
 def test_no_line_is_drawn_through_a_step_that_was_not_measured() -> None:

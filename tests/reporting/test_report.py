@@ -30,7 +30,8 @@ def test_a_report_of_the_folder_alone_is_the_same_but_for_the_texts(hostile: pol
     again = found.read_text("utf-8")
     assert "Rows by their ids" in again
     assert "Text 1. &lt;" not in again
-    assert all(f'id="{key}"' in again for key in ("agreement", "course", "failures", "instructions", "disagreements"))
+    keys = ("agreement", "trajectory", "failures", "instructions", "disagreements")
+    assert all(f'id="{key}"' in again for key in keys)
 
 
 def test_the_texts_are_found_again_where_the_data_are(place: Path) -> None:

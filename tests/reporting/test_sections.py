@@ -16,8 +16,8 @@ import polyjudge
 from polyjudge.datasets.load import load_dataset
 from polyjudge.reporting.html.chart import Chart
 from polyjudge.reporting.html.page import html
-from polyjudge.reporting.report_data import Material, read_material
-from polyjudge.reporting.sections.front import front_section
+from polyjudge.reporting.report_data import ReportData, read_report_data
+from polyjudge.reporting.sections.pareto import pareto_section
 from polyjudge.reporting.sections.run import run_page
 from polyjudge.reporting.sections.spending import _layouts
 from polyjudge.results.finished import read_finished
@@ -44,12 +44,12 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[polyjudge.Run]:
 
 
 @pytest.fixture(scope="module")
-def material(run: polyjudge.Run) -> Material:
-    return read_material(read_finished(run.path), load_dataset(WORLD, limit=120))
+def material(run: polyjudge.Run) -> ReportData:
+    return read_report_data(read_finished(run.path), load_dataset(WORLD, limit=120))
 
 
 @pytest.fixture(scope="module")
-def charts(material: Material) -> dict[str, Chart]:
+def charts(material: ReportData) -> dict[str, Chart]:
     found = run_page(material).charts()
     assert len({chart.name for chart in found}) == len(found)
     return {chart.name: chart for chart in found}
@@ -79,7 +79,7 @@ def test_the_course_is_that_of_the_steps(run: polyjudge.Run, charts: dict[str, C
     assert words == {(n, s.index): len(t.split()) for s in run.steps for n, t in s.instructions.items()}
 
 
-def test_confusion_counts_every_row_once_and_the_nearest_value(material: Material, charts: dict[str, Chart]) -> None:
+def test_confusion_counts_every_row_once_and_the_nearest_value(material: ReportData, charts: dict[str, Chart]) -> None:
     for k, criterion in enumerate(material.initial, 1):
         counts: Counter[tuple[str, str]] = Counter()
         for row in material.rows:
@@ -124,19 +124,19 @@ def test_the_front_is_that_of_the_archive(run: polyjudge.Run, charts: dict[str, 
     assert course[-1][2] == pytest.approx(found["hypervolume"])
 
 
-def test_a_prompt_that_loses_rows_is_not_called_beaten(material: Material) -> None:
+def test_a_prompt_that_loses_rows_is_not_called_beaten(material: ReportData) -> None:
     found = material.archive
     assert found is not None
     first, *others = found.prompts
     shy = replace(found, prompts=(first, *(replace(one, eligible=False) for one in others)), front=(0,))
-    section = front_section(replace(material, archive=shy))
+    section = pareto_section(replace(material, archive=shy))
     assert section is not None
     kinds = Counter(row[1] for chart in section.charts() if chart.name == "front" for row in chart.rows)
     assert kinds == {"initial prompt": 1, "too many rows unscored": len(others)}
     assert f"Left out, because they lose more rows than a change may: {len(others)}." in str(section)
 
 
-def test_a_run_that_changed_nothing_shows_one_prompt(material: Material) -> None:
+def test_a_run_that_changed_nothing_shows_one_prompt(material: ReportData) -> None:
     assert material.changed
     fitted = material.judge.prompt.instructions
     same = replace(material, initial=tuple(replace(one, instruction=fitted[one.name]) for one in material.initial))
@@ -151,9 +151,9 @@ def test_a_run_that_changed_nothing_shows_one_prompt(material: Material) -> None
     assert "No instruction changed." in text
 
 
-def test_a_mean_over_different_metrics_is_called_agreement_and_explained(material: Material) -> None:
+def test_a_mean_over_different_metrics_is_called_agreement_and_explained(material: ReportData) -> None:
     mixed = replace(material.outcome, metric="primary")
-    page = run_page(replace(material, taken=replace(material.taken, outcome=mixed)))
+    page = run_page(replace(material, summary=replace(material.summary, outcome=mixed)))
     assert page.facts[0].name == "Mean agreement"
     assert any("Cohen's kappa on labels" in notice for notice in page.notices)
     assert "rimary" not in str([chart.caption for chart in page.charts()])
@@ -175,7 +175,7 @@ def test_tokens_are_those_of_the_accounts(run: polyjudge.Run, charts: dict[str, 
     assert drawn == {account.role: account.tokens for account in run.accounts}
 
 
-def test_the_worst_disagreements_are_farthest_first_and_bring_their_texts(material: Material, place: Path) -> None:
+def test_the_worst_disagreements_are_farthest_first_and_bring_their_texts(material: ReportData, place: Path) -> None:
     section = next(one for one in run_page(material).sections if one.key == "disagreements")
     shown = "".join(part.text for part in section.parts if part is not None and hasattr(part, "text"))
     name = material.names[0]

@@ -23,12 +23,12 @@ from polyjudge.workflows.study import StudyResult
 from polyjudge.workflows.study_plan import StudyPlan
 
 
-def print_check(found: Check, as_json: bool) -> None:
+def print_check(check: Check, as_json: bool) -> None:
     """The plan."""
     if as_json:
-        click.echo(codec.pretty(found))
+        click.echo(codec.pretty(check))
         return
-    _lines(_check_lines(found))
+    _lines(_check_lines(check))
 
 
 def print_run(run: Run, as_json: bool) -> None:
@@ -68,21 +68,25 @@ def print_run(run: Run, as_json: bool) -> None:
     )
 
 
-def print_diagnosis(found: Diagnosed, as_json: bool) -> None:
+def print_diagnosis(diagnosed: Diagnosed, as_json: bool) -> None:
     """The verdicts, and where the rest stands."""
     if as_json:
-        click.echo(codec.pretty({"path": str(found.path), "diagnosis": found.diagnosis, "accounts": found.accounts}))
+        click.echo(
+            codec.pretty(
+                {"path": str(diagnosed.path), "diagnosis": diagnosed.diagnosis, "accounts": diagnosed.accounts}
+            )
+        )
         return
     _lines(
         [
             "",
-            *verdict_lines(found.verdicts),
-            *found.diagnosis.notes,
+            *verdict_lines(diagnosed.verdicts),
+            *diagnosed.diagnosis.notes,
             "",
-            *account_lines(found.accounts, found.seconds),
+            *account_lines(diagnosed.accounts, diagnosed.seconds),
             "",
-            f"diagnosis: {found.path / 'diagnosis.md'}",
-            f"report:    {found.path / REPORT}",
+            f"diagnosis: {diagnosed.path / 'diagnosis.md'}",
+            f"report:    {diagnosed.path / REPORT}",
         ]
     )
 
@@ -123,18 +127,18 @@ def print_scores(scores: Scores, as_json: bool) -> None:
 def print_study_plan(plan: StudyPlan, as_json: bool) -> None:
     """What a study will ask, a line a run."""
     if as_json:
-        cells = [{"name": one.name, "calls": one.calls, "tokens": one.tokens, "roles": one.paid} for one in plan.cells]
+        cells = [{"name": run.name, "calls": run.calls, "tokens": run.tokens, "roles": run.paid} for run in plan.cells]
         click.echo(codec.pretty({"study": plan.study, "calls": plan.calls, "tokens": plan.tokens, "cells": cells}))
         return
     columns = ("run", "calls", "shared, free", "tokens, about", "money, about")
-    paid = [role for one in plan.cells for role in one.paid]
-    rows = [_planned_cell(one.name, one.calls, one.shared, one.tokens, one.paid) for one in plan.cells]
-    rows.append(_planned_cell("all", plan.calls, sum(one.shared for one in plan.cells), plan.tokens, paid))
-    told = (
+    paid = [role for cell in plan.cells for role in cell.paid]
+    rows = [_planned_cell(run.name, run.calls, run.shared, run.tokens, run.paid) for run in plan.cells]
+    rows.append(_planned_cell("all", plan.calls, sum(run.shared for run in plan.cells), plan.tokens, paid))
+    text = (
         "Calls to be paid at most, parse and network retries not counted; tokens are an estimate, none of them cached."
     )
     money = [f"Money: {total_text(paid)}."] if billed(paid) else []
-    _lines([*table_text(rows, columns), "", told, *money, *plan.notes])
+    _lines([*table_text(rows, columns), "", text, *money, *plan.notes])
 
 
 def _planned_cell(name: str, calls: int, shared: int, tokens: int, roles: Sequence[PlannedRole]) -> tuple[str, ...]:
@@ -158,48 +162,54 @@ def print_study(study: StudyResult, as_json: bool) -> None:
     _lines([f"tables: {study.path / 'tables'}", f"report: {study.path / REPORT}"])
 
 
-def _check_lines(found: Check) -> Iterable[str]:
-    yield f"data      {found.data}"
-    documents = f" of {many(found.documents, 'documents')}" if found.documents else ""
-    yield f"rows      {found.rows}{documents}, split by {found.split_by}"
-    for name, (rows, kept) in found.parts.items():
+def _check_lines(check: Check) -> Iterable[str]:
+    yield f"data      {check.data}"
+    documents = f" of {many(check.documents, 'documents')}" if check.documents else ""
+    yield f"rows      {check.rows}{documents}, split by {check.split_by}"
+    for name, (rows, kept) in check.parts.items():
         yield f"          {name}: {many(rows, 'rows')}" + (f", {many(kept, 'documents')}" if kept else "")
-    yield "leaks     " + "\n          ".join(found.leaks)
-    for note in found.notes:
+    yield "leaks     " + "\n          ".join(check.leaks)
+    for note in check.notes:
         yield f"note      {note}"
     yield ""
-    yield from _ratings(found)
+    yield from _ratings(check)
     yield ""
     yield (
         "Which difference the test rows can show is unknown: they are too few, or rated all the same."
-        if math.isnan(found.detectable)
-        else f"The test rows can show a difference of {number(found.detectable)} in mean {metric_label(found.metric)} "
-        f"(80 % power). {found.assumptions}"
+        if math.isnan(check.detectable)
+        else f"The test rows can show a difference of {number(check.detectable)} in mean {metric_label(check.metric)} "
+        f"(80 % power). {check.assumptions}"
     )
     yield ""
-    if not found.roles:
+    if not check.roles:
         yield "No --model named: no calls planned."
         return
-    yield from _plan(found)
+    yield from _plan(check)
 
 
-def _ratings(found: Check) -> Iterable[str]:
-    floors = list(dict.fromkeys(name for one in found.criteria for name in one.floors))
-    columns = ["criterion", "rated", "raters", "commonest", f"one annotator ({metric_label(found.metric)})"]
+def _ratings(check: Check) -> Iterable[str]:
+    floors = list(dict.fromkeys(name for criterion in check.criteria for name in criterion.floors))
+    columns = ["criterion", "rated", "raters", "commonest", f"one annotator ({metric_label(check.metric)})"]
     columns += [f"constant's {name}" for name in floors] + ["smallest difference"]
-    yield from table_text([_criterion(one, floors) for one in found.criteria], columns)
-    if any(math.isnan(one.one_annotator) for one in found.criteria):
+    yield from table_text([_criterion(criterion, floors) for criterion in check.criteria], columns)
+    if any(math.isnan(criterion.one_annotator) for criterion in check.criteria):
         yield "What one annotator reaches is unknown where fewer than two rated the same rows."
-    yield found.annotators_verdict
+    yield check.annotators_verdict
 
 
-def _criterion(one: CriterionCheck, floors: list[str]) -> list[str]:
-    cells = [one.name, str(one.rated), str(one.raters), percent(one.constant), number(one.one_annotator, "unknown")]
-    return [*cells, *(number(one.floors.get(name, math.nan)) for name in floors), number(one.detectable)]
+def _criterion(criterion: CriterionCheck, floors: list[str]) -> list[str]:
+    cells = [
+        criterion.name,
+        str(criterion.rated),
+        str(criterion.raters),
+        percent(criterion.constant),
+        number(criterion.one_annotator, "unknown"),
+    ]
+    return [*cells, *(number(criterion.floors.get(name, math.nan)) for name in floors), number(criterion.detectable)]
 
 
-def _plan(found: Check) -> Iterable[str]:
-    yield from _planned(found.roles)
+def _plan(check: Check) -> Iterable[str]:
+    yield from _planned(check.roles)
 
 
 def _planned(roles: Sequence[PlannedRole], *more: str) -> Iterable[str]:
@@ -209,17 +219,17 @@ def _planned(roles: Sequence[PlannedRole], *more: str) -> Iterable[str]:
     of_them = f" (at most {merged:,} of them for merged prompts)" if merged else ""
     calls = sum(role.calls for role in roles)
     tokens = sum(role.prompt_tokens + role.completion_tokens for role in roles)
-    said = "; ".join(
+    text = "; ".join(
         ("estimate", "instructions at their present length", *more, "parse and network retries not counted")
     )
-    yield f"Planned: {many(calls, 'calls')}{of_them}, about {tokens:,} tokens ({said})."
+    yield f"Planned: {many(calls, 'calls')}{of_them}, about {tokens:,} tokens ({text})."
     choosing = sum(role.choosing for role in roles)
     if choosing:
         yield f"{choosing:,} calls only serve to choose the layout; the rest is planned for the one of most calls."
     yield f"Estimated cost, with nothing cached: {total_text(roles)}."
     if unknown := unpriced(roles):
-        said = remedy(unknown)
-        yield f"{said[0].upper()}{said[1:]}."
+        text = remedy(unknown)
+        yield f"{text[0].upper()}{text[1:]}."
 
 
 def _role(role: PlannedRole) -> tuple[str, ...]:

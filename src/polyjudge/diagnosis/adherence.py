@@ -35,9 +35,9 @@ async def adherence(
         standing |= step.instructions
     chosen = audited(sorted({step.index for step in steps if step.gradients}), share, seed)
     wanted = [(before, step) for before, step in zip(befores, steps, strict=True) if step.index in chosen]
-    found = await together(adherence_of(rater, before, step) for before, step in wanted)
+    results = await together(adherence_of(rater, before, step) for before, step in wanted)
     ratings = tuple(
-        StepRating(step.index, rating) for (_, step), own in zip(wanted, found, strict=True) for rating in own
+        StepRating(step.index, rating) for (_, step), own in zip(wanted, results, strict=True) for rating in own
     )
     figures = []
     for criterion in (*rater.names, MEAN):

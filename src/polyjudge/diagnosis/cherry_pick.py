@@ -38,13 +38,13 @@ class Standing:
 
 def standings(initial: JudgePrompt, steps: Sequence[Step], run: str = "") -> tuple[Standing, ...]:
     """The different prompts that stood, as they first stood; under ST the criteria's runs put together."""
-    found: dict[tuple[str, ...], Standing] = {}
+    results: dict[tuple[str, ...], Standing] = {}
     prompt = initial
     for index in sorted({step.index for step in steps}):
         for step in steps:
             prompt = prompt.revise(step.instructions) if step.index == index else prompt
-        found.setdefault(tuple(prompt.instructions.values()), Standing(index, prompt, run))
-    return tuple(found.values())
+        results.setdefault(tuple(prompt.instructions.values()), Standing(index, prompt, run))
+    return tuple(results.values())
 
 
 async def cherry_pick(
@@ -69,12 +69,12 @@ async def cherry_pick(
         by: the metric that chooses; "" = the primary one.
     """
     metric = by or bench.metric
-    judged = await together(bench.judge.evaluate(one.prompt, choosing) for one in trajectory)
+    judged = await together(bench.judge.evaluate(standing.prompt, choosing) for standing in trajectory)
     values = [
-        measure(metric, predictions, rated.select(one.prompt.names)).values
-        for one, predictions in zip(trajectory, judged, strict=True)
+        measure(metric, predictions, rated.select(standing.prompt.names)).values
+        for standing, predictions in zip(trajectory, judged, strict=True)
     ]
-    picks = tuple(_picks(initial.names, trajectory, [dict(one) for one in values], agreement.metric_of(metric)))
+    picks = tuple(_picks(initial.names, trajectory, [dict(value) for value in values], agreement.metric_of(metric)))
     picked = initial.revise({pick.criterion: pick.text for pick in picks})
     before, apart, beside = await together(
         bench.judged(prompt, company) for prompt, company in ((initial, TOGETHER), (picked, APART), (picked, TOGETHER))
@@ -107,5 +107,7 @@ def _picks(
         for at in range(1, len(trajectory)):
             if metric.is_better(values[at][name], values[best][name]):
                 best = at
-        one = trajectory[best]
-        yield Pick(name, one.run, one.step, values[best].get(name, math.nan), one.prompt.instructions[name])
+        standing = trajectory[best]
+        yield Pick(
+            name, standing.run, standing.step, values[best].get(name, math.nan), standing.prompt.instructions[name]
+        )

@@ -87,7 +87,7 @@ def contrast(
     """The mean difference between two kinds of marks of the same steps and criteria, steps being the units."""
     first, second = (_column(ratings, *_SIDES[side], criterion, names) for side in of.split(" - "))
     other = dict(zip(*second, strict=True))
-    pairs = [(place, mark, other[place]) for place, mark in zip(*first, strict=True) if place in other]
+    pairs = [(index, mark, other[index]) for index, mark in zip(*first, strict=True) if index in other]
     steps = [step for (step, _), _, _ in pairs]
     estimate = difference_of([mark for _, mark, _ in pairs], [mark for _, _, mark in pairs], steps, level)
     return Figure(name, of, criterion, estimate)
@@ -97,27 +97,30 @@ def _column(
     ratings: Sequence[StepRating], name: str, of: str, criterion: str, names: Group
 ) -> tuple[list[tuple[int, str]], list[float]]:
     """(step, criterion) and mark of one kind, of one criterion or of all."""
-    found = [
-        ((one.step, one.rating.criterion), one.rating.score)
-        for one in ratings
-        if one.rating.name == name
-        and (len(one.rating.group) > 1) == (of == "joint")
-        and one.rating.criterion in (names if criterion == MEAN else (criterion,))
+    results = [
+        ((rating.step, rating.rating.criterion), rating.rating.score)
+        for rating in ratings
+        if rating.rating.name == name
+        and (len(rating.rating.group) > 1) == (of == "joint")
+        and rating.rating.criterion in (names if criterion == MEAN else (criterion,))
     ]
-    return [place for place, _ in found], [mark for _, mark in found]
+    return [index for index, _ in results], [mark for _, mark in results]
 
 
 def attribution_figures(attributions: Sequence[Attribution], names: Group) -> Iterator[Figure]:
     """Shares of blind attributions that are right; a step's are not independent, so that steps are the units."""
     for of in ("separate", "joint"):
         for criterion in (*names, MEAN):
-            found = [
-                one
-                for one in attributions
-                if (len(one.group) > 1) == (of == "joint") and criterion in (MEAN, one.criterion)
+            results = [
+                attribution
+                for attribution in attributions
+                if (len(attribution.group) > 1) == (of == "joint") and criterion in (MEAN, attribution.criterion)
             ]
-            if found:
-                right, steps = [float(one.said == one.criterion) for one in found], [one.step for one in found]
+            if results:
+                right, steps = (
+                    [float(result.said == result.criterion) for result in results],
+                    [one.step for one in results],
+                )
                 yield Figure("blind attribution", of, criterion, mean_of(right, steps, within=SHARES))
 
 
@@ -126,10 +129,10 @@ def model_free_figures(
 ) -> Iterator[Figure]:
     """Of the run's own gradients in all steps: the vocabulary's estimate, and the marks that it helps to extend."""
     words, names = Vocabulary(criteria), [criterion.name for criterion in criteria]
-    own = {
-        (one.step, one.rating.criterion): one.rating.score
-        for one in ratings
-        if one.rating.name == "specificity" and not one.rating.asked
+    rated = {
+        (rating.step, rating.rating.criterion): rating.rating.score
+        for rating in ratings
+        if rating.rating.name == "specificity" and not rating.rating.asked
     }
     shares = {
         (step, name): words.share(joined(texts), name)
@@ -138,17 +141,19 @@ def model_free_figures(
         if (texts := speaking(gradients, name))
     }
     for criterion in (*names, MEAN):
-        places = [place for place in shares if criterion in (MEAN, place[1])]
-        guessed = [LOWEST + (HIGHEST - LOWEST) * shares[place] for place in places]
-        marks, clusters = [own.get(place, math.nan) for place in places], [step for step, _ in places]
+        places = [key for key in shares if criterion in (MEAN, key[1])]
+        guessed = [LOWEST + (HIGHEST - LOWEST) * shares[key] for key in places]
+        marks, clusters = [rated.get(key, math.nan) for key in places], [step for step, _ in places]
         yield Figure("model-free", "run", criterion, mean_of(guessed, clusters, within=MARKS))
         yield Figure("specificity", "run, all steps", criterion, mean_of(marks, clusters, guessed, within=MARKS))
 
 
-def dilution_evidence(found: Dilution, names: Group) -> tuple[Figure, ...]:
+def dilution_evidence(dilution: Dilution, names: Group) -> tuple[Figure, ...]:
     """The two differences that the verdict looks at, with its own level."""
     return tuple(
-        contrast(found.ratings, names, name, of, level=VERDICT_LEVEL) for name, of in CONTRASTS if name == "dilution"
+        contrast(dilution.ratings, names, name, of, level=VERDICT_LEVEL)
+        for name, of in CONTRASTS
+        if name == "dilution"
     )
 
 
@@ -159,15 +164,15 @@ def edits_of(steps: Sequence[Step], higher_is_better: Mapping[str, bool]) -> tup
         steps: in order; those of each criterion in turn under ST.
         higher_is_better: of the gate's metric, by criterion; empty where it measures nothing.
     """
-    found: list[Edit] = []
+    results: list[Edit] = []
     before: dict[str, Measured | None] = {}
     for step in steps:
         for name in step.kept:
             rise = _rise(before.get(name), step.measured, name)
             sign = 1 if higher_is_better.get(name, True) else -1
-            found.append(Edit(step.index, name, step.measured.metric if step.measured else "", sign * rise))
+            results.append(Edit(step.index, name, step.measured.metric if step.measured else "", sign * rise))
         before |= dict.fromkeys(step.criteria, step.measured)
-    return tuple(found)
+    return tuple(results)
 
 
 def on_held_out_rows(edits: Sequence[Edit], values: Mapping[int, Mapping[str, float]]) -> tuple[Edit, ...]:
@@ -192,8 +197,8 @@ def yield_figures(edits: Sequence[Edit], names: Group) -> Iterator[Figure]:
     """The share of edits that raised their criterion, and their mean effect, steps being the units of the latter."""
     for of, values in (("validation", "validation"), ("held-out", "held_out")):
         for criterion in (*names, MEAN):
-            own = [edit for edit in edits if criterion in (MEAN, edit.criterion)]
-            known = [(edit.step, value) for edit in own if not math.isnan(value := getattr(edit, values))]
+            accepted = [edit for edit in edits if criterion in (MEAN, edit.criterion)]
+            known = [(edit.step, value) for edit in accepted if not math.isnan(value := getattr(edit, values))]
             if known:
                 rises = [value for _, value in known]
                 yield Figure("edit yield", of, criterion, share_of(sum(value > 0 for value in rises), len(rises)))
@@ -283,7 +288,7 @@ async def dilution(
     chosen = audited([step.index for step in steps], share, seed)
     audits = await together(_audit(rater, controls, step) for step in steps if step.index in chosen)
     ratings = tuple(StepRating(audit.step, rating) for audit in audits for rating in audit.ratings)
-    attributions = tuple(one for audit in audits for one in audit.attributions)
+    attributions = tuple(attribution for audit in audits for attribution in audit.attributions)
     names = rater.names
     figures = [
         *specificity_figures(ratings, names),
@@ -291,7 +296,7 @@ async def dilution(
         *model_free_figures(rater.criteria, {step.index: step.gradients for step in steps}, ratings),
         *yield_figures(edits, names),
     ]
-    unreadable = sum(audit.unreadable for audit in audits) + sum(math.isnan(one.rating.score) for one in ratings)
+    unreadable = sum(audit.unreadable for audit in audits) + sum(math.isnan(rating.rating.score) for rating in ratings)
     return Dilution(ratings, attributions, tuple(edits), tuple(figures), len(chosen) / len(steps), unreadable)
 
 
@@ -324,7 +329,7 @@ async def _audit(rater: Rater, controls: Controls, step: Criticised) -> _Audit:
     separate, joint = (asked, step.gradients) if step.joint else (step.gradients, asked)
     parts, unreadable = await _parts(rater, joint)
     everything = joined([gradient for name in names for gradient in speaking(separate, name)])
-    found = await together(
+    results = await together(
         _rate(
             rater,
             name,
@@ -335,9 +340,9 @@ async def _audit(rater: Rater, controls: Controls, step: Criticised) -> _Audit:
     )
     return _Audit(
         step.index,
-        tuple(rating for ratings, _, _ in found for rating in ratings),
-        tuple(one for _, attributions, _ in found for one in attributions),
-        unreadable + sum(count for _, _, count in found),
+        tuple(rating for ratings, _, _ in results for rating in ratings),
+        tuple(attribution for _, attributions, _ in results for attribution in attributions),
+        unreadable + sum(count for _, _, count in results),
     )
 
 
@@ -357,7 +362,7 @@ async def _rate(
     """The marks and blind attributions of one criterion, and how many attributions could not be read."""
     if not texts.separate or not texts.joint:
         return [], [], 0
-    own, whole = texts.separate[0].group, texts.joint[0].group
+    alone, whole = texts.separate[0].group, texts.joint[0].group
     apart, beside, concatenated, extracted = await together(
         [
             rater.specificity(name, joined(texts.separate)),
@@ -367,18 +372,18 @@ async def _rate(
         ]
     )
     ratings = [
-        Rating("specificity", name, own, apart, asked=step.joint),
+        Rating("specificity", name, alone, apart, asked=step.joint),
         Rating("specificity", name, whole, beside, asked=not step.joint),
-        Rating("concatenation", name, own, concatenated, asked=step.joint),
+        Rating("concatenation", name, alone, concatenated, asked=step.joint),
     ]
-    known = [(own, joined(texts.separate), step.joint)]
+    known = [(alone, joined(texts.separate), step.joint)]
     if texts.extracted is not None:
         ratings.append(Rating("extraction", name, whole, extracted, asked=not step.joint))
         known.append((whole, texts.extracted, not step.joint))
-    said = await together(_blind(rater, text) for _, text, _ in known)
+    message = await together(_blind(rater, text) for _, text, _ in known)
     attributions = [
         Attribution(step.index, name, group, answer, len(rater.names), asked)
-        for (group, _, asked), answer in zip(known, said, strict=True)
+        for (group, _, asked), answer in zip(known, message, strict=True)
         if answer is not None
     ]
     return ratings, attributions, len(known) - len(attributions)
@@ -406,9 +411,9 @@ async def _parts(rater: Rater, joint: Sequence[Gradient]) -> tuple[dict[str, str
     unreadable = sum(one is None for one in served)
     if unreadable:
         return {}, unreadable
-    found: dict[str, list[str]] = {name: [] for name in rater.names}
+    results: dict[str, list[str]] = {name: [] for name in rater.names}
     for parts, criteria in zip(texts, served, strict=True):
         for part, names in zip(parts, criteria or (), strict=True):
             for name in names:
-                found[name].append(part)
-    return {name: "\n".join(parts) for name, parts in found.items()}, 0
+                results[name].append(part)
+    return {name: "\n".join(parts) for name, parts in results.items()}, 0

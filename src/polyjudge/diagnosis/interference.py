@@ -26,7 +26,7 @@ Arms = Mapping[tuple[str, str], tuple[Prediction, ...]]
 def prompts_of(initial: JudgePrompt, fitted: JudgePrompt) -> dict[str, JudgePrompt]:
     """The sets of instructions that are judged; the length controls only where lengths differ."""
     controls = {PADDED: padded(fitted), CUT: cut(fitted)}
-    return {INITIAL: initial, FITTED: fitted} | {name: one for name, one in controls.items() if one != fitted}
+    return {INITIAL: initial, FITTED: fitted} | {name: prompt for name, prompt in controls.items() if prompt != fitted}
 
 
 async def interference(
@@ -37,8 +37,12 @@ async def interference(
     wanted = [(name, company) for name in prompts for company in (APART, TOGETHER)]
     judged = await together(bench.judged(prompts[name], company) for name, company in wanted)
     arms = dict(zip(wanted, judged, strict=True))
-    cells = [cell for (name, company), one in arms.items() for cell in bench.cells(prompts[name], one, name, company)]
-    plain = {key: one for key, one in arms.items() if key[0] in (INITIAL, FITTED)}
+    cells = [
+        cell
+        for (name, company), predictions in arms.items()
+        for cell in bench.cells(prompts[name], predictions, name, company)
+    ]
+    plain = {key: predictions for key, predictions in arms.items() if key[0] in (INITIAL, FITTED)}
     unit, clusters = bench.unit
     return Interference(
         metric=bench.metric,
@@ -47,7 +51,7 @@ async def interference(
         clusters=clusters,
         cells=tuple(cells),
         figures=tuple(_figures(bench, fitted, arms)),
-        evidence=tuple(one for one in _figures(bench, fitted, plain, VERDICT_LEVEL) if one.criterion == MEAN),
+        evidence=tuple(figure for figure in _figures(bench, fitted, plain, VERDICT_LEVEL) if figure.criterion == MEAN),
         pairs=tuple(await _pairs(bench, fitted, arms[FITTED, APART])),
         cherry_pick=cherry_pick,
     )
@@ -56,7 +60,7 @@ async def interference(
 def planned_interference(initial: JudgePrompt, fitted: JudgePrompt, rows: int, samples: int) -> int:
     """Calls of the judge, at most: what the run asked in one of the layouts is in the cache."""
     names = len(initial.names)
-    different = len({tuple(one.instructions.items()) for one in prompts_of(initial, fitted).values()})
+    different = len({tuple(prompt.instructions.items()) for prompt in prompts_of(initial, fitted).values()})
     pairs = names * (names - 1) // 2 if names > 2 else 0
     return rows * samples * (different * (names + 1) + pairs)
 
@@ -77,10 +81,10 @@ async def _pairs(bench: Bench, fitted: JudgePrompt, apart: Sequence[Prediction])
     """Criterion c in company of d alone, against c apart."""
     couples = list(combinations(fitted.names, 2))
     judged = await together(bench.judged(fitted.only(couple), TOGETHER) for couple in couples)
-    found = []
+    results = []
     for couple, beside in zip(couples, judged, strict=True):
         terms = [(1.0, beside), (-1.0, apart)]
         figures = list(bench.contrast(fitted.only(couple), terms, "together - apart", "pair"))
-        for (name, company), one in zip((couple, couple[::-1]), figures[:2], strict=True):
-            found.append(Pair(name, company, one.estimate))
-    return found
+        for (name, company), figure in zip((couple, couple[::-1]), figures[:2], strict=True):
+            results.append(Pair(name, company, figure.estimate))
+    return results

@@ -86,9 +86,9 @@ async def step_diagnostics(rater: Rater, before: Mapping[str, str], step: Step) 
         before: criterion -> its instruction before the step.
         step: any but the first of a run.
     """
-    found = await together([specificity_of(rater, step, name) for name in step.criteria])
+    results = await together([specificity_of(rater, step, name) for name in step.criteria])
     followed = await adherence_of(rater, before, step)
-    ratings = (*(one for one in found if one is not None), *followed)
+    ratings = (*(result for result in results if result is not None), *followed)
     asker, model = rater.stage.asker, rater.stage.role.model
     notice = step.notice or (SIMULATED if asker.abilities(model).simulated else "")
     return StepDiagnostics(step.index, step.criteria, model, ratings, notice)
@@ -112,16 +112,16 @@ async def rated_gradients(
 async def adherence_of(rater: Rater, before: Mapping[str, str], step: Step) -> list[Rating]:
     """How closely each candidate's new instructions follow the gradients that speak for their criteria."""
 
-    async def one(place: int, name: str, text: str) -> Rating | None:
+    async def rate(index: int, name: str, text: str) -> Rating | None:
         gradients = speaking(step.gradients, name)
         if not gradients:
             return None
         score = await rater.adherence(name, before[name], wording.joined(gradients), text)
-        return Rating("adherence", name, gradients[0].group, score, place)
+        return Rating("adherence", name, gradients[0].group, score, index)
 
     rated = await together(
-        one(place, name, candidate.instructions[name])
-        for place, candidate in enumerate(step.candidates)
+        rate(index, name, candidate.instructions[name])
+        for index, candidate in enumerate(step.candidates)
         for name in step.criteria
         if name in candidate.instructions
     )

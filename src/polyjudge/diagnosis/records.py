@@ -382,9 +382,9 @@ def mean_of(
 
     The ends lie ``within`` what a mean can be.
     """
-    found = ppi.mean(ppi.Sample(marks, predictions, clusters), level=level)
-    low, high = (end if math.isnan(end) else min(max(end, within[0]), within[1]) for end in (found.low, found.high))
-    return Estimate(found.value, Interval(low, high, level), found.standard_error, found.n_clusters)
+    result = ppi.mean(ppi.Sample(marks, predictions, clusters), level=level)
+    low, high = (end if math.isnan(end) else min(max(end, within[0]), within[1]) for end in (result.low, result.high))
+    return Estimate(result.value, Interval(low, high, level), result.standard_error, result.n_clusters)
 
 
 def difference_of(

@@ -70,22 +70,25 @@ def all_texts(steps: Sequence[Step], names: Sequence[str]) -> Texts:
         ]
         for name in names
     }
-    shares[MEAN] = [share for own in list(shares.values()) for share in own]
+    shares[MEAN] = [share for of_criterion in list(shares.values()) for share in of_criterion]
     figures = tuple(
         Figure(
-            "naming others", "separate gradients", name, Estimate.undecided(math.fsum(own) / len(own), 0.95, len(own))
+            "naming others",
+            "separate gradients",
+            name,
+            Estimate.undecided(math.fsum(of_criterion) / len(of_criterion), 0.95, len(of_criterion)),
         )
-        for name, own in shares.items()
-        if own
+        for name, of_criterion in shares.items()
+        if of_criterion
     )
     return Texts(instruction_facts(steps, names), tuple(similarities(steps, names)), figures)
 
 
 def naming_others(text: str, name: str, names: Sequence[str]) -> float:
     """Share of a text's sentences that name another criterion, 0..1; 0 of no sentence."""
-    found = naming([other for other in names if other != name])
+    result = naming([other for other in names if other != name])
     parts = sentences(text)
-    return sum(found.search(part) is not None for part in parts) / len(parts) if parts else 0.0
+    return sum(result.search(part) is not None for part in parts) / len(parts) if parts else 0.0
 
 
 def speaking(gradients: Sequence[Gradient], name: str) -> tuple[Gradient, ...]:
@@ -97,14 +100,14 @@ def similarities(steps: Sequence[Step], names: Sequence[str]) -> Iterator[Simila
     """How alike the gradients of two criteria are, step by step, where different texts speak for them."""
     for index in sorted({step.index for step in steps}):
         texts = {
-            name: joined(found)
+            name: joined(written)
             for name in names
-            if (found := [g for step in steps if step.index == index for g in speaking(step.gradients, name)])
-            and all(len(gradient.group) == 1 for gradient in found)
+            if (written := [g for step in steps if step.index == index for g in speaking(step.gradients, name)])
+            and all(len(gradient.group) == 1 for gradient in written)
         }
         alike = likeness(list(texts.values()))
-        for (a, one), (b, other) in combinations(enumerate(texts), 2):
-            yield Similarity(index, one, other, alike[a, b])
+        for (a, first), (b, second) in combinations(enumerate(texts), 2):
+            yield Similarity(index, first, second, alike[a, b])
 
 
 def likeness(texts: Sequence[str]) -> Mapping[tuple[int, int], float]:
@@ -122,8 +125,8 @@ def likeness(texts: Sequence[str]) -> Mapping[tuple[int, int], float]:
     }
 
 
-def _dot(one: Mapping[str, float], other: Mapping[str, float]) -> float:
-    return math.fsum(value * other[gram] for gram, value in one.items() if gram in other)
+def _dot(first: Mapping[str, float], second: Mapping[str, float]) -> float:
+    return math.fsum(value * second[gram] for gram, value in first.items() if gram in second)
 
 
 def _grams(text: str) -> Counter[str]:
@@ -143,10 +146,10 @@ class Vocabulary:
     """
 
     def __init__(self, criteria: Sequence[Criterion]) -> None:
-        own = {c.name: _stems(f"{c.name.replace('_', ' ')} {c.definition} {c.instruction}") for c in criteria}
-        shared = Counter(stem for stems in own.values() for stem in stems)
-        self._names = tuple(own)
-        self._own = {name: {stem for stem in stems if shared[stem] == 1} for name, stems in own.items()}
+        stems_of = {c.name: _stems(f"{c.name.replace('_', ' ')} {c.definition} {c.instruction}") for c in criteria}
+        shared = Counter(stem for stems in stems_of.values() for stem in stems)
+        self._names = tuple(stems_of)
+        self._own = {name: {stem for stem in stems if shared[stem] == 1} for name, stems in stems_of.items()}
 
     def serves(self, sentence: str) -> tuple[str, ...]:
         """The criteria whose own words a sentence has most of; () where it has none, several when they tie."""
@@ -158,7 +161,7 @@ class Vocabulary:
     def share(self, text: str, name: str) -> float:
         """The share of a text's sentences that serve a criterion, one that serves n counting 1/n; 0 of no sentence."""
         parts = [self.serves(part) for part in sentences(text)]
-        return math.fsum(1 / len(found) for found in parts if name in found) / len(parts) if parts else 0.0
+        return math.fsum(1 / len(names) for names in parts if name in names) / len(parts) if parts else 0.0
 
 
 # So many letters tell a word in all its forms from others well enough: "coherence", "coherent".

@@ -25,7 +25,7 @@ from polyjudge.diagnosis.records import (
     mean_of,
 )
 from polyjudge.domain.decomposition import Group
-from polyjudge.formatting.text import many, number, signed, with_interval
+from polyjudge.formatting.text import many, many_of, number, signed, with_interval
 from polyjudge.metrics.estimates import Estimate
 
 DILUTION, INTERFERENCE, OBEYS = "dilution", "interference", "optimizer obeys"
@@ -43,79 +43,82 @@ def not_defined(question: str, reason: str) -> Verdict:
     return Verdict(question, NOT_DEFINED, reason)
 
 
-def on_dilution(found: Dilution, names: Group) -> Verdict:
+def on_dilution(dilution: Dilution, names: Group) -> Verdict:
     """Yes, if a joint gradient is credibly less specific once scope is taken out, by either of two controls."""
-    evidence = dilution_evidence(found, names)
-    concatenated, extracted = (one.estimate for one in evidence)
-    told = (
+    evidence = dilution_evidence(dilution, names)
+    concatenated, extracted = (figure.estimate for figure in evidence)
+    text = (
         f"joint gradients lose {_marks(concatenated)} against separate ones joined, and their own sentences lose "
         f"{_marks(extracted)} against separate ones"
     )
-    if all(math.isnan(one.estimate.value) for one in evidence):
-        return Verdict(DILUTION, UNDECIDED, _unmarked(found.ratings), evidence)
-    if any(math.isnan(one.estimate.low) for one in evidence):
-        return Verdict(DILUTION, UNDECIDED, f"too few rated steps for an interval: {told}", evidence)
-    if any(one.estimate.low > 0 for one in evidence):
-        return Verdict(DILUTION, YES, f"with scope taken out, {told}", evidence)
-    if all(one.estimate.high < LEAST_MARKS for one in evidence):
-        return Verdict(DILUTION, NO, f"with scope taken out, nothing near a mark is lost: {told}", evidence)
-    return Verdict(DILUTION, UNDECIDED, f"both a loss and none are possible: {told}", evidence)
+    if all(math.isnan(figure.estimate.value) for figure in evidence):
+        return Verdict(DILUTION, UNDECIDED, _unmarked(dilution.ratings), evidence)
+    if any(math.isnan(figure.estimate.low) for figure in evidence):
+        return Verdict(DILUTION, UNDECIDED, f"too few rated steps for an interval: {text}", evidence)
+    if any(figure.estimate.low > 0 for figure in evidence):
+        return Verdict(DILUTION, YES, f"with scope taken out, {text}", evidence)
+    if all(figure.estimate.high < LEAST_MARKS for figure in evidence):
+        return Verdict(DILUTION, NO, f"with scope taken out, nothing near a mark is lost: {text}", evidence)
+    return Verdict(DILUTION, UNDECIDED, f"both a loss and none are possible: {text}", evidence)
 
 
-def on_interference(found: Interference, *, changed: bool) -> Verdict:
+def on_interference(interference: Interference, *, changed: bool) -> Verdict:
     """Yes, if the fitted instructions agree credibly less together than apart, in the mean over the criteria."""
-    evidence = found.evidence
+    evidence = interference.evidence
     loss = _of(evidence, FITTED)
     which = "the fitted instructions" if changed else "the instructions, which nothing changed,"
-    told = f"mean {found.metric} of {which} together minus apart is {_agreement(loss)}"
+    text = f"mean {interference.metric} of {which} together minus apart is {_agreement(loss)}"
     as_such = _of(evidence, INITIAL)
     if changed and not math.isnan(as_such.value):
-        told += f"; of the initial ones, {_agreement(as_such)}"
+        text += f"; of the initial ones, {_agreement(as_such)}"
     if math.isnan(loss.low):
-        reason = f"no interval can be given on {many(found.rows, 'rows')} of {many(found.clusters, found.unit)}"
-        return Verdict(INTERFERENCE, UNDECIDED, f"{reason}: {told}", evidence)
+        counted = many_of(interference.rows, "rows", interference.clusters, interference.unit)
+        reason = f"no interval can be given on {counted}"
+        return Verdict(INTERFERENCE, UNDECIDED, f"{reason}: {text}", evidence)
     if loss.high < 0:
-        return Verdict(INTERFERENCE, YES, told, evidence)
+        return Verdict(INTERFERENCE, YES, text, evidence)
     if loss.low > 0:
-        return Verdict(INTERFERENCE, NO, f"sharing a call helps: {told}", evidence)
+        return Verdict(INTERFERENCE, NO, f"sharing a call helps: {text}", evidence)
     if loss.low > -LEAST_AGREEMENT:
-        return Verdict(INTERFERENCE, NO, f"no loss of {LEAST_AGREEMENT} or more: {told}", evidence)
-    return Verdict(INTERFERENCE, UNDECIDED, f"both a loss and none are possible: {told}", evidence)
+        return Verdict(INTERFERENCE, NO, f"no loss of {LEAST_AGREEMENT} or more: {text}", evidence)
+    return Verdict(INTERFERENCE, UNDECIDED, f"both a loss and none are possible: {text}", evidence)
 
 
-def on_obedience(found: Adherence) -> Verdict:
+def on_obedience(adherence: Adherence) -> Verdict:
     """Yes or no, if mean adherence lies credibly above or below the middle of the marks."""
-    marks = [one.rating.score for one in found.ratings]
-    mean = mean_of(marks, [one.step for one in found.ratings], level=VERDICT_LEVEL, within=MARKS)
+    marks = [rating.rating.score for rating in adherence.ratings]
+    mean = mean_of(marks, [rating.step for rating in adherence.ratings], level=VERDICT_LEVEL, within=MARKS)
     evidence = (Figure("adherence", "run", MEAN, mean),)
     if math.isnan(mean.value):
-        return Verdict(OBEYS, UNDECIDED, _unmarked(found.ratings), evidence)
-    told = f"new instructions follow the criticism by {_marks(mean)} of 10"
+        return Verdict(OBEYS, UNDECIDED, _unmarked(adherence.ratings), evidence)
+    text = f"new instructions follow the criticism by {_marks(mean)} of 10"
     if math.isnan(mean.low):
-        return Verdict(OBEYS, UNDECIDED, f"too few rated steps for an interval: {told}", evidence)
+        return Verdict(OBEYS, UNDECIDED, f"too few rated steps for an interval: {text}", evidence)
     if mean.low > MIDDLE_MARK:
-        return Verdict(OBEYS, YES, told, evidence)
+        return Verdict(OBEYS, YES, text, evidence)
     if mean.high < MIDDLE_MARK:
-        return Verdict(OBEYS, NO, told, evidence)
-    return Verdict(OBEYS, UNDECIDED, f"{told}, neither credibly above nor below {MIDDLE_MARK}", evidence)
+        return Verdict(OBEYS, NO, text, evidence)
+    return Verdict(OBEYS, UNDECIDED, f"{text}, neither credibly above nor below {MIDDLE_MARK}", evidence)
 
 
 def _unmarked(ratings: Sequence[StepRating]) -> str:
     """Why no figure can be given."""
-    unread = sum(math.isnan(one.rating.score) for one in ratings)
+    unread = sum(math.isnan(rating.rating.score) for rating in ratings)
     if not unread:
         return "no step has the marks that it takes"
     return f"{unread:,} of {many(len(ratings), 'marks')} could not be read; choose another diagnostic model"
 
 
 def _of(evidence: Sequence[Figure], of: str) -> Estimate:
-    return next((one.estimate for one in evidence if one.of == of), Estimate.undecided(math.nan, VERDICT_LEVEL, 0))
+    return next(
+        (figure.estimate for figure in evidence if figure.of == of), Estimate.undecided(math.nan, VERDICT_LEVEL, 0)
+    )
 
 
-def _marks(one: Estimate) -> str:
+def _marks(estimate: Estimate) -> str:
     tenths = partial(number, digits=1)
-    return with_interval(one.value, one.low, one.high, UNDEFINED, form=tenths, unit=" marks")
+    return with_interval(estimate.value, estimate.low, estimate.high, UNDEFINED, form=tenths, unit=" marks")
 
 
-def _agreement(one: Estimate) -> str:
-    return with_interval(one.value, one.low, one.high, UNDEFINED, form=signed)
+def _agreement(estimate: Estimate) -> str:
+    return with_interval(estimate.value, estimate.low, estimate.high, UNDEFINED, form=signed)

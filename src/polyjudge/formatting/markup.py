@@ -73,7 +73,7 @@ def table(
         texts: the columns, from 0, that hold words.
     """
     rows = list(rows)
-    kinds = [_kind([row[place] for row in rows]) if place in texts else None for place in range(len(columns))]
+    kinds = [_kind([row[index] for row in rows]) if index in texts else None for index in range(len(columns))]
     heads = [tag("th", column, scope="col", class_=kind) for column, kind in zip(columns, kinds, strict=True)]
     body = []
     for row in rows:

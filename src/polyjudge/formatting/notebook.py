@@ -12,7 +12,7 @@ _WORDS = "text-align:left;white-space:pre-wrap;overflow-wrap:anywhere"
 
 
 def snippet(
-    title: str, told: Iterable[str], columns: Sequence[str], rows: Iterable[Sequence[str]], *, words: bool = False
+    title: str, sentences: Iterable[str], columns: Sequence[str], rows: Iterable[Sequence[str]], *, words: bool = False
 ) -> str:
     """The markup.
 
@@ -28,5 +28,5 @@ def snippet(
     body = [
         tag("tr", tag("th", row[0], style=_LEFT), [tag("td", cell, style=style) for cell in row[1:]]) for row in rows
     ]
-    parts: list[Html] = [tag("p", tag("strong", title)), *(tag("p", text) for text in told)]
+    parts: list[Html] = [tag("p", tag("strong", title)), *(tag("p", text) for text in sentences)]
     return tag("div", join([*parts, tag("table", tag("thead", head), tag("tbody", body))])).text

@@ -26,57 +26,59 @@ from polyjudge.results.audit import Audit
 Key = tuple[str, str, str, str, str]
 
 
-def audit_lines(found: Audit) -> Iterator[str]:
+def audit_lines(audit: Audit) -> Iterator[str]:
     """The whole audit."""
-    unit = "documents" if found.documents else "rows"
-    yield f"# Audit of {found.source}"
+    unit = "documents" if audit.documents else "rows"
+    yield f"# Audit of {audit.source}"
     yield ""
-    yield f"{many_of(found.items, 'items', found.documents, 'documents')}. Intervals are 95 % and resample {unit}."
-    yield from found.columns
-    if found.guessed:
-        scales = "; ".join(f"{name} {scale}" for name, scale in found.scales.items())
+    yield f"{many_of(audit.items, 'items', audit.documents, 'documents')}. Intervals are 95 % and resample {unit}."
+    yield from audit.columns
+    if audit.guessed:
+        scales = "; ".join(f"{name} {scale}" for name, scale in audit.scales.items())
         yield f"Criteria and scales were guessed from the columns ({scales}); name them with --criteria to be sure."
-    yield from found.notes
-    yield from _annotators(found)
-    yield from _agreements(found)
-    yield from _biases(found)
-    yield from _drifts(found)
-    if found.contests:
+    yield from audit.notes
+    yield from _annotators(audit)
+    yield from _agreements(audit)
+    yield from _biases(audit)
+    yield from _drifts(audit)
+    if audit.contests:
         yield from _section("Which judgement agrees better", "")
-        yield from _contests(found.contests)
+        yield from _contests(audit.contests)
         yield ""
         yield (
             f"Tests: Student's t of the difference, its error by leaving out one of the {unit} at a time. "
             f"Holm's rule corrects p-values and intervals together for the "
-            f"{many(len(found.contests), 'comparisons')} of this table. Verdicts follow the intervals."
+            f"{many(len(audit.contests), 'comparisons')} of this table. Verdicts follow the intervals."
         )
-    for one in found.interferences:
+    for interference in audit.interferences:
         yield from _section(
-            f"Interference: {one.judge}, {one.together} against {one.apart}",
-            f"A = together ({one.together}), B = apart ({one.apart}), the same items." if one.rows else "",
+            f"Interference: {interference.judge}, {interference.together} against {interference.apart}",
+            f"A = together ({interference.together}), B = apart ({interference.apart}), the same items."
+            if interference.rows
+            else "",
         )
-        if one.rows:
-            yield from _contests(one.rows)
+        if interference.rows:
+            yield from _contests(interference.rows)
             yield ""
-            yield "; ".join(f"{name}: {decision}" for name, decision in one.decisions.items()) + "."
-        yield one.recommendation
+            yield "; ".join(f"{name}: {decision}" for name, decision in interference.decisions.items()) + "."
+        yield interference.recommendation
 
 
-def _annotators(found: Audit) -> Iterator[str]:
-    yield from _section("The annotators", found.annotators_verdict)
+def _annotators(audit: Audit) -> Iterator[str]:
+    yield from _section("The annotators", audit.annotators_verdict)
     rows = [
         (
-            one.criterion,
-            str(one.raters),
-            number(one.alpha.value),
-            _of(one.alpha),
-            number(one.reliability.value, "-"),
-            _of(one.reliability, "-"),
-            number(one.limit.value, "-"),
-            _of(one.limit, "-"),
-            one.agree,
+            annotator.criterion,
+            str(annotator.raters),
+            number(annotator.alpha.value),
+            _of(annotator.alpha),
+            number(annotator.reliability.value, "-"),
+            _of(annotator.reliability, "-"),
+            number(annotator.limit.value, "-"),
+            _of(annotator.limit, "-"),
+            annotator.agree,
         )
-        for one in found.annotators
+        for annotator in audit.annotators
     ]
     columns = ("Krippendorff's alpha", "95 % interval", "reliability of their mean", "95 % interval")
     limit = ("noise-free judge", "95 % interval", "agree")
@@ -88,17 +90,17 @@ def _annotators(found: Audit) -> Iterator[str]:
     )
 
 
-def _agreements(found: Audit) -> Iterator[str]:
-    yield from _section("Agreement", _shown(found))
-    by = {(row.judge, row.layout, row.criterion, row.metric, row.grouping): row for row in found.agreements}
+def _agreements(audit: Audit) -> Iterator[str]:
+    yield from _section("Agreement", _shown(audit))
+    by = {(row.judge, row.layout, row.criterion, row.metric, row.grouping): row for row in audit.agreements}
     keys = list(dict.fromkeys(key[:3] for key in by))
-    same = set(found.own_metrics.values())
-    own = {**found.own_metrics, **({MEAN: next(iter(same))} if len(same) == 1 else {})}
-    told = [key for key in keys if key[2] in own and (*key, own[key[2]], "pooled") in by]
+    same = set(audit.own_metrics.values())
+    metric_of = {**audit.own_metrics, **({MEAN: next(iter(same))} if len(same) == 1 else {})}
+    shown = [key for key in keys if key[2] in metric_of and (*key, metric_of[key[2]], "pooled") in by]
     columns = ("judge", "criterion", "metric", "value", "95 % interval", "one annotator", "by document", "coverage")
-    yield from table_text([_main(by, key, own[key[2]]) for key in told], columns)
+    yield from table_text([_main(by, key, metric_of[key[2]]) for key in shown], columns)
     yield ""
-    metrics = list(dict.fromkeys(row.metric for row in found.agreements))
+    metrics = list(dict.fromkeys(row.metric for row in audit.agreements))
     others = [metric for metric in metrics if same != {metric}]
     if others:
         yield "All statistics, pooled; in brackets the best that a constant answer reaches:"
@@ -108,11 +110,11 @@ def _agreements(found: Audit) -> Iterator[str]:
         yield from table_text(cells, ("judge", "criterion", *others))
 
 
-def _shown(found: Audit) -> str:
+def _shown(audit: Audit) -> str:
     """Which difference these scores and ratings can show."""
-    shown = found.detectable
+    shown = audit.detectable
     if not math.isnan(shown.mean):
-        what = f"mean {shown.metric}" if len(found.scales) > 1 else shown.metric
+        what = f"mean {shown.metric}" if len(audit.scales) > 1 else shown.metric
         return f"A difference of {number(shown.mean)} in {what} between two judges can be shown. {shown.assumptions}"
     known = [f"{number(value)} on {name}" for name, value in shown.criteria.items() if not math.isnan(value)]
     if known:
@@ -145,8 +147,8 @@ def _other(row: Agreement | None) -> str:
     return number(row.value) + ("" if math.isnan(row.floor) else f" ({number(row.floor)})")
 
 
-def _biases(found: Audit) -> Iterator[str]:
-    if found.biases:
+def _biases(audit: Audit) -> Iterator[str]:
+    if audit.biases:
         yield from _section(
             "Bias",
             "Level: judge minus people, in units of the scale. Spread: standard deviation of judge over people.",
@@ -161,11 +163,11 @@ def _biases(found: Audit) -> Iterator[str]:
                 _of(b.spread),
                 percent(b.modal_share) + (" (collapsed)" if b.collapsed else ""),
             )
-            for b in found.biases
+            for b in audit.biases
         ]
         columns = ("judge", "criterion", "level", "95 % interval", "spread", "95 % interval", "commonest score")
         yield from table_text(rows, columns)
-    if found.halos:
+    if audit.halos:
         yield from _section("Halo", "Mean Spearman correlation between the criteria of an item.")
         halos = [
             (
@@ -175,23 +177,23 @@ def _biases(found: Audit) -> Iterator[str]:
                 signed(h.halo.excess.value),
                 _of(h.halo.excess, form=signed),
             )
-            for h in found.halos
+            for h in audit.halos
         ]
         yield from table_text(halos, ("judge", "judge's", "people's", "excess", "95 % interval"))
 
 
-def _drifts(found: Audit) -> Iterator[str]:
-    if not found.drifts:
+def _drifts(audit: Audit) -> Iterator[str]:
+    if not audit.drifts:
         return
     yield from _section(
-        f"Drift along {found.drifts[0].column}",
+        f"Drift along {audit.drifts[0].column}",
         "Trend: Spearman of judge minus people with the column. Parts: its quarters or values, with their level.",
     )
     rows = []
-    for one in found.drifts:
-        parts = listed(f"{_shortened(name)} {signed(level)} ({count})" for name, count, level in one.parts)
-        figures = (signed(one.trend.value), _of(one.trend, form=signed))
-        rows.append((_who(one.judge, one.layout), one.criterion, *figures, parts))
+    for drift in audit.drifts:
+        parts = listed(f"{_shortened(name)} {signed(level)} ({count})" for name, count, level in drift.parts)
+        figures = (signed(drift.trend.value), _of(drift.trend, form=signed))
+        rows.append((_who(drift.judge, drift.layout), drift.criterion, *figures, parts))
     yield from table_text(rows, ("judge", "criterion", "trend", "95 % interval", "parts"))
 
 
@@ -225,8 +227,8 @@ def _who(judge: str, layout: str) -> str:
     return f"{judge}, {layout}" if layout else judge
 
 
-def _of(one: Estimate, unknown: str = "not given", *, form: Form = number) -> str:
-    return interval(one.low, one.high, unknown, form=form)
+def _of(estimate: Estimate, unknown: str = "not given", *, form: Form = number) -> str:
+    return interval(estimate.low, estimate.high, unknown, form=form)
 
 
 def _shortened(name: str, most: int = 40) -> str:

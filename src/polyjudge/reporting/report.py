@@ -12,7 +12,7 @@ from polyjudge.domain.dataset import Dataset
 from polyjudge.errors import DataError, InputError
 from polyjudge.llm.request import SIMULATED
 from polyjudge.reporting.html.page import Page, html
-from polyjudge.reporting.report_data import read_material
+from polyjudge.reporting.report_data import read_report_data
 from polyjudge.reporting.sections.run import run_page
 from polyjudge.reporting.sections.study import study_page
 from polyjudge.reporting.tables.study import Table, all_tables
@@ -82,7 +82,7 @@ def view(path: str | Path) -> Viewed:
 def report_run(folder: Path, dataset: Dataset) -> Path:
     """The report of a run that has just ended, or was diagnosed, and whose data are at hand."""
     target = folder / FILE
-    write_whole(target, html(run_page(read_material(read_finished(folder), dataset))))
+    write_whole(target, html(run_page(read_report_data(read_finished(folder), dataset))))
     return target
 
 
@@ -109,4 +109,4 @@ def _page(folder: Path, data: Data | None) -> Page:
     except InputError:
         if data is not None:
             raise
-    return run_page(read_material(run, dataset))
+    return run_page(read_report_data(run, dataset))

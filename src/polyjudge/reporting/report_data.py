@@ -14,7 +14,14 @@ from polyjudge.domain.records import Reading, Step
 from polyjudge.metrics import agreement
 from polyjudge.registry import lookup
 from polyjudge.results.archive import Archive
-from polyjudge.results.finished import FinishedRun, RowScores, Taken, read_record, read_row_scores, read_taken
+from polyjudge.results.finished import (
+    FinishedRun,
+    RowScores,
+    RunSummary,
+    read_record,
+    read_row_scores,
+    read_run_summary,
+)
 from polyjudge.results.judge_file import JudgeFile
 from polyjudge.results.outcome import Outcome, metric_label
 from polyjudge.results.store import read_diagnostics, read_readings
@@ -25,13 +32,13 @@ Texts = Mapping[str, Mapping[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
+class ReportData:
     """Everything that is known of a run.
 
     Attributes:
         path: its folder.
         config: its config.json.
-        taken: its result.json.
+        summary: its result.json.
         judge: the fitted judge.
         initial: criteria with their initial instructions.
         steps: of all its setups.
@@ -46,7 +53,7 @@ class Material:
 
     path: Path
     config: Mapping[str, Any]
-    taken: Taken
+    summary: RunSummary
     judge: JudgeFile
     initial: tuple[Criterion, ...]
     steps: tuple[Step, ...]
@@ -60,7 +67,7 @@ class Material:
 
     @property
     def outcome(self) -> Outcome:
-        return self.taken.outcome
+        return self.summary.outcome
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -88,7 +95,9 @@ class Material:
     @property
     def changed(self) -> bool:
         """Whether the fitted prompt differs from the initial one."""
-        return any(self.judge.prompt.instructions[one.name] != one.instruction for one in self.initial)
+        return any(
+            self.judge.prompt.instructions[criterion.name] != criterion.instruction for criterion in self.initial
+        )
 
     @property
     def last(self) -> int:
@@ -100,7 +109,7 @@ class Material:
         return bool(self.config["protocol"] == "paper")
 
 
-def read_material(run: FinishedRun, dataset: Dataset | None) -> Material:
+def read_report_data(run: FinishedRun, dataset: Dataset | None) -> ReportData:
     """The records of a run.
 
     Args:
@@ -113,10 +122,10 @@ def read_material(run: FinishedRun, dataset: Dataset | None) -> Material:
     path = run.path
     rows = read_row_scores(path)
     wanted = {row.id for row in rows}
-    return Material(
+    return ReportData(
         path=path,
         config=run.facts,
-        taken=read_taken(path),
+        summary=read_run_summary(path),
         judge=run.fitted,
         initial=run.initial.rubric.criteria,
         steps=run.steps,
@@ -125,6 +134,6 @@ def read_material(run: FinishedRun, dataset: Dataset | None) -> Material:
         diagnostics=read_diagnostics(path),
         diagnosis=read_record(Diagnosis, path / "diagnosis.json"),
         archive=read_record(Archive, path / "archive.json"),
-        texts={one.id: one.inputs for one in dataset.examples if one.id in wanted} if dataset else {},
+        texts={example.id: example.inputs for example in dataset.examples if example.id in wanted} if dataset else {},
         notes=dataset.notes if dataset else (),
     )

@@ -33,23 +33,27 @@ FEW_DOCUMENTS = 20
 def account_lines(accounts: Sequence[RoleAccount], seconds: float) -> list[str]:
     """What was asked of whom in this invocation, a line a role, and the time."""
     lines = []
-    for one in accounts:
-        free = one.from_cache + one.joined
+    for account in accounts:
+        free = account.from_cache + account.joined
         extras = [f"{free:,} more from the cache or shared, free"] if free else []
-        extras += [f"{one.failures} failed"] if one.failures else []
-        estimated = f" + {one.estimated_tokens:,} estimated" if one.estimated_tokens else ""
-        cached = f" ({one.cached_tokens:,} cached)" if one.cached_tokens else ""
-        tokens = f"{one.prompt_tokens:,} prompt{cached} + {one.completion_tokens:,} completion{estimated} tokens"
+        extras += [f"{account.failures} failed"] if account.failures else []
+        estimated = f" + {account.estimated_tokens:,} estimated" if account.estimated_tokens else ""
+        cached = f" ({account.cached_tokens:,} cached)" if account.cached_tokens else ""
+        tokens = (
+            f"{account.prompt_tokens:,} prompt{cached} + {account.completion_tokens:,} completion{estimated} tokens"
+        )
         also = f" ({', '.join(extras)})" if extras else ""
-        lines.append(f"{one.role}: {many(one.sent, 'calls')} to {one.model}{also}, {tokens}{_cost(one)}")
+        lines.append(
+            f"{account.role}: {many(account.sent, 'calls')} to {account.model}{also}, {tokens}{_cost(account)}"
+        )
     if accounts:
         lines.append(f"cost: {total_text(accounts)}")
     lines.append(f"time: {seconds:.1f} s")
     return lines
 
 
-def _cost(one: RoleAccount) -> str:
-    return "" if one.cost is None else f", {cost_text(one.cost)}"
+def _cost(account: RoleAccount) -> str:
+    return "" if account.cost is None else f", {cost_text(account.cost)}"
 
 
 def warnings(outcome: Outcome) -> list[str]:
@@ -67,8 +71,8 @@ def warnings(outcome: Outcome) -> list[str]:
         if row.coverage < 1 or row.coverage_initial < 1
     ]
     if uncovered:
-        told = ", ".join(uncovered)
-        lines.append(f"Rows without a readable score: {told}. Figures are of the rows that both prompts scored.")
+        text = ", ".join(uncovered)
+        lines.append(f"Rows without a readable score: {text}. Figures are of the rows that both prompts scored.")
     return [*lines, *outcome.notes]
 
 

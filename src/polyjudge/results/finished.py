@@ -111,7 +111,7 @@ def read_finished(path: str | Path) -> FinishedRun:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class RunSummary:
     """result.json: what a run achieved and took."""
 
     outcome: Outcome
@@ -120,13 +120,13 @@ class Taken:
     layout: Choice | None = None
 
 
-def read_taken(path: Path) -> Taken:
+def read_run_summary(path: Path) -> RunSummary:
     """What a run achieved and took, from its folder.
 
     Raises:
         DataError: it has no result.json, or not a readable one.
     """
-    return codec.record(Taken, _bytes(path / RESULT), repr(str(path / RESULT)))
+    return codec.record(RunSummary, _bytes(path / RESULT), repr(str(path / RESULT)))
 
 
 def read_record(kind: type[T], file: Path) -> T | None:

@@ -11,7 +11,7 @@ from polyjudge.errors import DataError, MissingExtra
 from polyjudge.formatting.notebook import snippet
 from polyjudge.llm.accounts import RoleAccount
 from polyjudge.results.archive import Archive
-from polyjudge.results.finished import read_finished, read_record, read_taken
+from polyjudge.results.finished import read_finished, read_record, read_run_summary
 from polyjudge.results.judge_file import JudgeFile
 from polyjudge.results.outcome import COLUMNS, Choice, Outcome, outcome_rows
 
@@ -80,7 +80,7 @@ def finished_run(path: Path) -> Run:
     Raises:
         DataError: it has not ended, or a file of it is missing or cannot be read.
     """
-    found, taken = read_finished(path), read_taken(path)
+    found, taken = read_finished(path), read_run_summary(path)
     kept = read_record(Archive, path / "archive.json")
     if kept is None:
         raise DataError(f"the run {str(path)!r} has lost its archive.json; give its optimize command another --output")

@@ -44,11 +44,14 @@ def intervals(
         differences: whether a line at 0 parts better from worse.
     """
     shown = series_of(points, marks)
-    own = series_of(points)
+    measured = series_of(points)
     x = {**quantity(value), "axis": {"format": ".2~f", "tickCount": 8}}
     shape = kind("series", shown)
-    shape["scale"]["range"] = [*(SHAPES[place % len(SHAPES)] for place in range(len(own))), *["stroke"] * len(shown)]
-    beside = {"yOffset": {"field": "series", "sort": own}}
+    shape["scale"]["range"] = [
+        *(SHAPES[index % len(SHAPES)] for index in range(len(measured))),
+        *["stroke"] * len(shown),
+    ]
+    beside = {"yOffset": {"field": "series", "sort": measured}}
     x["scale"] = {"zero": False, "padding": 8}
     layers: list[Spec] = [
         *_bounds(points, x, beside),
@@ -64,7 +67,7 @@ def intervals(
     if len(shown) == 1:
         colour["legend"] = shape["legend"] = None
     shared = {"y": rows, "color": colour}
-    height = height_of(points, 20 * max(2, len(own)))
+    height = height_of(points, 20 * max(2, len(measured)))
     body: Spec = {"encoding": shared, "layer": layers}
     if differences:
         rule = {"type": "rule", "color": SOFT, "strokeDash": [5, 4], "aria": False}
@@ -107,7 +110,7 @@ def stacked(name: str, caption: str, points: Sequence[Point], value: str, *, of:
     }
     records = [{**record, "place": shown.index(str(record["series"]))} for record in records_of(points)]
     spec = specification(records, {"mark": {"type": "bar"}, "encoding": encoding}, height=height_of(points, 32))
-    rows = tuple((one.category, one.series, one.value) for one in points)
+    rows = tuple((point.category, point.series, point.value) for point in points)
     return Chart(name, caption, spec, (of, "series", value), rows)
 
 

@@ -133,7 +133,7 @@ def finite(value: float) -> float | None:
 FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif'
 
 
-def look() -> dict[str, Any]:
+def theme() -> dict[str, Any]:
     """Vega-Lite's configuration, in the page's variables."""
     ink, soft, line = "var(--ink)", "var(--soft)", "var(--line)"
     words = {"labelColor": ink, "titleColor": soft, "labelFontSize": 12, "titleFontSize": 12}
@@ -155,7 +155,7 @@ def look() -> dict[str, Any]:
         "title": {"color": ink},
         "text": {"color": ink},
         "rule": {"color": soft},
-        "range": {"category": [f"var(--c{place})" for place in range(1, HUES + 1)]},
+        "range": {"category": [f"var(--c{index})" for index in range(1, HUES + 1)]},
     }
 
 
@@ -167,7 +167,7 @@ def printed(value: Any) -> Any:
     if isinstance(value, list):
         return [printed(member) for member in value]
     if isinstance(value, str):
-        return re.sub(r"var\(--([\w-]+)\)", lambda found: shades[found.group(1)], value)
+        return re.sub(r"var\(--([\w-]+)\)", lambda match: shades[match.group(1)], value)
     return value
 
 

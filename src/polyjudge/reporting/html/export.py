@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from polyjudge.errors import ConfigError, MissingExtra
-from polyjudge.reporting.html.chart import Chart, look, printed
+from polyjudge.reporting.html.chart import Chart, printed, theme
 
 VEGA_LITE = "6.4"
 WIDTH = 640
@@ -29,7 +29,7 @@ def export(charts: Sequence[Chart], folder: Path, mark: str = "") -> tuple[Path,
         import vl_convert
     except ImportError:
         raise MissingExtra("vl_convert", "figures", "--figures") from None
-    config = {**printed(look()), "background": "white"}
+    config = {**printed(theme()), "background": "white"}
     written = []
     try:
         folder.mkdir(parents=True, exist_ok=True)

@@ -43,8 +43,8 @@ def lines(
         y["axis"] = {**y.get("axis", {}), "format": "d", "tickMinStep": 1}
     others = [name for name in shown if name != whole]
     colour, dash = kind("series", shown), kind("series", shown)
-    hues = {name: f"var(--c{place % HUES + 1})" for place, name in enumerate(others)}
-    dashes = {name: DASHES[place % len(DASHES)] for place, name in enumerate(others)}
+    hues = {name: f"var(--c{index % HUES + 1})" for index, name in enumerate(others)}
+    dashes = {name: DASHES[index % len(DASHES)] for index, name in enumerate(others)}
     colour["scale"]["range"] = [hues.get(name, INK) for name in shown]
     dash["scale"]["range"] = [dashes.get(name, [1, 0]) for name in shown]
     if len(shown) == 1:
@@ -69,7 +69,7 @@ def lines(
             ],
         },
     }
-    spec = specification(records, {"layer": [line, *(_level(y, told, at) for told, at in levels)]}, height=250)
+    spec = specification(records, {"layer": [line, *(_level(y, label, at) for label, at in levels)]}, height=250)
     return Chart(name, caption, spec, ("series", "step", value), (*points, *((t, "all", at) for t, at in levels)))
 
 
@@ -210,9 +210,9 @@ def _steps() -> Spec:
     return {"field": "step", "type": "quantitative", "title": "step", "axis": {"tickMinStep": 1, "format": "d"}}
 
 
-def _level(y: Spec, told: str, at: float) -> Spec:
+def _level(y: Spec, label: str, at: float) -> Spec:
     return {
-        "data": {"values": [{"value": at, "told": told}]},
+        "data": {"values": [{"value": at, "told": label}]},
         "mark": {"type": "rule", "strokeDash": [5, 4], "color": SOFT},
         "encoding": {"y": y, "tooltip": [{"field": "told"}, {"field": "value", "format": ".3f"}]},
     }

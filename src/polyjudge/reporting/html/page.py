@@ -16,7 +16,7 @@ from typing import Any
 
 from polyjudge.formatting.markup import Child, Html, data, join, table, tag
 from polyjudge.formatting.text import number
-from polyjudge.reporting.html.chart import Chart, look
+from polyjudge.reporting.html.chart import Chart, theme
 
 LIBRARIES = ("vega.min.js", "vega-lite.min.js", "vega-interpreter.min.js", "vega-embed.min.js")
 
@@ -42,8 +42,8 @@ class Section:
     def charts(self) -> Iterator[Chart]:
         """The charts that have something to draw."""
         for part in self.parts:
-            found = (part,) if isinstance(part, Chart) else part if isinstance(part, tuple) else ()
-            yield from (chart for chart in found if not chart.empty)
+            result = (part,) if isinstance(part, Chart) else part if isinstance(part, tuple) else ()
+            yield from (chart for chart in result if not chart.empty)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,18 +93,18 @@ def html(page: Page) -> str:
     scripts = [*libraries, script]
     return _filled(
         _asset("page.html"),
-        hashes=" ".join(f"'sha256-{_digest(one)}'" for one in scripts),
+        hashes=" ".join(f"'sha256-{_digest(text)}'" for text in scripts),
         generator=join([page.generator]).text,
         title=join([f"{page.title} · polyjudge"]).text,
         style=_asset("style.css"),
         body=_body(page).text,
-        look=data(look(), id="look").text,
-        scripts="\n".join(f"<script>{one}</script>" for one in scripts),
+        theme=data(theme(), id="theme").text,
+        scripts="\n".join(f"<script>{text}</script>" for text in scripts),
     )
 
 
 def _body(page: Page) -> Html:
-    links = [tag("li", tag("a", one.short or one.title, href=f"#{one.key}")) for one in page.sections]
+    links = [tag("li", tag("a", section.short or section.title, href=f"#{section.key}")) for section in page.sections]
     return join(
         [
             tag(
@@ -118,7 +118,7 @@ def _body(page: Page) -> Html:
                 tag("noscript", tag("p", "Charts need scripts; their numbers stand below each.", class_="notice")),
             ),
             tag("nav", tag("ol", links), class_="toc", aria_label="Sections"),
-            tag("main", [_section(one) for one in page.sections], id="main", tabindex="-1"),
+            tag("main", [_section(section) for section in page.sections], id="main", tabindex="-1"),
             tag("footer", tag("p", f"Made by {page.generator}; this file asks nothing of any other place.")),
         ],
         "\n",
@@ -196,4 +196,4 @@ def _digest(script: str) -> str:
 
 def _filled(template: str, **values: str) -> str:
     """Names in double braces become their values, in one pass: a value is never searched."""
-    return re.sub(r"\{\{ (\w+) \}\}", lambda found: values[found.group(1)], template)
+    return re.sub(r"\{\{ (\w+) \}\}", lambda match: values[match.group(1)], template)

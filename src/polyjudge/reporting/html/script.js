@@ -1,9 +1,9 @@
 (function () {
   "use strict";
-  var look = JSON.parse(document.getElementById("look").textContent);
+  var config = JSON.parse(document.getElementById("theme").textContent);
   var narrow = window.innerWidth < 640;
   var theme = window.matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light";
-  if (narrow) { look.axis.labelLimit = 150; }
+  if (narrow) { config.axis.labelLimit = 150; }
   function longest(texts) {
     return texts.reduce(function (most, one) { return Math.max(most, String(one).length); }, 0);
   }
@@ -18,9 +18,9 @@
   // As many columns as the longest name leaves room for.
   function legend(spec, width) {
     var each = Math.min(longest(named(spec)), 40) * 7 + 30;
-    return Object.assign({}, look.legend, {
+    return Object.assign({}, config.legend, {
       columns: Math.max(1, Math.min(6, Math.floor((width - 60) / each))),
-      labelLimit: Math.min(look.legend.labelLimit, width - 60)
+      labelLimit: Math.min(config.legend.labelLimit, width - 60)
     });
   }
   // A matrix shrinks to a small screen, long heads upright.
@@ -36,7 +36,7 @@
     if (narrow && spec.width && spec.width.step) { shrink(spec); }
     return window.vegaEmbed(room, spec, {
       actions: false, renderer: "svg", ast: true, expr: window.vegaInterpreter, tooltip: { theme: theme },
-      config: Object.assign({}, look, { legend: legend(spec, room.clientWidth) })
+      config: Object.assign({}, config, { legend: legend(spec, room.clientWidth) })
     })
       .then(function () { if (room.scrollWidth > room.clientWidth) { room.tabIndex = 0; } })
       .catch(function (error) {

@@ -15,7 +15,7 @@ from polyjudge.metrics.levels import Matrix
 from polyjudge.reporting.html.categories import intervals
 from polyjudge.reporting.html.chart import NOT_GIVEN, Chart, Point
 from polyjudge.reporting.html.page import Section, folded, paragraphs
-from polyjudge.reporting.report_data import Material
+from polyjudge.reporting.report_data import ReportData
 from polyjudge.results.finished import matrix_of, people_of
 from polyjudge.results.outcome import PRIMARY, Comparison
 
@@ -32,13 +32,13 @@ class Sides:
     fitted: Estimates
 
 
-def agreement_section(run: Material) -> Section:
+def agreement_section(run: ReportData) -> Section:
     """Agreement by criterion before and after, with ceiling and floor."""
     outcome = run.outcome
     sides = _sides(run)
     floors = {name: _floor(run, k, run.metric) for k, name in enumerate(run.names)}
     unit = outcome.unit if outcome.documents else "rows"
-    told = (
+    text = (
         f"Agreement is {_metric(run)}, pooled over {outcome.counted()}, "
         f"{'read after every step' if run.paper else 'which the run read once, at its end'}. "
         f"{PAIRED if run.changed else ''}The 95 % intervals resample {unit}."
@@ -47,7 +47,7 @@ def agreement_section(run: Material) -> Section:
         "agreement",
         "Agreement with people",
         (
-            paragraphs([told, *(f"Of the data: {note}." for note in run.notes)]),
+            paragraphs([text, *(f"Of the data: {note}." for note in run.notes)]),
             _chart(run, sides, floors),
             _table(run, sides, floors),
             paragraphs([_context(run, floors)], "soft"),
@@ -57,11 +57,11 @@ def agreement_section(run: Material) -> Section:
     )
 
 
-def _metric(run: Material) -> str:
+def _metric(run: ReportData) -> str:
     return "each criterion's own metric" if run.outcome.metric == PRIMARY else run.outcome.metric
 
 
-def _chart(run: Material, sides: Sides | None, floors: dict[str, float]) -> Chart:
+def _chart(run: ReportData, sides: Sides | None, floors: dict[str, float]) -> Chart:
     points: list[Point] = []
     for k, row in enumerate((*run.outcome.criteria, run.outcome.mean)):
         for series, value in (("initial prompt", row.initial), ("fitted prompt", row.fitted))[: 1 + run.changed]:
@@ -78,7 +78,7 @@ def _chart(run: Material, sides: Sides | None, floors: dict[str, float]) -> Char
     return intervals("agreement", caption, points, run.metric_label, marks=marks)
 
 
-def _table(run: Material, sides: Sides | None, floors: dict[str, float]) -> Html:
+def _table(run: ReportData, sides: Sides | None, floors: dict[str, float]) -> Html:
     compared = ("initial", "fitted", "difference", "95 % interval") if run.changed else ("initial",)
     columns = ("criterion", *compared, "ceiling", "floor", "scored")
 
@@ -89,7 +89,8 @@ def _table(run: Material, sides: Sides | None, floors: dict[str, float]) -> Html
             both = (sides.initial, sides.fitted)
             ends = [(side.mean if mean else side.per_criterion[k]).interval for side in both]
         values = [
-            with_interval(value, one.low, one.high) for value, one in zip((row.initial, row.fitted), ends, strict=True)
+            with_interval(value, around.low, around.high)
+            for value, around in zip((row.initial, row.fitted), ends, strict=True)
         ]
         change = (signed(row.difference), interval(row.low, row.high))
         ceiling = number(row.ceiling, "" if mean else "unknown")
@@ -101,7 +102,7 @@ def _table(run: Material, sides: Sides | None, floors: dict[str, float]) -> Html
     return table(columns, rows, "In brackets: 95 % intervals.", whole="mean")
 
 
-def _context(run: Material, floors: dict[str, float]) -> str:
+def _context(run: ReportData, floors: dict[str, float]) -> str:
     words = []
     if all(math.isnan(row.ceiling) for row in run.outcome.criteria):
         words.append("The ceiling, how well one annotator agrees with the others, is unknown: it takes two raters.")
@@ -114,7 +115,7 @@ def _context(run: Material, floors: dict[str, float]) -> str:
     return " ".join(words)
 
 
-def _measures(run: Material) -> Html | None:
+def _measures(run: ReportData) -> Html | None:
     """Every statistic that has a meaning here, by criterion, with the floor of a constant answer."""
     if not run.rows:
         return None
@@ -136,21 +137,21 @@ def _measures(run: Material) -> Html | None:
     return folded("Other statistics", table(columns, rows, "On the same test rows.")) if rows else None
 
 
-def _sides(run: Material) -> Sides | None:
+def _sides(run: ReportData) -> Sides | None:
     if not run.rows:
         return None
     people = people_of(run.rows, run.initial, run.outcome.unit)
-    found = [uncertainty.bootstrap(run.metric, side, people, n_resamples=RESAMPLES) for side in _both(run)]
-    return Sides(*found)
+    results = [uncertainty.bootstrap(run.metric, side, people, n_resamples=RESAMPLES) for side in _both(run)]
+    return Sides(*results)
 
 
-def _both(run: Material) -> tuple[Matrix, Matrix]:
+def _both(run: ReportData) -> tuple[Matrix, Matrix]:
     """The scores of both prompts, of the rows that both scored."""
     before, after = (matrix_of(run.rows, run.initial, what) for what in ("initial", "fitted"))
     return np.where(np.isnan(after), np.nan, before), np.where(np.isnan(before), np.nan, after)
 
 
-def _floor(run: Material, k: int, metric: agreement.Metric) -> float:
+def _floor(run: ReportData, k: int, metric: agreement.Metric) -> float:
     if not run.rows or (metric.needs_scale and not run.on_scale):
         return math.nan
     people = people_of(run.rows, run.initial, run.outcome.unit)

@@ -16,7 +16,7 @@ from polyjudge.metrics.levels import Matrix, Vector
 from polyjudge.reporting.html.chart import Chart
 from polyjudge.reporting.html.figures import heat
 from polyjudge.reporting.html.page import Section, folded, paragraphs
-from polyjudge.reporting.report_data import Material
+from polyjudge.reporting.report_data import ReportData
 from polyjudge.results.finished import RowScores, matrix_of
 
 # Rows shown a criterion, at most, and over all criteria.
@@ -39,13 +39,13 @@ class Apart:
     distance: float
 
 
-def disagreements_section(run: Material) -> Section:
+def disagreements_section(run: ReportData) -> Section:
     """Confusion by criterion, and the worst rows with their texts."""
     if not run.rows:
-        told = "The folder keeps no predictions.jsonl; the same optimize command writes it, answered from the cache."
-        return Section("disagreements", "Where judge and people disagree", (paragraphs([told]),), "Disagreements")
+        text = "The folder keeps no predictions.jsonl; the same optimize command writes it, answered from the cache."
+        return Section("disagreements", "Where judge and people disagree", (paragraphs([text]),), "Disagreements")
     human, judged = (matrix_of(run.rows, run.initial, what) for what in ("human", "fitted"))
-    charts = tuple(_confusion(run, k, one, human[:, k], judged[:, k]) for k, one in enumerate(run.initial))
+    charts = tuple(_confusion(run, k, criterion, human[:, k], judged[:, k]) for k, criterion in enumerate(run.initial))
     return Section(
         "disagreements",
         "Where judge and people disagree",
@@ -60,7 +60,7 @@ def disagreements_section(run: Material) -> Section:
     )
 
 
-def _how(run: Material) -> str:
+def _how(run: ReportData) -> str:
     if run.on_scale:
         return (
             "Test rows by what people and the fitted judge said, each at the nearest value of the scale; what lies "
@@ -72,7 +72,7 @@ def _how(run: Material) -> str:
     )
 
 
-def _confusion(run: Material, k: int, criterion: Criterion, human: Vector, judged: Vector) -> Chart:
+def _confusion(run: ReportData, k: int, criterion: Criterion, human: Vector, judged: Vector) -> Chart:
     both = ~np.isnan(human) & ~np.isnan(judged)
     ours = _names(criterion.scale, human[both])
     theirs = _names(criterion.scale, judged[both]) if run.on_scale else _fifths(judged[both])
@@ -94,23 +94,23 @@ def _names(scale: Scale, values: Vector) -> list[str]:
     if isinstance(scale, Continuous) or len(scale.levels) > MANY:
         low, high = (scale.low, scale.high) if not isinstance(scale, Categorical) else (0, len(scale.names) - 1)
         fifths = np.clip(np.floor((values - low) / (high - low) * 5), 0, 4).astype(int)
-        return [_part(low, high, place) for place in fifths.tolist()]
+        return [_part(low, high, index) for index in fifths.tolist()]
     levels = np.array(scale.levels)
     # Halfway goes up, as in the statistics.
     places = [int(np.flatnonzero(np.abs(levels - v) == np.abs(levels - v).min())[-1]) for v in values.tolist()]
-    return [scale.labels[place] for place in places]
+    return [scale.labels[index] for index in places]
 
 
-def _part(low: float, high: float, place: int) -> str:
+def _part(low: float, high: float, index: int) -> str:
     width = (high - low) / 5
-    return f"{low + place * width:.3g} to {low + (place + 1) * width:.3g}"
+    return f"{low + index * width:.3g} to {low + (index + 1) * width:.3g}"
 
 
-def _order(scale: Scale, found: Sequence[str]) -> tuple[str, ...]:
+def _order(scale: Scale, names: Sequence[str]) -> tuple[str, ...]:
     if isinstance(scale, Categorical):
-        return scale.labels if len(scale.labels) <= MANY else tuple(dict.fromkeys(found))
+        return scale.labels if len(scale.labels) <= MANY else tuple(dict.fromkeys(names))
     if isinstance(scale, Continuous) or len(scale.levels) > MANY:
-        return tuple(_part(scale.low, scale.high, place) for place in range(5))
+        return tuple(_part(scale.low, scale.high, index) for index in range(5))
     return scale.labels
 
 
@@ -127,16 +127,16 @@ def _ranks(values: Vector) -> Vector:
     return np.asarray((ends - (counts - 1) / 2)[places])
 
 
-def _worst(run: Material, human: Matrix, judged: Matrix) -> Iterator[Html]:
+def _worst(run: ReportData, human: Matrix, judged: Matrix) -> Iterator[Html]:
     each = max(1, min(WORST, ALL // max(1, len(run.names))))
     for k, criterion in enumerate(run.initial):
-        found = _farthest(run, criterion, human[:, k], judged[:, k])[:each]
-        if found:
+        result = _farthest(run, criterion, human[:, k], judged[:, k])[:each]
+        if result:
             yield tag("h4", criterion.name)
-            yield from (_shown(run, criterion, one) for one in found)
+            yield from (_shown(run, criterion, apart) for apart in result)
 
 
-def _farthest(run: Material, criterion: Criterion, human: Vector, judged: Vector) -> list[Apart]:
+def _farthest(run: ReportData, criterion: Criterion, human: Vector, judged: Vector) -> list[Apart]:
     both = np.flatnonzero(~np.isnan(human) & ~np.isnan(judged))
     scale = criterion.scale
     if isinstance(scale, Categorical):
@@ -146,13 +146,13 @@ def _farthest(run: Material, criterion: Criterion, human: Vector, judged: Vector
     else:
         gaps = np.abs(_ranks(human[both]) - _ranks(judged[both])) / max(1, len(both))
     order = np.argsort(-gaps, kind="stable").tolist()
-    return [Apart(run.rows[both[place]], float(gaps[place])) for place in order if gaps[place] > 0]
+    return [Apart(run.rows[both[index]], float(gaps[index])) for index in order if gaps[index] > 0]
 
 
-def _shown(run: Material, criterion: Criterion, one: Apart) -> Html:
-    row, name, scale = one.row, criterion.name, criterion.scale
+def _shown(run: ReportData, criterion: Criterion, apart: Apart) -> Html:
+    row, name, scale = apart.row, criterion.name, criterion.scale
     sides = {"people": row.human, "judge": row.fitted, **({"judge before": row.initial} if run.changed else {})}
-    told = join(
+    text = join(
         [[f"{side} ", tag("strong", _said(run, scale, side, values[name]))] for side, values in sides.items()], " · "
     )
     texts = run.texts.get(row.id)
@@ -161,11 +161,11 @@ def _shown(run: Material, criterion: Criterion, one: Apart) -> Html:
         parts = [_input(texts, column, label) for column, label in run.judge.rubric.inputs if column in texts]
     document = f" of {row.document}" if row.document and run.outcome.unit == "documents" else ""
     if not parts:
-        return tag("p", tag("code", row.id), f"{document}: ", told)
-    return folded(join([tag("code", row.id), f"{document}: ", told]), *parts, class_="row")
+        return tag("p", tag("code", row.id), f"{document}: ", text)
+    return folded(join([tag("code", row.id), f"{document}: ", text]), *parts, class_="row")
 
 
-def _said(run: Material, scale: Scale, side: str, value: float) -> str:
+def _said(run: ReportData, scale: Scale, side: str, value: float) -> str:
     if math.isnan(value):
         return "unscored"
     if isinstance(scale, Categorical) and (run.on_scale or side == "people"):

@@ -6,19 +6,19 @@ from collections.abc import Iterator
 
 from polyjudge.formatting.text import interval, number, signed
 from polyjudge.reporting.html.page import Fact, Page, Section
-from polyjudge.reporting.report_data import Material
+from polyjudge.reporting.report_data import ReportData
 from polyjudge.reporting.sections.agreement import agreement_section
 from polyjudge.reporting.sections.disagreements import disagreements_section
-from polyjudge.reporting.sections.front import front_section
+from polyjudge.reporting.sections.failures import failures_section
+from polyjudge.reporting.sections.pareto import pareto_section
 from polyjudge.reporting.sections.spending import settings_section, spending_section
-from polyjudge.reporting.sections.step_diagnostics import meters_section
-from polyjudge.reporting.sections.trajectory import course_section, instructions_section
+from polyjudge.reporting.sections.trajectory import instructions_section, trajectory_section
 from polyjudge.reporting.summary import PAPER_NOTE, warnings
 from polyjudge.results.outcome import notice
 from polyjudge.version import __version__
 
 
-def run_page(run: Material) -> Page:
+def run_page(run: ReportData) -> Page:
     """The page."""
     outcome = run.outcome
     banner = notice(outcome.simulated)
@@ -36,29 +36,29 @@ def run_page(run: Material) -> Page:
     )
 
 
-def _sections(run: Material) -> Iterator[Section | None]:
+def _sections(run: ReportData) -> Iterator[Section | None]:
     yield agreement_section(run)
-    yield course_section(run)
-    yield meters_section(run)
-    yield front_section(run)
+    yield trajectory_section(run)
+    yield failures_section(run)
+    yield pareto_section(run)
     yield instructions_section(run)
     yield disagreements_section(run)
-    yield spending_section(run.taken.accounts, run.taken.seconds)
+    yield spending_section(run.summary.accounts, run.summary.seconds)
     yield settings_section(run)
 
 
-def _tone(run: Material) -> str:
+def _tone(run: ReportData) -> str:
     mean, better = run.outcome.mean, run.metric.higher_is_better
     if mean.low > 0 or mean.high < 0:
         return "good" if (mean.low > 0) is better else "bad"
     return ""
 
 
-def _facts(run: Material) -> tuple[Fact, ...]:
+def _facts(run: ReportData) -> tuple[Fact, ...]:
     outcome = run.outcome
     turns = [step for step in run.steps if step.index]
     accepted = sum(step.status == "accepted" for step in turns)
-    sent = sum(account.sent for account in run.taken.accounts)
+    sent = sum(account.sent for account in run.summary.accounts)
     return (
         Fact(f"Mean {run.metric_label}", *_change(run)),
         Fact(
@@ -66,11 +66,11 @@ def _facts(run: Material) -> tuple[Fact, ...]:
         ),
         Fact("Steps accepted", f"{accepted} of {len(turns)}", f"mode {run.config['mode']}"),
         Fact("Judge", run.judge.model, f"{run.judge.layout}, {run.judge.scoring}"),
-        Fact("Calls", f"{sent:,}", f"{sum(account.tokens for account in run.taken.accounts):,} tokens"),
+        Fact("Calls", f"{sent:,}", f"{sum(account.tokens for account in run.summary.accounts):,} tokens"),
     )
 
 
-def _change(run: Material) -> tuple[str, str]:
+def _change(run: ReportData) -> tuple[str, str]:
     mean = run.outcome.mean
     if not run.changed:
         return number(mean.initial), "the initial prompt stands"

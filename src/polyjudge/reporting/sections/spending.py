@@ -11,7 +11,7 @@ from polyjudge.llm.accounts import RoleAccount
 from polyjudge.reporting.html.categories import stacked
 from polyjudge.reporting.html.chart import Chart, Point
 from polyjudge.reporting.html.page import Section, folded, paragraphs
-from polyjudge.reporting.report_data import Material
+from polyjudge.reporting.report_data import ReportData
 from polyjudge.results.money import cost_text, total_text
 from polyjudge.results.outcome import CHOICE_COLUMNS, Choice
 
@@ -34,7 +34,7 @@ def spending_section(accounts: Sequence[RoleAccount], seconds: float) -> Section
     )
 
 
-def settings_section(run: Material) -> Section:
+def settings_section(run: ReportData) -> Section:
     """Configuration and lineage."""
     lineage = run.judge.lineage
     facts = {
@@ -53,7 +53,7 @@ def settings_section(run: Material) -> Section:
         "Configuration and lineage",
         (
             _pairs(facts),
-            _layouts(run.taken.layout),
+            _layouts(run.summary.layout),
             folded("All settings", table(("setting", "value"), settings, "As config.json holds them.", texts=(1,))),
             folded("Digests and endpoints", _pairs({key: text for key, text in _flat(run.config) if _is_fact(key)})),
             paragraphs(
@@ -83,30 +83,31 @@ def _accounts(accounts: Sequence[RoleAccount]) -> Html | None:
     )  # fmt: skip
     rows = [
         [
-            one.role,
-            one.model,
-            f"{one.sent:,}",
-            f"{one.from_cache + one.joined:,}",
-            f"{one.prompt_tokens:,}",
-            f"{one.cached_tokens:,}",
-            f"{one.completion_tokens:,}" + (f" + {one.estimated_tokens:,} estimated" if one.estimated_tokens else ""),
-            duration(one.seconds),
-            cost_text(one.cost) if one.cost is not None else one.unpriced.partition(":")[0] or "unknown",
+            account.role,
+            account.model,
+            f"{account.sent:,}",
+            f"{account.from_cache + account.joined:,}",
+            f"{account.prompt_tokens:,}",
+            f"{account.cached_tokens:,}",
+            f"{account.completion_tokens:,}"
+            + (f" + {account.estimated_tokens:,} estimated" if account.estimated_tokens else ""),
+            duration(account.seconds),
+            cost_text(account.cost) if account.cost is not None else account.unpriced.partition(":")[0] or "unknown",
         ]
-        for one in accounts
+        for account in accounts
     ]
     return table(columns, rows, "By role and model.", texts=(1,))
 
 
 def _tokens(accounts: Sequence[RoleAccount]) -> Chart:
     points = [
-        Point(one.role, kind, float(count))
-        for one in accounts
+        Point(account.role, kind, float(count))
+        for account in accounts
         for kind, count in (
-            ("prompt", one.prompt_tokens - one.cached_tokens),
-            ("prompt, cached", one.cached_tokens),
-            ("completion", one.completion_tokens),
-            ("estimated", one.estimated_tokens),
+            ("prompt", account.prompt_tokens - account.cached_tokens),
+            ("prompt, cached", account.cached_tokens),
+            ("completion", account.completion_tokens),
+            ("estimated", account.estimated_tokens),
         )
         if count
     ]
@@ -114,8 +115,8 @@ def _tokens(accounts: Sequence[RoleAccount]) -> Chart:
 
 
 def _models(lineage: Mapping[str, Any]) -> dict[str, str]:
-    found = lineage.get("models", {})
-    return {str(role): str(model) for role, model in found.items()} if isinstance(found, Mapping) else {}
+    result = lineage.get("models", {})
+    return {str(role): str(model) for role, model in result.items()} if isinstance(result, Mapping) else {}
 
 
 def _flat(content: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:

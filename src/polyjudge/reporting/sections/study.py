@@ -16,7 +16,7 @@ from polyjudge.reporting.sections import study_charts as charts
 from polyjudge.reporting.sections.spending import spending_section
 from polyjudge.reporting.tables.render import cell
 from polyjudge.reporting.tables.study import Table
-from polyjudge.results.finished import Taken, read_taken
+from polyjudge.results.finished import RunSummary, read_run_summary
 from polyjudge.results.outcome import notice
 from polyjudge.results.study import StudyRecord
 from polyjudge.version import __version__
@@ -38,16 +38,16 @@ def study_page(path: Path, study: StudyRecord, made: Iterable[Table]) -> Page:
     Raises:
         DataError: a file of a run is missing or cannot be read.
     """
-    tables = {one.name: one for one in made}
-    taken = {run.cell.name: read_taken(path / "runs" / run.cell.name) for run in study.runs}
+    tables = {table.name: table for table in made}
+    summaries = {run.cell.name: read_run_summary(path / "runs" / run.cell.name) for run in study.runs}
     return Page(
         kind="Study",
         title=f"{study.name} ({path.name})" if study.name != path.name else study.name,
         verdict=_verdict(study, tables),
         tone="",
-        facts=_facts(study, taken.values()),
-        notices=tuple(f"Without a result, and in no table: {one.name} ({one.failure})." for one in study.failed),
-        sections=tuple(_sections(study, tables, taken)),
+        facts=_facts(study, summaries.values()),
+        notices=tuple(f"Without a result, and in no table: {cell.name} ({cell.failure})." for cell in study.failed),
+        sections=tuple(_sections(study, tables, summaries)),
         generator=f"polyjudge {__version__}",
         banner=notice(study.simulated),
     )
@@ -59,7 +59,7 @@ def _verdict(study: StudyRecord, tables: Mapping[str, Table]) -> str:
     changes = [change for change in tables["honest"].column("interval") if isinstance(change, Interval)]
     if not changes:
         return f"{mark}No run is complete, so that nothing could be compared."
-    better, worse = sum(one.above_zero for one in changes), sum(one.below_zero for one in changes)
+    better, worse = sum(change.above_zero for change in changes), sum(change.below_zero for change in changes)
     configurations = many(len(changes), "configurations")
     fitting = f"Fitting improved agreement reliably in {better} of {configurations} and lowered it in {worse}."
     headlines = tables["headlines"]
@@ -73,11 +73,11 @@ def _verdict(study: StudyRecord, tables: Mapping[str, Table]) -> str:
     return f"{mark}{fitting}{findings}{rest}"
 
 
-def _facts(study: StudyRecord, taken: Iterable[Taken]) -> tuple[Fact, ...]:
+def _facts(study: StudyRecord, summaries: Iterable[RunSummary]) -> tuple[Fact, ...]:
     seeds = {run.cell.seed for run in study.runs}
     configurations = {(run.cell.data, run.cell.model, *run.cell.values.values()) for run in study.runs}
     data, models = ({getattr(run.cell, name) for run in study.runs} for name in HEAD)
-    calls = sum(account.sent for one in taken for account in one.accounts)
+    calls = sum(account.sent for summary in summaries for account in summary.accounts)
     failed = f"{len(study.failed)} without a result" if study.failed else "all with a result"
     return (
         Fact("Runs", f"{len(study.runs):,}", failed),
@@ -89,7 +89,7 @@ def _facts(study: StudyRecord, taken: Iterable[Taken]) -> tuple[Fact, ...]:
     )
 
 
-def _sections(study: StudyRecord, tables: dict[str, Table], taken: dict[str, Taken]) -> Iterator[Section]:
+def _sections(study: StudyRecord, tables: dict[str, Table], summaries: dict[str, RunSummary]) -> Iterator[Section]:
     axes = study.axes
     honest, main, course = tables["honest"], tables["main"], tables["trajectories"]
     small = charts.by_criterion(course, axes)
@@ -109,7 +109,7 @@ def _sections(study: StudyRecord, tables: dict[str, Table], taken: dict[str, Tak
         "Gains",
     )
     yield Section(
-        "course",
+        "trajectory",
         "Along the steps",
         (
             *charts.trajectories(course, axes),
@@ -117,7 +117,7 @@ def _sections(study: StudyRecord, tables: dict[str, Table], taken: dict[str, Tak
             small,
             _shown(course, fold=True),
         ),
-        "Course",
+        "Trajectory",
     )
     yield Section(
         "dilution",
@@ -142,40 +142,40 @@ def _sections(study: StudyRecord, tables: dict[str, Table], taken: dict[str, Tak
         (*charts.lengths(tables["lengths"], axes), _shown(tables["lengths"], fold=True)),
         "Lengths",
     )
-    accounts = by_role(account for one in taken.values() for account in one.accounts)
-    yield spending_section(accounts, sum(one.seconds for one in taken.values()))
-    yield Section("runs", "The runs", (_runs(study, taken),), "Runs")
+    accounts = by_role(account for summary in summaries.values() for account in summary.accounts)
+    yield spending_section(accounts, sum(summary.seconds for summary in summaries.values()))
+    yield Section("runs", "The runs", (_runs(study, summaries),), "Runs")
 
 
-def _diagnostic(found: Table, axes: Sequence[str], what: str) -> Iterator[Part]:
-    yield from charts.diagnostic(found, axes, what)
-    yield _shown(found, fold=bool(found.rows))
+def _diagnostic(table: Table, axes: Sequence[str], what: str) -> Iterator[Part]:
+    yield from charts.diagnostic(table, axes, what)
+    yield _shown(table, fold=bool(table.rows))
 
 
 def _volumes(main: Table, axes: Sequence[str]) -> tuple[Part, ...]:
-    found: tuple[Chart, ...] = tuple(charts.volumes(main, axes))
-    told = (
+    result: tuple[Chart, ...] = tuple(charts.volumes(main, axes))
+    text = (
         "It rises by construction, so that only what exceeds as many re-tests of an unchanged prompt means anything."
     )
-    return (*found, paragraphs([told if found else main.missing], "soft"))
+    return (*result, paragraphs([text if result else main.missing], "soft"))
 
 
-def _shown(found: Table, *, fold: bool = False) -> Html:
+def _shown(made: Table, *, fold: bool = False) -> Html:
     """A table of the study as the page shows it, with its notes; what is the same in all rows is left out."""
-    if not found.rows:
-        return tag("p", found.missing or "Nothing to show.", class_="soft")
-    same = [key for key in HEAD if len(set(found.column(key))) == 1]
-    places = [at for at, column in enumerate(found.columns) if column.key not in same]
-    columns = [found.columns[at] for at in places]
-    rows = [[cell(row[at], found.columns[at].kind) for at in places] for row in found.rows]
-    texts = [place for place, column in enumerate(columns) if column.kind == TEXT]
-    shown = table([column.label for column in columns], rows, found.title, texts=texts)
-    notes = folded("How to read this", listed(found.notes)) if found.notes else None
-    return folded(found.title, shown, notes) if fold else join([shown, notes])
+    if not made.rows:
+        return tag("p", made.missing or "Nothing to show.", class_="soft")
+    same = [key for key in HEAD if len(set(made.column(key))) == 1]
+    places = [at for at, column in enumerate(made.columns) if column.key not in same]
+    columns = [made.columns[at] for at in places]
+    rows = [[cell(row[at], made.columns[at].kind) for at in places] for row in made.rows]
+    texts = [index for index, column in enumerate(columns) if column.kind == TEXT]
+    shown = table([column.label for column in columns], rows, made.title, texts=texts)
+    notes = folded("How to read this", listed(made.notes)) if made.notes else None
+    return folded(made.title, shown, notes) if fold else join([shown, notes])
 
 
-def _runs(study: StudyRecord, taken: dict[str, Taken]) -> Html:
-    rows = [[name, one.outcome.verdict, duration(one.seconds)] for name, one in taken.items()]
+def _runs(study: StudyRecord, summaries: dict[str, RunSummary]) -> Html:
+    rows = [[name, summary.outcome.verdict, duration(summary.seconds)] for name, summary in summaries.items()]
     rows += [[cell.name, f"failed: {cell.failure}", ""] for cell in study.failed]
     caption = "polyjudge report runs/NAME, in the study's folder, writes the report of one."
     return table(("run", "verdict", "time"), rows, caption, texts=(1,))

@@ -28,10 +28,10 @@ def records(table: Table) -> list[Row]:
 
 def blocks_of(table: Table) -> dict[str, list[Row]]:
     """Rows by data set and judge, named so; "" where there is only one."""
-    found: dict[str, list[Row]] = {}
+    results: dict[str, list[Row]] = {}
     for row in records(table):
-        found.setdefault(f"{row['data']}, {row['model']}", []).append(row)
-    return {name if len(found) > 1 else "": rows for name, rows in found.items()}
+        results.setdefault(f"{row['data']}, {row['model']}", []).append(row)
+    return {name if len(results) > 1 else "": rows for name, rows in results.items()}
 
 
 def label(row: Row, axes: Sequence[str]) -> str:
@@ -41,55 +41,55 @@ def label(row: Row, axes: Sequence[str]) -> str:
 
 def gains(honest: Table, axes: Sequence[str]) -> Iterator[Chart]:
     """Fitted against initial, chosen without the test rows."""
-    for place, (name, rows) in enumerate(blocks_of(honest).items(), 1):
+    for index, (name, rows) in enumerate(blocks_of(honest).items(), 1):
         points = [_estimated(label(row, axes), "fitted - initial", row["difference"], row["interval"]) for row in rows]
         caption = f"Change of agreement by the fitted prompt, chosen without the test rows, 95 % intervals{_of(name)}."
         yield intervals(
-            f"gains-{place}", caption, points, "difference of agreement", of="configuration", differences=True
+            f"gains-{index}", caption, points, "difference of agreement", of="configuration", differences=True
         )
 
 
 def best(main: Table, axes: Sequence[str]) -> Iterator[Chart]:
     """The paper's table as a figure, with its own figures where they compare."""
-    for place, (name, rows) in enumerate(blocks_of(main).items(), 1):
+    for index, (name, rows) in enumerate(blocks_of(main).items(), 1):
         keys = ["initial", *(key for key in VALUES if key in rows[0])]
         points = [
             Point(label(row, axes), VALUES.get(key, "initial"), _number(row[key])) for row in rows for key in keys
         ]
         caption = f"Initial prompt and best step by mean agreement; the best step is OPTIMISTIC{_of(name)}."
-        yield intervals(f"best-{place}", caption, points, "agreement", of="configuration")
+        yield intervals(f"best-{index}", caption, points, "agreement", of="configuration")
 
 
 def volumes(main: Table, axes: Sequence[str]) -> Iterator[Chart]:
     """Hypervolumes beside their null."""
-    told = {
+    text = {
         "hypervolume": "all steps",
         "hypervolume_null": "null: re-tests of the initial prompt",
         "published_hypervolume": "published",
     }
-    for place, (name, rows) in enumerate(blocks_of(main).items(), 1):
+    for index, (name, rows) in enumerate(blocks_of(main).items(), 1):
         points = [
             Point(label(row, axes), series, _number(row[key]))
             for row in rows
-            for key, series in told.items()
+            for key, series in text.items()
             if key in row and not math.isnan(_number(row[key]))
         ]
         caption = f"Hypervolume over the steps; only what exceeds the null is more than re-testing gives{_of(name)}."
-        yield bars(f"hypervolume-{place}", caption, points, "hypervolume", of="configuration")
+        yield bars(f"hypervolume-{index}", caption, points, "hypervolume", of="configuration")
 
 
 def trajectories(table: Table, axes: Sequence[str]) -> Iterator[Chart]:
     """Mean agreement along the steps, a line a mode where that is an axis."""
-    yield from _courses(table, axes, lambda criterion: criterion == MEAN, "trajectory")
+    yield from _trajectories(table, axes, lambda criterion: criterion == MEAN, "trajectory")
 
 
 def by_criterion(table: Table, axes: Sequence[str]) -> tuple[Chart, ...]:
     """The same, criterion by criterion; none where they would be too many."""
-    found = tuple(_courses(table, axes, lambda criterion: criterion != MEAN, "trajectory-of"))
-    return found if len(found) <= SMALL else ()
+    result = tuple(_trajectories(table, axes, lambda criterion: criterion != MEAN, "trajectory-of"))
+    return result if len(result) <= SMALL else ()
 
 
-def _courses(table: Table, axes: Sequence[str], wanted: object, stem: str) -> Iterator[Chart]:
+def _trajectories(table: Table, axes: Sequence[str], wanted: object, stem: str) -> Iterator[Chart]:
     within = [axis for axis in axes if axis == "mode"] or list(axes)
     beside = [axis for axis in axes if axis not in within]
     groups: dict[tuple[str, str, str], list[tuple[str, int, float]]] = {}
@@ -100,25 +100,25 @@ def _courses(table: Table, axes: Sequence[str], wanted: object, stem: str) -> It
                 key = (name, _told(row, beside), criterion)
                 point = (label(row, within), int(_number(row["step"])), _number(row["agreement"]))
                 groups.setdefault(key, []).append(point)
-    for place, ((name, others, criterion), points) in enumerate(groups.items(), 1):
+    for index, ((name, others, criterion), points) in enumerate(groups.items(), 1):
         if len({step for _, step, _ in points}) > 1:
             what = "Mean agreement" if criterion == MEAN else f"{criterion}: agreement"
             caption = f"{what} on the test rows after each step{f', {others}' if others else ''}{_of(name)}."
-            yield lines(f"{stem}-{place}", caption, points, "agreement")
+            yield lines(f"{stem}-{index}", caption, points, "agreement")
 
 
 def diagnostic(table: Table, axes: Sequence[str], what: str) -> Iterator[Chart]:
     """A diagnostic by mode, or by configuration, beside the published figures."""
-    told = {"specificity": "Specificity of the gradients", "adherence": "Adherence of the new instructions"}
-    for place, (name, rows) in enumerate(blocks_of(table).items(), 1):
+    text = {"specificity": "Specificity of the gradients", "adherence": "Adherence of the new instructions"}
+    for index, (name, rows) in enumerate(blocks_of(table).items(), 1):
         means = [row for row in rows if row["criterion"] == MEAN]
         points = []
         for row in means:
             points.append(Point(label(row, axes), "here", _number(row[what])))
             if row.get("published") is not None:
                 points.append(Point(label(row, axes), "published", _number(row["published"])))
-        caption = f"{told[what]}, 1 to 10, mean over criteria, steps and runs{_of(name)}."
-        yield bars(f"{what}-{place}", caption, points, what, of="configuration", top=SCALE)
+        caption = f"{text[what]}, 1 to 10, mean over criteria, steps and runs{_of(name)}."
+        yield bars(f"{what}-{index}", caption, points, what, of="configuration", top=SCALE)
 
 
 def combined(cherrypick: Table) -> Iterator[Chart]:
@@ -131,14 +131,14 @@ def combined(cherrypick: Table) -> Iterator[Chart]:
                 points.append(Point(str(row["prompt"]), "here", _number(row["agreement"])))
                 if row.get("published") is not None:
                     points.append(Point(str(row["prompt"]), "published", _number(row["published"])))
-    for place, ((name, runs), points) in enumerate(groups.items(), 1):
+    for index, ((name, runs), points) in enumerate(groups.items(), 1):
         caption = f"Mean agreement of instructions from the runs {runs}, apart and in one prompt{_of(name)}."
-        yield intervals(f"combined-{place}", caption, points, "agreement", of="prompt")
+        yield intervals(f"combined-{index}", caption, points, "agreement", of="prompt")
 
 
 def lengths(table: Table, axes: Sequence[str]) -> Iterator[Chart]:
     """How long instructions are at the end."""
-    for place, (name, rows) in enumerate(blocks_of(table).items(), 1):
+    for index, (name, rows) in enumerate(blocks_of(table).items(), 1):
         last = max(_number(row["step"]) for row in rows)
         points = [
             Point(label(row, axes), str(row["criterion"]), _number(row["words"]))
@@ -146,7 +146,7 @@ def lengths(table: Table, axes: Sequence[str]) -> Iterator[Chart]:
             if _number(row["step"]) == last
         ]
         yield bars(
-            f"lengths-{place}", f"Words of the instructions after the last step{_of(name)}.", points, "words",
+            f"lengths-{index}", f"Words of the instructions after the last step{_of(name)}.", points, "words",
             of="configuration",
         )  # fmt: skip
 

@@ -13,7 +13,7 @@ from polyjudge.formatting.text import interval, many, number, percent, signed
 from polyjudge.reporting.html.chart import Chart
 from polyjudge.reporting.html.figures import lines
 from polyjudge.reporting.html.page import Section, folded, paragraphs
-from polyjudge.reporting.report_data import Material
+from polyjudge.reporting.report_data import ReportData
 
 # So many characters of models' texts of a kind in all; what does not fit is cut, evenly, and stands in steps.jsonl.
 ROOM = 400_000
@@ -28,9 +28,11 @@ class Lengths:
     instruction: int
 
     @classmethod
-    def of(cls, run: Material) -> Lengths:
+    def of(cls, run: ReportData) -> Lengths:
         criticisms = sum(len(step.gradients) + len(step.critiques) for step in run.steps)
-        instructions = sum(len(one.instructions) for step in run.steps for one in step.candidates) + len(run.names)
+        instructions = sum(len(candidate.instructions) for step in run.steps for candidate in step.candidates) + len(
+            run.names
+        )
         return cls(_each(criticisms), _each(2 * instructions))
 
 
@@ -38,33 +40,33 @@ def _each(count: int) -> int:
     return max(SHORTEST, min(LONGEST, ROOM // max(1, count)))
 
 
-def course_section(run: Material) -> Section:
+def trajectory_section(run: ReportData) -> Section:
     """Trajectories on the validation rows, and on the test rows where the protocol reads them."""
     gate = run.config["gate"] or run.metric_label
     turns = [step for step in run.steps if step.index]
     counts = {status: sum(step.status == status for step in turns) for status in ("accepted", "rejected", "failed")}
     each = "a run for each criterion, " if len({step.criteria for step in run.steps}) > 1 else ""
-    told = (
+    text = (
         f"Mode {run.config['mode']}, {each}gate {gate}: {many(len(turns), 'steps')}, "
         f"{', '.join(f'{count} {status}' for status, count in counts.items() if count) or 'nothing tried'}."
     )
     unmeasured = all(step.measured is None for step in run.steps)
     return Section(
-        "course",
+        "trajectory",
         "Along the steps",
         (
-            paragraphs([told]),
+            paragraphs([text]),
             paragraphs(["Gate none measures nothing on the validation rows."], "soft") if unmeasured else None,
             _validation(run) if run.changed else None,
             _tried(run),
             _tests(run),
             _lengths(run) if run.changed else None,
         ),
-        "Course",
+        "Trajectory",
     )
 
 
-def instructions_section(run: Material) -> Section:
+def instructions_section(run: ReportData) -> Section:
     """What became of each instruction, and the steps with their gradients and the gate's figures."""
     lengths = Lengths.of(run)
     return Section(
@@ -82,7 +84,7 @@ def instructions_section(run: Material) -> Section:
     )
 
 
-def _whole(run: Material, lengths: Lengths) -> Iterator[Html]:
+def _whole(run: ReportData, lengths: Lengths) -> Iterator[Html]:
     """The way from the initial to the fitted prompt, criterion by criterion."""
     yield tag("h3", "From the initial to the fitted prompt")
     yield paragraphs(["Added words are marked green, removed words red."], "soft")
@@ -93,7 +95,7 @@ def _whole(run: Material, lengths: Lengths) -> Iterator[Html]:
         yield tag("div", _changes(criterion.instruction, new, lengths), class_="text-block")
 
 
-def _validation(run: Material) -> Chart | None:
+def _validation(run: ReportData) -> Chart | None:
     points = [
         (name, step.index, step.measured.values.get(name, math.nan))
         for step in run.steps
@@ -108,20 +110,20 @@ def _validation(run: Material) -> Chart | None:
     return lines("validation", caption, _ordered(points, run.names), metric, whole="mean")
 
 
-def _tried(run: Material) -> Chart | None:
+def _tried(run: ReportData) -> Chart | None:
     """The standing prompt's mean, and what was proposed beside it."""
     if len({step.criteria for step in run.steps}) > 1 or not run.last:
         return None
     points = [("standing prompt", step.index, step.measured.mean) for step in run.steps if step.measured]
     proposed = [
         (
-            f"candidate {place + 1}" if len(step.candidates) > 1 else "proposed, as a whole",
+            f"candidate {index + 1}" if len(step.candidates) > 1 else "proposed, as a whole",
             step.index,
-            one.measured.mean,
+            candidate.measured.mean,
         )
         for step in run.steps
-        for place, one in enumerate(step.candidates)
-        if one.measured is not None and not math.isnan(one.measured.mean)
+        for index, candidate in enumerate(step.candidates)
+        if candidate.measured is not None and not math.isnan(candidate.measured.mean)
     ]
     if not points or not proposed:
         return None
@@ -130,7 +132,7 @@ def _tried(run: Material) -> Chart | None:
     return lines("tried", caption, points, _measured_by(run.steps), whole="standing prompt")
 
 
-def _tests(run: Material) -> Chart | None:
+def _tests(run: ReportData) -> Chart | None:
     points = [
         (name, reading.step, measured.values.get(name, math.nan))
         for reading in run.readings
@@ -148,7 +150,7 @@ def _tests(run: Material) -> Chart | None:
     return lines("test", caption, _ordered(points, run.names), run.metric_label, whole="mean")
 
 
-def _lengths(run: Material) -> Chart | None:
+def _lengths(run: ReportData) -> Chart | None:
     if not run.last:
         return None
     points = [
@@ -159,15 +161,15 @@ def _lengths(run: Material) -> Chart | None:
 
 def _means(points: Sequence[tuple[str, int, float]], names: Sequence[str]) -> Iterator[tuple[int, float]]:
     """Means over all criteria of each step that has them all."""
-    for index, own in groupby(sorted(points, key=lambda one: one[1]), key=lambda one: one[1]):
-        values = {name: value for name, _, value in own}
+    for index, group in groupby(sorted(points, key=lambda point: point[1]), key=lambda point: point[1]):
+        values = {name: value for name, _, value in group}
         if len(values) == len(names) > 1:
             yield index, math.fsum(values.values()) / len(values)
 
 
 def _ordered(points: Iterable[tuple[str, int, float]], names: Sequence[str]) -> list[tuple[str, int, float]]:
-    order = {name: place for place, name in enumerate((*names, "mean"))}
-    return sorted(points, key=lambda one: (order[one[0]], one[1]))
+    order = {name: index for index, name in enumerate((*names, "mean"))}
+    return sorted(points, key=lambda point: (order[point[0]], point[1]))
 
 
 def _measured_by(steps: Iterable[Step]) -> str:
@@ -175,7 +177,7 @@ def _measured_by(steps: Iterable[Step]) -> str:
     return " and ".join(dict.fromkeys(part for name in names for part in name.split(" and ")))
 
 
-def _steps(run: Material, lengths: Lengths) -> Iterator[Html]:
+def _steps(run: ReportData, lengths: Lengths) -> Iterator[Html]:
     standing = {criterion.name: criterion.instruction for criterion in run.initial}
     several = len({step.criteria for step in run.steps}) > 1
     for step in run.steps:
@@ -194,32 +196,32 @@ def _step(step: Step, before: Mapping[str, str], several: bool, lengths: Lengths
             tag("span", step.reason, class_="why"),
         ]
     )
-    parts = [_candidate(step, place, one, before, lengths) for place, one in enumerate(step.candidates)]
+    parts = [_candidate(step, index, candidate, before, lengths) for index, candidate in enumerate(step.candidates)]
     merged = [_merged(step.merged)] if step.merged else []
     return folded(summary, *parts, *merged, _causes(step, lengths), class_="step", shown=step.status == "accepted")
 
 
-def _candidate(step: Step, place: int, one: Candidate, before: Mapping[str, str], lengths: Lengths) -> Html:
-    title = f"Candidate {place + 1}" if len(step.candidates) > 1 else "New instructions"
+def _candidate(step: Step, index: int, candidate: Candidate, before: Mapping[str, str], lengths: Lengths) -> Html:
+    title = f"Candidate {index + 1}" if len(step.candidates) > 1 else "New instructions"
     parts: list[Child] = [tag("h4", title)]
-    if one.failure:
-        parts.append(tag("p", one.failure, class_="failed"))
-    if one.reason:
-        parts.append(tag("p", f"The gate: {one.reason}", class_="soft"))
-    parts.append(_effects(step, one))
-    for name in filter(one.instructions.__contains__, step.criteria):
-        text = one.instructions[name]
+    if candidate.failure:
+        parts.append(tag("p", candidate.failure, class_="failed"))
+    if candidate.reason:
+        parts.append(tag("p", f"The gate: {candidate.reason}", class_="soft"))
+    parts.append(_effects(step, candidate))
+    for name in filter(candidate.instructions.__contains__, step.criteria):
+        text = candidate.instructions[name]
         tags = [tag("span", counted(before[name], text), class_="tag neutral")]
-        if name in one.passed or (step.chosen == place and name in step.kept):
+        if name in candidate.passed or (step.chosen == index and name in step.kept):
             stands = name in step.kept
             tags.append(tag("span", "taken" if stands else "passed", class_=f"tag {'kept' if stands else 'doubt'}"))
         parts += [tag("h4", name, tags), tag("div", _changes(before[name], text, lengths), class_="text-block")]
     return join(parts)
 
 
-def _effects(step: Step, one: Candidate) -> Html | None:
+def _effects(step: Step, candidate: Candidate) -> Html | None:
     """The gate's figures."""
-    if one.effects:
+    if candidate.effects:
         columns = ("criterion", "metric", "difference", "interval", "rows", "passed")
         rows = [
             [
@@ -228,27 +230,31 @@ def _effects(step: Step, one: Candidate) -> Html | None:
                 signed(effect.difference),
                 f"{interval(effect.low, effect.high)} ({effect.level:.0%})",
                 f"{effect.rows:,}",
-                "yes" if effect.criterion in one.passed else "no",
+                "yes" if effect.criterion in candidate.passed else "no",
             ]
-            for effect in one.effects
+            for effect in candidate.effects
         ]
         return table(columns, rows, "New against standing instructions on the validation rows.")
-    if one.measured is None:
+    if candidate.measured is None:
         return None
     rows = [
-        [name, number(value), percent(one.measured.coverage.get(name, math.nan))]
-        for name, value in one.measured.values.items()
+        [name, number(value), percent(candidate.measured.coverage.get(name, math.nan))]
+        for name, value in candidate.measured.values.items()
     ]
     if len(rows) > 1:
-        rows.append(["mean", number(one.measured.mean), ""])
-    return table(("criterion", one.measured.metric, "scored"), rows, "The candidate on the validation rows.")
+        rows.append(["mean", number(candidate.measured.mean), ""])
+    return table(("criterion", candidate.measured.metric, "scored"), rows, "The candidate on the validation rows.")
 
 
-def _merged(one: Candidate) -> Html:
+def _merged(candidate: Candidate) -> Html:
     measured = (
-        f"mean {one.measured.metric} {number(one.measured.mean)} on the validation rows. " if one.measured else ""
+        f"mean {candidate.measured.metric} {number(candidate.measured.mean)} on the validation rows. "
+        if candidate.measured
+        else ""
     )
-    return join([tag("h4", "What passed, put together"), tag("p", f"{measured}{one.reason}".strip(), class_="soft")])
+    return join(
+        [tag("h4", "What passed, put together"), tag("p", f"{measured}{candidate.reason}".strip(), class_="soft")]
+    )
 
 
 def _causes(step: Step, lengths: Lengths) -> Html | None:
@@ -259,11 +265,11 @@ def _causes(step: Step, lengths: Lengths) -> Html | None:
     heard = [
         join(
             [
-                tag("h4", _speaks(one.group, one.example)),
-                tag("div", clipped(one.text, lengths.criticism), class_="text-block"),
+                tag("h4", _speaks(critique.group, critique.example)),
+                tag("div", clipped(critique.text, lengths.criticism), class_="text-block"),
             ]
         )
-        for one in step.critiques
+        for critique in step.critiques
     ]
     return join(
         [
@@ -277,11 +283,11 @@ def _changes(old: str, new: str, lengths: Lengths) -> Html:
     return changes(clipped(old, lengths.instruction), clipped(new, lengths.instruction))
 
 
-def _gradient(one: Gradient, lengths: Lengths) -> Html:
+def _gradient(gradient: Gradient, lengths: Lengths) -> Html:
     return join(
         [
-            tag("h4", _speaks(one.group, one.example)),
-            tag("div", clipped(one.text, lengths.criticism), class_="text-block"),
+            tag("h4", _speaks(gradient.group, gradient.example)),
+            tag("div", clipped(gradient.text, lengths.criticism), class_="text-block"),
         ]
     )
 

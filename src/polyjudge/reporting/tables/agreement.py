@@ -39,43 +39,44 @@ FEW_RUNS = "With {runs} runs the spread between runs is underestimated ({share:.
 PUBLISHED = ("initial", "best", "step", "gain", "hypervolume")
 
 
-def head(block: Block, one: Configuration) -> tuple[Value, ...]:
+def head(block: Block, configuration: Configuration) -> tuple[Value, ...]:
     """The cells that say which configuration a row is."""
-    return (block.data, block.model, *one.values.values())
+    return (block.data, block.model, *configuration.values.values())
 
 
 def columns(axes: Sequence[str], *more: Column) -> tuple[Column, ...]:
     return (*HEAD, *(Column(axis, axis) for axis in axes), *more)
 
 
-def tested(found: Estimate, p_holm: float) -> tuple[Value, ...]:
+def tested(estimate: Estimate, p_holm: float) -> tuple[Value, ...]:
     """The cells of ``INTERVALS``."""
     # Nothing differs: there is no spread to say what could have been seen.
-    same = found.value == found.standard_error == 0
-    return (found.interval, p_holm, None if same else found.detectable)
+    same = estimate.value == estimate.standard_error == 0
+    return (estimate.interval, p_holm, None if same else estimate.detectable)
 
 
-def notes(found: Blocks) -> list[str]:
+def notes(blocks: Blocks) -> list[str]:
     """What holds for all tables of differences."""
-    runs = {len(one.runs) for block, _ in found for one in block.configurations}
+    runs = {len(configuration.runs) for block, _ in blocks for configuration in block.configurations}
     few = [FEW_RUNS.format(runs=count, share=(count - 1) / count) for count in sorted(runs) if 1 < count < 5]
     single = ["Of one run the intervals resample documents only: how runs differ is not in them."] if 1 in runs else []
     return [HOW, *few, *single]
 
 
-def main(found: Blocks, axes: Sequence[str]) -> Table:
+def main(blocks: Blocks, axes: Sequence[str]) -> Table:
     """The paper's table: the best step as it picks it, on the test rows."""
     rows: list[tuple[Value, ...]] = []
-    beside = any(paper for _, paper in found)
-    for block, paper in found:
-        open_ones = [one for one in block.configurations if not one.sealed]
-        gains = [one.against_initial(one.best()).mean for one in open_ones]
-        for one, (gain, p_holm) in zip(open_ones, adjusted(gains), strict=True):
-            initial, best = one.mean(0), one.mean(one.best())
-            cells = (*head(block, one), len(one.runs), initial, best, one.best(), gain.value, *tested(gain, p_holm))
-            printed = paper.main(one) if paper else {}
-            told = tuple(printed.get(key) for key in PUBLISHED) if beside else ()
-            rows.append((*cells, *volumes(block, one), *told))
+    beside = any(paper for _, paper in blocks)
+    for block, paper in blocks:
+        unsealed = [configuration for configuration in block.configurations if not configuration.sealed]
+        gains = [configuration.against_initial(configuration.best()).mean for configuration in unsealed]
+        for configuration, (gain, p_holm) in zip(unsealed, adjusted(gains), strict=True):
+            initial, best = configuration.mean(0), configuration.mean(configuration.best())
+            values = (len(configuration.runs), initial, best, configuration.best(), gain.value)
+            printed = paper.main(configuration) if paper else {}
+            text = tuple(printed.get(key) for key in PUBLISHED) if beside else ()
+            cells = (*head(block, configuration), *values, *tested(gain, p_holm))
+            rows.append((*cells, *volumes(block, configuration), *text))
     kinds = {"step": "count", "gain": "signed"}
     more = [Column(f"published_{key}", f"published {key}", kinds.get(key, "number")) for key in PUBLISHED]  # type: ignore[arg-type]
     return Table(
@@ -97,28 +98,29 @@ def main(found: Blocks, axes: Sequence[str]) -> Table:
         (
             "The best step is the best of all steps on the rows that report it, as in the paper, and so optimistic: "
             "its interval does not know of the choice. See the table 'honest'.",
-            *notes(found),
+            *notes(blocks),
             "Hypervolume: of the non-dominated set over the steps so far, of the criteria's means over runs, from the "
             "metric's worst value, not normalised. It rises by construction: 'of re-tests' is what as many re-tests "
             "of the unchanged initial prompt give ('-' = not measured, as under mode ST and without call noise).",
-            *dict.fromkeys(paper.note for _, paper in found if paper),
+            *dict.fromkeys(paper.note for _, paper in blocks if paper),
         ),
         missing="Not there: the test rows are sealed and were read once, for the initial and the fitted prompt.",
     )
 
 
-def honest(found: Blocks, axes: Sequence[str]) -> Table:
+def honest(blocks: Blocks, axes: Sequence[str]) -> Table:
     """What may be believed: the prompt that stood at the end, chosen without the test rows."""
     rows: list[tuple[Value, ...]] = []
-    for block, _ in found:
-        chosen = [block.chosen(one) for one in block.configurations]
+    for block, _ in blocks:
+        chosen = [block.chosen(configuration) for configuration in block.configurations]
         gains = [
-            difference(one, ours, one.scores(0)).mean for one, ours in zip(block.configurations, chosen, strict=True)
+            difference(configuration, ours, configuration.scores(0)).mean
+            for configuration, ours in zip(block.configurations, chosen, strict=True)
         ]
-        for one, ours, (gain, p_holm) in zip(block.configurations, chosen, adjusted(gains), strict=True):
-            fitted = float(mean_agreement(one.metric, ours, one.people).mean())
-            values = (len(one.runs), one.mean(0), fitted, gain.value)
-            rows.append((*head(block, one), *values, *tested(gain, p_holm), _chosen_by(one)))
+        for configuration, ours, (gain, p_holm) in zip(block.configurations, chosen, adjusted(gains), strict=True):
+            fitted = float(mean_agreement(configuration.metric, ours, configuration.people).mean())
+            values = (len(configuration.runs), configuration.mean(0), fitted, gain.value)
+            rows.append((*head(block, configuration), *values, *tested(gain, p_holm), _chosen_by(configuration)))
     return Table(
         "honest",
         "Initial and fitted prompt, chosen without the test rows",
@@ -132,20 +134,23 @@ def honest(found: Blocks, axes: Sequence[str]) -> Table:
             Column("chosen", "chosen by"),
         ),
         tuple(rows),
-        tuple(notes(found)),
+        tuple(notes(blocks)),
         missing="Not there: no run is complete.",
     )
 
 
-def by_criterion(found: Blocks, axes: Sequence[str]) -> Table:
+def by_criterion(blocks: Blocks, axes: Sequence[str]) -> Table:
     """Trajectories: every criterion after every step whose prompt has read the test rows."""
     rows: list[tuple[Value, ...]] = []
-    for block, _ in found:
-        for one in block.configurations:
-            for step in one.steps:
-                values = [float(value) for value in one.by_criterion(step)]
-                for name, value in [*zip(one.names, values, strict=True), ("mean", one.mean(step))]:
-                    rows.append((*head(block, one), step, name, value))
+    for block, _ in blocks:
+        for configuration in block.configurations:
+            for step in configuration.steps:
+                values = [float(value) for value in configuration.by_criterion(step)]
+                for name, value in [
+                    *zip(configuration.names, values, strict=True),
+                    ("mean", configuration.mean(step)),
+                ]:
+                    rows.append((*head(block, configuration), step, name, value))
     return Table(
         "trajectories",
         "Agreement on the test rows, step by step",
@@ -161,40 +166,42 @@ def by_criterion(found: Blocks, axes: Sequence[str]) -> Table:
     )
 
 
-def volumes(block: Block, one: Configuration) -> tuple[Value, Value]:
+def volumes(block: Block, configuration: Configuration) -> tuple[Value, Value]:
     """The hypervolume of a configuration's steps, and that of as many re-tests of its initial prompt."""
-    own = hypervolume(one, np.array([one.by_criterion(step) for step in one.steps]))
-    again = block.retests(one)
+    volume = hypervolume(configuration, np.array([configuration.by_criterion(step) for step in configuration.steps]))
+    again = block.retests(configuration)
     if not again:
-        return own, None
+        return volume, None
     count = min(map(len, again))
-    points = [one.by_criterion(0)]
+    points = [configuration.by_criterion(0)]
     for at in range(count):
-        scores = [scores_of([of_run[at].reading], one.criteria) for of_run in again]
-        points.append(mean_agreement(one.metric, [m for m in scores if m is not None], one.people))
-    return own, hypervolume(one, np.array(points))
+        scores = [scores_of([of_run[at].reading], configuration.criteria) for of_run in again]
+        points.append(mean_agreement(configuration.metric, [m for m in scores if m is not None], configuration.people))
+    return volume, hypervolume(configuration, np.array(points))
 
 
-def hypervolume(one: Configuration, points: Matrix) -> float:
+def hypervolume(configuration: Configuration, points: Matrix) -> float:
     """Of vectors of agreement (steps, K); nan where a criterion is undefined throughout."""
     if np.isnan(points).any(axis=0).all() or np.isnan(points).all(axis=0).any():
         return math.nan
-    metrics = [one.metric] * len(one.names)
-    reference = [pareto.worst(one.metric, scale) for scale in one.people.levels]
+    metrics = [configuration.metric] * len(configuration.names)
+    reference = [pareto.worst(configuration.metric, scale) for scale in configuration.people.levels]
     return pareto.hypervolume(pareto.oriented(points, metrics), reference)
 
 
-def _chosen_by(one: Configuration) -> str:
-    if one.gated:
-        return f"gate {one.runs[0].config['gate'] or 'primary'} on validation"
-    return "nothing: the last step" if one.sealed else f"{one.metric.name} on validation, afterwards"
+def _chosen_by(configuration: Configuration) -> str:
+    if configuration.gated:
+        return f"gate {configuration.runs[0].config['gate'] or 'primary'} on validation"
+    return (
+        "nothing: the last step" if configuration.sealed else f"{configuration.metric.name} on validation, afterwards"
+    )
 
 
-def effects(found: Blocks, axes: Sequence[str]) -> Table:
+def effects(blocks: Blocks, axes: Sequence[str]) -> Table:
     """The fitted prompts of two values of an axis, paired over the values of the others and over the seeds."""
     rows: list[tuple[Value, ...]] = []
-    for block, _ in found:
-        compared = [one for axis in axes for one in _of_axis(block, axis)]
+    for block, _ in blocks:
+        compared = [of_axi for axis in axes for of_axi in _of_axis(block, axis)]
         corrected = adjusted([gain for *_, gain in compared])
         for (axis, value, first, _), (gain, p_holm) in zip(compared, corrected, strict=True):
             rows.append((block.data, block.model, axis, value, first, gain.n_runs, gain.value, *tested(gain, p_holm)))
@@ -213,30 +220,32 @@ def effects(found: Blocks, axes: Sequence[str]) -> Table:
         tuple(rows),
         (
             "Runs are paired that differ in this axis only; their prompts are those that stood at the end.",
-            *notes(found),
+            *notes(blocks),
         ),
         missing="Not there: no axis has two values with complete runs.",
     )
 
 
 def _of_axis(block: Block, axis: str) -> list[tuple[str, str, str, Estimate]]:
-    values = [*dict.fromkeys(one.values[axis] for one in block.configurations)]
+    values = [*dict.fromkeys(configuration.values[axis] for configuration in block.configurations)]
     pairs = [(value, _pairs(block, axis, value, values[0])) for value in values[1:]]
-    return [(axis, value, values[0], _compared(found)) for value, found in pairs if found]
+    return [(axis, value, values[0], _compared(runs)) for value, runs in pairs if runs]
 
 
 def _pairs(block: Block, axis: str, value: str, first: str) -> list[tuple[Configuration, RunRecord, RunRecord]]:
     """The runs with two values of an axis that are alike in all else, on the same rows."""
-    known = {tuple(one.values.items()): one for one in block.configurations}
-    found = []
-    for one in block.configurations:
-        other = known.get(tuple({**one.values, axis: first}.items()))
-        if one.values[axis] != value or other is None:
+    known = {tuple(configuration.values.items()): configuration for configuration in block.configurations}
+    results = []
+    for configuration in block.configurations:
+        other = known.get(tuple({**configuration.values, axis: first}.items()))
+        if configuration.values[axis] != value or other is None:
             continue
-        if one.runs[0].cell.ratings == other.runs[0].cell.ratings:
+        if configuration.runs[0].cell.ratings == other.runs[0].cell.ratings:
             by_seed = {run.cell.seed: run for run in other.runs}
-            found += [(one, run, by_seed[run.cell.seed]) for run in one.runs if run.cell.seed in by_seed]
-    return found
+            results += [
+                (configuration, run, by_seed[run.cell.seed]) for run in configuration.runs if run.cell.seed in by_seed
+            ]
+    return results
 
 
 def _compared(pairs: Sequence[tuple[Configuration, RunRecord, RunRecord]]) -> Estimate:

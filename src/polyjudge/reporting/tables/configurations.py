@@ -113,11 +113,11 @@ class Block:
 
     def retests(self, configuration: Configuration) -> list[list[Extra]]:
         """The re-tests of a configuration's initial prompt, those of each run in turn; empty where there are none."""
-        found = [
+        results = [
             [extra for extra in self.extras if extra.kind == "retest" and run.cell.name in extra.cells]
             for run in configuration.runs
         ]
-        return found if all(found) else []
+        return results if all(results) else []
 
     def chosen(self, configuration: Configuration) -> list[Matrix]:
         """The test scores of the prompt that each run would be left with, chosen without the test rows: what stood at
@@ -145,17 +145,17 @@ def blocks(study: StudyRecord) -> tuple[Block, ...]:
     """The complete runs of a study, in the order of its file."""
     by_block: dict[tuple[str, str], dict[tuple[tuple[str, str], ...], list[RunRecord]]] = {}
     for run in study.runs:
-        own = by_block.setdefault((run.cell.data, run.cell.model), {})
-        own.setdefault(tuple(run.cell.values.items()), []).append(run)
-    found = []
+        by_values = by_block.setdefault((run.cell.data, run.cell.model), {})
+        by_values.setdefault(tuple(run.cell.values.items()), []).append(run)
+    results = []
     for (data, model), grouped in by_block.items():
         configurations = tuple(
             Configuration(dict(values), tuple(runs), study.people_of(runs[0])) for values, runs in grouped.items()
         )
-        names = {run.cell.name for one in configurations for run in one.runs}
+        names = {run.cell.name for configuration in configurations for run in configuration.runs}
         extras = tuple(extra for extra in study.extras if names.intersection(extra.cells))
-        found.append(Block(data, model, configurations, extras))
-    return tuple(found)
+        results.append(Block(data, model, configurations, extras))
+    return tuple(results)
 
 
 def difference(

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 from polyjudge.metrics.estimates import Estimate
 from polyjudge.reporting.tables.agreement import HEAD, Blocks
-from polyjudge.reporting.tables.cherrypick import INITIAL, PICKED, Combination, combinations, relative_change
+from polyjudge.reporting.tables.combined import INITIAL, PICKED, Combination, combinations, relative_change
 from polyjudge.reporting.tables.configurations import Block, adjusted, difference
 from polyjudge.reporting.tables.published import Published
 from polyjudge.reporting.tables.render import Column, Table, Value
@@ -17,14 +17,14 @@ BY_CHOICE = "yes (OPTIMISTIC choice)"
 Row = tuple[Value, ...]
 
 
-def headlines(found: Blocks, axes: Sequence[str]) -> Table:
+def headlines(blocks: Blocks, axes: Sequence[str]) -> Table:
     """One row a finding and block."""
     rows: list[Row] = []
-    beside = any(paper for _, paper in found)
-    for block, paper in found:
+    beside = any(paper for _, paper in blocks)
+    for block, paper in blocks:
         for finding, figure, interval, holds, printed in _rows(block, paper):
-            told = (printed if paper else None,) if beside else ()
-            rows.append((block.data, block.model, finding, figure, interval, holds, *told))
+            text = (printed if paper else None,) if beside else ()
+            rows.append((block.data, block.model, finding, figure, interval, holds, *text))
     return Table(
         "headlines",
         "The findings, by data set and judge",
@@ -43,7 +43,7 @@ def headlines(found: Blocks, axes: Sequence[str]) -> Table:
             "the table 'combining' corrects for their number.",
             f"'{BY_CHOICE}': what was picked on the test rows is reported on them, so that a later answer falls below "
             "it where nothing interferes, too; compare 'fitted'.",
-            *dict.fromkeys(paper.note for _, paper in found if paper),
+            *dict.fromkeys(paper.note for _, paper in blocks if paper),
         ),
         missing="Not there: no run is complete.",
     )
@@ -62,19 +62,22 @@ def _rows(block: Block, paper: Published | None) -> Iterator[Row]:
             "",
             None,
         )
-    for one in combined:
-        yield from _interference(one, printed)
+    for combination in combined:
+        yield from _interference(combination, printed)
 
 
 def _improvement(block: Block, never: Value, of: Value) -> Iterator[Row]:
-    open_ones = [one for one in block.configurations if not one.sealed]
-    still = sum(one.best() == 0 for one in open_ones)
-    told = f"{never} of {of}" if never is not None else None
-    if open_ones:
-        counted = f"{still} of {len(open_ones)} configurations never improved on the initial prompt"
-        yield "no step beats the initial prompt, on the test rows", counted, None, "", told
-    gains = [difference(one, block.chosen(one), one.scores(0)).mean for one in block.configurations]
-    signs = [1 if one.metric.higher_is_better else -1 for one in block.configurations]
+    unsealed = [configuration for configuration in block.configurations if not configuration.sealed]
+    still = sum(configuration.best() == 0 for configuration in unsealed)
+    text = f"{never} of {of}" if never is not None else None
+    if unsealed:
+        counted = f"{still} of {len(unsealed)} configurations never improved on the initial prompt"
+        yield "no step beats the initial prompt, on the test rows", counted, None, "", text
+    gains = [
+        difference(configuration, block.chosen(configuration), configuration.scores(0)).mean
+        for configuration in block.configurations
+    ]
+    signs = [1 if configuration.metric.higher_is_better else -1 for configuration in block.configurations]
     credible = [
         sign * math.copysign(1, gain.value)
         for (gain, _), sign in zip(adjusted(gains), signs, strict=True)
@@ -88,25 +91,25 @@ def _improvement(block: Block, never: Value, of: Value) -> Iterator[Row]:
 def _dilution(block: Block, printed: object) -> Row:
     finding = "specificity falls from separate to joint gradients"
     measured = dilution(block)
-    told = None
+    text = None
     if isinstance(printed, dict) and printed:
-        told = (
+        text = (
             f"{printed['specificity_separate']} -> {printed['specificity_joint']}, -{printed['specificity_drop']:.0%}"
         )
     if measured is None:
-        return finding, why_unknown(block), None, "", told
+        return finding, why_unknown(block), None, "", text
     separate, joint, _, relative = measured
     figure = f"{separate:.1f} -> {joint:.1f}, {relative.value:+.0%}"
-    return finding, figure, relative.interval, _falls(relative), told
+    return finding, figure, relative.interval, _falls(relative), text
 
 
-def _interference(one: Combination, printed: object) -> Iterator[Row]:
-    for what, against, change in one.changes():
-        before, after = one.mean(against), one.mean(what)
+def _interference(combination: Combination, printed: object) -> Iterator[Row]:
+    for what, against, change in combination.changes():
+        before, after = combination.mean(against), combination.mean(what)
         relative = relative_change(change.value, before)
         share = "" if relative is None else f" ({relative:+.1%})"
         figure = f"{before:.3f} -> {after:.3f}, {change.value:+.3f}{share}"
-        finding = f"{what} falls below {against} ({one.single.label})"
+        finding = f"{what} falls below {against} ({combination.single.label})"
         interval = change.interval
         falls = _falls(change)
         holds = BY_CHOICE if against == PICKED and falls == "yes" else falls

@@ -27,26 +27,28 @@ class Published:
 
     @property
     def headlines(self) -> Mapping[str, Any]:
-        found: Mapping[str, Any] = self.content["headlines"]
-        return found
+        result: Mapping[str, Any] = self.content["headlines"]
+        return result
 
-    def main(self, one: Configuration) -> Mapping[str, Any]:
+    def main(self, configuration: Configuration) -> Mapping[str, Any]:
         """The row of a configuration, {} where the paper has none."""
-        gate, mode = one.runs[0].config["gate"], one.mode
+        gate, mode = configuration.runs[0].config["gate"], configuration.mode
         rows: list[Mapping[str, Any]] = self.content["main"]
         return next((row for row in rows if (row["mode"], row["gate"]) == (mode, gate)), {})
 
     def specificity(self, mode: str) -> Mapping[str, float]:
-        found: Mapping[str, float] = self.content["specificity"].get(mode, {})
-        return found
+        result: Mapping[str, float] = self.content["specificity"].get(mode, {})
+        return result
 
-    def adherence(self, one: Configuration) -> Mapping[str, float]:
-        found: Mapping[str, float] = self.content["adherence"].get(one.runs[0].config["gate"], {}).get(one.mode, {})
-        return found
+    def adherence(self, configuration: Configuration) -> Mapping[str, float]:
+        result: Mapping[str, float] = (
+            self.content["adherence"].get(configuration.runs[0].config["gate"], {}).get(configuration.mode, {})
+        )
+        return result
 
     def cherrypick(self, row: str) -> Mapping[str, float]:
-        found: Mapping[str, float] = self.content["cherrypick"].get(row, {})
-        return found
+        result: Mapping[str, float] = self.content["cherrypick"].get(row, {})
+        return result
 
 
 def published(block: Block, *, simulated: bool) -> Published | None:

@@ -63,7 +63,7 @@ class Table:
 
     def column(self, key: str) -> Sequence[Value]:
         """All values of a column."""
-        at = next(place for place, column in enumerate(self.columns) if column.key == key)
+        at = next(index for index, column in enumerate(self.columns) if column.key == key)
         return [row[at] for row in self.rows]
 
 
@@ -74,17 +74,17 @@ def markdown(table: Table) -> str:
 
 def lines(table: Table) -> list[str]:
     """A title, a banner where it is due, the rows, the notes."""
-    found = [f"# {table.title}" + (f" ({SIMULATED})" if table.simulated else ""), ""]
-    found += [f"**{table.simulated}**", ""] if table.simulated else []
+    results = [f"# {table.title}" + (f" ({SIMULATED})" if table.simulated else ""), ""]
+    results += [f"**{table.simulated}**", ""] if table.simulated else []
     if table.rows:
         rows = [
             [cell(value, column.kind) for value, column in zip(row, table.columns, strict=True)] for row in table.rows
         ]
-        found += [*table_text(rows, [c.label for c in table.columns]), ""]
+        results += [*table_text(rows, [c.label for c in table.columns]), ""]
     else:
-        found += [table.missing, ""]
-    found += [f"- {note}" for note in table.notes]
-    return found
+        results += [table.missing, ""]
+    results += [f"- {note}" for note in table.notes]
+    return results
 
 
 def csv_text(table: Table) -> str:

@@ -23,10 +23,10 @@ from polyjudge.reporting.tables.render import Column, Table, Value
 NOT_MEASURED = "not measured (run with --diagnostics)"
 
 
-def specificity(found: Blocks, axes: Sequence[str]) -> Table:
+def specificity(blocks: Blocks, axes: Sequence[str]) -> Table:
     """How specific a step's gradients are to a criterion, 1..10."""
     return _table(
-        found,
+        blocks,
         axes,
         "specificity",
         "Specificity of the gradients, 1 to 10",
@@ -36,10 +36,10 @@ def specificity(found: Blocks, axes: Sequence[str]) -> Table:
     )
 
 
-def adherence(found: Blocks, axes: Sequence[str]) -> Table:
+def adherence(blocks: Blocks, axes: Sequence[str]) -> Table:
     """How closely a new instruction follows the gradients, 1..10."""
     return _table(
-        found,
+        blocks,
         axes,
         "adherence",
         "Adherence of the new instructions to the feedback, 1 to 10",
@@ -54,7 +54,13 @@ def dilution(block: Block) -> tuple[float, float, Estimate, Estimate] | None:
     None where either is unknown: ``why_unknown`` says why.
     """
     sides = [
-        _stacked([_ratings(one, "specificity") for one in block.configurations if _separate(one) == kind])
+        _stacked(
+            [
+                _ratings(configuration, "specificity")
+                for configuration in block.configurations
+                if _separate(configuration) == kind
+            ]
+        )
         for kind in (False, True)
     ]
     if any(not side.size or np.isnan(side).all() for side in sides):
@@ -67,20 +73,20 @@ def dilution(block: Block) -> tuple[float, float, Estimate, Estimate] | None:
 
 def why_unknown(block: Block) -> str:
     """What hinders ``dilution`` where it is None."""
-    if not any(run.diagnostics for one in block.configurations for run in one.runs):
+    if not any(run.diagnostics for configuration in block.configurations for run in configuration.runs):
         return NOT_MEASURED
     for kind, gradients in ((True, "separate"), (False, "joint")):
-        rated = [one for one in block.configurations if _separate(one) == kind]
+        rated = [configuration for configuration in block.configurations if _separate(configuration) == kind]
         if not rated:
             return f"not measured (needs a mode with {gradients} gradients)"
-        scores = [score for one in rated for score in _scores(one, "specificity", "mean")]
+        scores = [score for configuration in rated for score in _scores(configuration, "specificity", "mean")]
         if all(map(math.isnan, scores)):
             return f"unknown: of {len(scores)} ratings of {gradients} gradients none was readable"
     return NOT_MEASURED
 
 
 def _table(
-    found: Blocks,
+    blocks: Blocks,
     axes: Sequence[str],
     name: str,
     title: str,
@@ -88,15 +94,15 @@ def _table(
     note: str,
 ) -> Table:
     rows: list[tuple[Value, ...]] = []
-    beside = any(paper for _, paper in found)
-    for block, paper in found:
-        for one in block.configurations:
-            told = printed(paper, one) if paper else {}
-            for criterion in (*one.names, "mean"):
-                scores = _scores(one, name, criterion)
+    beside = any(paper for _, paper in blocks)
+    for block, paper in blocks:
+        for configuration in block.configurations:
+            message = printed(paper, configuration) if paper else {}
+            for criterion in (*configuration.names, "mean"):
+                scores = _scores(configuration, name, criterion)
                 if scores:
-                    shown = (told.get(criterion),) if beside else ()
-                    rows.append((*head(block, one), criterion, *_figures(scores), *shown))
+                    shown = (message.get(criterion),) if beside else ()
+                    rows.append((*head(block, configuration), criterion, *_figures(scores), *shown))
     measured = columns(
         axes,
         Column("criterion", "criterion"),
@@ -106,20 +112,20 @@ def _table(
         Column("unreadable", "unreadable", "count"),
         *([Column("published", "published", "number")] if beside else []),
     )
-    said = (note, *dict.fromkeys(paper.note for _, paper in found if paper)) if rows else ()
-    return Table(name, title, measured, tuple(rows), said, missing=f"{name}: {NOT_MEASURED}")
+    text = (note, *dict.fromkeys(paper.note for _, paper in blocks if paper)) if rows else ()
+    return Table(name, title, measured, tuple(rows), text, missing=f"{name}: {NOT_MEASURED}")
 
 
-def _separate(one: Configuration) -> bool:
+def _separate(configuration: Configuration) -> bool:
     """Whether each criterion has gradients of its own."""
-    return all(len(group) == 1 for group in decomposition(one.mode, one.names).gradient)
+    return all(len(group) == 1 for group in decomposition(configuration.mode, configuration.names).gradient)
 
 
-def _scores(one: Configuration, name: str, criterion: str) -> list[float]:
-    wanted = one.names if criterion == "mean" else (criterion,)
+def _scores(configuration: Configuration, name: str, criterion: str) -> list[float]:
+    wanted = configuration.names if criterion == "mean" else (criterion,)
     return [
         rating.score
-        for run in one.runs
+        for run in configuration.runs
         for line in run.diagnostics
         for rating in line.ratings
         if rating.name == name and rating.criterion in wanted
@@ -133,10 +139,10 @@ def _figures(scores: Sequence[float]) -> tuple[Value, ...]:
     return mean, spread, len(known), len(scores) - len(known)
 
 
-def _ratings(one: Configuration, name: str) -> Matrix:
+def _ratings(configuration: Configuration, name: str) -> Matrix:
     """Means over the criteria by run and step, (runs, steps), NaN where there are none."""
-    means = np.full((len(one.runs), one.runs[0].last), np.nan)
-    for row, run in enumerate(one.runs):
+    means = np.full((len(configuration.runs), configuration.runs[0].last), np.nan)
+    for row, run in enumerate(configuration.runs):
         for step in range(1, run.last + 1):
             ratings = [rating for line in run.diagnostics if line.step == step for rating in line.ratings]
             scores = [rating.score for rating in ratings if rating.name == name and not math.isnan(rating.score)]
@@ -151,15 +157,21 @@ def _stacked(parts: Sequence[Matrix]) -> Matrix:
     return np.vstack([part[:, :steps] for part in parts])
 
 
-def lengths(found: Blocks, axes: Sequence[str]) -> Table:
+def lengths(blocks: Blocks, axes: Sequence[str]) -> Table:
     """Mean length over runs of each criterion's instruction after each step."""
     rows: list[tuple[Value, ...]] = []
-    for block, _ in found:
-        for one in block.configurations:
+    for block, _ in blocks:
+        for configuration in block.configurations:
             rows += [
-                (*head(block, one), step, name, _words(one, step, name), _tokens(one, step, name))
-                for step in range(one.runs[0].last + 1)
-                for name in one.names
+                (
+                    *head(block, configuration),
+                    step,
+                    name,
+                    _words(configuration, step, name),
+                    _tokens(configuration, step, name),
+                )
+                for step in range(configuration.runs[0].last + 1)
+                for name in configuration.names
             ]
     return Table(
         "lengths",
@@ -180,10 +192,10 @@ def lengths(found: Blocks, axes: Sequence[str]) -> Table:
     )
 
 
-def _words(one: Configuration, step: int, name: str) -> float:
-    return sum(len(run.instructions(step)[name].split()) for run in one.runs) / len(one.runs)
+def _words(configuration: Configuration, step: int, name: str) -> float:
+    return sum(len(run.instructions(step)[name].split()) for run in configuration.runs) / len(configuration.runs)
 
 
-def _tokens(one: Configuration, step: int, name: str) -> float:
-    characters = sum(len(run.instructions(step)[name]) for run in one.runs)
-    return characters / CHARACTERS_A_TOKEN / len(one.runs)
+def _tokens(configuration: Configuration, step: int, name: str) -> float:
+    characters = sum(len(run.instructions(step)[name]) for run in configuration.runs)
+    return characters / CHARACTERS_A_TOKEN / len(configuration.runs)

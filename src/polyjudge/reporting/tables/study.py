@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from polyjudge.reporting.tables.agreement import by_criterion, effects, honest, main
-from polyjudge.reporting.tables.cherrypick import cherrypick, combining
+from polyjudge.reporting.tables.combined import cherrypick, combining
 from polyjudge.reporting.tables.configurations import blocks
 from polyjudge.reporting.tables.headlines import headlines
 from polyjudge.reporting.tables.published import published
@@ -21,10 +21,10 @@ from polyjudge.results.study import StudyRecord
 
 def all_tables(study: StudyRecord) -> Iterator[Table]:
     """Every table; one without input says so in its place."""
-    found = [(block, published(block, simulated=bool(study.simulated))) for block in blocks(study)]
+    results = [(block, published(block, simulated=bool(study.simulated))) for block in blocks(study)]
     made = (headlines, main, honest, effects, by_criterion, specificity, adherence, cherrypick, combining, lengths)
     for make in made:
-        table = make(found, study.axes)
+        table = make(results, study.axes)
         yield replace(table, simulated=notice(study.simulated), notes=(*table.notes, *_failed(study)))
 
 

@@ -56,39 +56,46 @@ class Combination:
 
 def combinations(block: Block) -> Iterator[Combination]:
     """What was combined in a block."""
-    for one in block.configurations:
-        if one.mode != "ST":
+    for configuration in block.configurations:
+        if configuration.mode != "ST":
             continue
-        own = [extra for extra in block.extras if extra.kind == "combined" and _speaks_of(extra, one)]
-        partner = _partner(block, one)
-        if not own or partner is None:
+        extras = [extra for extra in block.extras if extra.kind == "combined" and _speaks_of(extra, configuration)]
+        partner = _partner(block, configuration)
+        if not extras or partner is None:
             continue
-        seeds = [run.cell.seed for run in one.runs]
+        seeds = [run.cell.seed for run in configuration.runs]
         scores = {
             INITIAL: partner.scores(0),
-            FITTED.format(company="apart"): one.scores(one.last),
-            FITTED.format(company="together"): _judged([e for e in own if e.chosen_on == "validation"], one, seeds),
+            FITTED.format(company="apart"): configuration.scores(configuration.last),
+            FITTED.format(company="together"): _judged(
+                [e for e in extras if e.chosen_on == "validation"], configuration, seeds
+            ),
         }
-        for by in dict.fromkeys(extra.chosen_by for extra in own if extra.chosen_on == "test"):
-            picked = [extra for extra in own if extra.chosen_by == by]
-            scores[f"picked by {by}, together"] = _judged(picked, one, seeds)
+        for by in dict.fromkeys(extra.chosen_by for extra in extras if extra.chosen_on == "test"):
+            picked = [extra for extra in extras if extra.chosen_by == by]
+            scores[f"picked by {by}, together"] = _judged(picked, configuration, seeds)
             if by == "spearman":
-                scores[PICKED] = [_apart(one, picked[0])] * len(seeds)
-        yield Combination(one, {what: found for what, found in scores.items() if len(found) == len(seeds)})
+                scores[PICKED] = [_apart(configuration, picked[0])] * len(seeds)
+        yield Combination(
+            configuration, {what: matrices for what, matrices in scores.items() if len(matrices) == len(seeds)}
+        )
 
 
-def cherrypick(found: Blocks, axes: Sequence[str]) -> Table:
+def cherrypick(blocks: Blocks, axes: Sequence[str]) -> Table:
     """The paper's table of combined instructions, by criterion."""
     rows: list[tuple[Value, ...]] = []
-    beside = any(paper for _, paper in found)
-    for block, paper in found:
-        for one in combinations(block):
-            for what in one.scores:
+    beside = any(paper for _, paper in blocks)
+    for block, paper in blocks:
+        for combination in combinations(block):
+            for what in combination.scores:
                 printed = paper.cherrypick(what) if paper else {}
-                values = [float(value) for value in one.by_criterion(what)]
-                for name, value in [*zip(one.single.names, values, strict=True), ("mean", one.mean(what))]:
-                    told = (printed.get(name),) if beside else ()
-                    rows.append((block.data, block.model, _which(one), what, name, value, *told))
+                values = [float(value) for value in combination.by_criterion(what)]
+                for name, value in [
+                    *zip(combination.single.names, values, strict=True),
+                    ("mean", combination.mean(what)),
+                ]:
+                    text = (printed.get(name),) if beside else ()
+                    rows.append((block.data, block.model, _which(combination), what, name, value, *text))
     return Table(
         "cherrypick",
         "Instructions fitted one by one, apart and in one prompt",
@@ -105,22 +112,22 @@ def cherrypick(found: Blocks, axes: Sequence[str]) -> Table:
             "'picked': of all runs and steps the instruction with the best figure on the test rows, as in the paper: "
             "the rows that choose also report, which is OPTIMISTIC for 'apart'. 'fitted': what stood at the end of "
             "each run, chosen without the test rows.",
-            *dict.fromkeys(paper.note for _, paper in found if paper),
+            *dict.fromkeys(paper.note for _, paper in blocks if paper),
         ),
         missing=MISSING,
     )
 
 
-def combining(found: Blocks, axes: Sequence[str]) -> Table:
+def combining(blocks: Blocks, axes: Sequence[str]) -> Table:
     """The same as differences, absolute and relative."""
     rows: list[tuple[Value, ...]] = []
-    for block, _ in found:
-        compared = [(one, *change) for one in combinations(block) for change in one.changes()]
+    for block, _ in blocks:
+        compared = [(combination, *change) for combination in combinations(block) for change in combination.changes()]
         corrected = adjusted([change for *_, change in compared])
-        for (one, what, against, _), (change, p_holm) in zip(compared, corrected, strict=True):
-            relative = relative_change(change.value, one.mean(against))
+        for (combination, what, against, _), (change, p_holm) in zip(compared, corrected, strict=True):
+            relative = relative_change(change.value, combination.mean(against))
             cells = (what, against, change.n_runs, change.value, relative)
-            rows.append((block.data, block.model, _which(one), *cells, *tested(change, p_holm)))
+            rows.append((block.data, block.model, _which(combination), *cells, *tested(change, p_holm)))
     return Table(
         "combining",
         "What combining changes, absolute and relative",
@@ -138,7 +145,7 @@ def combining(found: Blocks, axes: Sequence[str]) -> Table:
         (
             "A difference against 'picked, apart' is between a choice on the test rows and its own rows: expect it to "
             "be negative where nothing interferes. Against 'fitted, apart' nothing was chosen on the test rows.",
-            *notes(found),
+            *notes(blocks),
         ),
         missing=MISSING,
     )
@@ -149,33 +156,35 @@ def relative_change(change: float, before: float) -> float | None:
     return change / before if before > 0 else None
 
 
-def _which(one: Combination) -> str:
-    return one.single.label
+def _which(combination: Combination) -> str:
+    return combination.single.label
 
 
-def _speaks_of(extra: Extra, one: Configuration) -> bool:
-    return set(extra.cells) <= {run.cell.name for run in one.runs}
+def _speaks_of(extra: Extra, configuration: Configuration) -> bool:
+    return set(extra.cells) <= {run.cell.name for run in configuration.runs}
 
 
-def _partner(block: Block, one: Configuration) -> Configuration | None:
+def _partner(block: Block, configuration: Configuration) -> Configuration | None:
     """The configuration whose initial prompt was judged together, alike but for the mode."""
 
     def alike(other: Configuration) -> bool:
-        return all(other.values[axis] == value for axis, value in one.values.items() if axis != "mode")
+        return all(other.values[axis] == value for axis, value in configuration.values.items() if axis != "mode")
 
-    seeds = [run.cell.seed for run in one.runs]
+    seeds = [run.cell.seed for run in configuration.runs]
     joint = [other for other in block.configurations if other.mode != "ST" and alike(other)]
     return next((other for other in joint if [run.cell.seed for run in other.runs] == seeds), None)
 
 
-def _judged(extras: Sequence[Extra], one: Configuration, seeds: Sequence[int]) -> list[Matrix]:
-    by_seed = {extra.seed: scores_of([extra.reading], one.criteria) for extra in extras}
-    found = [by_seed.get(seed) for seed in seeds]
-    return [matrix for matrix in found if matrix is not None]
+def _judged(extras: Sequence[Extra], configuration: Configuration, seeds: Sequence[int]) -> list[Matrix]:
+    by_seed = {extra.seed: scores_of([extra.reading], configuration.criteria) for extra in extras}
+    results = [by_seed.get(seed) for seed in seeds]
+    return [matrix for matrix in results if matrix is not None]
 
 
-def _apart(one: Configuration, picked: Extra) -> Matrix:
+def _apart(configuration: Configuration, picked: Extra) -> Matrix:
     """The scores that the picked instructions had, each in its own run at its own step."""
-    by_name = {run.cell.name: run for run in one.runs}
-    columns = [by_name[picked.runs[name]].scores[picked.steps[name]][:, k] for k, name in enumerate(one.names)]
+    by_name = {run.cell.name: run for run in configuration.runs}
+    columns = [
+        by_name[picked.runs[name]].scores[picked.steps[name]][:, k] for k, name in enumerate(configuration.names)
+    ]
     return np.column_stack(columns)
