@@ -123,7 +123,7 @@ def test_an_excel_file_of_one_filled_sheet_is_read_and_several_are_named(tmp_pat
     book.remove(book["Notes"])
     book.active["D2"] = "beside"
     book.save(path)
-    with pytest.raises(DataError, match=r"line 2: a cell stands beside the header's columns"):
+    with pytest.raises(DataError, match=r"line 2: a cell lies beside the header's columns"):
         read_table(path)
 
 

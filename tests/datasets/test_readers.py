@@ -162,7 +162,7 @@ BAD = [
     ("wide.csv", "text,x\na,1\n".encode("utf-16")[:-1], ["wide.csv", "cannot be decoded", "UTF-8"]),
     ("bad.jsonl", b'{"a": 1}\n\n{"a": \n', ["bad.jsonl", "row 2 (line 3)", "not JSON"]),
     ("array.jsonl", b"[1, 2]\n", ["array.jsonl", "row 1:", "no object"]),
-    ("key.jsonl", b'{"a": 1, "a": 2}\n', ["row 1:", "'a' stands twice"]),
+    ("key.jsonl", b'{"a": 1, "a": 2}\n', ["row 1:", "'a' appears twice"]),
     ("deep.jsonl", b"[" * 100_000, ["row 1:", "not JSON"]),
     ("digits.jsonl", b'{"a": ' + b"9" * 5000 + b"}", ["row 1:", "not JSON"]),
     ("latin.jsonl", b'{"a": 1}\n{"a": "\xe9"}\n', ["latin.jsonl", "row 2 (line 2)", "0xe9"]),

@@ -1,1 +1,1 @@
-"""Other tools' formats, read into ours."""
+"""Reads the formats of other tools."""

@@ -1,8 +1,8 @@
-"""Logs of Inspect AI as rows of scores, read without that package: a log is JSON, or a zip of it.
+"""Reads logs of Inspect AI as rows of scores, without that package: a log is JSON, or a zip archive of it.
 
-A scorer is a judge. A scorer that gives one value scores the criterion of its own name, one that gives a mapping
-scores a criterion a key. Human ratings stand in the samples' metadata, or are the target. Epochs are items of their
-own in the document of their sample.
+A scorer is a judge. A scorer that returns one value scores the criterion of its name; one that returns a mapping
+scores a criterion for each key. Human ratings are in the samples' metadata, or are the target. Each epoch is a
+separate item in the document of its sample.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ from polyjudge.errors import DataError, MissingExtra
 from polyjudge.formatting.text import clipped
 
 COLUMNS = ("id", "document", "criterion", "score", "judge", "layout", "rating", "rater")
-# What the readers of zip and JSON let through.
+# What the readers of zip and JSON raise.
 _UNREADABLE = (ValueError, KeyError, EOFError, RecursionError, NotImplementedError, zlib.error, zipfile.BadZipFile)
 # Inspect's letters for correct, partly correct, incorrect and no answer, as its own metrics count them.
 GRADES = {"C": 1.0, "P": 0.5, "I": 0.0, "N": 0.0}
 
 
 def is_inspect_log(path: Path) -> bool:
-    """Whether a file's name is that of a log: ``.eval``, or ``.json``, which is no other form of ours."""
+    """Whether a file's name is that of a log: ``.eval``, or ``.json``, which no other format of scores has."""
     return path.suffix.casefold() in (".eval", ".json")
 
 
@@ -40,9 +40,9 @@ def inspect_table(path: Path, rubric: Rubric | None, judge: str = "") -> Table:
 
     Args:
         path: the log.
-        rubric: names the criteria and the metadata that hold ratings; ``target`` is the sample's target. None takes
-            the metadata called like a criterion and a suffix (NAME_a, NAME.rating), else the target.
-        judge: put before the scorers' names, to tell several logs apart.
+        rubric: names the criteria and the metadata that hold ratings; ``target`` is the sample's target. None: the
+            metadata called like a criterion with a suffix (NAME_a, NAME.rating), else the target.
+        judge: put before the scorers' names, to distinguish several logs.
 
     Raises:
         DataError: no such file, no log, or a log without scores.
@@ -51,10 +51,10 @@ def inspect_table(path: Path, rubric: Rubric | None, judge: str = "") -> Table:
     try:
         samples = list(_samples(path))
         repeated = len({str(sample.get("epoch", 1)) for sample in samples}) > 1
-        asked = _asked(samples)
-        graded = {criterion for _, criterion in asked if _all_grades(samples, criterion, rubric)}
+        pairs = _scored_pairs(samples)
+        graded = {criterion for _, criterion in pairs if _all_grades(samples, criterion, rubric)}
         rows = [
-            row for sample in samples for row in _rows(sample, rubric, asked, graded, repeated=repeated, judge=judge)
+            row for sample in samples for row in _rows(sample, rubric, pairs, graded, repeated=repeated, judge=judge)
         ]
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror or error}); check the path") from None
@@ -87,7 +87,7 @@ def _samples(path: Path) -> Iterator[Mapping[str, Any]]:
 
 
 def _unpacker(path: Path) -> ModuleType:
-    """The zip reader that knows how the log is packed; Zstandard came into Python with 3.14."""
+    """The zip reader for the log's compression; Python has Zstandard from 3.14 on."""
     with zipfile.ZipFile(path) as archive:
         if all(entry.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) for entry in archive.infolist()):
             return zipfile
@@ -101,23 +101,23 @@ def _unpacker(path: Path) -> ModuleType:
     return reader
 
 
-def _asked(samples: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], None]:
+def _scored_pairs(samples: Sequence[Mapping[str, Any]]) -> dict[tuple[str, str], None]:
     """Every (scorer, criterion) of a log, in the order of their first score."""
     return {key: None for sample in samples for key in _scores(sample)}
 
 
 def _scores(sample: Mapping[str, Any]) -> dict[tuple[str, str], object]:
     """(scorer, criterion) -> score of one sample."""
-    found: dict[tuple[str, str], object] = {}
+    scores: dict[tuple[str, str], object] = {}
     for scorer, score in _mapping(sample, "scores").items():
         value = score.get("value") if isinstance(score, dict) else score
         for criterion, cell in (value if isinstance(value, dict) else {scorer: value}).items():
-            found[str(scorer), str(criterion)] = cell
-    return found
+            scores[str(scorer), str(criterion)] = cell
+    return scores
 
 
 def _all_grades(samples: Sequence[Mapping[str, Any]], criterion: str, rubric: Rubric | None) -> bool:
-    """Whether the words that score and rate a criterion are all Inspect's letters, and are not declared labels."""
+    """Whether all words that score and rate a criterion are Inspect's letters, and are not labels of its scale."""
     if rubric is not None and any(c.name == criterion and isinstance(c.scale, Categorical) for c in rubric.criteria):
         return False
     words = set()
@@ -137,13 +137,13 @@ def _cells(sample: Mapping[str, Any]) -> dict[str, Any]:
 def _rows(
     sample: Mapping[str, Any],
     rubric: Rubric | None,
-    asked: Iterable[tuple[str, str]],
+    pairs: Iterable[tuple[str, str]],
     graded: Collection[str],
     *,
     repeated: bool,
     judge: str,
 ) -> Iterator[Row]:
-    """A row a scorer, criterion and rater; a sample that errored, or that a scorer left out, is unscored."""
+    """A row for each scorer, criterion and rater; a sample that failed, or that a scorer left out, is unscored."""
     cells = _cells(sample)
     name = str(sample.get("id", ""))
     document = _plain(cells.get((rubric.document if rubric else None) or "document"))
@@ -153,7 +153,7 @@ def _rows(
         "layout": _plain(cells.get("layout")),
     }
     scores = {} if sample.get("error") else _scores(sample)
-    for scorer, criterion in asked:
+    for scorer, criterion in pairs:
         letters = criterion in graded
         for rater, rating in _ratings(cells, criterion, rubric).items():
             yield {
@@ -167,7 +167,7 @@ def _rows(
 
 
 def _mapping(sample: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    """A part of a sample, empty where there is none; ``ValueError`` where it has another form."""
+    """A mapping in a sample, empty if there is none; ``ValueError`` if it is anything else."""
     part = sample.get(key) or {}
     if not isinstance(part, dict):
         raise ValueError(f"the {key} of sample {sample.get('id')!r} are no mapping")
@@ -175,7 +175,7 @@ def _mapping(sample: Mapping[str, Any], key: str) -> Mapping[str, Any]:
 
 
 def _ratings(cells: Mapping[str, Any], criterion: str, rubric: Rubric | None) -> dict[str, object]:
-    """Rater -> rating of one criterion, those that the sample has; empty for a criterion that nobody asked about."""
+    """Rater -> rating of one criterion, of the ratings that the sample has."""
     if rubric is not None:
         named = [column for c in rubric.criteria if c.name == criterion for column in rating_columns(c)]
     else:
@@ -185,7 +185,7 @@ def _ratings(cells: Mapping[str, Any], criterion: str, rubric: Rubric | None) ->
 
 
 def _number(value: object, letters: bool) -> object:
-    """A score or rating as a table holds it: truth values and Inspect's letters as numbers."""
+    """A score or rating as a table holds it; truth values and Inspect's letters become numbers."""
     if isinstance(value, bool):
         return float(value)
     return GRADES.get(value, value) if isinstance(value, str) and letters else value
@@ -196,7 +196,7 @@ def _target(target: object) -> object:
 
 
 def _plain(value: object) -> str | float | int:
-    """A cell that a table can hold; nested material holds no rating."""
+    """A cell that a table can hold; a nested value holds no rating and becomes empty."""
     if isinstance(value, bool) or value is None:
         return "" if value is None else int(value)
     return value if isinstance(value, (str, int, float)) else ""

@@ -165,7 +165,7 @@ class _Reader:
             if len(shown.splitlines()) > 1:
                 self.errors.add(f"inputs.{column}: the label {clipped(shown)} has several lines; write one")
             if shown.casefold() in {other.casefold() for _, other in columns if other}:
-                self.errors.add(f"inputs.{column}: the label {shown!r} stands twice; labels must differ")
+                self.errors.add(f"inputs.{column}: the label {shown!r} appears twice; labels must differ")
             columns.append((column, shown))
         return tuple(columns)
 
@@ -316,9 +316,9 @@ class _Reader:
         texts = tuple(
             self.text(f"{path}[{position}]", item, required=True).strip() for position, item in enumerate(values)
         )
-        twice = sorted({item for item in texts if item and texts.count(item) > 1})
-        if twice:
-            self.errors.add(f"{path}: {', '.join(map(repr, twice))} stands twice; keep one")
+        repeated = sorted({item for item in texts if item and texts.count(item) > 1})
+        if repeated:
+            self.errors.add(f"{path}: {', '.join(map(repr, repeated))} appears twice; keep one")
         return texts
 
 

@@ -1,7 +1,8 @@
 """Fetches published data sets into the user's folder.
 
-A file is written beside its final name and renamed once it is whole and its digest is the published one. Own code
-because aiohttp is here already; a package for downloads would add five, and knows neither gates nor licences.
+A file is written beside its final name and renamed once it is complete and its digest is the published one. The code
+is ours because aiohttp is a dependency already; a package for downloads would add five, and knows neither gated data
+nor licences.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ MIRROR = "POLYJUDGE_DATA_FROM"
 TOKEN = "HF_TOKEN"  # noqa: S105 (the variable's name)
 _PAPER = "https://github.com/ARDivekar/PromptMOO/raw/1a4521a/expt/"
 _CHUNK = 1 << 16
-# No limit on the whole file: a large file on a slow line is fine as long as bytes arrive.
+# There is no limit on the whole file: a large file on a slow line is fine as long as bytes arrive.
 _IDLE_SECONDS = 60.0
 _PARQUET_MAGIC = b"PAR1"
 
@@ -44,8 +45,8 @@ class Published:
     Attributes:
         licence: a sentence for the user to read before anything is fetched.
         addresses: part -> the file's address.
-        digests: part -> sha256 of the file; a missing part has an unknown one.
-        gate: the page on which a user accepts the terms; "" when there is none.
+        digests: part -> sha256 of the file, where it is known.
+        gate: the page on which a user accepts the terms; "" when there are none.
     """
 
     licence: str
@@ -56,13 +57,13 @@ class Published:
 
 @dataclass(frozen=True, slots=True)
 class Downloaded:
-    """One file in its place.
+    """A file in the user's folder.
 
     Attributes:
         path: of the file.
         digest: its sha256.
         known: whether that is the digest of the published file; False when polyjudge knows none.
-        fetched: False when it was there already.
+        fetched: False when it was there before.
     """
 
     path: Path
@@ -71,10 +72,10 @@ class Downloaded:
     fetched: bool
 
     def line(self) -> str:
-        """For people."""
-        how = "fetched" if self.fetched else "is there already"
+        """A line for the user."""
+        state = "fetched" if self.fetched else "is there already"
         checked = "as published" if self.known else "polyjudge knows no digest to check it by"
-        return f"{self.path}: {how}, sha256 {self.digest} ({checked})"
+        return f"{self.path}: {state}, sha256 {self.digest} ({checked})"
 
 
 PUBLISHED: Mapping[str, Published] = MappingProxyType(
@@ -110,19 +111,19 @@ async def download(
     notify: Callable[[str], None],
     published: Mapping[str, Published] = PUBLISHED,
 ) -> tuple[Downloaded, ...]:
-    """Fetch the files of a data set into ``POLYJUDGE_DATA``; those that are there already are left alone.
+    """Fetch the files of a data set into ``POLYJUDGE_DATA``; files that exist are not fetched again.
 
     Args:
         name: of a published data set.
         mirror: an address that holds ``NAME/train.parquet`` and ``NAME/test.parquet``; None: ``POLYJUDGE_DATA_FROM``,
             else where the authors publish them.
-        environment: also holds ``HF_TOKEN``, which is sent to the hub alone.
+        environment: with ``HF_TOKEN``, if any, which is sent to the hub only.
         notify: gets the licence before anything is fetched, and then a line for each file.
         published: the data sets that can be fetched.
 
     Raises:
-        ConfigError: an unknown name, no folder, no http address, or another file in a file's place.
-        DownloadFailed: a file cannot be fetched, is cut off, or is another one than was published.
+        ConfigError: an unknown name, no folder, no http address, or a file there that is not the published one.
+        DownloadFailed: a file cannot be fetched, is incomplete, or is not the published one.
     """
     import aiohttp
 
@@ -180,7 +181,7 @@ async def _fetch(session: ClientSession, url: str, target: Path, expected: str |
                     file.write(chunk)
                 file.flush()
                 os.fsync(file.fileno())
-        if reason := _why_another(part, expected):
+        if reason := _difference(part, expected):
             raise DownloadFailed(f"{url}: {reason}; nothing was kept of it: name another source with --from")
         part.replace(target)
     except (aiohttp.ClientError, TimeoutError) as error:
@@ -207,8 +208,8 @@ def _refusal(status: int, reason: str | None, gate: str) -> str:
     return f"the server answered with {answer}; check the address, or name a mirror with --from"
 
 
-def _why_another(path: Path, expected: str | None) -> str:
-    """Why a file is not the published one, "" when it is; without a known digest it must be a Parquet file."""
+def _difference(path: Path, expected: str | None) -> str:
+    """Why a file is not the published one, or ""; without a known digest it must be a Parquet file."""
     if expected is not None:
         digest = _digest(path)
         return "" if digest == expected else f"not the published file (its sha256 is {digest}, not {expected})"

@@ -297,7 +297,7 @@ def _name_repeated(tables: Iterable[Table], column: str, repeated: Collection[in
                 rows_by_name.setdefault(name, []).append(table.where(position))
     for name, rows in rows_by_name.items():
         if len(rows) > 1:
-            errors.add(f"{listed(rows)}: the id {clipped(name)} (column {column!r}) stands twice; ids must differ")
+            errors.add(f"{listed(rows)}: the id {clipped(name)} (column {column!r}) appears twice; ids must differ")
 
 
 def _readable_text(row: Row, column: str) -> str:

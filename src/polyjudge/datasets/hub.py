@@ -1,4 +1,4 @@
-"""Data sets of the Hugging Face hub, through its own package (the extra ``hf``): ``hf:OWNER/NAME@CONFIG:SPLIT``."""
+"""Data sets of the Hugging Face hub, ``hf:OWNER/NAME@CONFIG:SPLIT``, through its package (the extra ``hf``)."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class HubName(NamedTuple):
 
 
 def hub_name(data: str) -> HubName:
-    """Take a name apart.
+    """Parse a name.
 
     Raises:
         DataError: it has another form.
@@ -38,11 +38,11 @@ def hub_name(data: str) -> HubName:
 
 
 def hub_tables(data: str, columns: frozenset[str] | None) -> dict[str, Table]:
-    """The tables of a data set, by the name of their split: the named one, else all.
+    """The tables of a data set by the name of their split: the split that the name has, else all.
 
     Args:
         data: as the user wrote it.
-        columns: whose cells are read, of those that there are; None: all. Images and sounds are not decoded then.
+        columns: whose cells are read, if they exist, so that other images and sounds are not decoded; None: all.
 
     Raises:
         DataError: no such data set, configuration or split, no way to the hub, or splits that must be chosen from.
@@ -85,7 +85,7 @@ def _loaded(data: str, name: HubName) -> dict[str, Any]:
         remedy = "" if name.config else f"; name one, as in {PREFIX}{name.path}@CONFIG"
         raise DataError(f"{data}: {_first_line(error)}{remedy}") from None
     except Exception as error:
-        # The package lets through what its readers of files and its network libraries raise, each its own family.
+        # The package does not wrap the exceptions of its file readers and network libraries.
         raise DataError(f"{data}: cannot be loaded ({type(error).__name__}: {_first_line(error)})") from error
 
 
@@ -100,7 +100,7 @@ def _table(source: str, rows: Any, columns: frozenset[str] | None) -> Table:
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Without the package's own bars, which would run across ours."""
+    """Hide the package's progress bars, which would mix with ours."""
     try:
         import datasets
     except ImportError:

@@ -68,11 +68,11 @@ class Overlap:
 
     @property
     def clean(self) -> bool:
-        """No document, no row and no text of any column in both; rows that are only alike do not count."""
+        """Whether the parts share no document, row or text of a column; rows that are only alike do not count."""
         return not (self.documents or self.same or self.repeats or self.columns)
 
     def lines(self) -> list[str]:
-        """For people; rows that are only alike are listed too."""
+        """Lines for the user; rows that are only alike are listed too."""
         pair = f"{self.first} / {self.second}"
         lines: list[str] = []
         if self.same:
@@ -89,19 +89,19 @@ class Overlap:
             f"'document'"
             for shared in self.columns
         ]
-        for repeats, how in (
+        for repeats, likeness in (
             (self.repeats, "with the same inputs"),
             (self.alike, "alike but for case and punctuation"),
         ):
             if repeats:
                 pairs = (f"{self.second} {r.row} = {self.first} {listed(r.repeats, 3)}" for r in repeats)
-                lines.append(f"{pair}: {many(len(repeats), 'rows')} {how} (by row): {listed(pairs, MOST_ROWS)}")
+                lines.append(f"{pair}: {many(len(repeats), 'rows')} {likeness} (by row): {listed(pairs, MOST_ROWS)}")
         return lines
 
 
 @dataclass(frozen=True, slots=True)
 class Draws:
-    """How many training draws of the paper's preset hit validation rows.
+    """The training draws of the paper's preset that are also validation rows.
 
     Attributes:
         total: draws, steps times batch.

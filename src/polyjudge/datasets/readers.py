@@ -1,6 +1,6 @@
-"""Files and data frames become rows here, a batch at a time; ``table`` says what the cells mean.
+"""Reads files as rows, a batch at a time; ``table`` defines the meaning of the cells.
 
-A reader records for every row where it stands, so that a later message can name it.
+A reader records the position of every row, so that later messages can name it.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from polyjudge.datasets.textfiles import check_unpacked, csv_batches, ending_of,
 from polyjudge.errors import DataError, MissingExtra
 from polyjudge.formatting.text import listed
 
-# Path, rows a batch, collector of malformed rows, columns whose cells are read (None: all).
+# Path, size of a batch in rows, collector of malformed rows, columns whose cells are read (None: all).
 Reader = Callable[[Path, int, ErrorCollector, Collection[str] | None], Iterator[Table]]
 
 ENDINGS = (".csv", ".tsv", ".json", ".jsonl", ".ndjson", ".parquet", ".xlsx")
@@ -54,10 +54,10 @@ def read_batches(
 
     Args:
         path: of the file.
-        size: rows a table.
+        size: of a table, in rows.
         errors: collects malformed rows; they are empty in the table.
-        columns: whose cells are needed, where the file has them; a column among them that cannot be read is an
-            error. None: all; one that cannot be read is left out with a note.
+        columns: whose cells are needed, if the file has them; one that cannot be read is an error. None: all columns;
+            one that cannot be read is left out with a note.
 
     Raises:
         DataError: no such file, an unknown ending, or contents that cannot be read.
@@ -71,7 +71,7 @@ def read_batches(
 
 
 def columns_in(path: Path) -> tuple[str, ...]:
-    """All columns of a file. Each object of a JSONL file names its own, so that such a file is read to its end.
+    """All columns of a file. A JSONL file is read to its end for them, because each object may have other keys.
 
     Raises:
         DataError: as ``read_batches``.
@@ -87,7 +87,7 @@ def columns_in(path: Path) -> tuple[str, ...]:
 
 
 def is_there(path: Path) -> bool:
-    """Whether a path exists; a name that the system refuses does not."""
+    """Whether a path exists; a name that the system does not allow does not exist."""
     try:
         return path.exists()
     except OSError:
@@ -109,7 +109,7 @@ def _reader(path: Path) -> Reader:
 
 
 def is_table_file(path: Path) -> bool:
-    """Whether a name ends like that of a file that is read here."""
+    """Whether a name has the ending of a file that can be read."""
     return ending_of(path) in _READERS
 
 
@@ -134,7 +134,7 @@ def _xlsx_batches(
     except (DataError, OSError):
         raise
     except Exception as error:
-        # openpyxl lets through what its readers of zip and XML raise, each of its own family.
+        # openpyxl does not wrap the exceptions of its zip and XML readers.
         raise DataError(f"{path}: cannot be read as an Excel file ({error}); is the file whole?") from None
 
 
@@ -142,7 +142,7 @@ def _sheet_batches(path: Path, book: Any, size: int, errors: ErrorCollector) -> 
     sheets = {sheet.title: sheet for sheet in book.worksheets if next(_sheet_rows(sheet), None) is not None}
     if len(sheets) != 1:
         problem = f"the sheets {listed(map(repr, sheets))} hold rows" if sheets else "no sheet holds a row"
-        raise DataError(f"{path}: {problem}; keep one sheet, or save the one that is meant as CSV")
+        raise DataError(f"{path}: {problem}; keep one sheet, or save the right one as CSV")
     records = _sheet_rows(next(iter(sheets.values())))
     _, cells = next(records)
     header, notes = header_of(path, ["" if cell is None else str(cell) for cell in cells])
@@ -152,7 +152,7 @@ def _sheet_batches(path: Path, book: Any, size: int, errors: ErrorCollector) -> 
         rows = [{name: cell for name, cell in zip_longest(header, cells) if name} for _, cells in batch]
         for number, cells in batch:
             if any(cell is not None for cell in cells[len(header) :]):
-                errors.add(f"line {number}: a cell stands beside the header's columns; name its column, or empty it")
+                errors.add(f"line {number}: a cell lies beside the header's columns; name its column, or empty it")
         yield Table(str(path), columns, tuple(rows), tuple(number for number, _ in batch), tuple(notes), done)
         done += len(rows)
     if not done:
@@ -160,8 +160,8 @@ def _sheet_batches(path: Path, book: Any, size: int, errors: ErrorCollector) -> 
 
 
 def _sheet_rows(sheet: Any) -> Iterator[tuple[int, list[object]]]:
-    """The rows of a sheet that hold something, with their numbers; dates as ISO text."""
-    # A sheet may claim a size that it does not have.
+    """The rows of a sheet that are not empty, with their numbers; dates as ISO text."""
+    # A sheet may state a wrong size.
     sheet.reset_dimensions()
     for number, cells in enumerate(sheet.iter_rows(values_only=True), 1):
         if any(cell is not None and str(cell).strip() for cell in cells):
@@ -177,7 +177,7 @@ def _parquet_batches(
     pyarrow = _pyarrow()
     notes: dict[str, str] = {}
     done = decoded = 0
-    # Buffered, as whole column chunks of a row group may be larger than memory.
+    # The reading is buffered, because whole column chunks of a row group may be larger than memory.
     with (
         _parquet_errors(path),
         pyarrow.parquet.ParquetFile(path, buffer_size=_PARQUET_BUFFER, pre_buffer=False) as file,
@@ -220,7 +220,7 @@ def _pyarrow() -> Any:
 
 @contextmanager
 def _parquet_errors(path: Path) -> Iterator[None]:
-    """What pyarrow cannot read, as an error that names the file."""
+    """Turn the errors of pyarrow into errors that name the file."""
     try:
         yield
     except UnicodeDecodeError:
@@ -231,7 +231,7 @@ def _parquet_errors(path: Path) -> Iterator[None]:
 
 
 def _parquet_columns(path: Path, file: Any) -> list[str]:
-    """The columns of a file that has rows."""
+    """The columns of a file; a file without rows is refused."""
     names: list[str] = file.schema_arrow.names
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated:

@@ -139,10 +139,10 @@ def _drawn(dataset: Dataset, seed: int, by: str | None, fractions: Sequence[floa
     how = by or ("document" if documents else "content")
     together = groups(dataset.examples, by_document=how == "document")
     if how != "row" and len(together) < FEWEST_DOCUMENTS:
-        by_text = many(len(together), "different texts")
-        there = f"{many(len(together), 'documents')} (duplicates joined)" if how == "document" else by_text
+        texts = many(len(together), "different texts")
+        groups_found = f"{many(len(together), 'documents')} (duplicates joined)" if how == "document" else texts
         raise ConfigError(
-            f"{dataset.source}: {there}, but at least {FEWEST_DOCUMENTS} are needed for three parts; "
+            f"{dataset.source}: {groups_found}, but at least {FEWEST_DOCUMENTS} are needed for three parts; "
             f"give more, or split by row (--split-by row) and read the result with care"
         )
     return _laid_out(together, fractions, Random(f"{seed}/split")), how

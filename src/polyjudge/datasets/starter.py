@@ -12,10 +12,10 @@ from polyjudge.datasets.yamlfile import dump_yaml
 
 
 def starter(table: Table) -> str:
-    """A criteria file for a table, to be corrected by its owner.
+    """A criteria file for a table, for its owner to correct.
 
-    Columns of numbers become criteria on the span they show, NAME_ann and NAME_bob one criterion of two raters, the
-    others inputs; ``id``, ``document`` and ``split`` are taken by name.
+    Each column of numbers becomes a criterion on the span of its numbers; NAME_ann and NAME_bob become one criterion
+    with two raters; other columns become inputs. ``id``, ``document`` and ``split`` are recognised by their names.
     """
     named = {key: _named(table, key) for key in ("document", "id", "split")}
     free = [column for column in table.columns if column not in named.values()]
@@ -28,8 +28,8 @@ def starter(table: Table) -> str:
         if span is None and column.strip():
             inputs[column] = _label(column, inputs.values())
         elif _may_be_named(name):
-            several = {"ratings": columns} if len(columns) > 1 else {}
-            criterion = {"name": name, "definition": f"What is {name}?", "scale": span, **several}
+            ratings = {"ratings": columns} if len(columns) > 1 else {}
+            criterion = {"name": name, "definition": f"What is {name}?", "scale": span, **ratings}
             criteria.setdefault(name.casefold(), criterion)
     if not inputs:
         inputs[_free("text", criteria)] = "Text"
@@ -58,9 +58,9 @@ def _may_be_named(name: str) -> bool:
 
 
 def _raters(columns: Sequence[str]) -> dict[str, tuple[str, list[str]]]:
-    """Column -> criterion and its raters' columns, where NAME_ann, NAME_bob seem to be the raters of NAME.
+    """Column -> criterion and its raters' columns, where NAME_ann and NAME_bob seem to be raters of NAME.
 
-    They seem to be if another criterion has the same raters, or if their names are of a letter or two.
+    They seem to be raters if another criterion has the same ones, or if their names are one or two letters long.
     """
     by_name: dict[str, list[str]] = {}
     for column in columns:
@@ -75,7 +75,7 @@ def _raters(columns: Sequence[str]) -> dict[str, tuple[str, list[str]]]:
 
 
 def _free(name: str, taken: Collection[str]) -> str:
-    """A placeholder that no column has taken."""
+    """A placeholder that is not the name of a column."""
     return name if name not in taken else _free(f"{name}_", taken)
 
 
@@ -86,7 +86,7 @@ def _label(column: str, taken: Collection[str]) -> str:
 
 
 def _span(table: Table, columns: Sequence[str]) -> list[int] | dict[str, object] | None:
-    """The scale that columns of numbers show; None for others."""
+    """The scale that the numbers of some columns suggest; None for columns of anything else."""
     cells = [row.get(column) for column in columns for row in table.rows]
     texts = [str(cell) for cell in cells if not is_missing(cell)]
     if not texts or not all(is_number(text) for text in texts):

@@ -366,6 +366,6 @@ def _unique_keys(pairs: list[tuple[str, object]]) -> dict[str, object]:
     mapping: dict[str, object] = {}
     for name, value in pairs:
         if name in mapping:
-            raise ValueError(f"the key {name!r} stands twice")
+            raise ValueError(f"the key {name!r} appears twice")
         mapping[name] = value
     return mapping

@@ -1,4 +1,4 @@
-"""YAML files, read strictly (1.2, no tags, no key twice) and written so that a person likes to read them."""
+"""Reads YAML files strictly (1.2, no tags, no repeated keys), and writes them for people to read."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 from polyjudge.errors import CriteriaError
 
-# What may stand without quotes: words that no reader, also of YAML 1.1, takes for anything but text.
+# Texts that need no quotes, because every reader, also of YAML 1.1, takes them for text.
 _PLAIN = re.compile(r"(?!(?:y|n|yes|no|on|off|true|false|null)$)[^\W\d_][\w .,;!?()/'%+-]*", re.IGNORECASE)
 _WIDTH = 110
 LARGEST_YAML = 4 << 20
@@ -76,7 +76,7 @@ def parse_yaml(text: str, source: str) -> dict[str, Any]:
 
 
 def _check_expansion(content: object) -> None:
-    """Refuse a file whose aliases stand for far more than it holds, or for themselves.
+    """Refuse a file whose aliases expand to far more than it holds, or contain themselves.
 
     Raises:
         ValueError: they do.
@@ -87,7 +87,7 @@ def _check_expansion(content: object) -> None:
         if not isinstance(node, (dict, list)):
             return 1
         if id(node) not in sizes:
-            # A node that is met again while it is being counted stands in itself.
+            # A node that is reached again while it is being counted contains itself.
             sizes[id(node)] = MOST_NODES + 1
             parts = [*node, *node.values()] if isinstance(node, dict) else node
             sizes[id(node)] = 1 + sum(map(size, parts))
@@ -98,17 +98,17 @@ def _check_expansion(content: object) -> None:
 
 
 def dump_yaml(mapping: Mapping[str, Any]) -> str:
-    """YAML text that ``parse_yaml`` reads as the same mapping; texts of several lines stand as blocks.
+    """YAML text that ``parse_yaml`` reads as the same mapping; texts of several lines are written as blocks.
 
-    The text is read back before it is returned: a judge whose instruction changed on its way through a file would be
-    another judge. Bytes depend on the mapping alone.
+    The text is read back before it is returned, because a judge whose instruction changed in a file would be another
+    judge. The bytes depend on the mapping only.
 
     Raises:
-        ValueError: no YAML holds the mapping exactly.
+        ValueError: no YAML text reads as exactly this mapping.
     """
     from ruamel.yaml.error import YAMLError
 
-    # A folded text may gain a blank beside an escape, and some texts survive in double quotes only.
+    # A folded text may gain a blank beside an escape, and some texts are read back only from double quotes.
     for style, width in ((_style, _WIDTH), (_style, sys.maxsize), (lambda _: '"', sys.maxsize)):
         try:
             text = _written(mapping, style, width)
@@ -120,7 +120,7 @@ def dump_yaml(mapping: Mapping[str, Any]) -> str:
 
 
 def _canonical(mapping: Mapping[str, Any]) -> str:
-    """A form in which a tuple equals its list, and nan itself."""
+    """A text for comparison, in which tuples equal lists and nan equals nan."""
     return json.dumps(dict(mapping), default=repr)
 
 
@@ -154,7 +154,7 @@ def _style(text: str) -> str | None:
 
 
 def _is_block(text: str) -> bool:
-    """Whether a literal block holds the text exactly; others are quoted."""
+    """Whether a literal block can hold the text exactly; other texts are quoted."""
     lines = text.split("\n")
     if len(lines) < 2 or not lines[0] or lines[0] != lines[0].lstrip():
         return False

@@ -53,7 +53,7 @@ def parse_model(model: str, *, base_url: str | None = None) -> ModelName:
             f"providers: {', '.join(known)}; a server of your own is reached with --base-url URL"
         )
     raise ModelError(
-        f"unknown provider {provider!r} in {model!r}{nearest(provider, known)}; known are {', '.join(known)}; any "
+        f"unknown provider {provider!r} in {model!r}{nearest(provider, known)}; known: {', '.join(known)}; any "
         f"other OpenAI-compatible server is reached with --base-url URL, and many models as {'openrouter/' + model!r}"
     )
 
