@@ -298,7 +298,7 @@ def test_names_that_mean_something_else_in_tables_are_no_criteria():
     wide = [{**row, "mean": 3, "mean_a": 4} for row in ROWS]
     assert list(polyjudge.audit(wide).scales) == ["wit"]
     long = [{"id": n, "criterion": "mean", "score": 1, "rating": n % 5} for n in range(9)]
-    with pytest.raises(DataError, match="'mean' is a name of our own"):
+    with pytest.raises(DataError, match="'mean' is a reserved name"):
         polyjudge.audit(long)
 
 

@@ -1,4 +1,4 @@
-"""Agreement in context: each statistic with its interval, what one annotator and a constant reach, and power."""
+"""Agreement in context: each metric with its interval, the two baselines (one annotator, a constant), and power."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ class Agreement:
         value: nan = undefined.
         low: lower end of the 95 % interval, clustered by document; nan = not given.
         high: upper end.
-        one_annotator: the same statistic of one rater against the others; nan = unknown. No upper bound: a judge is
-            compared with the mean of all raters, which is less noisy than one.
-        beside_annotator: of a criterion of labels: the judge's value on the rows that ``one_annotator`` is computed
-            from, without those whose vote is tied; else ``value``.
-        floor: the best that a constant answer reaches; nan = no constant has a value.
+        one_annotator: the same statistic of one rater against the others; nan = unknown. It is no upper bound: a judge
+            is compared with the mean of all raters, which is less noisy than one.
+        beside_annotator: on a criterion of labels the judge's value on the rows of ``one_annotator``, which leave out
+            tied votes; otherwise ``value``.
+        floor: the best value of a constant answer; nan = undefined for every constant.
         coverage: share of the rated items that were scored.
         rows: items with a score and a rating.
     """
@@ -75,24 +75,24 @@ class Detectable:
 
 
 def agreements(table: ScoreTable, judgement: Judgement, seed: int = 0) -> tuple[Agreement, ...]:
-    """Every statistic that has a meaning, pooled, and the primary one by document too; criteria, then their mean."""
+    """Every metric that is defined, pooled, and the primary one also by document; criteria, then their mean."""
     primary = primary_metric(table.criteria)
-    found: list[Agreement] = []
+    rows: list[Agreement] = []
     for name in agreement.names():
         if name != "primary":
-            found += _pooled(table, judgement, agreement.metric_of(name), "pooled", seed)
+            rows += _agreements(table, judgement, agreement.metric_of(name), "pooled", seed)
     if table.rows.documents is not None and primary != "primary":
         for by_document in ("document-skip", "document-zero"):
-            found += _pooled(table, judgement, agreement.metric_of(primary), by_document, seed)
-    return tuple(found)
+            rows += _agreements(table, judgement, agreement.metric_of(primary), by_document, seed)
+    return tuple(rows)
 
 
 def detectable(table: ScoreTable, measured: float = math.nan) -> Detectable:
-    """What a comparison on these ratings could show, where no two judges' scores are at hand.
+    """The smallest detectable difference on these ratings, if there are no scores of two judges.
 
     Args:
         table: with the ratings.
-        measured: the agreement of the judge at hand; nan = none.
+        measured: the agreement of the judge at hand; nan = unknown.
     """
     metric = primary_metric(table.criteria)
     known = 0 < measured < 1
@@ -100,11 +100,11 @@ def detectable(table: ScoreTable, measured: float = math.nan) -> Detectable:
         agreement.metric_of(metric), table.rows, agreement=measured if known else power.USUAL_AGREEMENT
     )
     criteria = dict(zip(table.names, shown.per_criterion, strict=True))
-    said = f"{shown.assumptions} The agreement is this judge's." if known else shown.assumptions
-    return Detectable(metric, criteria, shown.mean, said)
+    assumptions = f"{shown.assumptions} The agreement is this judge's." if known else shown.assumptions
+    return Detectable(metric, criteria, shown.mean, assumptions)
 
 
-def _pooled(table: ScoreTable, judgement: Judgement, metric: Metric, by: Grouping, seed: int) -> list[Agreement]:
+def _agreements(table: ScoreTable, judgement: Judgement, metric: Metric, by: Grouping, seed: int) -> list[Agreement]:
     usable = [k for k, fits in enumerate(table.usable(metric, judgement)) if fits]
     if not usable:
         return []
@@ -112,13 +112,13 @@ def _pooled(table: ScoreTable, judgement: Judgement, metric: Metric, by: Groupin
     figures = grouping.table(metric, judged, people, grouping=by).per_criterion
     estimates = uncertainty.bootstrap(metric, judged, people, grouping=by, seed=seed)
     rows: list[Agreement] = []
-    for at, name in enumerate(people.names):
-        context = (*_context(people, at, metric, by, judged[:, at]), figures[at].coverage, figures[at].n_pairs)
-        rows.append(_row(judgement, name, metric, by, estimates.per_criterion[at], context))
+    for k, name in enumerate(people.names):
+        context = (*_context(people, k, metric, by, judged[:, k]), figures[k].coverage, figures[k].n_pairs)
+        rows.append(_row(judgement, name, metric, by, estimates.per_criterion[k], context))
     if len(usable) == len(table.criteria) > 1:
         annotator, beside, floor, coverage = (
-            grouping.mean([getattr(row, which) for row in rows])
-            for which in ("one_annotator", "beside_annotator", "floor", "coverage")
+            grouping.mean([getattr(row, name) for row in rows])
+            for name in ("one_annotator", "beside_annotator", "floor", "coverage")
         )
         context = (annotator, beside, floor, coverage, min(row.rows for row in rows))
         rows.append(_row(judgement, MEAN, metric, by, estimates.mean, context))
@@ -137,16 +137,16 @@ def _row(
     return Agreement(*key, estimate.value, estimate.low, estimate.high, *context)
 
 
-def _context(people: RatedRows, at: int, metric: Metric, by: Grouping, judged: Vector) -> tuple[float, float, float]:
-    """What one annotator reaches by a statistic on one criterion, the judge on the same rows, and a constant."""
-    human, scale = people.human[:, at], people.levels[at]
+def _context(people: RatedRows, k: int, metric: Metric, by: Grouping, judged: Vector) -> tuple[float, float, float]:
+    """The agreement of one annotator on one criterion, that of the judge on the same rows, and that of a constant."""
+    human, scale = people.human[:, k], people.levels[k]
     annotator = baselines.one_annotator(
-        metric, people.raters[at], levels=scale, documents=people.documents, grouping=by
+        metric, people.raters[k], levels=scale, documents=people.documents, grouping=by
     )
     nominal = scale is not None and scale.nominal and not math.isnan(annotator.value)
     on_rows = np.where(annotator.rows, judged, np.nan) if nominal else judged
     beside = grouping.grouped(metric, on_rows, human, levels=scale, documents=people.documents, grouping=by).value
-    # A constant has no correlation, whatever it is; the search would only find that out a hundred times.
+    # Constants have no correlation: the search over them is skipped.
     if not metric.needs_scale or by != "pooled" or np.isnan(human).all():
         return annotator.value, beside, math.nan
     return annotator.value, beside, baselines.constant_baseline(metric, human, levels=scale).value

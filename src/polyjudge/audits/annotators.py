@@ -1,17 +1,17 @@
-"""Whether the annotators agree enough for an alignment to make sense.
+"""Decides whether the annotators agree enough for an alignment to make sense.
 
-A judge is compared with the mean of a row's raters (labels: their majority). The rules, by the 95 % interval over
-documents of the reliability of that mean (labels: of Krippendorff's alpha, for a majority has no such figure):
+A judge is compared with the mean of a row's raters (labels: their majority). The rules use the 95 % interval over
+documents of the reliability of that mean (labels: of Krippendorff's alpha, as a majority has no reliability):
 
-- *none*: the interval reaches down to 0 or below, and no judge at hand correlates with the raters either. What they
-  share may be chance: nothing to align to.
-- *weak*: not that, but Krippendorff's alpha of single raters is below 0.4. A judge can be aligned to the mean of
+- *none*: the interval includes 0 or lies below it, and no judge at hand correlates with the raters either. Their
+  agreement may be chance, so that there is nothing to align to.
+- *weak*: not *none*, but Krippendorff's alpha of single raters is below 0.4. A judge can be aligned to the mean of
   several raters, whose noise averages out.
 - *enough*: alpha is 0.4 or more.
-- *unknown*: fewer than two raters a row, or too few documents for an interval.
+- *unknown*: fewer than two raters per row, or too few documents for an interval.
 
-0.4 is no law: Krippendorff asks for 0.67 to draw conclusions from single labels; a judge is fitted to means of
-several raters, and the experts of well-known judge benchmarks lie between.
+The threshold 0.4 is a convention: Krippendorff asks for 0.67 to draw conclusions from single labels, but a judge is
+fitted to means of several raters, and the experts of well-known judge benchmarks lie between the two.
 """
 
 from __future__ import annotations
@@ -38,13 +38,14 @@ class Annotators:
 
     Attributes:
         criterion: its name.
-        raters: columns of raters with a rating.
-        alpha: Krippendorff's alpha of single raters; its interval is not given where unknown.
+        raters: the number of raters.
+        alpha: Krippendorff's alpha of single raters.
         reliability: of the raters' mean; nan = unknown, or labels.
-        limit: what a judge without noise would correlate with that mean, the square root of it; nan = unknown.
+        limit: the correlation of a judge without noise with that mean, the square root of its reliability; nan =
+            unknown.
         agree: "enough", "weak", "none" or "unknown".
-        ties: rows of labels that are left out beside one annotator's agreement, because the vote is tied, or would be
-            without one of the raters.
+        ties: rows of labels without a clear majority, which are left out of one annotator's agreement: the vote is
+            tied or would be without one of the raters.
     """
 
     criterion: str
@@ -62,7 +63,7 @@ def annotators(rows: RatedRows, seed: int = 0, followed: Collection[str] = ()) -
     Args:
         rows: with the single raters.
         seed: of the resamples.
-        followed: criteria on which a judge at hand agrees credibly more than by chance.
+        followed: criteria on which a judge at hand agrees credibly better than by chance.
     """
     return tuple(
         _annotators(name, matrix, scale, rows, seed, name in followed)
@@ -70,9 +71,11 @@ def annotators(rows: RatedRows, seed: int = 0, followed: Collection[str] = ()) -
     )
 
 
-def verdict(found: Sequence[Annotators]) -> str:
-    """One sentence: whether an alignment makes sense."""
-    named = {agree: [one.criterion for one in found if one.agree == agree] for agree in ("none", "weak", "unknown")}
+def verdict(criteria: Sequence[Annotators]) -> str:
+    """Whether an alignment makes sense, in words."""
+    named: dict[str, list[str]] = {"none": [], "weak": [], "unknown": [], "enough": []}
+    for criterion in criteria:
+        named[criterion.agree].append(criterion.criterion)
     messages = []
     if named["none"]:
         messages.append(
@@ -86,16 +89,16 @@ def verdict(found: Sequence[Annotators]) -> str:
             f"Whether they agree on {', '.join(named['unknown'])} is unknown: let two or more people rate the same "
             f"rows, of {FEWEST_CLUSTERS} documents or more."
         )
-    enough = [one.criterion for one in found if one.agree == "enough"]
+    enough = named["enough"]
     if enough and not messages:
         messages.append("The annotators agree enough on every criterion for an alignment to make sense.")
     elif enough:
         messages.append(f"They agree enough on {', '.join(enough)}.")
     messages += [
-        f"On {one.criterion} {many(one.ties, 'items')} have a tied vote, or would have without one rater; they "
-        f"are left out where one annotator and a judge stand side by side."
-        for one in found
-        if one.ties
+        f"On {criterion.criterion} {many(criterion.ties, 'items')} have a tied vote, or would have without one rater; "
+        f"they are left out where one annotator and a judge are compared."
+        for criterion in criteria
+        if criterion.ties
     ]
     return " ".join(messages)
 

@@ -1,4 +1,4 @@
-"""How each judgement is off: level and spread per criterion, halo over them, and drift along a column."""
+"""The biases of each judgement: level and spread per criterion, halo over them, and drift along a column."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ PARTS = 4
 
 @dataclass(frozen=True, slots=True)
 class Bias:
-    """One criterion of one judgement, in units of the scale.
+    """The bias of one judgement on one criterion, in units of the scale.
 
     Attributes:
         judge: whose scores.
         layout: under which layout.
         criterion: its name.
         level: mean of judge minus people with its interval; above 0 the judge is too kind.
-        spread: standard deviation of the judge over the people's; 1 is right, near 0 a judge that tells nothing apart.
+        spread: standard deviation of the judge over that of people; 1 is right, near 0 all scores are alike.
         modal_share: share of the judge's commonest score.
         collapsed: whether nearly all scores are the same.
     """
@@ -54,15 +54,15 @@ class JudgeHalo:
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """Whether one criterion's error moves along a column.
+    """The trend of one criterion's errors along a column.
 
     Attributes:
         judge: whose scores.
         layout: under which layout.
         criterion: its name.
-        column: along what.
-        trend: Spearman of judge minus people with the column's order; nan where the column has none.
-        parts: (name, rows, level) of the column's values, or of its quarters where it is ordered.
+        column: its name.
+        trend: Spearman of judge minus people with the column's order; nan if the column has none.
+        parts: (name, rows, level) of the column's values, or of its quarters if it is ordered.
     """
 
     judge: str
@@ -75,34 +75,34 @@ class Drift:
 
 def biases(table: ScoreTable, judgement: Judgement, seed: int = 0) -> tuple[Bias, ...]:
     """Level and spread of each criterion whose scores lie on its scale."""
-    places = [k for k, usable in enumerate(table.usable(collapse.level, judgement)) if usable]
-    if not places:
+    columns = [k for k, usable in enumerate(table.usable(collapse.level, judgement)) if usable]
+    if not columns:
         return ()
-    judged, people = judgement.scores[:, places], table.rows.select(places)
+    judged, people = judgement.scores[:, columns], table.rows.select(columns)
     level, spread = (
         uncertainty.bootstrap(metric, judged, people, seed=seed) for metric in (collapse.level, collapse.spread)
     )
-    found = []
-    for at, k in enumerate(places):
-        shape = collapse.collapsed(judged[:, at])
-        key = (judgement.judge, judgement.layout, table.names[k])
-        found.append(Bias(*key, level.per_criterion[at], spread.per_criterion[at], shape.modal_share, shape.collapsed))
-    return tuple(found)
+    rows = []
+    for k, name in enumerate(people.names):
+        shape = collapse.collapsed(judged[:, k])
+        key = (judgement.judge, judgement.layout, name)
+        rows.append(Bias(*key, level.per_criterion[k], spread.per_criterion[k], shape.modal_share, shape.collapsed))
+    return tuple(rows)
 
 
 def judge_halo(table: ScoreTable, judgement: Judgement, seed: int = 0) -> JudgeHalo | None:
-    """The halo over the criteria that have an order; None where there are fewer than two."""
-    places = [k for k, usable in enumerate(table.usable(statistics.spearman, judgement)) if usable]
-    if len(places) < 2:
+    """The halo over the ordered criteria; None if there are fewer than two."""
+    columns = [k for k, usable in enumerate(table.usable(statistics.spearman, judgement)) if usable]
+    if len(columns) < 2:
         return None
-    found = halo(judgement.scores[:, places], table.rows.select(places), seed=seed)
-    return JudgeHalo(judgement.judge, judgement.layout, found)
+    estimate = halo(judgement.scores[:, columns], table.rows.select(columns), seed=seed)
+    return JudgeHalo(judgement.judge, judgement.layout, estimate)
 
 
 def drifts(table: ScoreTable, judgement: Judgement, column: str, seed: int = 0) -> tuple[Drift, ...]:
     """The errors of each criterion on its scale along a column."""
     order = _order(judgement.along)
-    found = []
+    rows = []
     for k, usable in enumerate(table.usable(collapse.level, judgement)):
         if usable:
             errors = judgement.scores[:, k] - table.rows.human[:, k]
@@ -111,14 +111,14 @@ def drifts(table: ScoreTable, judgement: Judgement, column: str, seed: int = 0) 
             trend = uncertainty.bootstrap(statistics.spearman, errors, column_rows, seed=seed)
             parts = _values(judgement.along, errors) if order is None else _quarters(order, errors)
             key = (judgement.judge, judgement.layout, table.names[k], column)
-            found.append(Drift(*key, trend.per_criterion[0], parts))
-    return tuple(found)
+            rows.append(Drift(*key, trend.per_criterion[0], parts))
+    return tuple(rows)
 
 
 def _order(cells: Sequence[str]) -> Vector | None:
-    """The cells as numbers, or dates as seconds; None where they are names."""
-    given = [cell for cell in cells if cell]
-    if given and all(is_number(cell) for cell in given):
+    """The cells as numbers, or dates as seconds; None if they are names."""
+    present = [cell for cell in cells if cell]
+    if present and all(is_number(cell) for cell in present):
         return np.array([float(cell) if cell else math.nan for cell in cells])
     try:
         return np.array([datetime.fromisoformat(cell).timestamp() if cell else math.nan for cell in cells])
@@ -134,7 +134,7 @@ def _values(cells: Sequence[str], errors: Vector) -> tuple[tuple[str, int, float
 def _quarters(order: Vector, errors: Vector) -> tuple[tuple[str, int, float], ...]:
     known = np.flatnonzero(~np.isnan(order) & ~np.isnan(errors))
     parts = np.array_split(known[np.argsort(order[known], kind="stable")], PARTS)
-    return tuple(_part(f"quarter {place}", errors[part]) for place, part in enumerate(parts, start=1))
+    return tuple(_part(f"quarter {number}", errors[part]) for number, part in enumerate(parts, start=1))
 
 
 def _part(name: str, errors: Vector) -> tuple[str, int, float]:

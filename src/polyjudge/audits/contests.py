@@ -1,4 +1,4 @@
-"""Whether one judgement truly agrees better than another: paired, by document, corrected for asking often."""
+"""Paired tests of whether one judgement agrees better than another, clustered by document and Holm-corrected."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ ALPHA = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Contest:
-    """Judgement A against B on one criterion, or on the mean over them, by the rows that both scored.
+    """The comparison of judgements A and B on one criterion or the mean over them, on the rows that both scored.
 
     Attributes:
         a: the first judgement's name.
         b: the second's.
         criterion: its name, or "mean".
         metric: Spearman for numbers, Cohen's kappa for labels.
-        estimate: A minus B with its interval, clustered by document; NaN = undefined, or not given. In a table of
-            several contests the interval is widened so that all hold together at 95 %.
-        p_holm: the p-value corrected for all contests of the table; below 0.05 where the interval excludes 0, and
-            nowhere else.
+        estimate: A minus B with its interval, clustered by document; NaN = undefined or not given. The intervals of a
+            table are simultaneous at 95 %.
+        p_holm: the p-value corrected for all comparisons of the table; below 0.05 exactly where the interval
+            excludes 0.
         rows: rows that both scored.
         verdict: "A is better", "B is better" or "undecided", by the interval and the corrected p-value alike.
     """
@@ -68,13 +68,13 @@ def contests(table: ScoreTable) -> tuple[Contest, ...]:
 
 
 def compared(table: ScoreTable, a: Judgement, b: Judgement) -> list[Contest]:
-    """A against B on each criterion, by its own metric, and on the mean where all have the same; not yet corrected."""
+    """A against B on each criterion, by its own metric, and on the mean if all have the same; uncorrected."""
     rows: list[Contest] = []
     metrics = [own_metric(criterion) for criterion in table.criteria]
     for name in dict.fromkeys(metrics):
         metric = agreement.metric_of(name)
         both = zip(metrics, table.usable(metric, a), table.usable(metric, b), strict=True)
-        usable = [k for k, (used, ours, theirs) in enumerate(both) if used == name and ours and theirs]
+        usable = [k for k, (own, usable_a, usable_b) in enumerate(both) if own == name and usable_a and usable_b]
         if not usable:
             continue
         people = table.rows.select(usable)
@@ -87,7 +87,7 @@ def compared(table: ScoreTable, a: Judgement, b: Judgement) -> list[Contest]:
 
 
 def corrected(rows: Sequence[Contest]) -> tuple[Contest, ...]:
-    """The rows with intervals and p-values corrected for being so many, and the verdicts that follow."""
+    """The rows with intervals and p-values corrected for multiple tests, and their verdicts."""
     family = significance.corrected([row.estimate for row in rows], ALPHA)
     return tuple(
         replace(row, estimate=estimate, p_holm=p_value, verdict=_verdict(estimate))
@@ -96,9 +96,9 @@ def corrected(rows: Sequence[Contest]) -> tuple[Contest, ...]:
 
 
 def observed(rows: Sequence[Contest]) -> Detectable | None:
-    """What comparisons of such judges can show, by the standard errors of their own differences; None without any.
+    """The smallest detectable difference, from the standard errors of measured differences; None without any.
 
-    The median over the pairs: judges who answer alike are told apart more easily than judges who do not.
+    It is the median over the pairs: judges with similar answers are easier to tell apart than others.
     """
     known = [row for row in rows if not math.isnan(row.estimate.standard_error) and row.estimate.standard_error > 0]
     if not known:
@@ -111,12 +111,12 @@ def observed(rows: Sequence[Contest]) -> Detectable | None:
     metrics = list(dict.fromkeys(row.metric for row in known))
     alone = len(medians) == 1 and MEAN not in medians
     every = by[MEAN] if MEAN in by else [value for values in by.values() for value in values]
-    said = (
+    assumptions = (
         f"Measured on the scores at hand: 2.8 standard errors of the paired difference, the median of "
         f"{many(len(every), 'comparisons')} ({min(every):.3f} to {max(every):.3f}); 80 % power, 5 % two-sided."
     )
     mean = medians.pop(MEAN) if MEAN in medians else next(iter(medians.values())) if alone else math.nan
-    return Detectable(" or ".join(metrics), medians, mean, said)
+    return Detectable(" or ".join(metrics), medians, mean, assumptions)
 
 
 def _contest(a: Judgement, b: Judgement, criterion: str, metric: str, test: Estimate, rows: int) -> Contest:

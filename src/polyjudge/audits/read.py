@@ -1,8 +1,8 @@
-"""Files of scores become one table: the wide form that ``score`` writes, and the long one of any other tool.
+"""Reads files of scores into one table: the wide form that ``score`` writes, and the long form of other tools.
 
-Wide, one row an item (and judge, and layout): ``id``, ``document``, ``judge``, ``layout``, a column a criterion with
-the score, and the raters' columns. Long, one row a score and rater: ``id``, ``criterion``, ``score``, ``judge``,
-``layout``, ``rating``, ``rater``, ``document``. Several files are several judges, told apart by ``judge`` or by name.
+Wide, one row per item, judge and layout: ``id``, ``document``, ``judge``, ``layout``, one column per criterion with
+the score, and the raters' columns. Long, one row per score and rater: ``id``, ``criterion``, ``score``, ``judge``,
+``layout``, ``rating``, ``rater``, ``document``. Several files are several judges, named by ``judge`` or by the file.
 """
 
 from __future__ import annotations
@@ -55,20 +55,20 @@ MOST_LABELS = 12
 
 @dataclass(frozen=True, slots=True)
 class NamedTable:
-    """A table and the judge that its rows belong to where no column says so."""
+    """A table and the judge that its rows belong to if no column names one."""
 
     judge: str
     table: Table
 
 
 def judge_names(sources: Sequence[Path]) -> list[str]:
-    """A judge's name for each of several files: the shortest ends of their paths that tell them apart.
+    """A judge's name for each of several files: the shortest ends of their paths that are distinct.
 
     Raises:
         DataError: a file is named twice.
     """
-    paths = [one.absolute() for one in sources]
-    twice = next((one for one, path in zip(sources, paths, strict=True) if paths.count(path) > 1), None)
+    paths = [source.absolute() for source in sources]
+    twice = next((source for source, path in zip(sources, paths, strict=True) if paths.count(path) > 1), None)
     if twice is not None:
         raise DataError(f"{twice}: is named twice; name each file once")
     bare = [path.with_suffix("").parts for path in paths]
@@ -76,18 +76,18 @@ def judge_names(sources: Sequence[Path]) -> list[str]:
     names, depth = [""] * len(parts), 0
     while len(set(names)) < len(names) or not depth:
         depth += 1
-        names = ["/".join(one[-depth:]) for one in parts]
+        names = ["/".join(path[-depth:]) for path in parts]
     return names
 
 
 def read_files(sources: Mapping[Path, str]) -> list[NamedTable]:
-    """The tables of files, path -> the judge that its rows belong to where no column says so.
+    """The tables of files; ``sources`` maps a path to the judge of its rows if no column names one.
 
     Raises:
         DataError: as ``read_table``.
         MissingExtra: Parquet without pyarrow.
     """
-    return [NamedTable(judge, read_table(one)) for one, judge in sources.items()]
+    return [NamedTable(judge, read_table(path)) for path, judge in sources.items()]
 
 
 def rows_table(rows: Rows) -> list[NamedTable]:
@@ -99,55 +99,54 @@ def score_table(tables: Sequence[NamedTable], rubric: Rubric | None, along: str 
     """One table of all scores.
 
     Args:
-        tables: wide or long, each by its columns.
-        rubric: criteria, scales and the raters' columns; None guesses them from the columns.
-        along: a column along which drift is looked for; "" = none.
+        tables: wide or long, recognised by their columns.
+        rubric: criteria, scales and the raters' columns; None: guessed from the columns.
+        along: the column along which drift is measured; "" = none.
 
     Raises:
         DataError: missing columns, or cells that cannot be used, each with its row and column.
     """
-    long = [_is_long(one.table) for one in tables]
-    criteria = rubric.criteria if rubric is not None else _guessed(tables, long)
-    gathering = Gathering(criteria, along)
-    for one, is_long in zip(tables, long, strict=True):
-        reader = _Reader(gathering, one, rubric, several=len(tables) > 1)
-        reader.long() if is_long else reader.wide()
-    return gathering.table(", ".join(one.table.source for one in tables), guessed=rubric is None)
+    criteria = rubric.criteria if rubric is not None else _guessed(tables)
+    collector = _Collector(criteria, along)
+    for named in tables:
+        reader = _Reader(collector, named, rubric, several=len(tables) > 1)
+        reader.long() if _is_long(named.table) else reader.wide()
+    return collector.table(", ".join(named.table.source for named in tables), guessed=rubric is None)
 
 
 def _is_long(table: Table) -> bool:
     return set(LONG[1:]) <= set(table.columns)
 
 
-def _guessed(tables: Sequence[NamedTable], long: Sequence[bool]) -> tuple[Criterion, ...]:
-    found: dict[str, Criterion] = {}
-    for one, is_long in zip(tables, long, strict=True):
-        for criterion in guess_long(one.table) if is_long else guess_wide(one.table):
-            found.setdefault(criterion.name, criterion)
-    return tuple(found.values())
+def _guessed(tables: Sequence[NamedTable]) -> tuple[Criterion, ...]:
+    criteria: dict[str, Criterion] = {}
+    for named in tables:
+        for criterion in guess_long(named.table) if _is_long(named.table) else guess_wide(named.table):
+            criteria.setdefault(criterion.name, criterion)
+    return tuple(criteria.values())
 
 
 class _Reader:
-    """Reads one table into a gathering, collecting what is wrong with its cells."""
+    """Reads one table into a collector and collects the errors of its cells."""
 
-    def __init__(self, gathering: Gathering, named: NamedTable, rubric: Rubric | None, *, several: bool) -> None:
-        self._into = gathering
+    def __init__(self, collector: _Collector, named: NamedTable, rubric: Rubric | None, *, several: bool) -> None:
+        self._into = collector
         self._judge = named.judge
         self._several = several
         self._table = named.table
-        self._criteria = {criterion.name: criterion for criterion in gathering.criteria}
+        self._criteria = {criterion.name: criterion for criterion in collector.criteria}
         self._values = _values_of(self._table)
         self._problems = ErrorCollector(self._table.source, DataError)
         self._id = self._column(rubric.id if rubric else None, "id")
         self._document = self._column(rubric.document if rubric else None, "document")
-        if gathering.along and gathering.along not in self._table.columns:
-            near = nearest(gathering.along, self._table.columns)
-            self._problems.add(f"no column {gathering.along!r} to look for drift along{near}")
+        if collector.along and collector.along not in self._table.columns:
+            near = nearest(collector.along, self._table.columns)
+            self._problems.add(f"no column {collector.along!r} to look for drift along{near}")
         if any(row.get("notice") == SIMULATED for row in self._table.rows):
-            gathering.simulated[self._table.source] = None
+            collector.simulated[self._table.source] = None
 
     def _column(self, named: str | None, usual: str) -> str | None:
-        return next((one for one in (named, usual) if one and one in self._table.columns), None)
+        return next((column for column in (named, usual) if column and column in self._table.columns), None)
 
     def wide(self) -> None:
         raters = {criterion.name: self._rating_columns(criterion) for criterion in self._into.criteria}
@@ -160,12 +159,12 @@ class _Reader:
         if self._id is None and (self._several or {"judge", "layout"} & set(self._table.columns)):
             self._problems.add("no column 'id', without which scores of one item cannot be paired; add one")
         self._problems.check()
-        self._say_columns(raters)
-        seen: dict[tuple[str, tuple[str, str]], list[int]] = {}
-        by_rater = self._a_row_a_rater(raters)
+        self._note_columns(raters)
+        positions: dict[tuple[str, tuple[str, str]], list[int]] = {}
+        by_rater = self._rows_are_raters(raters)
         for position, row in enumerate(self._table.rows):
             item, key = self._item(position), self._key(position)
-            earlier = seen.setdefault((item, key), [])
+            earlier = positions.setdefault((item, key), [])
             if earlier and not self._same_cells(position, earlier[0], raters):
                 first = self._table.where(earlier[0])
                 self._problem(position, f"item {item!r} was scored in {first} already by the same judge and layout")
@@ -177,20 +176,21 @@ class _Reader:
             self._cell(position, item, key)
             earlier.append(position)
         self._problems.check()
-        repeated = sum(len(rows) - 1 for rows in seen.values())
+        repeated = sum(len(rows) - 1 for rows in positions.values())
         if repeated:
-            what = "are read as further raters of it" if by_rater else "count with it, once"
+            treatment = "are read as further raters of it" if by_rater else "count with it, once"
             self._into.notes.append(
-                f"{self._table.source}: {many(repeated, 'rows')} with the item and the scores of an earlier row {what}"
+                f"{self._table.source}: {many(repeated, 'rows')} with the item and the scores of an earlier row "
+                f"{treatment}"
             )
 
     def _same_cells(self, position: int, other: int, columns: Iterable[str]) -> bool:
-        """Whether two rows agree in some columns."""
-        one, two = self._table.rows[position], self._table.rows[other]
-        return all(str(one.get(column, "")).strip() == str(two.get(column, "")).strip() for column in columns)
+        """Whether two rows have equal cells in some columns."""
+        a, b = self._table.rows[position], self._table.rows[other]
+        return all(str(a.get(column, "")).strip() == str(b.get(column, "")).strip() for column in columns)
 
-    def _a_row_a_rater(self, raters: Mapping[str, Sequence[str]]) -> bool:
-        """Whether rows of one item carry other ratings: then a row is a rater; else they are copies."""
+    def _rows_are_raters(self, raters: Mapping[str, Sequence[str]]) -> bool:
+        """Whether rows of one item have different ratings, so that each is a rater; otherwise they are copies."""
         columns = [column for named in raters.values() for column in named]
         first: dict[tuple[str, tuple[str, str]], int] = {}
         return any(
@@ -201,14 +201,14 @@ class _Reader:
         )
 
     def _rating_columns(self, criterion: Criterion) -> tuple[str, ...]:
-        """The raters' columns that the table has; ``score`` writes those called like a criterion as NAME.rating."""
-        taken, columns = self._into.scales, self._table.columns
-        wanted = [f"{column}.rating" if column in taken else column for column in rating_columns(criterion)]
-        named = tuple(column for column in wanted if column in columns)
+        """The raters' columns in the table; ``score`` writes one that is named like a criterion as NAME.rating."""
+        criteria, columns = self._into.scales, self._table.columns
+        expected = [f"{column}.rating" if column in criteria else column for column in rating_columns(criterion)]
+        named = tuple(column for column in expected if column in columns)
         if named or set(criterion.ratings) - {criterion.name}:
             return named
         beside = companions(criterion.name, self._values)
-        unclear = [column for column in beside.unclear if column not in taken]
+        unclear = [column for column in beside.unclear if column not in criteria]
         if beside.raters and unclear:
             self._problems.add(
                 f"whether {listed(map(repr, unclear))} beside {criterion.name!r} holds people's ratings is unclear; "
@@ -220,8 +220,8 @@ class _Reader:
         if self._id is None:
             self._problems.add("no column 'id'; the long form needs id, criterion, score and rating")
         self._problems.check()
-        self._say_names()
-        rater_of: dict[tuple[object, ...], int] = {}
+        self._note_names()
+        rows: dict[tuple[object, ...], int] = {}
         for position, row in enumerate(self._table.rows):
             name = self._text(position, "criterion")
             if name not in self._into.scales:
@@ -229,22 +229,20 @@ class _Reader:
                 continue
             item, key = self._item(position), self._key(position)
             rater = self._text(position, "rater") if "rater" in self._table.columns else "rating"
-            first = rater_of.setdefault((item, name, key, rater), position)
+            first = rows.setdefault((item, name, key, rater), position)
             if first != position:
                 where = self._table.where(first)
-                self._problem(
-                    position, f"says again what {where} says of item {item!r}, {name!r}, this judge and rater"
-                )
+                self._problem(position, f"repeats {where}: item {item!r}, {name!r}, and the same judge and rater")
             self._score(position, name, row.get("score"), item, key, column="score")
             self._rating(position, "rating", name, row.get("rating"), item, rater)
             self._cell(position, item, key)
         self._problems.check()
 
-    def _say_columns(self, raters: Mapping[str, Sequence[str]]) -> None:
-        """Keep for the reader which columns were taken for what, and which for nothing."""
+    def _note_columns(self, raters: Mapping[str, Sequence[str]]) -> None:
+        """Note for the user how each column was read, and which were not used."""
         frame = {"judge", "layout", "criterion", "id", "document", "error", "notice", self._into.along}
-        taken = {self._id, self._document, *raters, *(column for named in raters.values() for column in named)}
-        left = [column for column in self._table.columns if column not in taken and column.casefold() not in frame]
+        read = {self._id, self._document, *raters, *(column for named in raters.values() for column in named)}
+        unused = [column for column in self._table.columns if column not in read and column.casefold() not in frame]
         judge = "column 'judge'" if "judge" in self._table.columns else f"the file is one, {self._judge!r}"
         scores = "; ".join(
             f"{name!r} with the ratings in {listed(map(repr, named)) or 'no column'}" for name, named in raters.items()
@@ -252,16 +250,16 @@ class _Reader:
         document = f"column {self._document!r}" if self._document else "none, rows are resampled"
         self._into.columns[self._table.source] = (
             f"Judges: {judge}. Scores: {scores}. Items: {f'column {self._id!r}' if self._id else 'a row each'}. "
-            f"Documents: {document}." + (f" Not used: {listed(map(repr, left))}." if left else "")
+            f"Documents: {document}." + (f" Not used: {listed(map(repr, unused))}." if unused else "")
         )
 
-    def _say_names(self) -> None:
-        """Keep for the reader which judges, criteria and raters the rows of the long form name."""
+    def _note_names(self) -> None:
+        """Note for the user which judges, criteria and raters the rows of the long form name."""
         named = {
-            what: listed(
+            column: listed(
                 repr(name) for name in dict.fromkeys(str(row.get(column, "")) for row in self._table.rows) if name
             )
-            for what, column in (("judge", "judge"), ("criterion", "criterion"), ("rater", "rater"))
+            for column in ("judge", "criterion", "rater")
             if column in self._table.columns
         }
         document = f"column {self._document!r}" if self._document else "none, rows are resampled"
@@ -304,8 +302,8 @@ class _Reader:
 
     def _rating(self, position: int, column: str, name: str, cell: object, item: str, rater: str) -> None:
         criterion = self._criteria[name]
-        unread: tuple[float, ...] = (NAN,)
-        values = self._read(position, column, cell, lambda: ratings_of(cell, criterion, self._table.decimal), unread)
+        missing: tuple[float, ...] = (NAN,)
+        values = self._read(position, column, cell, lambda: ratings_of(cell, criterion, self._table.decimal), missing)
         for number, value in enumerate(values, 1):
             label = rater if number == 1 else f"{rater} [{number}]"
             ratings = self._into.ratings[name].setdefault(label, {})
@@ -340,8 +338,8 @@ class _Reader:
         self._problems.add(f"{self._table.where(position)}: {text}")
 
 
-class Gathering:
-    """Scores and ratings by item, whatever the order and form of the rows."""
+class _Collector:
+    """Collects scores and ratings by item, in any order and form of the rows."""
 
     def __init__(self, criteria: Sequence[Criterion], along: str) -> None:
         self.criteria = tuple(criteria)
@@ -356,10 +354,10 @@ class Gathering:
         self.notes: list[str] = []
 
     def table(self, source: str, *, guessed: bool) -> ScoreTable:
-        """What was gathered.
+        """The table of all collected scores and ratings.
 
         Raises:
-            DataError: there is no rating, or no score, of a criterion.
+            DataError: a criterion has no rating or no score.
         """
         problems = ErrorCollector(source, DataError)
         for name in self.scales:
@@ -369,8 +367,7 @@ class Gathering:
                 problems.add(f"no row has a score of {name!r}; leave the criterion out, or check the column's name")
         problems.check()
         ids = tuple(self.documents)
-        known = [self.documents[one] for one in ids]
-        named = tuple(one for one in known if one is not None)
+        documents = tuple(name for name in (self.documents[item] for item in ids) if name is not None)
         notes = [
             f"{SIMULATED} ({source}): this tests software; it says nothing about a real judge or about people."
             for source in self.simulated
@@ -379,42 +376,42 @@ class Gathering:
         for judge, layout in self.scores:
             if not self.scores[judge, layout]:
                 notes.append(f"{Judgement.named(judge, layout)} scored nothing")
-        if named and len(named) < len(ids):
-            notes.append(f"{len(ids) - len(named)} of {len(ids)} items have no document; intervals resample rows")
+        if documents and len(documents) < len(ids):
+            notes.append(f"{len(ids) - len(documents)} of {len(ids)} items have no document; intervals resample rows")
         return ScoreTable(
             source,
             ids,
             self.criteria,
-            self._rows(ids, named if len(named) == len(ids) else None),
+            self._rows(ids, documents if len(documents) == len(ids) else None),
             tuple(self._judgement(ids, key) for key in self.scores),
             guessed,
             tuple(notes),
-            tuple(said if len(self.columns) == 1 else f"{source}: {said}" for source, said in self.columns.items()),
+            tuple(note if len(self.columns) == 1 else f"{source}: {note}" for source, note in self.columns.items()),
         )
 
     def _drop_off_scale(self) -> list[str]:
-        """Take scores off the scale for unscored, and say so; where most are off, they are strengths and all stay."""
+        """Drop scores off the scale, with a note; if most are off the scale, they are strengths and all are kept."""
         notes = []
         for key, scores in self.scores.items():
             for name, scale in self.scales.items():
-                given = {item: value for (item, criterion), value in scores.items() if criterion == name}
-                off = {item: value for item, value in given.items() if not scale.allows_rating(value)}
-                if not off or 2 * len(off) >= len(given):
+                values = {item: value for (item, criterion), value in scores.items() if criterion == name}
+                off = {item: value for item, value in values.items() if not scale.allows_rating(value)}
+                if not off or 2 * len(off) >= len(values):
                     continue
                 for item in off:
                     del scores[item, name]
-                values = listed(f"{value:g}" for value in sorted(set(off.values())))
+                shown = listed(f"{value:g}" for value in sorted(set(off.values())))
                 notes.append(
                     f"Unscored, because off the scale {scale.describe()}: {many(len(off), 'scores')} of "
-                    f"{Judgement.named(*key)} on {name!r} ({values})"
+                    f"{Judgement.named(*key)} on {name!r} ({shown})"
                 )
         return notes
 
     def _rows(self, ids: Sequence[str], documents: tuple[str, ...] | None) -> RatedRows:
         raters = tuple(self._raters(ids, name) for name in self.scales)
         human = [
-            [c.scale.combine(row) if row else NAN for row in m.tolist()]
-            for c, m in zip(self.criteria, raters, strict=True)
+            [criterion.scale.combine(row) if row else NAN for row in matrix.tolist()]
+            for criterion, matrix in zip(self.criteria, raters, strict=True)
         ]
         return RatedRows(
             np.array(human, dtype=float).reshape(len(self.criteria), len(ids)).T,
@@ -426,18 +423,20 @@ class Gathering:
         )
 
     def _raters(self, ids: Sequence[str], name: str) -> Matrix:
-        raters = [given for given in self.ratings[name].values() if given]
-        return np.array([[given.get(one, NAN) for given in raters] for one in ids]).reshape(len(ids), len(raters))
+        raters = [ratings for ratings in self.ratings[name].values() if ratings]
+        return np.array([[ratings.get(item, NAN) for ratings in raters] for item in ids]).reshape(
+            len(ids), len(raters)
+        )
 
     def _judgement(self, ids: Sequence[str], key: tuple[str, str]) -> Judgement:
         scores, cells = self.scores[key], self.cells.get(key, {})
-        matrix = np.array([[scores.get((one, name), NAN) for name in self.scales] for one in ids])
-        along = tuple(cells.get(one, "") for one in ids) if self.along else ()
+        matrix = np.array([[scores.get((item, name), NAN) for name in self.scales] for item in ids])
+        along = tuple(cells.get(item, "") for item in ids) if self.along else ()
         return Judgement(*key, matrix.reshape(len(ids), len(self.scales)), along)
 
 
 def guess_wide(table: Table) -> tuple[Criterion, ...]:
-    """The criteria whose scores stand in a column NAME and whose raters in NAME.rating, NAME_human, NAME_a, ...
+    """The criteria with scores in a column NAME and ratings in NAME.rating, NAME_human, NAME_a, ...
 
     Raises:
         DataError: no column has a companion that holds ratings of it, or it is unclear whether one does.
@@ -508,7 +507,7 @@ def guess_long(table: Table) -> tuple[Criterion, ...]:
     for name, ratings in ratings_by_name.items():
         if name.casefold() in RESERVED:
             raise DataError(
-                f"{table.source}: column 'criterion': {name!r} is a name of our own in an audit; choose another name"
+                f"{table.source}: column 'criterion': {name!r} is a reserved name in an audit; choose another name"
             )
         scale = scale_of(ratings)
         if scale is None:
@@ -521,7 +520,7 @@ def guess_long(table: Table) -> tuple[Criterion, ...]:
 
 
 def scale_of(cells: Iterable[object]) -> Scale | None:
-    """The scale that ratings show: the usual one around whole numbers, any numbers, or labels; None for texts."""
+    """The scale that ratings suggest: ordinal for whole numbers, else continuous, or labels; None for free text."""
     texts = [str(cell).strip() for cell in cells if not is_missing(cell)]
     if not texts:
         return None
@@ -543,5 +542,5 @@ def _numbers(numbers: Sequence[float]) -> Scale | None:
 
 
 def _as_named(raters: Sequence[str], name: str) -> tuple[str, ...]:
-    """As a criteria file would name them, which calls a rating column like the criterion that it rates."""
+    """The columns as a criteria file names them: NAME.rating is called like its criterion there."""
     return tuple(name if column == f"{name}.rating" else column for column in raters)

@@ -1,4 +1,4 @@
-"""Scores of one or more judges beside the people's ratings of the same items, as the audit's parts take them."""
+"""The scores of one or more judges and the human ratings of the same items."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from polyjudge.metrics.rated import RatedRows
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
-    """What one judge says of all items under one layout.
+    """The scores of one judge for all items under one layout.
 
     Attributes:
         judge: its name.
-        layout: how its criteria shared calls, as the file says; "" when it does not say.
+        layout: how its criteria shared calls, as the file names it; "" if it names none.
         scores: (n, K), nan = unscored.
-        along: (n,) cells of the column along which drift is looked for; empty when none was named.
+        along: (n,) cells of the column along which drift is measured; empty without one.
     """
 
     judge: str
@@ -36,7 +36,7 @@ class Judgement:
 
     @staticmethod
     def named(judge: str, layout: str) -> str:
-        """As a reader is told of it."""
+        """The name of a judgement in reports."""
         return f"{judge}, {layout}" if layout else judge
 
 
@@ -45,14 +45,14 @@ class ScoreTable:
     """n items, K criteria, and every judgement of them.
 
     Attributes:
-        source: the files, for the reader.
+        source: the files, for messages.
         ids: (n,) of the items.
         criteria: K, with their scales.
-        rows: the items as people rated them, with their documents and single raters.
+        rows: the human ratings of the items, with documents and single raters.
         judgements: in the order of their first row.
         guessed: whether criteria and scales were guessed from the columns.
-        notes: what reading found.
-        columns: which columns were taken for what, a sentence a file.
+        notes: what the user should know about the files.
+        columns: how the columns were read, one sentence per file.
     """
 
     source: str
@@ -69,16 +69,16 @@ class ScoreTable:
         return tuple(criterion.name for criterion in self.criteria)
 
     def on_scale(self, judgement: Judgement) -> tuple[bool, ...]:
-        """(K,) whether all scores of a criterion lie on its scale; strengths and z-scores do not."""
+        """(K,) whether all scores of a criterion lie on its scale, unlike strengths and z-scores."""
         return tuple(
-            isinstance(c.scale, Categorical) or all(math.isnan(one) or c.scale.allows_rating(one) for one in column)
+            isinstance(c.scale, Categorical) or all(math.isnan(x) or c.scale.allows_rating(x) for x in column)
             for c, column in zip(self.criteria, judgement.scores.T.tolist(), strict=True)
         )
 
     def usable(self, metric: Metric, judgement: Judgement) -> tuple[bool, ...]:
-        """(K,) where a metric has a meaning for a judgement: it scores the criterion at all, on a fitting scale."""
+        """(K,) whether a metric is defined for a judgement: the criterion has scores, on a suitable scale."""
         scored = [not np.isnan(column).all() for column in judgement.scores.T]
         return tuple(
-            some and metric.applies_to(scale) and (on or not metric.needs_scale)
-            for some, scale, on in zip(scored, self.rows.levels, self.on_scale(judgement), strict=True)
+            has_scores and metric.applies_to(scale) and (on_scale or not metric.needs_scale)
+            for has_scores, scale, on_scale in zip(scored, self.rows.levels, self.on_scale(judgement), strict=True)
         )

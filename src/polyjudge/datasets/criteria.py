@@ -305,7 +305,7 @@ class _Reader:
                 f"inner spaces"
             )
         if name.casefold() in RESERVED:
-            self.errors.add(f"{path}: {name!r} is a name of our own in scores.csv and its audit; choose another name")
+            self.errors.add(f"{path}: {name!r} is a reserved name in scores.csv and its audit; choose another name")
         return name
 
     def texts(self, path: str, value: object) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""The audit of scores that a user already has, from any tool: files in, everything known of the judge out."""
+"""The audit of existing scores from any tool: it reads files and reports everything known of the judge."""
 
 from __future__ import annotations
 
@@ -43,13 +43,13 @@ def audit(
 
     Args:
         scores: one or several files in the wide or long form of docs/audit.md, Inspect logs, rows, or a data frame.
-        criteria: a criteria file or mapping, of which an audit needs names and scales only; without it criteria,
-            scales and raters are guessed from the columns.
+        criteria: a criteria file or mapping, of which names and scales suffice; without it criteria, scales and
+            raters are guessed from the columns.
         drift: a column along which errors may move, such as a date or a batch.
         margin: the loss of agreement by sharing a call that the recommended packing accepts.
         fail_under: ``METRIC=X`` or ``METRIC:CRITERION=X``, or such a mapping: the worst value that passes, for every
-            judgement; of the mean over the criteria where none is named. METRIC ``primary`` is each criterion's own,
-            and holds every criterion where these differ.
+            judgement, on a criterion or else the mean over the criteria. METRIC ``primary`` is each criterion's own
+            metric; if these differ, every criterion must pass.
         seed: of resamples and permutations.
 
     Raises:
@@ -63,9 +63,9 @@ def audit(
         raise ConfigError(f"--seed {seed}: give a whole number, 0 or more")
     rubric = _rubric(criteria) if criteria is not None else None
     table = score_table(_tables(scores, rubric), rubric, drift)
-    found = _audit(table, drift, margin, seed)
-    _hold(found, bounds)
-    return found
+    report = _audit(table, drift, margin, seed)
+    _check_bounds(report, bounds)
+    return report
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,17 +77,17 @@ class Bound:
     value: float
 
 
-def read_bounds(given: Mapping[str, float] | Sequence[str]) -> tuple[Bound, ...]:
-    """``METRIC=X`` and ``METRIC:CRITERION=X`` texts, or a mapping of what stands before the sign, as bounds.
+def read_bounds(bounds: Mapping[str, float] | Sequence[str]) -> tuple[Bound, ...]:
+    """The bounds of ``METRIC=X`` and ``METRIC:CRITERION=X`` texts, or of a mapping METRIC or METRIC:CRITERION -> X.
 
     Raises:
         ConfigError: another form, or an unknown metric.
     """
-    if isinstance(given, Mapping):
-        pairs = [(str(name), str(value)) for name, value in given.items()]
+    if isinstance(bounds, Mapping):
+        pairs = [(str(name), str(value)) for name, value in bounds.items()]
     else:
-        pairs = [(name.strip(), value.strip()) for name, _, value in (_halves(text) for text in given)]
-    bounds = []
+        pairs = [(name.strip(), value.strip()) for name, _, value in (_halves(text) for text in bounds)]
+    checked = []
     for name, value in pairs:
         metric, _, criterion = (part.strip() for part in name.partition(":"))
         if metric not in agreement.names():
@@ -103,17 +103,17 @@ def read_bounds(given: Mapping[str, float] | Sequence[str]) -> tuple[Bound, ...]
             ) from None
         if not math.isfinite(number):
             raise ConfigError(f"--fail-under {name}={value}: write a finite number")
-        bounds.append(Bound(metric, criterion, number))
-    return tuple(bounds)
+        checked.append(Bound(metric, criterion, number))
+    return tuple(checked)
 
 
 def _halves(text: str) -> tuple[str, str, str]:
-    """What stands before and after the last equals sign; nothing after where there is none."""
+    """The text before and after the last equals sign; nothing after if there is none."""
     return text.rpartition("=") if "=" in text else (text, "", "")
 
 
 def _rubric(criteria: Criteria) -> Rubric:
-    """The rubric of a criteria file; a task and inputs, which an audit has no use for, may be left out."""
+    """The rubric of a criteria file, whose task and inputs may be left out for an audit."""
     mapping = read_yaml(Path(criteria)) if isinstance(criteria, (str, Path)) else criteria
     if not isinstance(mapping, Mapping):
         return load_rubric(criteria)
@@ -124,8 +124,8 @@ def _rubric(criteria: Criteria) -> Rubric:
 def _tables(scores: Files | Rows, rubric: Rubric | None) -> list[NamedTable]:
     if isinstance(scores, (str, Path)):
         scores = [scores]
-    if isinstance(scores, Sequence) and all(isinstance(one, (str, Path)) for one in scores):
-        paths = [Path(str(one)) for one in scores]
+    if isinstance(scores, Sequence) and all(isinstance(source, (str, Path)) for source in scores):
+        paths = [Path(str(source)) for source in scores]
         if not paths:
             raise DataError("no file of scores was named; give one or more")
         named = dict(zip(paths, judge_names(paths), strict=True)) if len(paths) > 1 else {paths[0]: ""}
@@ -136,57 +136,59 @@ def _tables(scores: Files | Rows, rubric: Rubric | None) -> list[NamedTable]:
 
 
 def _audit(table: ScoreTable, drift: str, margin: float, seed: int) -> Audit:
-    own = {criterion.name: own_metric(criterion) for criterion in table.criteria}
-    figures = tuple(row for one in table.judgements for row in agreements(table, one, seed))
-    plain = [row for row in figures if row.grouping == "pooled" and row.metric == own.get(row.criterion)]
-    raters = annotators(table.rows, seed, {row.criterion for row in plain if row.low > 0})
+    own_metrics = {criterion.name: own_metric(criterion) for criterion in table.criteria}
+    rows = tuple(row for judgement in table.judgements for row in agreements(table, judgement, seed))
+    primary = [row for row in rows if row.grouping == "pooled" and row.metric == own_metrics.get(row.criterion)]
+    raters = annotators(table.rows, seed, {row.criterion for row in primary if row.low > 0})
     compared = contests(table)
-    measured = [row.value for row in plain if not math.isnan(row.value)]
+    measured = [row.value for row in primary if not math.isnan(row.value)]
     power = observed(compared) or detectable(table, sum(measured) / len(measured) if measured else math.nan)
-    halos = [judge_halo(table, one, seed) for one in table.judgements]
+    halos = [judge_halo(table, judgement, seed) for judgement in table.judgements]
     return Audit(
         source=table.source,
         items=len(table.ids),
         documents=table.rows.n_units if table.rows.documents else 0,
         scales={criterion.name: criterion.scale.describe() for criterion in table.criteria},
         guessed=table.guessed,
-        judgements=tuple((one.judge, one.layout) for one in table.judgements),
+        judgements=tuple((judgement.judge, judgement.layout) for judgement in table.judgements),
         annotators=raters,
         annotators_verdict=verdict(raters),
         detectable=power,
-        agreements=figures,
-        biases=tuple(row for one in table.judgements for row in biases(table, one, seed)),
-        halos=tuple(one for one in halos if one is not None),
-        drifts=tuple(row for one in table.judgements for row in drifts(table, one, drift, seed)) if drift else (),
+        agreements=rows,
+        biases=tuple(row for judgement in table.judgements for row in biases(table, judgement, seed)),
+        halos=tuple(halo for halo in halos if halo is not None),
+        drifts=tuple(row for judgement in table.judgements for row in drifts(table, judgement, drift, seed))
+        if drift
+        else (),
         contests=compared,
         interferences=interferences(table, margin),
         notes=table.notes,
         columns=table.columns,
-        own_metrics=own,
+        own_metrics=own_metrics,
     )
 
 
-def _hold(found: Audit, bounds: Sequence[Bound]) -> None:
-    """Compare with the bounds; what is undefined has not passed."""
-    failed = [line for bound in bounds for line in _failures(found, bound)]
-    if failed:
-        raise QualityGateFailed("; ".join(failed), found)
+def _check_bounds(report: Audit, bounds: Sequence[Bound]) -> None:
+    """Compare with the bounds; an undefined value does not pass."""
+    failures = [line for bound in bounds for line in _failures(report, bound)]
+    if failures:
+        raise QualityGateFailed("; ".join(failures), report)
 
 
-def _failures(found: Audit, bound: Bound) -> Iterator[str]:
-    """A line for each judgement that a bound does not let pass."""
-    if bound.criterion and bound.criterion not in found.scales:
+def _failures(report: Audit, bound: Bound) -> Iterator[str]:
+    """One line for each judgement that fails a bound."""
+    if bound.criterion and bound.criterion not in report.scales:
         raise ConfigError(
             f"--fail-under {bound.metric}:{bound.criterion}: no such criterion; choose one of "
-            f"{', '.join(map(repr, found.scales))}"
+            f"{', '.join(map(repr, report.scales))}"
         )
-    apart = bound.metric == "primary" and len(set(found.own_metrics.values())) > 1
-    criteria = [bound.criterion] if bound.criterion else list(found.scales) if apart else [MEAN]
+    mixed = bound.metric == "primary" and len(set(report.own_metrics.values())) > 1
+    criteria = [bound.criterion] if bound.criterion else list(report.scales) if mixed else [MEAN]
     for criterion in criteria:
-        own = found.own_metrics.get(criterion) or next(iter(found.own_metrics.values()))
-        metric = agreement.metric_of(own if bound.metric == "primary" else bound.metric)
-        for judge, layout in found.judgements:
-            value = found.agreement(metric.name, criterion, judge=judge, layout=layout)
+        primary = report.own_metrics.get(criterion) or next(iter(report.own_metrics.values()))
+        metric = agreement.metric_of(primary if bound.metric == "primary" else bound.metric)
+        for judge, layout in report.judgements:
+            value = report.agreement(metric.name, criterion, judge=judge, layout=layout)
             if value >= bound.value if metric.higher_is_better else value <= bound.value:
                 continue
             who, figure = Judgement.named(judge, layout), "undefined" if math.isnan(value) else f"{value:.4f}"

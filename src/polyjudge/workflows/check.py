@@ -1,4 +1,4 @@
-"""What can be said before anything is paid: rows, splits, leaks, ceilings, floors, power, and the plan."""
+"""The check of a run before anything is paid: rows, splits, leaks, baselines, power, and the plan."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ class CriterionCheck:
     Attributes:
         name: the criterion.
         rated: rows with a rating.
-        raters: most ratings a row.
+        raters: the most ratings of a row.
         one_annotator: agreement of one rater with the others by the primary metric; nan = unknown.
-        floors: metric -> the best that a constant answer reaches.
-        constant: the commonest rating's share of the rated rows.
+        floors: metric -> the best value of a constant answer.
+        constant: share of the commonest rating among the rated rows.
         detectable: smallest difference of the primary metric that the test rows can show; nan = unknown.
     """
 
@@ -65,23 +65,23 @@ class CriterionCheck:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """The plan of a run; nothing was asked of a model.
+    """The plan of a run; no model was asked.
 
     Attributes:
         data: name and source.
         rows: all rows.
-        documents: documents among them; 0 when the data name none.
-        split_by: what kept the parts apart.
+        documents: their documents; 0 if the data name none.
+        split_by: what separates the parts.
         parts: part -> rows and documents.
         leaks: lines that name what the parts share, or say that they share nothing.
         metric: the primary one.
-        criteria: one a criterion.
+        criteria: one entry per criterion.
         annotators: how far the raters of each criterion agree, on all rows.
         annotators_verdict: whether they agree enough for an alignment to make sense, in words.
         detectable: smallest difference of the mean that the test rows can show.
         assumptions: behind ``detectable``.
-        roles: planned calls; empty when no model was named.
-        notes: what loading changed or found, and what the validation rows cannot decide.
+        roles: planned calls; empty if no model was named.
+        notes: what loading changed or noticed, and what the validation rows cannot decide.
     """
 
     data: str
@@ -148,15 +148,15 @@ def check(
     resolved.check_used()
     dataset = load_dataset(data, criteria, limit=resolved.config.limit)
     parts = split_of(resolved.config, dataset)
-    roles, mark = run(_plan(resolved, dataset, backends or {})) if resolved.config.model else ((), "")
-    checked = _check(resolved.config, dataset, parts, roles)
-    return replace(checked, notes=(mark, *checked.notes)) if mark else checked
+    roles, simulated = run(_plan(resolved, dataset, backends or {})) if resolved.config.model else ((), "")
+    result = _check(resolved.config, dataset, parts, roles)
+    return replace(result, notes=(simulated, *result.notes)) if simulated else result
 
 
 async def _plan(
     settings: ResolvedSettings, dataset: Dataset, backends: Mapping[str, Backend]
 ) -> tuple[tuple[PlannedRole, ...], str]:
-    """The planned calls, and the notice of what is simulated."""
+    """The planned calls, and the notice if something is simulated."""
     config = settings.config
     async with open_client(config, backends, unwatched, planning=True) as client:
         house = assemble(config, dataset, client, settings.objects)
@@ -168,30 +168,28 @@ def _check(config: RunConfig, dataset: Dataset, parts: Split, roles: tuple[Plann
     criteria = dataset.rubric.criteria
     metric = primary_metric(criteria)
     shown = power.smallest_detectable_difference(agreement.metric_of(metric), rated_rows(criteria, parts.test))
-    report = leaks_of(config, parts)
-    everything = rated_rows(criteria, dataset.examples)
-    raters = annotators(everything)
-    shared = [_long(dataset.examples, everything)] if everything.copies else []
+    leaks = leaks_of(config, parts)
+    rows = rated_rows(criteria, dataset.examples)
+    raters = annotators(rows)
+    copies = [_copies_note(dataset.examples, rows)] if rows.copies else []
     return Check(
         data=f"{dataset.name} ({dataset.source})",
         rows=len(dataset.examples),
         documents=_documents(dataset.examples),
         split_by=parts.by,
         parts={
-            name: (len(rows), _documents(rows))
-            for name, rows in (("train", parts.train), ("validation", parts.validation), ("test", parts.test))
+            name: (len(part), _documents(part))
+            for name, part in (("train", parts.train), ("validation", parts.validation), ("test", parts.test))
         },
-        leaks=tuple(report.lines()),
+        leaks=tuple(leaks.lines()),
         metric=metric,
-        criteria=tuple(
-            _criterion(everything, k, metric, detectable) for k, detectable in enumerate(shown.per_criterion)
-        ),
+        criteria=tuple(_criterion(rows, k, metric, detectable) for k, detectable in enumerate(shown.per_criterion)),
         annotators=raters,
         annotators_verdict=verdict(raters),
         detectable=shown.mean,
         assumptions=shown.assumptions,
         roles=roles,
-        notes=(*dataset.notes, *filter(None, shared), *blind_spots(config, rated_rows(criteria, parts.validation))),
+        notes=(*dataset.notes, *copies, *blind_spots(config, rated_rows(criteria, parts.validation))),
     )
 
 
@@ -199,12 +197,12 @@ def _criterion(rows: RatedRows, k: int, metric: str, detectable: float) -> Crite
     scale, human, raters = rows.levels[k], rows.human[:, k], rows.raters[k]
     rated = human[~np.isnan(human)].tolist()
     annotator = baselines.one_annotator(agreement.metric_of(metric), raters, levels=scale)
-    # Of a statistic that goes below 0 a constant reaches 0 or nothing, which needs no column.
-    metrics = [each for each in map(agreement.metric_of, agreement.names()) if not each.range.worst < 0]
+    # On metrics that can be negative, such as correlations, a constant has 0 or no value, which is not worth a column.
+    metrics = [known for known in map(agreement.metric_of, agreement.names()) if not known.range.worst < 0]
     floors = {
-        each.name: baselines.constant_baseline(each, human, levels=scale).value
-        for each in metrics
-        if each.applies_to(scale)
+        known.name: baselines.constant_baseline(known, human, levels=scale).value
+        for known in metrics
+        if known.applies_to(scale)
     }
     return CriterionCheck(
         name=rows.names[k],
@@ -221,10 +219,10 @@ def _documents(examples: tuple[Example, ...]) -> int:
     return len({example.document for example in examples if example.document is not None})
 
 
-def _long(examples: tuple[Example, ...], rows: RatedRows) -> str:
-    """What is made of rows that repeat the inputs of others."""
+def _copies_note(examples: tuple[Example, ...], rows: RatedRows) -> str:
+    """How rows that repeat the inputs of others are read."""
     distinct = len(examples) - rows.copies
-    most = max((len(given) for example in examples for given in example.ratings.values()), default=0)
+    most = max((len(ratings) for example in examples for ratings in example.ratings.values()), default=0)
     if max(matrix.shape[1] for matrix in rows.raters) > most:
         return (
             f"{len(examples):,} rows rate {distinct:,} different texts: rows of one text are taken for its raters, so "
