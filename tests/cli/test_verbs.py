@@ -96,7 +96,7 @@ def test_optimize_as_json(place: Path) -> None:
     assert list(content) == ["path", "outcome", "accounts", "seconds"]
     assert content["path"] == "run"
     assert content["outcome"]["mean"]["name"] == "mean"
-    assert content["outcome"]["criteria"][0]["ceiling"] is None
+    assert content["outcome"]["criteria"][0]["one_annotator"] is None
     assert [account["role"] for account in content["accounts"]] == ["judge", "loss", "gradient", "optimizer"]
 
 

@@ -66,8 +66,8 @@ def test_agreement_is_the_outcome_with_intervals_around_it(run: polyjudge.Run, c
             found, low, high = rows[one.name, series]
             assert found == value
             assert low < value < high
-    ceilings = [row[2] for row in charts["agreement"].rows if "ceiling" in row[1]]
-    assert ceilings == [one.ceiling for one in run.outcome.criteria]
+    annotators = [row[2] for row in charts["agreement"].rows if "one annotator" in row[1]]
+    assert annotators == [one.one_annotator for one in run.outcome.criteria]
 
 
 def test_the_course_is_that_of_the_steps(run: polyjudge.Run, charts: dict[str, Chart]) -> None:
@@ -144,7 +144,7 @@ def test_a_run_that_changed_nothing_shows_one_prompt(material: ReportData) -> No
     page = run_page(same)
     shown = {chart.name: chart for chart in page.charts()}
     assert not {"validation", "lengths"} & set(shown)
-    assert {row[1] for row in shown["agreement"].rows if "ceiling" not in row[1]} == {"initial prompt"}
+    assert {row[1] for row in shown["agreement"].rows if "one annotator" not in row[1]} == {"initial prompt"}
     assert page.facts[0].small == "the initial prompt stands"
     text = html(page)
     assert 'scope="col">fitted</th>' not in text

@@ -16,7 +16,7 @@ from polyjudge.reporting.summary import PAPER_NOTE, account_lines, warnings
 from polyjudge.results.outcome import COLUMNS, Comparison, Outcome, outcome_rows
 
 CLARITY = Comparison("clarity", 0.25, 0.5, 0.25, -0.1, 0.4, 1.0, 1.0, 0.8)
-MEAN = replace(CLARITY, name="mean", ceiling=math.nan)
+MEAN = replace(CLARITY, name="mean", one_annotator=math.nan)
 OUTCOME = Outcome("spearman", 20, 10, (CLARITY,), MEAN, "A verdict.")
 
 

@@ -169,8 +169,8 @@ def test_documents_are_counted_where_there_are_any() -> None:
     assert without.counted("sealed test") == "40 sealed test rows"
 
 
-def test_the_ceiling_needs_two_raters() -> None:
-    assert math.isnan(outcome(NOISE, HUMAN).criteria[0].ceiling)
+def test_one_annotator_needs_two_raters() -> None:
+    assert math.isnan(outcome(NOISE, HUMAN).criteria[0].one_annotator)
     two = compare(
         "spearman",
         rated_rows(CRITERIA, examples(HUMAN, raters=2)),
@@ -178,8 +178,8 @@ def test_the_ceiling_needs_two_raters() -> None:
         predictions(HUMAN),
         changed=True,
     )
-    assert [row.ceiling for row in two.criteria] == pytest.approx([1, 1])
-    assert math.isnan(two.mean.ceiling)
+    assert [row.one_annotator for row in two.criteria] == pytest.approx([1, 1])
+    assert math.isnan(two.mean.one_annotator)
 
 
 def test_labels_are_compared_by_kappa() -> None:

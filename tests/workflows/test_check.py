@@ -1,4 +1,4 @@
-"""What is said before anything is paid: parts, leaks, ceilings, floors, power."""
+"""What is said before anything is paid: parts, leaks, one annotator, floors, power."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def test_the_paper_s_overlap_is_named() -> None:
     assert any(line.startswith("training draws: ") for line in found.leaks)
 
 
-def test_a_ceiling_needs_two_raters_and_is_one_where_they_agree() -> None:
+def test_one_annotator_needs_two_raters_and_is_one_where_they_agree() -> None:
     alone = checked(rated({"clarity": FIVE, "warmth": FIVE}))
     assert all(one.raters == 1 and math.isnan(one.one_annotator) for one in alone.criteria)
     data = rated({"clarity": FIVE}, raters=3)

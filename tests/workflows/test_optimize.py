@@ -67,7 +67,7 @@ def test_a_judge_that_learns_to_look_is_found_to_be_better(kind: str, missing: f
     assert [step.status for step in run.steps] == ["initial", "accepted", "rejected"]
     assert all("look twice" in text for text in run.judge.prompt.instructions.values())
     assert [row.coverage for row in run.outcome.criteria] == [1.0] * len(scales)
-    assert [math.isnan(row.ceiling) for row in run.outcome.criteria] == [raters == 1] * len(scales)
+    assert [math.isnan(row.one_annotator) for row in run.outcome.criteria] == [raters == 1] * len(scales)
     score_with(run, data)
 
 

@@ -17,7 +17,9 @@ from polyjudge.cli.options import bound_options, method_options, model_options, 
 @bound_options
 @output_options
 def command(data: str, criteria: str | None, config: str | None, as_json: bool, quiet: bool, **options: Any) -> None:
-    """What is known before anything is paid: splits, leaks, ceilings, floors, power, planned calls.
+    """Say what is known before anything is paid, without asking a model.
+
+    It shows splits, leaks, what one annotator and a constant answer reach, the power of the rows, and planned calls.
 
     DATA is a CSV, JSONL or Parquet file, or a registered name such as moods or briefs.
     """

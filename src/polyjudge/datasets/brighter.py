@@ -66,5 +66,5 @@ def brighter() -> Dataset:
         DataError: ``POLYJUDGE_DATA`` is unset, or the files are missing or of another form.
         MissingExtra: pyarrow is not installed.
     """
-    note = "each rating sums up several annotators: the annotators' ceiling is unknown"
+    note = "each rating sums up several annotators: one annotator's agreement is unknown"
     return parts_dataset("brighter", part_tables("brighter", DIGESTS), rubric(), (note,))

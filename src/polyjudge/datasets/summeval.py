@@ -72,7 +72,7 @@ def summeval() -> Dataset:
         MissingExtra: pyarrow is not installed.
     """
     repaired = {part: repair(table) for part, table in part_tables("summeval", DIGESTS).items()}
-    note = "each rating is that of one expert: the annotators' ceiling is unknown"
+    note = "each rating is that of one expert: one annotator's agreement is unknown"
     return parts_dataset("summeval", repaired, rubric(), (note,))
 
 

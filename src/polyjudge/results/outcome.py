@@ -76,7 +76,7 @@ def metric_label(metric: str) -> str:
     return "agreement" if metric == PRIMARY else metric
 
 
-COLUMNS = ("criterion", "initial", "fitted", "difference", "95 % interval", "coverage", "ceiling")
+COLUMNS = ("criterion", "initial", "fitted", "difference", "95 % interval", "coverage", "one annotator")
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +92,7 @@ class Comparison:
         high: upper end.
         coverage: share of the rated test rows that the fitted prompt scored; nan = no row is rated.
         coverage_initial: the same of the initial prompt.
-        ceiling: agreement of one rater with the others; nan = unknown (fewer than two raters).
+        one_annotator: agreement of one annotator with the others; nan = unknown (fewer than two raters).
         collapsed: whether the fitted prompt gives (nearly) everything the same score.
     """
 
@@ -104,7 +104,7 @@ class Comparison:
     high: float
     coverage: float
     coverage_initial: float
-    ceiling: float = math.nan
+    one_annotator: float = math.nan
     collapsed: bool = False
 
 
@@ -166,7 +166,7 @@ def compare(
             high=differences.per_criterion[k].high,
             coverage=answered[1][k],
             coverage_initial=answered[0][k],
-            ceiling=baselines.one_annotator(found, people.raters[k], levels=people.levels[k]).value,
+            one_annotator=baselines.one_annotator(found, people.raters[k], levels=people.levels[k]).value,
             collapsed=collapse.collapsed(after[:, k]).collapsed,
         )
         for k, name in enumerate(people.names)
@@ -240,7 +240,7 @@ def outcome_rows(outcome: Outcome) -> list[tuple[str, ...]]:
 
 def _cells(row: Comparison) -> tuple[str, ...]:
     ends = "undefined" if math.isnan(row.difference) else interval(row.low, row.high)
-    ceiling = number(row.ceiling, "" if row.name == "mean" else "unknown")
+    annotator = number(row.one_annotator, "" if row.name == "mean" else "unknown")
     return (
         row.name,
         number(row.initial),
@@ -248,7 +248,7 @@ def _cells(row: Comparison) -> tuple[str, ...]:
         signed(row.difference),
         ends,
         percent(row.coverage),
-        ceiling,
+        annotator,
     )
 
 

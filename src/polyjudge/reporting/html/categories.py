@@ -39,7 +39,7 @@ def intervals(
         caption: in words.
         points: in the order of their categories.
         value: what is measured.
-        marks: strokes across a category, such as ceilings and floors.
+        marks: strokes across a category, such as one annotator or a floor.
         of: what the categories are.
         differences: whether a line at 0 parts better from worse.
     """
@@ -128,7 +128,7 @@ def _bounds(points: Sequence[Point], x: Spec, more: Spec) -> list[Spec]:
 
 
 def _ticks(marks: Sequence[Point], band: Spec, of: str, value: str) -> Spec:
-    """Ceilings and floors: a stroke across a category's whole band."""
+    """One annotator and floors: a stroke across a category's whole band."""
     ends = {"y": {**band, "bandPosition": 0}, "y2": {"field": "category", "bandPosition": 1}}
     return {
         "data": {"values": records_of(marks)},

@@ -33,7 +33,7 @@ class Sides:
 
 
 def agreement_section(run: ReportData) -> Section:
-    """Agreement by criterion before and after, with ceiling and floor."""
+    """Agreement by criterion before and after, beside one annotator and a constant answer."""
     outcome = run.outcome
     sides = _sides(run)
     floors = {name: _floor(run, k, run.metric) for k, name in enumerate(run.names)}
@@ -70,7 +70,7 @@ def _chart(run: ReportData, sides: Sides | None, floors: dict[str, float]) -> Ch
                 side = sides.initial if series.startswith("initial") else sides.fitted
                 ends = (side.per_criterion[k] if k < len(run.names) else side.mean).interval
             points.append(Point(row.name, series, value, ends))
-    marks = [Point(row.name, "one annotator with the others (ceiling)", row.ceiling) for row in run.outcome.criteria]
+    marks = [Point(row.name, "one annotator with the others", row.one_annotator) for row in run.outcome.criteria]
     marks += [Point(name, f"{CONSTANT} (floor)", floor) for name, floor in floors.items()]
     marks = [mark for mark in marks if not math.isnan(mark.value)]
     prompts = "the initial and the fitted prompt" if run.changed else "the initial prompt"
@@ -80,7 +80,7 @@ def _chart(run: ReportData, sides: Sides | None, floors: dict[str, float]) -> Ch
 
 def _table(run: ReportData, sides: Sides | None, floors: dict[str, float]) -> Html:
     compared = ("initial", "fitted", "difference", "95 % interval") if run.changed else ("initial",)
-    columns = ("criterion", *compared, "ceiling", "floor", "scored")
+    columns = ("criterion", *compared, "one annotator", "floor", "scored")
 
     def cells(k: int, row: Comparison) -> list[str]:
         mean = k == len(run.names)
@@ -93,10 +93,10 @@ def _table(run: ReportData, sides: Sides | None, floors: dict[str, float]) -> Ht
             for value, around in zip((row.initial, row.fitted), ends, strict=True)
         ]
         change = (signed(row.difference), interval(row.low, row.high))
-        ceiling = number(row.ceiling, "" if mean else "unknown")
+        annotator = number(row.one_annotator, "" if mean else "unknown")
         floor = "" if mean else number(floors[row.name], "none")
         compared = (*values, *change) if run.changed else values[:1]
-        return [row.name, *compared, ceiling, floor, percent(row.coverage)]
+        return [row.name, *compared, annotator, floor, percent(row.coverage)]
 
     rows = [cells(k, row) for k, row in enumerate((*run.outcome.criteria, run.outcome.mean))]
     return table(columns, rows, "In brackets: 95 % intervals.", whole="mean")
@@ -104,10 +104,10 @@ def _table(run: ReportData, sides: Sides | None, floors: dict[str, float]) -> Ht
 
 def _context(run: ReportData, floors: dict[str, float]) -> str:
     words = []
-    if all(math.isnan(row.ceiling) for row in run.outcome.criteria):
-        words.append("The ceiling, how well one annotator agrees with the others, is unknown: it takes two raters.")
+    if all(math.isnan(row.one_annotator) for row in run.outcome.criteria):
+        words.append("One annotator's agreement with the others is unknown: it takes two raters.")
     else:
-        words.append("The ceiling is how well one annotator agrees with the others.")
+        words.append("One annotator is how well a single rater agrees with the others; it is no upper bound.")
     if all(math.isnan(floor) for floor in floors.values()):
         words.append(f"A constant judge, the floor elsewhere, has no {run.metric_label}; chance is 0.")
     else:
