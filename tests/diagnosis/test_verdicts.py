@@ -61,17 +61,17 @@ def unread(found):
     return tuple(replace(one, rating=replace(one.rating, score=NAN)) for one in found.ratings)
 
 
-def test_marks_that_nobody_can_read_are_said_to_be_the_reason():
+def test_ratings_that_nobody_can_read_are_said_to_be_the_reason():
     found = replace(marks(9, 3.7, 3.7, 9), ratings=unread(marks(9, 3.7, 3.7, 9)))
     verdict = on_dilution(found, NAMES)
     assert (verdict.answer, verdict.because) == (
         "undecided",
-        "48 of 48 marks could not be read; choose another diagnostic model",
+        "48 of 48 ratings could not be read; choose another diagnostic model",
     )
     obeys = on_obedience(Adherence(found.ratings[:6], (), 6))
     assert (obeys.answer, obeys.because) == (
         "undecided",
-        "6 of 6 marks could not be read; choose another diagnostic model",
+        "6 of 6 ratings could not be read; choose another diagnostic model",
     )
 
 
@@ -101,7 +101,7 @@ def test_interference_needs_a_credible_loss(interval, answer):
 
 
 @pytest.mark.parametrize(("mark", "answer"), [(8, "yes"), (3, "no"), (5.5, "undecided")])
-def test_obedience_is_held_against_the_middle_of_the_marks(mark, answer):
+def test_obedience_is_held_against_the_middle_of_the_scale(mark, answer):
     ratings = [
         StepRating(step, Rating("adherence", "a", ("a",), mark + (0.5 if step % 2 else -0.5))) for step in range(1, 9)
     ]

@@ -1,4 +1,4 @@
-"""Does the optimizer do what the gradients ask for? Marks of every new instruction, by criterion and over all."""
+"""Does the optimizer do what the gradients ask for? Ratings of every new instruction, by criterion and over all."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from polyjudge.concurrency import together
 from polyjudge.diagnosis.dilution import audited
 from polyjudge.diagnosis.rater import Rater, adherence_of
-from polyjudge.diagnosis.records import MARKS, MEAN, Adherence, Figure, StepRating, mean_of
+from polyjudge.diagnosis.records import MEAN, RATING_RANGE, Adherence, Figure, StepRating, mean_of
 from polyjudge.domain.records import Step
 
 
@@ -19,7 +19,7 @@ async def adherence(
     share: float,
     seed: int,
 ) -> Adherence:
-    """Marks of the new instructions of a run.
+    """Ratings of the new instructions of a run.
 
     Args:
         rater: the model that rates.
@@ -35,15 +35,15 @@ async def adherence(
         standing |= step.instructions
     chosen = audited(sorted({step.index for step in steps if step.gradients}), share, seed)
     wanted = [(before, step) for before, step in zip(befores, steps, strict=True) if step.index in chosen]
-    results = await together(adherence_of(rater, before, step) for before, step in wanted)
+    rated = await together(adherence_of(rater, before, step) for before, step in wanted)
     ratings = tuple(
-        StepRating(step.index, rating) for (_, step), own in zip(wanted, results, strict=True) for rating in own
+        StepRating(step.index, rating) for (_, step), given in zip(wanted, rated, strict=True) for rating in given
     )
     figures = []
     for criterion in (*rater.names, MEAN):
-        own = [one for one in ratings if criterion in (MEAN, one.rating.criterion)]
-        if own:
-            marks = [one.rating.score for one in own]
-            found_mean = mean_of(marks, [one.step for one in own], within=MARKS)
-            figures.append(Figure("adherence", "run", criterion, found_mean))
-    return Adherence(ratings, tuple(figures), sum(math.isnan(one.rating.score) for one in ratings))
+        selected = [rating for rating in ratings if criterion in (MEAN, rating.rating.criterion)]
+        if selected:
+            scores = [rating.rating.score for rating in selected]
+            mean = mean_of(scores, [rating.step for rating in selected], within=RATING_RANGE)
+            figures.append(Figure("adherence", "run", criterion, mean))
+    return Adherence(ratings, tuple(figures), sum(math.isnan(rating.rating.score) for rating in ratings))

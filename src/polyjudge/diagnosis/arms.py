@@ -106,14 +106,14 @@ class Bench:
         level: float = 0.95,
     ) -> Iterator[Figure]:
         """A weighted sum of agreements, by criterion and in the mean, documents resampled; paired by row."""
-        result = uncertainty.contrast_bootstrap(
+        change = uncertainty.contrast_bootstrap(
             agreement.metric_of(self.metric),
             [(weight, scores(prompt.names, predictions)) for weight, predictions in terms],
             self.rated.select(prompt.names),
             level=level,
             seed=self._draws,
         )
-        for criterion, estimate in zip((*prompt.names, MEAN), (*result.per_criterion, result.mean), strict=True):
+        for criterion, estimate in zip((*prompt.names, MEAN), (*change.per_criterion, change.mean), strict=True):
             yield Figure(name, of, criterion, estimate)
 
     @property

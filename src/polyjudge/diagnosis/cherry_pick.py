@@ -38,13 +38,13 @@ class Standing:
 
 def standings(initial: JudgePrompt, steps: Sequence[Step], run: str = "") -> tuple[Standing, ...]:
     """The different prompts that stood, as they first stood; under ST the criteria's runs put together."""
-    results: dict[tuple[str, ...], Standing] = {}
+    different: dict[tuple[str, ...], Standing] = {}
     prompt = initial
     for index in sorted({step.index for step in steps}):
         for step in steps:
             prompt = prompt.revise(step.instructions) if step.index == index else prompt
-        results.setdefault(tuple(prompt.instructions.values()), Standing(index, prompt, run))
-    return tuple(results.values())
+        different.setdefault(tuple(prompt.instructions.values()), Standing(index, prompt, run))
+    return tuple(different.values())
 
 
 async def cherry_pick(

@@ -1,17 +1,17 @@
 """Are the gradients of several criteria, written in one call, less specific than those of one?
 
-A mark of a joint text confounds two things: it speaks of other criteria too (scope), and it says less that serves
-any of them (dilution proper). So the same step is criticised twice, jointly and separately, from the same prompt and
-predictions: whichever of the two the run did not write is asked for. Then
+A rating of a joint text confounds two things: the text speaks of other criteria too (scope), and it says less that
+serves any of them (dilution proper). So the same step is criticised twice, jointly and separately, from the same
+prompt and predictions. The diagnosis asks for the one that the run did not write. Then
 
     separate - joint            what the paper reports
-    separate - concatenation    of it, scope: separate gradients of all criteria, joined, marked the same way
+    separate - concatenation    of it, scope: separate gradients of all criteria, joined, rated the same way
     concatenation - joint       of it, dilution
     separate - extraction       the criterion's own sentences of the joint gradients against its separate gradients
 
 and blind attribution asks, with the criteria's names masked, which criterion a text serves.
 
-The tables of marks and attributions, and the differences between kinds of marks that take scope out.
+The tables hold ratings and attributions, and the differences between kinds of ratings that take scope out.
 
 Edit yield: of the new instructions that were accepted, how many raised the agreement on their own criterion.
 
@@ -31,8 +31,8 @@ from polyjudge.concurrency import together
 from polyjudge.diagnosis.prompts import joined
 from polyjudge.diagnosis.rater import Rater, rated_gradients
 from polyjudge.diagnosis.records import (
-    MARKS,
     MEAN,
+    RATING_RANGE,
     SHARES,
     VERDICT_LEVEL,
     Attribution,
@@ -52,7 +52,7 @@ from polyjudge.domain.records import Gradient, Measured, Step
 from polyjudge.domain.scale import NAN
 from polyjudge.optimizers.base import Turn
 
-LOWEST, HIGHEST = MARKS
+LOWEST, HIGHEST = RATING_RANGE
 KINDS = (("specificity", "separate"), ("specificity", "joint"), ("concatenation", "separate"), ("extraction", "joint"))
 CONTRASTS = (
     ("drop", "separate - joint"),
@@ -69,12 +69,12 @@ _SIDES = {
 
 
 def specificity_figures(ratings: Sequence[StepRating], names: Group) -> Iterator[Figure]:
-    """The four kinds of marks, and the three differences between them, by criterion and over all."""
+    """The four kinds of ratings, and the three differences between them, by criterion and over all."""
     for name, of in KINDS:
         for criterion in (*names, MEAN):
-            places, marks = _column(ratings, name, of, criterion, names)
-            if marks:
-                yield Figure(name, of, criterion, mean_of(marks, [step for step, _ in places], within=MARKS))
+            places, scores = _column(ratings, name, of, criterion, names)
+            if scores:
+                yield Figure(name, of, criterion, mean_of(scores, [step for step, _ in places], within=RATING_RANGE))
     for name, of in CONTRASTS:
         for criterion in (*names, MEAN):
             if len(names) > 1:
@@ -84,50 +84,48 @@ def specificity_figures(ratings: Sequence[StepRating], names: Group) -> Iterator
 def contrast(
     ratings: Sequence[StepRating], names: Group, name: str, of: str, criterion: str = MEAN, level: float = 0.95
 ) -> Figure:
-    """The mean difference between two kinds of marks of the same steps and criteria, steps being the units."""
+    """The mean difference between two kinds of ratings of the same steps and criteria, steps being the units."""
     first, second = (_column(ratings, *_SIDES[side], criterion, names) for side in of.split(" - "))
     other = dict(zip(*second, strict=True))
-    pairs = [(index, mark, other[index]) for index, mark in zip(*first, strict=True) if index in other]
+    pairs = [(place, score, other[place]) for place, score in zip(*first, strict=True) if place in other]
     steps = [step for (step, _), _, _ in pairs]
-    estimate = difference_of([mark for _, mark, _ in pairs], [mark for _, _, mark in pairs], steps, level)
+    estimate = difference_of([score for _, score, _ in pairs], [score for _, _, score in pairs], steps, level)
     return Figure(name, of, criterion, estimate)
 
 
 def _column(
     ratings: Sequence[StepRating], name: str, of: str, criterion: str, names: Group
 ) -> tuple[list[tuple[int, str]], list[float]]:
-    """(step, criterion) and mark of one kind, of one criterion or of all."""
-    results = [
+    """(step, criterion) and score of one kind, of one criterion or of all."""
+    selected = [
         ((rating.step, rating.rating.criterion), rating.rating.score)
         for rating in ratings
         if rating.rating.name == name
         and (len(rating.rating.group) > 1) == (of == "joint")
         and rating.rating.criterion in (names if criterion == MEAN else (criterion,))
     ]
-    return [index for index, _ in results], [mark for _, mark in results]
+    return [place for place, _ in selected], [score for _, score in selected]
 
 
 def attribution_figures(attributions: Sequence[Attribution], names: Group) -> Iterator[Figure]:
     """Shares of blind attributions that are right; a step's are not independent, so that steps are the units."""
     for of in ("separate", "joint"):
         for criterion in (*names, MEAN):
-            results = [
+            selected = [
                 attribution
                 for attribution in attributions
                 if (len(attribution.group) > 1) == (of == "joint") and criterion in (MEAN, attribution.criterion)
             ]
-            if results:
-                right, steps = (
-                    [float(result.said == result.criterion) for result in results],
-                    [one.step for one in results],
-                )
+            if selected:
+                right = [float(attribution.said == attribution.criterion) for attribution in selected]
+                steps = [attribution.step for attribution in selected]
                 yield Figure("blind attribution", of, criterion, mean_of(right, steps, within=SHARES))
 
 
 def model_free_figures(
     criteria: Sequence[Criterion], steps: Mapping[int, Sequence[Gradient]], ratings: Sequence[StepRating]
 ) -> Iterator[Figure]:
-    """Of the run's own gradients in all steps: the vocabulary's estimate, and the marks that it helps to extend."""
+    """Of the run's own gradients in all steps: the vocabulary's estimate, and the ratings that it helps to extend."""
     words, names = Vocabulary(criteria), [criterion.name for criterion in criteria]
     rated = {
         (rating.step, rating.rating.criterion): rating.rating.score
@@ -143,9 +141,11 @@ def model_free_figures(
     for criterion in (*names, MEAN):
         places = [key for key in shares if criterion in (MEAN, key[1])]
         guessed = [LOWEST + (HIGHEST - LOWEST) * shares[key] for key in places]
-        marks, clusters = [rated.get(key, math.nan) for key in places], [step for step, _ in places]
-        yield Figure("model-free", "run", criterion, mean_of(guessed, clusters, within=MARKS))
-        yield Figure("specificity", "run, all steps", criterion, mean_of(marks, clusters, guessed, within=MARKS))
+        scores, clusters = [rated.get(key, math.nan) for key in places], [step for step, _ in places]
+        yield Figure("model-free", "run", criterion, mean_of(guessed, clusters, within=RATING_RANGE))
+        yield Figure(
+            "specificity", "run, all steps", criterion, mean_of(scores, clusters, guessed, within=RATING_RANGE)
+        )
 
 
 def dilution_evidence(dilution: Dilution, names: Group) -> tuple[Figure, ...]:
@@ -164,15 +164,15 @@ def edits_of(steps: Sequence[Step], higher_is_better: Mapping[str, bool]) -> tup
         steps: in order; those of each criterion in turn under ST.
         higher_is_better: of the gate's metric, by criterion; empty where it measures nothing.
     """
-    results: list[Edit] = []
+    edits: list[Edit] = []
     before: dict[str, Measured | None] = {}
     for step in steps:
         for name in step.kept:
             rise = _rise(before.get(name), step.measured, name)
             sign = 1 if higher_is_better.get(name, True) else -1
-            results.append(Edit(step.index, name, step.measured.metric if step.measured else "", sign * rise))
+            edits.append(Edit(step.index, name, step.measured.metric if step.measured else "", sign * rise))
         before |= dict.fromkeys(step.criteria, step.measured)
-    return tuple(results)
+    return tuple(edits)
 
 
 def on_held_out_rows(edits: Sequence[Edit], values: Mapping[int, Mapping[str, float]]) -> tuple[Edit, ...]:
@@ -315,9 +315,9 @@ def planned_dilution(
     """
     count = min(steps, max(1, round(share * steps)))
     # Specificity of either, concatenation, extraction; two attributions; sentences of each joint gradient.
-    marks = names * (4 + 2) + batch if names > 1 else names
+    scores = names * (4 + 2) + batch if names > 1 else names
     controls = {"gradient": batch * (names if joint else 1), "loss": batch * names if joint_loss else 0}
-    return {"diagnostic": count * marks} | {role: count * n for role, n in controls.items() if n and names > 1}
+    return {"diagnostic": count * scores} | {role: count * n for role, n in controls.items() if n and names > 1}
 
 
 async def _audit(rater: Rater, controls: Controls, step: Criticised) -> _Audit:
@@ -359,7 +359,7 @@ class _Texts:
 async def _rate(
     rater: Rater, name: str, texts: _Texts, step: Criticised
 ) -> tuple[list[Rating], list[Attribution], int]:
-    """The marks and blind attributions of one criterion, and how many attributions could not be read."""
+    """The ratings and blind attributions of one criterion, and how many attributions could not be read."""
     if not texts.separate or not texts.joint:
         return [], [], 0
     alone, whole = texts.separate[0].group, texts.joint[0].group
@@ -380,20 +380,20 @@ async def _rate(
     if texts.extracted is not None:
         ratings.append(Rating("extraction", name, whole, extracted, asked=not step.joint))
         known.append((whole, texts.extracted, not step.joint))
-    message = await together(_blind(rater, text) for _, text, _ in known)
+    answers = await together(_blind(rater, text) for _, text, _ in known)
     attributions = [
         Attribution(step.index, name, group, answer, len(rater.names), asked)
-        for (group, _, asked), answer in zip(known, message, strict=True)
+        for (group, _, asked), answer in zip(known, answers, strict=True)
         if answer is not None
     ]
     return ratings, attributions, len(known) - len(attributions)
 
 
 async def _extraction(rater: Rater, name: str, text: str | None) -> float:
-    """Of a joint gradient without a sentence on the criterion: the lowest mark, unasked."""
+    """Of a joint gradient without a sentence on the criterion: the lowest rating, without asking."""
     if text is None:
         return math.nan
-    return await rater.specificity(name, text) if text else MARKS[0]
+    return await rater.specificity(name, text) if text else RATING_RANGE[0]
 
 
 async def _blind(rater: Rater, text: str) -> str | None:
@@ -408,12 +408,12 @@ async def _parts(rater: Rater, joint: Sequence[Gradient]) -> tuple[dict[str, str
     """
     texts = [sentences(gradient.text) for gradient in joint]
     served = await together(rater.served(parts) for parts in texts)
-    unreadable = sum(one is None for one in served)
+    unreadable = served.count(None)
     if unreadable:
         return {}, unreadable
-    results: dict[str, list[str]] = {name: [] for name in rater.names}
+    sentences_of: dict[str, list[str]] = {name: [] for name in rater.names}
     for parts, criteria in zip(texts, served, strict=True):
         for part, names in zip(parts, criteria or (), strict=True):
             for name in names:
-                results[name].append(part)
-    return {name: "\n".join(parts) for name, parts in results.items()}, 0
+                sentences_of[name].append(part)
+    return {name: "\n".join(parts) for name, parts in sentences_of.items()}, 0

@@ -81,10 +81,10 @@ async def _pairs(bench: Bench, fitted: JudgePrompt, apart: Sequence[Prediction])
     """Criterion c in company of d alone, against c apart."""
     couples = list(combinations(fitted.names, 2))
     judged = await together(bench.judged(fitted.only(couple), TOGETHER) for couple in couples)
-    results = []
+    pairs = []
     for couple, beside in zip(couples, judged, strict=True):
         terms = [(1.0, beside), (-1.0, apart)]
         figures = list(bench.contrast(fitted.only(couple), terms, "together - apart", "pair"))
         for (name, company), figure in zip((couple, couple[::-1]), figures[:2], strict=True):
-            results.append(Pair(name, company, figure.estimate))
-    return results
+            pairs.append(Pair(name, company, figure.estimate))
+    return pairs

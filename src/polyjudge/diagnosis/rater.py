@@ -1,7 +1,7 @@
-"""The diagnostic model's answers, one by one, and the two diagnostics of a step: specificity and adherence.
+"""The diagnostic model's answers, and the two diagnostics of a step: specificity and adherence.
 
-A question depends on texts alone, so that a run with --diagnostics asks what a later diagnosis would ask, and the
- cache answers the second time.
+A question depends on texts alone. So a run with --diagnostics asks what a later diagnosis would ask, and the cache
+answers the second time.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ class Rater:
 
     async def specificity(self, name: str, text: str) -> float:
         """How specific a criticism is to a criterion, 1..10; nan = unreadable."""
-        return await self._mark(wording.specificity(self.criterion(name), self.criteria, text))
+        return await self._score(wording.specificity(self.criterion(name), self.criteria, text))
 
     async def adherence(self, name: str, before: str, text: str, after: str) -> float:
         """How closely a new instruction follows a criticism, 1..10; nan = unreadable."""
-        return await self._mark(wording.adherence(self.criterion(name), before, text, after))
+        return await self._score(wording.adherence(self.criterion(name), before, text, after))
 
     async def attribution(self, text: str) -> str | None:
         """Which criterion a criticism serves, their names masked in it; None = unreadable."""
@@ -71,7 +71,7 @@ class Rater:
         except ReplyError:
             return None
 
-    async def _mark(self, text: str) -> float:
+    async def _score(self, text: str) -> float:
         try:
             return await self.stage.ask(text, read_rating)
         except ReplyError:
@@ -86,9 +86,9 @@ async def step_diagnostics(rater: Rater, before: Mapping[str, str], step: Step) 
         before: criterion -> its instruction before the step.
         step: any but the first of a run.
     """
-    results = await together([specificity_of(rater, step, name) for name in step.criteria])
+    specific = await together([specificity_of(rater, step, name) for name in step.criteria])
     followed = await adherence_of(rater, before, step)
-    ratings = (*(result for result in results if result is not None), *followed)
+    ratings = (*(rating for rating in specific if rating is not None), *followed)
     asker, model = rater.stage.asker, rater.stage.role.model
     notice = step.notice or (SIMULATED if asker.abilities(model).simulated else "")
     return StepDiagnostics(step.index, step.criteria, model, ratings, notice)

@@ -1,10 +1,8 @@
-"""What a diagnosis finds. Flat tables of figures, each with its interval, and verdicts in words beside them.
+"""What a diagnosis finds: flat tables of figures with their intervals, and verdicts in words.
 
-A figure that has no meaning or no value is nan; an interval that cannot be given has nan ends.
+A figure without a meaning or a value is NaN. An interval that cannot be given has NaN ends.
 
-What is observed of a run's steps, one record an observation; what is concluded from them is in ``records``.
-
-Means of marks with intervals by step, and shares of successes: what the tables of a diagnosis are made of.
+The tables of a diagnosis consist of means of ratings with intervals by step, and of shares of successes.
 """
 
 from __future__ import annotations
@@ -227,7 +225,7 @@ class Pick:
         criterion: whose.
         run: the run it is from, where several were looked at; "" in a diagnosis of one.
         step: the step after which it stood.
-        value: its agreement on the rows it was chosen by.
+        value: its agreement on the rows it was chosen by; NaN where a gate chose it.
         text: the instruction.
     """
 
@@ -364,25 +362,25 @@ class Diagnosis:
     notes: tuple[str, ...] = field(default=())
 
 
-MARKS = (1.0, 10.0)
+RATING_RANGE = (1.0, 10.0)
 SHARES = (0.0, 1.0)
 # Of the intervals that a verdict looks at: a rule looks at one end, which 1 in 100 passes by chance.
 VERDICT_LEVEL = 0.98
 
 
 def mean_of(
-    marks: Sequence[float],
+    scores: Sequence[float],
     clusters: Sequence[Hashable],
     predictions: Sequence[float] | None = None,
     *,
     level: float = 0.95,
     within: tuple[float, float] = (-math.inf, math.inf),
 ) -> Estimate:
-    """The mean of marks, nan = not rated, by cluster; corrected predictions stand in for what was not rated.
+    """The mean of scores (NaN = not rated) by cluster; corrected predictions stand in for what was not rated.
 
     The ends lie ``within`` what a mean can be.
     """
-    result = ppi.mean(ppi.Sample(marks, predictions, clusters), level=level)
+    result = ppi.mean(ppi.Sample(scores, predictions, clusters), level=level)
     low, high = (end if math.isnan(end) else min(max(end, within[0]), within[1]) for end in (result.low, result.high))
     return Estimate(result.value, Interval(low, high, level), result.standard_error, result.n_clusters)
 
@@ -393,7 +391,7 @@ def difference_of(
     clusters: Sequence[Hashable],
     level: float = 0.95,
 ) -> Estimate:
-    """The mean of ``first`` minus ``second`` over places that have both."""
+    """The mean of ``first`` minus ``second`` over the places that have both."""
     return mean_of([one - other for one, other in zip(first, second, strict=True)], clusters, level=level)
 
 

@@ -86,9 +86,9 @@ def all_texts(steps: Sequence[Step], names: Sequence[str]) -> Texts:
 
 def naming_others(text: str, name: str, names: Sequence[str]) -> float:
     """Share of a text's sentences that name another criterion, 0..1; 0 of no sentence."""
-    result = naming([other for other in names if other != name])
+    pattern = naming([other for other in names if other != name])
     parts = sentences(text)
-    return sum(result.search(part) is not None for part in parts) / len(parts) if parts else 0.0
+    return sum(pattern.search(part) is not None for part in parts) / len(parts) if parts else 0.0
 
 
 def speaking(gradients: Sequence[Gradient], name: str) -> tuple[Gradient, ...]:

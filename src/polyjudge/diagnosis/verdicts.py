@@ -13,8 +13,8 @@ from functools import partial
 from polyjudge.diagnosis.dilution import dilution_evidence
 from polyjudge.diagnosis.interference import FITTED, INITIAL
 from polyjudge.diagnosis.records import (
-    MARKS,
     MEAN,
+    RATING_RANGE,
     VERDICT_LEVEL,
     Adherence,
     Dilution,
@@ -32,11 +32,11 @@ DILUTION, INTERFERENCE, OBEYS = "dilution", "interference", "optimizer obeys"
 UNDEFINED = "an undefined figure"
 YES, NO, UNDECIDED, NOT_DEFINED = "yes", "no", "undecided", "not defined"
 
-# A loss of one mark of ten matters; one of .05 in agreement is about what the usual test sets can show.
-LEAST_MARKS = 1.0
+# A loss of one point of ten matters. A loss of .05 in agreement is about what the usual test sets can show.
+LEAST_RATING = 1.0
 LEAST_AGREEMENT = 0.05
-# The middle of the marks from 1 to 10.
-MIDDLE_MARK = 5.5
+# The middle of the ratings from 1 to 10.
+MIDDLE_RATING = 5.5
 
 
 def not_defined(question: str, reason: str) -> Verdict:
@@ -48,17 +48,17 @@ def on_dilution(dilution: Dilution, names: Group) -> Verdict:
     evidence = dilution_evidence(dilution, names)
     concatenated, extracted = (figure.estimate for figure in evidence)
     text = (
-        f"joint gradients lose {_marks(concatenated)} against separate ones joined, and their own sentences lose "
-        f"{_marks(extracted)} against separate ones"
+        f"joint gradients lose {_points(concatenated)} against separate ones joined, and their own sentences lose "
+        f"{_points(extracted)} against separate ones"
     )
     if all(math.isnan(figure.estimate.value) for figure in evidence):
-        return Verdict(DILUTION, UNDECIDED, _unmarked(dilution.ratings), evidence)
+        return Verdict(DILUTION, UNDECIDED, _unrated(dilution.ratings), evidence)
     if any(math.isnan(figure.estimate.low) for figure in evidence):
         return Verdict(DILUTION, UNDECIDED, f"too few rated steps for an interval: {text}", evidence)
     if any(figure.estimate.low > 0 for figure in evidence):
         return Verdict(DILUTION, YES, f"with scope taken out, {text}", evidence)
-    if all(figure.estimate.high < LEAST_MARKS for figure in evidence):
-        return Verdict(DILUTION, NO, f"with scope taken out, nothing near a mark is lost: {text}", evidence)
+    if all(figure.estimate.high < LEAST_RATING for figure in evidence):
+        return Verdict(DILUTION, NO, f"with scope taken out, the loss is below one point: {text}", evidence)
     return Verdict(DILUTION, UNDECIDED, f"both a loss and none are possible: {text}", evidence)
 
 
@@ -85,28 +85,28 @@ def on_interference(interference: Interference, *, changed: bool) -> Verdict:
 
 
 def on_obedience(adherence: Adherence) -> Verdict:
-    """Yes or no, if mean adherence lies credibly above or below the middle of the marks."""
-    marks = [rating.rating.score for rating in adherence.ratings]
-    mean = mean_of(marks, [rating.step for rating in adherence.ratings], level=VERDICT_LEVEL, within=MARKS)
+    """Yes or no, if mean adherence lies credibly above or below the middle of the rating scale."""
+    scores = [rating.rating.score for rating in adherence.ratings]
+    mean = mean_of(scores, [rating.step for rating in adherence.ratings], level=VERDICT_LEVEL, within=RATING_RANGE)
     evidence = (Figure("adherence", "run", MEAN, mean),)
     if math.isnan(mean.value):
-        return Verdict(OBEYS, UNDECIDED, _unmarked(adherence.ratings), evidence)
-    text = f"new instructions follow the criticism by {_marks(mean)} of 10"
+        return Verdict(OBEYS, UNDECIDED, _unrated(adherence.ratings), evidence)
+    text = f"new instructions follow the criticism by {_points(mean)} of 10"
     if math.isnan(mean.low):
         return Verdict(OBEYS, UNDECIDED, f"too few rated steps for an interval: {text}", evidence)
-    if mean.low > MIDDLE_MARK:
+    if mean.low > MIDDLE_RATING:
         return Verdict(OBEYS, YES, text, evidence)
-    if mean.high < MIDDLE_MARK:
+    if mean.high < MIDDLE_RATING:
         return Verdict(OBEYS, NO, text, evidence)
-    return Verdict(OBEYS, UNDECIDED, f"{text}, neither credibly above nor below {MIDDLE_MARK}", evidence)
+    return Verdict(OBEYS, UNDECIDED, f"{text}, neither credibly above nor below {MIDDLE_RATING}", evidence)
 
 
-def _unmarked(ratings: Sequence[StepRating]) -> str:
+def _unrated(ratings: Sequence[StepRating]) -> str:
     """Why no figure can be given."""
     unread = sum(math.isnan(rating.rating.score) for rating in ratings)
     if not unread:
-        return "no step has the marks that it takes"
-    return f"{unread:,} of {many(len(ratings), 'marks')} could not be read; choose another diagnostic model"
+        return "no step has the ratings that the question needs"
+    return f"{unread:,} of {many(len(ratings), 'ratings')} could not be read; choose another diagnostic model"
 
 
 def _of(evidence: Sequence[Figure], of: str) -> Estimate:
@@ -115,9 +115,9 @@ def _of(evidence: Sequence[Figure], of: str) -> Estimate:
     )
 
 
-def _marks(estimate: Estimate) -> str:
+def _points(estimate: Estimate) -> str:
     tenths = partial(number, digits=1)
-    return with_interval(estimate.value, estimate.low, estimate.high, UNDEFINED, form=tenths, unit=" marks")
+    return with_interval(estimate.value, estimate.low, estimate.high, UNDEFINED, form=tenths, unit=" points")
 
 
 def _agreement(estimate: Estimate) -> str:

@@ -53,7 +53,12 @@ def _adherence(diagnosis: Diagnosis) -> Iterator[str]:
     adherence = diagnosis.adherence
     if adherence is None or not adherence.figures:
         return
-    yield from ("## Adherence", "", f"{many(len(adherence.ratings), 'marks')}, {adherence.unreadable} unreadable.", "")
+    yield from (
+        "## Adherence",
+        "",
+        f"{many(len(adherence.ratings), 'ratings')}, {adherence.unreadable} unreadable.",
+        "",
+    )
     yield from _matrix(adherence.figures, diagnosis.criteria)
     yield ""
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from polyjudge.concurrency import together
+from polyjudge.diagnosis.records import Pick
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.records import Reading, Step
+from polyjudge.domain.scale import NAN
 from polyjudge.judge.measure import measure
 from polyjudge.metrics import agreement
 from polyjudge.results.store import read_readings, read_steps
@@ -17,16 +18,6 @@ from polyjudge.workflows.study_file import Study
 from polyjudge.workflows.study_grid import Ready
 from polyjudge.workflows.study_plan import PICKED_BY, partner_of, retests, validated
 from polyjudge.workflows.test_evaluation import reading_of
-
-
-@dataclass(frozen=True, slots=True)
-class Pick:
-    """One criterion's instruction and where it is from."""
-
-    criterion: str
-    run: str
-    step: int
-    text: str
 
 
 async def judged_again(study: Study, ready: Sequence[Ready]) -> list[Extra]:
@@ -114,26 +105,26 @@ async def _read(one: Ready, prompt: JudgePrompt, sample: int) -> Reading:
 
 def _picked_on_test(group: Sequence[Ready], runs: Path) -> dict[str, list[Pick]]:
     """The paper's way: of all runs and steps the instruction with the best figure on the test rows themselves."""
-    found: dict[str, dict[str, tuple[float, Pick]]] = {}
+    found: dict[str, dict[str, Pick]] = {}
     for one in group:
         folder = runs / one.cell.name
         texts = {(step.index, name): text for step in read_steps(folder) for name, text in step.instructions.items()}
         readings = [reading for reading in read_readings(folder) if len(reading.criteria) == 1]
         for reading in readings:
             name = reading.criteria[0]
-            pick = Pick(name, one.cell.name, reading.step, texts[reading.step, name])
             for measured in reading.measured:
                 if measured.metric in PICKED_BY:
-                    _keep_better(found.setdefault(measured.metric, {}), measured.metric, measured.mean, pick)
+                    pick = Pick(name, one.cell.name, reading.step, measured.mean, texts[reading.step, name])
+                    _keep_better(found.setdefault(measured.metric, {}), measured.metric, pick)
     names = group[0].house.prompt.names
     whole = {by: best for by, best in found.items() if set(best) == set(names)}
-    return {by: [best[name][1] for name in names] for by, best in whole.items()}
+    return {by: [best[name] for name in names] for by, best in whole.items()}
 
 
-def _keep_better(best: dict[str, tuple[float, Pick]], metric: str, value: float, pick: Pick) -> None:
+def _keep_better(best: dict[str, Pick], metric: str, pick: Pick) -> None:
     known = best.get(pick.criterion)
-    if known is None or agreement.metric_of(metric).is_better(value, known[0]):
-        best[pick.criterion] = (value, pick)
+    if known is None or agreement.metric_of(metric).is_better(pick.value, known.value):
+        best[pick.criterion] = pick
 
 
 def _fitted(one: Ready, runs: Path) -> list[Pick]:
@@ -141,4 +132,4 @@ def _fitted(one: Ready, runs: Path) -> list[Pick]:
     last: Mapping[str, str] = {}
     for step in read_steps(runs / one.cell.name):
         last = {**last, **step.instructions}
-    return [Pick(name, one.cell.name, one.config.steps, last[name]) for name in one.house.prompt.names]
+    return [Pick(name, one.cell.name, one.config.steps, NAN, last[name]) for name in one.house.prompt.names]

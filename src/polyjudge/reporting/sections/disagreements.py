@@ -12,6 +12,7 @@ import numpy as np
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.scale import Categorical, Continuous, Scale, show
 from polyjudge.formatting.markup import Child, Html, clipped, join, tag
+from polyjudge.judge.measure import levels
 from polyjudge.metrics.levels import Matrix, Vector
 from polyjudge.reporting.html.chart import Chart
 from polyjudge.reporting.html.figures import heat
@@ -90,15 +91,12 @@ def _confusion(run: ReportData, k: int, criterion: Criterion, human: Vector, jud
 
 
 def _names(scale: Scale, values: Vector) -> list[str]:
-    """Each value at the nearest place of its scale."""
+    """The label of the scale nearest to each value; a fifth of the scale where it has too many labels."""
     if isinstance(scale, Continuous) or len(scale.levels) > MANY:
         low, high = (scale.low, scale.high) if not isinstance(scale, Categorical) else (0, len(scale.names) - 1)
         fifths = np.clip(np.floor((values - low) / (high - low) * 5), 0, 4).astype(int)
         return [_part(low, high, index) for index in fifths.tolist()]
-    levels = np.array(scale.levels)
-    # Halfway goes up, as in the statistics.
-    places = [int(np.flatnonzero(np.abs(levels - v) == np.abs(levels - v).min())[-1]) for v in values.tolist()]
-    return [scale.labels[index] for index in places]
+    return [scale.labels[index] for index in levels(scale).nearest(values).tolist()]
 
 
 def _part(low: float, high: float, index: int) -> str:
@@ -130,10 +128,10 @@ def _ranks(values: Vector) -> Vector:
 def _worst(run: ReportData, human: Matrix, judged: Matrix) -> Iterator[Html]:
     each = max(1, min(WORST, ALL // max(1, len(run.names))))
     for k, criterion in enumerate(run.initial):
-        result = _farthest(run, criterion, human[:, k], judged[:, k])[:each]
-        if result:
+        farthest = _farthest(run, criterion, human[:, k], judged[:, k])[:each]
+        if farthest:
             yield tag("h4", criterion.name)
-            yield from (_shown(run, criterion, apart) for apart in result)
+            yield from (_shown(run, criterion, apart) for apart in farthest)
 
 
 def _farthest(run: ReportData, criterion: Criterion, human: Vector, judged: Vector) -> list[Apart]:

@@ -181,17 +181,17 @@ def _adherence(diagnosis: Diagnosis) -> Iterator[Html | Chart]:
 
 
 def _stepwise(run: ReportData) -> Iterator[Html | Chart]:
-    """Means of the marks that --diagnostics took, by step and criterion."""
+    """Means of the ratings that --diagnostics took, by step and criterion."""
     for what in ("specificity", "adherence"):
-        marks: dict[tuple[str, int], list[float]] = {}
+        scored: dict[tuple[str, int], list[float]] = {}
         for line in run.diagnostics:
             for rating in line.ratings:
                 if rating.name == what and not math.isnan(rating.score):
-                    marks.setdefault((rating.criterion, line.step), []).append(rating.score)
+                    scored.setdefault((rating.criterion, line.step), []).append(rating.score)
         points = [
             (name, step, math.fsum(scores) / len(scores))
             for name in run.names
-            for (criterion, step), scores in sorted(marks.items())
+            for (criterion, step), scores in sorted(scored.items())
             if criterion == name
         ]
         text = {
