@@ -13,7 +13,7 @@ from tests.calling import keywords
 from tests.llm.serving import Canned, FakeServer, Received, chat, serving
 
 import polyjudge
-from polyjudge.errors import BudgetSpent, ModelError
+from polyjudge.errors import BudgetSpent, ModelError, TooManyUnscored
 from polyjudge.workflows.events import Event, Noted
 from polyjudge.workflows.probe import QUESTION
 
@@ -152,3 +152,66 @@ def test_probabilities_that_a_named_scoring_needs_are_an_error(tmp_path: Path, r
     with pytest.raises(ModelError, match=r"scoring 'expected' needs; use --scoring json, or .*--samples K"):
         run(tmp_path, refused, scoring="expected")
     assert not (tmp_path / "run" / "steps.jsonl").exists()
+
+
+UNNAMED = (
+    (400, {"error": {"message": "Request contains an invalid argument.", "status": "INVALID_ARGUMENT"}}),
+    (400, {"object": "error", "message": "The schema contains features that are no longer wanted.", "code": 400}),
+    (403, {"error": {"message": "You may not do that with this model."}}),
+    (404, {"error": {"message": "No host was found for this."}}),
+    (422, {"detail": "nope"}),
+)
+
+
+@pytest.mark.parametrize(("status", "body"), UNNAMED)
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (("temperature",), ("parameters.judge.temperature",)),
+        (("response_format",), ("structured",)),
+        (("logprobs",), ("gives no token probabilities",)),
+        (("temperature", "response_format"), ("parameters.judge.temperature", "structured")),
+    ],
+)
+def test_a_refused_parameter_is_found_by_trying_however_it_is_worded(
+    status: int, body: Any, names: tuple[str, ...], told: tuple[str, ...], tmp_path: Path
+) -> None:
+    def answer(received: Received) -> Canned:
+        refused = any(received.body.get(name) is not None for name in names)
+        return Canned(body, status=status) if refused else Canned(chat(SCORES))
+
+    server, events = run(tmp_path, names, answer, steps=0)
+    notes = [event.text for event in events if isinstance(event, Noted)]
+    for text in told:
+        assert sum(text in note for note in notes) == 1, notes
+    assert sum(any(one.body.get(name) is not None for name in names) for one in server.received) <= 16
+
+
+def test_a_request_that_is_refused_in_every_form_says_why(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="no such thing here"):
+        run(tmp_path, (), lambda received: Canned({"error": {"message": "no such thing here"}}, status=404))
+
+
+@pytest.mark.parametrize(("said", "told"), [("I would rather not say.", "reads 'I would"), ("", "is empty, as where")])
+def test_a_judge_that_cannot_be_read_is_told_after_a_few_calls(said: str, told: str, tmp_path: Path) -> None:
+    received: list[Received] = []
+
+    def answer(one: Received) -> Canned:
+        received.append(one)
+        return Canned(chat(said))
+
+    with pytest.raises(TooManyUnscored, match=f"no score can be read .*{told}.*--scoring"):
+        run(tmp_path, (), answer, layout="joint", scoring="json")
+    # Three rows, each asked three times, and one question of each other role.
+    assert len(received) <= 12
+
+
+def test_one_unreadable_reply_ends_nothing(tmp_path: Path) -> None:
+    first: list[str] = []
+
+    def answer(received: Received) -> Canned:
+        text = received.body["messages"][0]["content"]
+        first.append(text)
+        return Canned(chat("Well." if text == first[0] else SCORES))
+
+    run(tmp_path, (), answer, layout="joint", scoring="json", steps=0)

@@ -204,9 +204,7 @@ def test_texts_with_commas_quotes_and_breaks_come_back_whole(place: Path) -> Non
     assert [row["id"] for row in written(place)] == [ids[0], ids[1], "'=1+1", ids[3]]
 
 
-@pytest.mark.parametrize(
-    "name", ["=HYPERLINK(1)", "+1+1", "-2-2", "@SUM(A1)", "'=1", "-5", "+1e3", "'quoted'"]
-)
+@pytest.mark.parametrize("name", ["=HYPERLINK(1)", "+1+1", "-2-2", "@SUM(A1)", "'=1", "-5", "+1e3", "'quoted'"])
 def test_no_cell_of_a_table_of_scores_is_a_formula_and_ids_come_back(name: str, place: Path) -> None:
     Path("in.jsonl").write_text(json.dumps({"id": name, "letter": "Dear all."}) + "\n", "utf-8")
     found, _ = scored(rows="in.jsonl")

@@ -22,7 +22,6 @@ from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.records import Reading, Step
 from polyjudge.engine import optimize as steps_of
 from polyjudge.errors import ConfigError, TooManyUnscored
-from polyjudge.formatting.text import clipped
 from polyjudge.llm.cache.store import AnswerStore
 from polyjudge.llm.client import Client
 from polyjudge.llm.request import Backend
@@ -60,7 +59,7 @@ from polyjudge.workflows.events import Chosen, Noted, Observer, Planned, unwatch
 from polyjudge.workflows.gate_setup import blind_spots
 from polyjudge.workflows.layout_selection import choose
 from polyjudge.workflows.plan import plan_of, test_readings
-from polyjudge.workflows.probe import probed
+from polyjudge.workflows.probe import probed, quoted
 from polyjudge.workflows.sync import run
 from polyjudge.workflows.test_evaluation import InOrder, Readings, reading_of
 
@@ -383,12 +382,6 @@ async def _steps(
     return steps
 
 
-_EMPTY = (
-    "as where a model that reasons has used up its longest answer before it wrote one (in the settings file: "
-    "[parameters.judge] max_tokens = 4096)"
-)
-
-
 async def _check_step(step: Step, house: House, config: RunConfig) -> None:
     """Stop at a prompt that leaves too much unscored on the validation rows, and at once where nothing can be read.
 
@@ -401,10 +394,9 @@ async def _check_step(step: Step, house: House, config: RunConfig) -> None:
     if mute and not step.index:
         seen = await house.judge.predict(house.prompt, house.split.validation[0])
         text = seen.calls[0].reply
-        told = f"reads {clipped(text)}" if text.strip() else f"is empty, {_EMPTY}"
         raise TooManyUnscored(
             f"no validation row has a readable score for {', '.join(mute)}, so that nothing can be fitted; a reply "
-            f"{told}; try another --scoring, --layout or model"
+            f"{quoted(text)}; try another --scoring, --layout or model"
         )
     _check_coverage(step, house, config)
 

@@ -1,19 +1,25 @@
 """One small call a role, before the run: does the model take the parameters it will be asked with?
 
 A value that the user set and the model refuses is an error, before the run. A value that came from a preset or a
-default is dropped with a notice.
+default is dropped with a notice. Providers word refusals in many ways, so a refused request is also tried without its
+parameters: the one without which it is answered is the refused one.
+
+A judge of which no reply can be read is found here too, before all validation rows are asked about.
 """
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
+from itertools import combinations
+from typing import Any
 
 from polyjudge import registry
 from polyjudge.concurrency import together
 from polyjudge.domain.example import Example
 from polyjudge.domain.prompt import JudgePrompt
-from polyjudge.errors import CallFailed, ModelError
+from polyjudge.errors import CallFailed, ModelError, TooManyUnscored
+from polyjudge.formatting.text import clipped
 from polyjudge.judge.predict import Judge
 from polyjudge.llm.client import Client
 from polyjudge.llm.request import Message, Reply, Request, Role, Sampling
@@ -31,6 +37,12 @@ _LOGPROBS = frozenset({"logprobs", "top_logprobs"})
 _NOBODY_TAKES_THEM = "requested parameters"
 # So many rows are tried before the run begins without an answer.
 _ROWS = 5
+# After so many rows without a readable score nobody needs to ask about the others.
+_UNREADABLE = 3
+_EMPTY = (
+    "as where a model that reasons has used up its longest answer before it wrote one (in the settings file: "
+    "[parameters.judge] max_tokens = 4096)"
+)
 
 
 async def probed(
@@ -43,6 +55,7 @@ async def probed(
 
     Raises:
         ModelError: a model refuses a value that the user set, or one that cannot be left out.
+        TooManyUnscored: no score can be read in the judge's replies.
     """
     config = settings.config
     ours = set(registry.names("backends")) - {"any"}
@@ -51,6 +64,7 @@ async def probed(
         for stage in house.asked(config)
         if (model := config.model_of(stage)) not in given and model.partition("/")[0] not in ours
     ]
+    judged = "judge" in pending
     while pending:
         groups = _alike(config, pending)
         failures = await together(_refused(config, group[0], house, client) for group in groups)
@@ -66,7 +80,32 @@ async def probed(
                     house if config.scoring == scoring else assemble(config, house.dataset, client, settings.objects)
                 )
                 pending.append(stage)
+    if judged:
+        changed = config != settings.config
+        await _check_readable(assemble(config, house.dataset, client, settings.objects) if changed else house)
     return config
+
+
+async def _check_readable(house: House) -> None:
+    """Stop where the first replies of the judge hold no score at all; the run would ask for them anyway.
+
+    Raises:
+        TooManyUnscored: the message quotes a reply.
+    """
+    rows = house.split.validation[:_UNREADABLE]
+    for row in rows:
+        seen = await house.judge.predict(house.prompt, row)
+        if not seen.calls or len(seen.unscored) < len(house.prompt.names):
+            return
+    raise TooManyUnscored(
+        f"no score can be read in the replies about the first {len(rows)} validation rows, so nothing can be fitted; "
+        f"a reply {quoted(seen.calls[0].reply)}; try another --scoring, --layout or model"
+    )
+
+
+def quoted(reply: str) -> str:
+    """What a reply says, for a message about a judge that cannot be read."""
+    return f"reads {clipped(reply)}" if reply.strip() else f"is empty, {_EMPTY}"
 
 
 def _alike(config: RunConfig, stages: Sequence[str]) -> list[list[str]]:
@@ -82,6 +121,7 @@ async def _refused(config: RunConfig, stage: str, house: House, client: Client) 
 
     A text that is filtered or too long says nothing of these: others are tried, and the run counts it as unscored.
     """
+    tried = False
     for request in _requests(config, stage, house):
         answer = await client.probe(request)
         untold = _untold(request, answer)
@@ -89,9 +129,34 @@ async def _refused(config: RunConfig, stage: str, house: House, client: Client) 
             return untold
         if isinstance(answer, Reply):
             return None
+        if not answer.parameter and not tried:
+            tried = True
+            name = await _needless(request, client)
+            if name:
+                return CallFailed(str(answer), retryable=False, parameter=name)
         if answer.scope == "endpoint":
             return answer
     return None
+
+
+async def _needless(request: Request, client: Client) -> str:
+    """The parameter without which a refused request is answered; "" where it is refused without any of them, too.
+
+    Where only leaving out several helps, one of them is named, and the next probe names the next.
+    """
+    changes: dict[str, dict[str, object]] = {}
+    if request.top_logprobs:
+        changes["logprobs"] = {"top_logprobs": 0}
+    if request.schema:
+        changes["response_format"] = {"schema": ""}
+    if request.sampling.temperature is not None:
+        changes["temperature"] = {"sampling": replace(request.sampling, temperature=None)}
+    for count in range(1, len(changes) + 1):
+        for names in combinations(changes, count):
+            without: dict[str, Any] = {field: value for name in names for field, value in changes[name].items()}
+            if isinstance(await client.probe(replace(request, **without)), Reply):
+                return names[0]
+    return ""
 
 
 def _requests(config: RunConfig, stage: str, house: House) -> Iterator[Request]:
