@@ -13,7 +13,18 @@ from polyjudge.version import __version__
 from polyjudge.workflows.score import SCORE_SETTINGS
 
 # What an option is called where it is no setting.
-ELSEWHERE = {"distribution", "criteria", "output", "dry-run", "config", "json", "quiet", "help", "optimizer-option"}
+ELSEWHERE = {
+    "distribution",
+    "criteria",
+    "output",
+    "dry-run",
+    "config",
+    "json",
+    "quiet",
+    "help",
+    "optimizer-option",
+    "trust-address",
+}
 
 
 @pytest.mark.parametrize("words", [(), ("--help",), ("-h",)])
