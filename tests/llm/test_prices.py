@@ -43,8 +43,8 @@ def test_a_model_s_price_is_the_user_s_or_none_is_told_with_its_reason(
 
 
 def test_a_backend_that_was_handed_over_has_the_user_s_price_alone() -> None:
-    assert tariff("openai/gpt-5", OWN, given=True) == UNKNOWN
-    assert tariff("openai/gpt-4o-mini", OWN, given=True) == Price(1, 2)
+    assert tariff("openai/gpt-5", OWN, is_opened=True) == UNKNOWN
+    assert tariff("openai/gpt-4o-mini", OWN, is_opened=True) == Price(1, 2)
 
 
 def test_without_the_table_prices_are_unknown(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,7 +38,7 @@ class Companions:
 
     Attributes:
         raters: those that hold people's ratings of it.
-        unclear: those that may hold some: their values would do, and their names say nothing.
+        unclear: those that may hold some, by their values, and whose names say nothing about it.
         others: those that hold none.
     """
 

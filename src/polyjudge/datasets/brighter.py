@@ -51,7 +51,7 @@ def brighter() -> Dataset:
 
     Sizes: 2,768 train and 2,767 test rows; anger, fear, joy, sadness, surprise, integers 0 (none) - 3 (most intense).
 
-    Columns: text is the input, one column of ratings a criterion bears its name.
+    Columns: text is the input; each criterion has a column of ratings of its name.
 
     Files: brighter/train.parquet and brighter/test.parquet under the folder that POLYJUDGE_DATA names.
 

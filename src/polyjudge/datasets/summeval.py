@@ -29,7 +29,7 @@ DEFINITIONS: Mapping[str, str] = MappingProxyType(
     }
 )
 COLUMNS = ("text", "machine_summary")
-# A no-break space that lost its second byte leaves this letter behind, before a blank or at the end.
+# A no-break space that lost its second byte is left as this letter, before a blank or at the end.
 _LEFT_OVER = re.compile(r"Â(?=\s|$)")
 
 
@@ -56,7 +56,7 @@ def summeval() -> Dataset:
 
     Sizes: 160 train and 480 test rows over 100 articles; fluency, relevance, coherence, consistency, integers 1-5.
 
-    Columns: text (the article) and machine_summary are the inputs, one column of ratings a criterion bears its name.
+    Columns: text (the article) and machine_summary are the inputs; each criterion has a column of ratings of its name.
 
     Files: summeval/train.parquet and summeval/test.parquet under the folder that POLYJUDGE_DATA names.
 

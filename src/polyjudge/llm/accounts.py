@@ -34,7 +34,7 @@ class RoleAccount:
         prompt_tokens: as reported by the provider, cached ones included.
         completion_tokens: as reported by the provider.
         cached_tokens: prompt tokens that the provider reported as served from its prefix cache.
-        estimated_tokens: charged as reserved: time-outs, and whatever the provider did not report.
+        estimated_tokens: charged as reserved: time-outs, and what the provider did not report.
         replayed_tokens: tokens that the answers from the cache had taken when they were paid for, as reported.
         seconds: answered attempts, from sending to answer, summed.
         cost: USD charged; None where there is no price.

@@ -112,19 +112,19 @@ EMBEDDED = NoPrice("no price: it runs in this process", free=True)
 OWN_SERVER = NoPrice("no price: a server of your own", free=True)
 
 
-def tariff(model: str, prices: Mapping[str, Price], *, base_url: str = "", given: bool = False) -> Tariff:
+def tariff(model: str, prices: Mapping[str, Price], *, base_url: str = "", is_opened: bool = False) -> Tariff:
     """What a model costs.
 
     Args:
         model: as the user names it.
         prices: the user's prices by model, which come first.
         base_url: the address at which it is asked; "" = its provider's.
-        given: whether the caller opened its backend, so that nothing but the user's price is known of it.
+        is_opened: whether the caller opened its backend, so that nothing but the user's price is known of it.
     """
     if model in prices:
         return prices[model]
     provider, _, name = model.partition("/")
-    if given:
+    if is_opened:
         return UNKNOWN
     if provider in _EMBEDDED:
         return EMBEDDED

@@ -1,4 +1,4 @@
-"""Whether what a provider says of the tokens that a call took can be true."""
+"""Checks the token counts that a provider reports: impossible counts, and prompts that a server cut."""
 
 from __future__ import annotations
 
@@ -8,20 +8,19 @@ from collections.abc import Callable
 from polyjudge.llm.budget import Bound
 from polyjudge.llm.request import Reply, Usage
 
-# A prompt has no more tokens than bytes, and an answer no more than its limit; some providers add texts of their own
-# and thoughts, but not so many times as much.
+# A prompt has no more tokens than bytes, and an answer no more than its limit. Some providers add texts and reasoning,
+# but not a hundred times as much.
 _ABSURD = 100
-# A prompt was cut when so many prompts, the longest so much longer than the shortest, were counted alike.
+# A server cuts prompts if it reports one count for so many prompts, the longest so many times as long as the shortest.
 _ALIKE, _LONGER = 3, 1.1
-# Shorter prompts than so many tokens fit every model.
+# Prompts of fewer tokens fit every model.
 _SHORTEST_CUT = 256
 
 
 def believable(reply: Reply, bound: Bound) -> Usage:
-    """The usage of an answer without the counts that cannot be true, which are then charged as reserved.
+    """The usage of an answer without impossible counts, for which the reservation is charged.
 
-    A prompt of no tokens, an answer of no tokens that holds a text, and counts a hundred times above their bound are
-    no counts.
+    Impossible are a prompt of no tokens, a text of no tokens, and counts a hundred times above their bound.
     """
     usage = reply.usage
     prompt, completion = usage.prompt, usage.completion
@@ -38,10 +37,10 @@ def believable(reply: Reply, bound: Bound) -> Usage:
 
 
 class CutPrompts:
-    """Notices a server that cuts long prompts: they differ in length, and it counts the same tokens for all of them.
+    """Notices a server that cuts long prompts: prompts of different lengths have the same count of tokens.
 
     Args:
-        notify: told once a model; None: nobody is.
+        notify: gets one line for each such model; None: nobody is told.
     """
 
     def __init__(self, notify: Callable[[str], None] | None) -> None:
@@ -51,10 +50,10 @@ class CutPrompts:
         self._told: set[str] = set()
 
     def add(self, model: str, prompt: int | None, size: int) -> None:
-        """Take in one answered call.
+        """Add one answered call.
 
         Args:
-            model: who was asked.
+            model: as requests name it.
             prompt: tokens of the prompt as the server counted them.
             size: bytes that were sent.
         """

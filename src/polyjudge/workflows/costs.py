@@ -28,7 +28,7 @@ def tariffs_of(config: RunConfig, given: Collection[str]) -> dict[str, Tariff]:
     there = reached_by_address([model for model in models if model not in given]) if config.base_url else ()
 
     found = {
-        model: tariff(model, own, base_url=config.base_url if model in there else "", given=model in given)
+        model: tariff(model, own, base_url=config.base_url if model in there else "", is_opened=model in given)
         for model in models
     }
     unknown = [model for model, one in found.items() if isinstance(one, NoPrice) and not one.free]

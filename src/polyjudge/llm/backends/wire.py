@@ -130,18 +130,18 @@ def read_reply(document: Mapping[str, Any], begun: str = "", secrets: Sequence[S
 
 
 def masked(reply: Reply, secrets: Sequence[Secret]) -> Reply:
-    """The reply without the keys that were sent, in whatever spelling the server sends one back: it will be kept."""
+    """The reply without the keys that were sent, in any spelling, because replies are stored."""
     if not secrets:
         return reply
     written = "".join(token.token for token in reply.tokens)
-    beside = "\n".join(text for token in reply.tokens for text, _ in token.top)
-    told = any(without_keys(text, secrets) != text for text in (written, beside))
+    alternatives = "\n".join(text for token in reply.tokens for text, _ in token.top)
+    holds_key = any(without_keys(text, secrets) != text for text in (written, alternatives))
     return replace(
         reply,
         text=without_keys(reply.text, secrets),
         finish=without_keys(reply.finish, secrets),
         model=without_keys(reply.model, secrets),
-        tokens=() if told else reply.tokens,
+        tokens=() if holds_key else reply.tokens,
     )
 
 
