@@ -246,3 +246,13 @@ def test_a_layout_is_a_name_or_a_packing(written: str, read: str, tmp_path: Path
     path.write_text(dump_judge(judge), "utf-8")
     assert read_judge(path) == judge
     assert ("groups" in parse_yaml(path.read_text("utf-8"), "it")["layout"]) == ("," in read)
+
+
+@pytest.mark.parametrize(("key", "most"), [("parse_retries", 20), ("samples", 1000)])
+def test_what_multiplies_the_calls_of_a_row_has_a_bound(key: str, most: int, tmp_path: Path) -> None:
+    file = tmp_path / "judge.yaml"
+    file.write_text(f"{JUDGE}{key}: {most}\n", "utf-8")
+    assert getattr(read_judge(file), key) == most
+    file.write_text(f"{JUDGE}{key}: 1000000000\n", "utf-8")
+    with pytest.raises(CriteriaError, match=rf"key '{key}': 1000000000 must be a whole number from \d to {most}"):
+        read_judge(file)

@@ -52,7 +52,7 @@ def test_a_diagnosis_and_scores_that_cannot_be_written_exit_by_what_was_paid(pla
     fitted("run")
     (place / "run" / "diagnosis.json").mkdir()
     backends = {JUDGE: Recorder(by_chance(DATA)).backend}
-    with pytest.raises(ConfigError, match="diagnosis.json") as paid:
+    with pytest.raises(ConfigError, match=r"diagnosis\.json") as paid:
         diagnose("run", data=DATA.rows, only="interference", backends=backends)
     assert paid.value.exit_code == 1
     with pytest.raises(ConfigError) as free:

@@ -139,3 +139,26 @@ def test_the_study_in_the_repository_is_the_shipped_one() -> None:
     if not here.exists():
         pytest.skip("not in a clone")
     assert cells(read_study(here, {"model": "test/judge"})) != ()
+
+
+@pytest.mark.parametrize(
+    ("more", "told"),
+    [
+        ({"seeds": 1_000_000_000}, "seeds"),
+        ({"seeds": "9" * 5000}, "seeds"),
+        ({"seeds": 5_000, "models": ["test/one", "test/two", "test/three"]}, "runs, more than 10,000"),
+        ({"retests": 1_000_000_000}, "retests"),
+    ],
+)
+def test_a_study_that_nobody_can_run_is_refused_at_once(more: dict[str, Any], told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        read_study(content(**more))
+
+
+@pytest.mark.parametrize(
+    "text", ["seeds = " + "9" * 5000, "mode = " + "[" * 20_000 + "]" * 20_000, "a = 1\n" + "#" * 2**20]
+)
+def test_a_file_that_explodes_is_refused(text: str, tmp_path: Path) -> None:
+    (tmp_path / "study.toml").write_text(text, "utf-8")
+    with pytest.raises(ConfigError, match="study.toml"):
+        read_study(tmp_path / "study.toml")
