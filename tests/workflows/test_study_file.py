@@ -160,5 +160,5 @@ def test_a_study_that_nobody_can_run_is_refused_at_once(more: dict[str, Any], to
 )
 def test_a_file_that_explodes_is_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / "study.toml").write_text(text, "utf-8")
-    with pytest.raises(ConfigError, match="study.toml"):
+    with pytest.raises(ConfigError, match=r"study\.toml"):
         read_study(tmp_path / "study.toml")
