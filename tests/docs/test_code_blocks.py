@@ -25,7 +25,9 @@ from polyjudge.datasets.yamlfile import read_yaml
 
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
-BLOCK = re.compile(r"^(?:<!-- (?P<why>[^\n]*?) -->\n)?```(?P<kind>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+BLOCK = re.compile(
+    r"^(?:<!-- (?P<excuse>[^\n]*?) -->\n)?```(?P<kind>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
+)
 EXCUSES = ("needs a key", "needs a server", "run by scripts/demo", "set-up of a machine")
 RUN = ("bash", "python")
 KINDS = (*RUN, "toml", "yaml", "text", "json", "csv", "console")
@@ -37,7 +39,7 @@ class Block:
     line: int
     kind: str
     text: str
-    why: str
+    excuse: str
 
     @property
     def where(self) -> str:
@@ -49,12 +51,12 @@ def blocks(page: Path) -> list[Block]:
     return [
         Block(
             str(page.relative_to(ROOT)),
-            text.count("\n", 0, found.start("kind")) + 1,
-            found["kind"],
-            found["text"],
-            found["why"] or "",
+            text.count("\n", 0, match.start("kind")) + 1,
+            match["kind"],
+            match["text"],
+            match["excuse"] or "",
         )
-        for found in BLOCK.finditer(text)
+        for match in BLOCK.finditer(text)
     ]
 
 
@@ -64,15 +66,15 @@ ALL = [block for page in PAGES for block in blocks(page)]
 def commands(block: Block) -> list[list[str]]:
     """The words of each command line of ours in a shell block, comments and continuations resolved."""
     lines = block.text.replace("\\\n", " ").splitlines()
-    found = [shlex.split(line, comments=True) for line in lines if line.strip().startswith("polyjudge ")]
-    return [words[: words.index("&&")] if "&&" in words else words for words in found]
+    split = [shlex.split(line, comments=True) for line in lines if line.strip().startswith("polyjudge ")]
+    return [words[: words.index("&&")] if "&&" in words else words for words in split]
 
 
 def test_every_block_has_a_kind_and_every_excuse_is_known():
     fences = {page: page.read_text().count("\n```") for page in PAGES}
     assert all(count % 2 == 0 for count in fences.values())
     assert {block.kind for block in ALL} <= set(KINDS)
-    odd = [block.where for block in ALL if block.kind in RUN and block.why and block.why not in EXCUSES]
+    odd = [block.where for block in ALL if block.kind in RUN and block.excuse and block.excuse not in EXCUSES]
     assert not odd
 
 
@@ -85,13 +87,13 @@ def test_every_command_exists_with_its_options(block):
         rest = [word for word in words[1:] if not word.startswith((">", "|"))]
         while isinstance(command, click.Group):
             name = rest.pop(0)
-            found = command.get_command(context, name)
-            assert found is not None, f"{block.where}: no command {name!r}"
-            command = found
+            below = command.get_command(context, name)
+            assert below is not None, f"{block.where}: no command {name!r}"
+            command = below
         command.make_context(command.name, rest, parent=context)
 
 
-@pytest.mark.parametrize("block", [b for b in ALL if b.why == "run by scripts/demo"], ids=lambda b: b.where)
+@pytest.mark.parametrize("block", [b for b in ALL if b.excuse == "run by scripts/demo"], ids=lambda b: b.where)
 def test_what_the_demo_runs_is_in_the_demo(block):
     demo = (ROOT / "scripts/demo").read_text().replace("$model", "local/smollm2-135m").replace('"', "")
     for words in commands(block):
@@ -112,14 +114,14 @@ def runnable(page: str) -> str:
     """The blocks of a page as one shell script, python through a heredoc, so that each sees what came before."""
     parts = ["set -euo pipefail"]
     for block in ALL:
-        if block.page == page and block.kind in RUN and not block.why:
+        if block.page == page and block.kind in RUN and not block.excuse:
             mark = f"END_OF_{block.line}"
             script = block.text if block.kind == "bash" else f"python - <<'{mark}'\n{block.text}{mark}\n"
             parts.append(f"echo '== {block.where}'\n{script}")
     return "\n".join(parts)
 
 
-WITH_CODE = list(dict.fromkeys(b.page for b in ALL if b.kind in RUN and not b.why))
+WITH_CODE = list(dict.fromkeys(b.page for b in ALL if b.kind in RUN and not b.excuse))
 
 
 @pytest.mark.parametrize("page", WITH_CODE)
@@ -136,10 +138,10 @@ def test_every_block_runs(page, tmp_path):
         "PYTHONPATH": str(ROOT / "src"),
         "POLYJUDGE_CACHE": str(tmp_path / "cache"),
     }
-    ended = subprocess.run(
+    result = subprocess.run(
         ["bash", "-c", runnable(page)], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300
     )
-    assert ended.returncode == 0, f"{ended.stdout[-2000:]}\n{ended.stderr[-3000:]}"
+    assert result.returncode == 0, f"{result.stdout[-2000:]}\n{result.stderr[-3000:]}"
 
 
 def test_the_example_of_a_test_of_a_judge_passes_and_can_fail(tmp_path):
