@@ -28,7 +28,7 @@ def test_a_report_of_the_folder_alone_is_the_same_but_for_the_texts(hostile: pol
     found = polyjudge.report(place / "run <i>", output=place / "again.html")
     assert found == place / "again.html"
     again = found.read_text("utf-8")
-    assert "Rows by their ids" in again
+    assert "Rows are shown by their ids" in again
     assert "Text 1. &lt;" not in again
     keys = ("agreement", "trajectory", "failures", "instructions", "disagreements")
     assert all(f'id="{key}"' in again for key in keys)

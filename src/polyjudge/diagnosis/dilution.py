@@ -329,7 +329,7 @@ async def _audit(rater: Rater, controls: Controls, step: Criticised) -> _Audit:
     separate, joint = (asked, step.gradients) if step.joint else (step.gradients, asked)
     parts, unreadable = await _parts(rater, joint)
     everything = joined([gradient for name in names for gradient in speaking(separate, name)])
-    results = await together(
+    rated = await together(
         _rate(
             rater,
             name,
@@ -340,9 +340,9 @@ async def _audit(rater: Rater, controls: Controls, step: Criticised) -> _Audit:
     )
     return _Audit(
         step.index,
-        tuple(rating for ratings, _, _ in results for rating in ratings),
-        tuple(attribution for _, attributions, _ in results for attribution in attributions),
-        unreadable + sum(count for _, _, count in results),
+        tuple(rating for ratings, _, _ in rated for rating in ratings),
+        tuple(attribution for _, attributions, _ in rated for attribution in attributions),
+        unreadable + sum(count for _, _, count in rated),
     )
 
 

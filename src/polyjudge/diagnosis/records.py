@@ -380,9 +380,9 @@ def mean_of(
 
     The ends lie ``within`` what a mean can be.
     """
-    result = ppi.mean(ppi.Sample(scores, predictions, clusters), level=level)
-    low, high = (end if math.isnan(end) else min(max(end, within[0]), within[1]) for end in (result.low, result.high))
-    return Estimate(result.value, Interval(low, high, level), result.standard_error, result.n_clusters)
+    mean = ppi.mean(ppi.Sample(scores, predictions, clusters), level=level)
+    low, high = (end if math.isnan(end) else min(max(end, within[0]), within[1]) for end in (mean.low, mean.high))
+    return Estimate(mean.value, Interval(low, high, level), mean.standard_error, mean.n_clusters)
 
 
 def difference_of(

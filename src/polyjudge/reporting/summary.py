@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from polyjudge.datasets.leaks import LeakReport
-from polyjudge.formatting.text import many, table_text
+from polyjudge.formatting.text import many, percent, table_text
 from polyjudge.llm.accounts import RoleAccount
 from polyjudge.results.money import cost_text, total_text
 from polyjudge.results.outcome import (
@@ -66,7 +66,7 @@ def warnings(outcome: Outcome) -> list[str]:
         units = many(outcome.documents, outcome.unit)
         lines.append(f"With {units} the intervals are too narrow; take them as a rough guide.")
     uncovered = [
-        f"{row.name} ({1 - row.coverage_initial:.0%} initial, {1 - row.coverage:.0%} fitted)"
+        f"{row.name} ({percent(1 - row.coverage_initial)} initial, {percent(1 - row.coverage)} fitted)"
         for row in outcome.criteria
         if row.coverage < 1 or row.coverage_initial < 1
     ]

@@ -42,8 +42,8 @@ class Section:
     def charts(self) -> Iterator[Chart]:
         """The charts that have something to draw."""
         for part in self.parts:
-            result = (part,) if isinstance(part, Chart) else part if isinstance(part, tuple) else ()
-            yield from (chart for chart in result if not chart.empty)
+            drawn = (part,) if isinstance(part, Chart) else part if isinstance(part, tuple) else ()
+            yield from (chart for chart in drawn if not chart.empty)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,11 +115,14 @@ def _body(page: Page) -> Html:
                 tag("p", page.verdict, class_=f"lead {page.tone}".strip()),
                 tag("dl", [_fact(fact) for fact in page.facts], class_="facts") if page.facts else None,
                 [tag("p", text, class_="notice") for text in page.notices],
-                tag("noscript", tag("p", "Charts need scripts; their numbers stand below each.", class_="notice")),
+                tag(
+                    "noscript",
+                    tag("p", "Charts need JavaScript. The numbers of each chart stand below it.", class_="notice"),
+                ),
             ),
             tag("nav", tag("ol", links), class_="toc", aria_label="Sections"),
             tag("main", [_section(section) for section in page.sections], id="main", tabindex="-1"),
-            tag("footer", tag("p", f"Made by {page.generator}; this file asks nothing of any other place.")),
+            tag("footer", tag("p", f"Made by {page.generator}. This file loads nothing from the network.")),
         ],
         "\n",
     )

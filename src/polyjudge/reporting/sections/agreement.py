@@ -109,9 +109,9 @@ def _context(run: ReportData, floors: dict[str, float]) -> str:
     else:
         words.append("One annotator is how well a single rater agrees with the others; it is no upper bound.")
     if all(math.isnan(floor) for floor in floors.values()):
-        words.append(f"A constant judge, the floor elsewhere, has no {run.metric_label}; chance is 0.")
+        words.append(f"A constant judge has no {run.metric_label}, so that there is no floor. Chance gives 0.")
     else:
-        words.append("The floor is the best that a judge reaches who gives every row the same answer.")
+        words.append("The floor is the best agreement of a judge that gives every row the same answer.")
     return " ".join(words)
 
 
@@ -141,8 +141,8 @@ def _sides(run: ReportData) -> Sides | None:
     if not run.rows:
         return None
     people = people_of(run.rows, run.initial, run.outcome.unit)
-    results = [uncertainty.bootstrap(run.metric, side, people, n_resamples=RESAMPLES) for side in _both(run)]
-    return Sides(*results)
+    estimates = [uncertainty.bootstrap(run.metric, side, people, n_resamples=RESAMPLES) for side in _both(run)]
+    return Sides(*estimates)
 
 
 def _both(run: ReportData) -> tuple[Matrix, Matrix]:

@@ -28,7 +28,7 @@ MANY = 12
 """Beyond so many labels a scale is shown in fifths."""
 
 NO_TEXTS = (
-    "Rows by their ids: the run's data were not found where they were; polyjudge report RUN --data DATA shows texts."
+    "Rows are shown by their ids, because the run's data were not found. polyjudge report RUN --data DATA shows texts."
 )
 
 
@@ -64,11 +64,11 @@ def disagreements_section(run: ReportData) -> Section:
 def _how(run: ReportData) -> str:
     if run.on_scale:
         return (
-            "Test rows by what people and the fitted judge said, each at the nearest value of the scale; what lies "
-            "on the diagonal agrees."
+            "Each cell counts test rows by people's rating and the fitted judge's score, both at the nearest value of "
+            "the scale. Rows on the diagonal agree."
         )
     return (
-        "This scoring gives strengths, not values of the scale, so that the judge's scores are shown in fifths; "
+        "This scoring method gives strengths and not values of the scale. The judge's scores are shown in fifths, and "
         "people's ratings should rise from left to right."
     )
 
@@ -83,7 +83,7 @@ def _confusion(run: ReportData, k: int, criterion: Criterion, human: Vector, jud
     cells = [(row, column, float(counts[row, column])) for row in reversed(rows) for column in columns]
     return heat(
         f"confusion-{k + 1}",
-        f"{criterion.name}: how many test rows people rated so, and what the fitted judge said.",
+        f"{criterion.name}: test rows by people's rating and the fitted judge's score.",
         cells if both.any() else [],
         ("people", "judge", "rows"),
         digits=0,

@@ -32,20 +32,20 @@ QUESTIONS = {
 
 def failures_section(run: ReportData) -> Section:
     """Dilution and interference, or how they can be measured."""
-    result = run.diagnosis
-    remedy = "polyjudge diagnose, given this run's folder, measures dilution and interference, with their controls."
-    if result is None and not run.diagnostics:
-        parts: tuple[Html | Chart | None, ...] = (paragraphs([f"Not measured for this run: {remedy}"]),)
-    elif result is None:
-        parts = (*_stepwise(run), paragraphs([f"As the run went, without controls: {remedy}"], "soft"))
+    diagnosis = run.diagnosis
+    remedy = "polyjudge diagnose RUN measures dilution and interference, with their controls."
+    if diagnosis is None and not run.diagnostics:
+        parts: tuple[Html | Chart | None, ...] = (paragraphs([f"Not measured for this run. {remedy}"]),)
+    elif diagnosis is None:
+        parts = (*_stepwise(run), paragraphs([f"Measured along the run, without controls. {remedy}"], "soft"))
     else:
         parts = (
-            _cards(result),
-            *_dilution(result),
-            *_interference(result),
-            *_adherence(result),
+            _cards(diagnosis),
+            *_dilution(diagnosis),
+            *_interference(diagnosis),
+            *_adherence(diagnosis),
             *_stepwise(run),
-            listed(result.notes),
+            listed(diagnosis.notes),
         )
     return Section("failures", "The two failure modes", parts, "Failure modes")
 
@@ -139,8 +139,8 @@ def _interference(diagnosis: Diagnosis) -> Iterator[Html | Chart | None]:
 def _square(pairs: Sequence[tuple[str, str, float]]) -> list[tuple[str, str, float]]:
     """Pairs in the order of their first member, so that rows and columns match."""
     names = list(dict.fromkeys(name for pair in pairs for name in pair[:2]))
-    results = {pair[:2]: pair[2] for pair in pairs}
-    return [(row, column, results.get((row, column), math.nan)) for row in names for column in names]
+    values = {pair[:2]: pair[2] for pair in pairs}
+    return [(row, column, values.get((row, column), math.nan)) for row in names for column in names]
 
 
 def _effects(interference: Interference) -> Html | None:

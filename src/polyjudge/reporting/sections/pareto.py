@@ -25,25 +25,25 @@ LINES = 24
 
 def pareto_section(run: ReportData) -> Section | None:
     """The Pareto front of the measured prompts and its hypervolume; None where there is none to speak of."""
-    result = run.archive
-    if result is None or not result.prompts or len(run.names) < 2:
+    archive = run.archive
+    if archive is None or not archive.prompts or len(run.names) < 2:
         return None
     return Section(
         "front",
         "Trade-offs between criteria",
         (
-            paragraphs([_told(result)]),
-            tuple(chart for chart in (_scatter(result, run.names), _profiles(result, run.names)) if chart),
-            _picks(result, run.names),
-            _volume(result, run.names),
+            paragraphs([_told(archive)]),
+            tuple(chart for chart in (_scatter(archive, run.names), _profiles(archive, run.names)) if chart),
+            _picks(archive, run.names),
+            _volume(archive, run.names),
             paragraphs(
                 [
-                    f"Hypervolume {number(result.hypervolume)}, of the initial prompt alone "
-                    f"{number(result.hypervolume_initial)}. It rises by mere re-tests of an unchanged prompt too; how "
-                    f"much, its null, is not known for a single run: polyjudge study measures it."
+                    f"Hypervolume {number(archive.hypervolume)}, of the initial prompt alone "
+                    f"{number(archive.hypervolume_initial)}. Re-tests of an unchanged prompt raise it too; by how "
+                    f"much is unknown for a single run, and polyjudge study measures it."
                 ]
             ),
-            paragraphs([result.note], "soft"),
+            paragraphs([archive.note], "soft"),
         ),
         "Trade-offs",
     )

@@ -115,8 +115,8 @@ def _tokens(accounts: Sequence[RoleAccount]) -> Chart:
 
 
 def _models(lineage: Mapping[str, Any]) -> dict[str, str]:
-    result = lineage.get("models", {})
-    return {str(role): str(model) for role, model in result.items()} if isinstance(result, Mapping) else {}
+    models = lineage.get("models", {})
+    return {str(role): str(model) for role, model in models.items()} if isinstance(models, Mapping) else {}
 
 
 def _flat(content: Mapping[str, Any], before: str = "") -> Iterator[tuple[str, str]]:

@@ -153,11 +153,11 @@ def _diagnostic(table: Table, axes: Sequence[str], what: str) -> Iterator[Part]:
 
 
 def _volumes(main: Table, axes: Sequence[str]) -> tuple[Part, ...]:
-    result: tuple[Chart, ...] = tuple(charts.volumes(main, axes))
+    drawn: tuple[Chart, ...] = tuple(charts.volumes(main, axes))
     text = (
         "It rises by construction, so that only what exceeds as many re-tests of an unchanged prompt means anything."
     )
-    return (*result, paragraphs([text if result else main.missing], "soft"))
+    return (*drawn, paragraphs([text if drawn else main.missing], "soft"))
 
 
 def _shown(made: Table, *, fold: bool = False) -> Html:

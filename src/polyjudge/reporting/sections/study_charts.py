@@ -28,10 +28,10 @@ def records(table: Table) -> list[Row]:
 
 def blocks_of(table: Table) -> dict[str, list[Row]]:
     """Rows by data set and judge, named so; "" where there is only one."""
-    results: dict[str, list[Row]] = {}
+    by_block: dict[str, list[Row]] = {}
     for row in records(table):
-        results.setdefault(f"{row['data']}, {row['model']}", []).append(row)
-    return {name if len(results) > 1 else "": rows for name, rows in results.items()}
+        by_block.setdefault(f"{row['data']}, {row['model']}", []).append(row)
+    return {name if len(by_block) > 1 else "": rows for name, rows in by_block.items()}
 
 
 def label(row: Row, axes: Sequence[str]) -> str:
@@ -85,8 +85,8 @@ def trajectories(table: Table, axes: Sequence[str]) -> Iterator[Chart]:
 
 def by_criterion(table: Table, axes: Sequence[str]) -> tuple[Chart, ...]:
     """The same, criterion by criterion; none where they would be too many."""
-    result = tuple(_trajectories(table, axes, lambda criterion: criterion != MEAN, "trajectory-of"))
-    return result if len(result) <= SMALL else ()
+    drawn = tuple(_trajectories(table, axes, lambda criterion: criterion != MEAN, "trajectory-of"))
+    return drawn if len(drawn) <= SMALL else ()
 
 
 def _trajectories(table: Table, axes: Sequence[str], wanted: object, stem: str) -> Iterator[Chart]:

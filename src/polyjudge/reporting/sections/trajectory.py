@@ -56,7 +56,9 @@ def trajectory_section(run: ReportData) -> Section:
         "Along the steps",
         (
             paragraphs([text]),
-            paragraphs(["Gate none measures nothing on the validation rows."], "soft") if unmeasured else None,
+            paragraphs(["With gate none, nothing is measured on the validation rows."], "soft")
+            if unmeasured
+            else None,
             _validation(run) if run.changed else None,
             _tried(run),
             _tests(run),
@@ -106,7 +108,7 @@ def _validation(run: ReportData) -> Chart | None:
         return None
     points += [("mean", index, value) for index, value in _means(points, run.names)]
     metric = _measured_by(run.steps)
-    caption = f"Agreement ({metric}) of the standing prompt on the validation rows, which decide."
+    caption = f"Agreement ({metric}) of the standing prompt on the validation rows, on which the gate decides."
     return lines("validation", caption, _ordered(points, run.names), metric, whole="mean")
 
 
@@ -128,7 +130,7 @@ def _tried(run: ReportData) -> Chart | None:
     if not points or not proposed:
         return None
     points += sorted(proposed)
-    caption = "Mean over the criteria on the validation rows: the prompt that stands, and what each step proposed."
+    caption = "Mean over the criteria on the validation rows, of the standing prompt and of each step's proposals."
     return lines("tried", caption, points, _measured_by(run.steps), whole="standing prompt")
 
 
@@ -156,7 +158,7 @@ def _lengths(run: ReportData) -> Chart | None:
     points = [
         (name, step.index, float(len(text.split()))) for step in run.steps for name, text in step.instructions.items()
     ]
-    return lines("lengths", "Words of the instructions in force.", _ordered(points, run.names), "words")
+    return lines("lengths", "Length of the standing instructions, in words.", _ordered(points, run.names), "words")
 
 
 def _means(points: Sequence[tuple[str, int, float]], names: Sequence[str]) -> Iterator[tuple[int, float]]:
@@ -228,7 +230,7 @@ def _effects(step: Step, candidate: Candidate) -> Html | None:
                 effect.criterion,
                 effect.metric,
                 signed(effect.difference),
-                f"{interval(effect.low, effect.high)} ({effect.level:.0%})",
+                f"{interval(effect.low, effect.high)} ({percent(effect.level)})",
                 f"{effect.rows:,}",
                 "yes" if effect.criterion in candidate.passed else "no",
             ]

@@ -235,17 +235,17 @@ def _of_axis(block: Block, axis: str) -> list[tuple[str, str, str, Estimate]]:
 def _pairs(block: Block, axis: str, value: str, first: str) -> list[tuple[Configuration, RunRecord, RunRecord]]:
     """The runs with two values of an axis that are alike in all else, on the same rows."""
     known = {tuple(configuration.values.items()): configuration for configuration in block.configurations}
-    results = []
+    pairs = []
     for configuration in block.configurations:
         other = known.get(tuple({**configuration.values, axis: first}.items()))
         if configuration.values[axis] != value or other is None:
             continue
         if configuration.runs[0].cell.ratings == other.runs[0].cell.ratings:
             by_seed = {run.cell.seed: run for run in other.runs}
-            results += [
+            pairs += [
                 (configuration, run, by_seed[run.cell.seed]) for run in configuration.runs if run.cell.seed in by_seed
             ]
-    return results
+    return pairs
 
 
 def _compared(pairs: Sequence[tuple[Configuration, RunRecord, RunRecord]]) -> Estimate:

@@ -177,8 +177,8 @@ def _partner(block: Block, configuration: Configuration) -> Configuration | None
 
 def _judged(extras: Sequence[Extra], configuration: Configuration, seeds: Sequence[int]) -> list[Matrix]:
     by_seed = {extra.seed: scores_of([extra.reading], configuration.criteria) for extra in extras}
-    results = [by_seed.get(seed) for seed in seeds]
-    return [matrix for matrix in results if matrix is not None]
+    matrices = [by_seed.get(seed) for seed in seeds]
+    return [matrix for matrix in matrices if matrix is not None]
 
 
 def _apart(configuration: Configuration, picked: Extra) -> Matrix:

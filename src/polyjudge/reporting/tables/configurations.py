@@ -113,11 +113,11 @@ class Block:
 
     def retests(self, configuration: Configuration) -> list[list[Extra]]:
         """The re-tests of a configuration's initial prompt, those of each run in turn; empty where there are none."""
-        results = [
+        by_run = [
             [extra for extra in self.extras if extra.kind == "retest" and run.cell.name in extra.cells]
             for run in configuration.runs
         ]
-        return results if all(results) else []
+        return by_run if all(by_run) else []
 
     def chosen(self, configuration: Configuration) -> list[Matrix]:
         """The test scores of the prompt that each run would be left with, chosen without the test rows: what stood at
@@ -147,15 +147,15 @@ def blocks(study: StudyRecord) -> tuple[Block, ...]:
     for run in study.runs:
         by_values = by_block.setdefault((run.cell.data, run.cell.model), {})
         by_values.setdefault(tuple(run.cell.values.items()), []).append(run)
-    results = []
+    made = []
     for (data, model), grouped in by_block.items():
         configurations = tuple(
             Configuration(dict(values), tuple(runs), study.people_of(runs[0])) for values, runs in grouped.items()
         )
         names = {run.cell.name for configuration in configurations for run in configuration.runs}
         extras = tuple(extra for extra in study.extras if names.intersection(extra.cells))
-        results.append(Block(data, model, configurations, extras))
-    return tuple(results)
+        made.append(Block(data, model, configurations, extras))
+    return tuple(made)
 
 
 def difference(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 
+from polyjudge.formatting.text import number, signed, signed_percent
 from polyjudge.metrics.estimates import Estimate
 from polyjudge.reporting.tables.agreement import HEAD, Blocks
 from polyjudge.reporting.tables.combined import INITIAL, PICKED, Combination, combinations, relative_change
@@ -93,13 +94,12 @@ def _dilution(block: Block, printed: object) -> Row:
     measured = dilution(block)
     text = None
     if isinstance(printed, dict) and printed:
-        text = (
-            f"{printed['specificity_separate']} -> {printed['specificity_joint']}, -{printed['specificity_drop']:.0%}"
-        )
+        drop = signed_percent(-printed["specificity_drop"])
+        text = f"{printed['specificity_separate']} -> {printed['specificity_joint']}, {drop}"
     if measured is None:
         return finding, why_unknown(block), None, "", text
     separate, joint, _, relative = measured
-    figure = f"{separate:.1f} -> {joint:.1f}, {relative.value:+.0%}"
+    figure = f"{number(separate, digits=1)} -> {number(joint, digits=1)}, {signed_percent(relative.value)}"
     return finding, figure, relative.interval, _falls(relative), text
 
 
@@ -107,13 +107,16 @@ def _interference(combination: Combination, printed: object) -> Iterator[Row]:
     for what, against, change in combination.changes():
         before, after = combination.mean(against), combination.mean(what)
         relative = relative_change(change.value, before)
-        share = "" if relative is None else f" ({relative:+.1%})"
-        figure = f"{before:.3f} -> {after:.3f}, {change.value:+.3f}{share}"
         finding = f"{what} falls below {against} ({combination.single.label})"
-        interval = change.interval
         falls = _falls(change)
         holds = BY_CHOICE if against == PICKED and falls == "yes" else falls
-        yield finding, figure, interval, holds, _printed(what, against, printed)
+        figure = _change(before, after, change.value, relative)
+        yield finding, figure, change.interval, holds, _printed(what, against, printed)
+
+
+def _change(before: float, after: float, change: float, relative: float | None) -> str:
+    share = "" if relative is None else f" ({signed_percent(relative, digits=1)})"
+    return f"{number(before)} -> {number(after)}, {signed(change)}{share}"
 
 
 def _printed(what: str, against: str, printed: object) -> str | None:
@@ -122,10 +125,8 @@ def _printed(what: str, against: str, printed: object) -> str | None:
     after = printed["combined_to"]
     before = printed["combined_initial"] if against == INITIAL else printed["combined_from"]
     quote = "" if against == INITIAL else f"; {printed['combined_quote']}"
-    return f"v2: {before:.3f} -> {after:.3f}, {after - before:+.3f} ({after / before - 1:+.1%}){quote}"
+    return f"v2: {_change(before, after, after - before, after / before - 1)}{quote}"
 
 
 def _falls(change: Estimate) -> str:
-    if math.isnan(change.low):
-        return "undecided"
-    return "yes" if change.high < 0 else "no" if change.low > 0 else "undecided"
+    return "yes" if change.interval.below_zero else "no" if change.interval.above_zero else "undecided"

@@ -27,8 +27,8 @@ class Published:
 
     @property
     def headlines(self) -> Mapping[str, Any]:
-        result: Mapping[str, Any] = self.content["headlines"]
-        return result
+        figures: Mapping[str, Any] = self.content["headlines"]
+        return figures
 
     def main(self, configuration: Configuration) -> Mapping[str, Any]:
         """The row of a configuration, {} where the paper has none."""
@@ -37,18 +37,18 @@ class Published:
         return next((row for row in rows if (row["mode"], row["gate"]) == (mode, gate)), {})
 
     def specificity(self, mode: str) -> Mapping[str, float]:
-        result: Mapping[str, float] = self.content["specificity"].get(mode, {})
-        return result
+        figures: Mapping[str, float] = self.content["specificity"].get(mode, {})
+        return figures
 
     def adherence(self, configuration: Configuration) -> Mapping[str, float]:
-        result: Mapping[str, float] = (
+        figures: Mapping[str, float] = (
             self.content["adherence"].get(configuration.runs[0].config["gate"], {}).get(configuration.mode, {})
         )
-        return result
+        return figures
 
     def cherrypick(self, row: str) -> Mapping[str, float]:
-        result: Mapping[str, float] = self.content["cherrypick"].get(row, {})
-        return result
+        figures: Mapping[str, float] = self.content["cherrypick"].get(row, {})
+        return figures
 
 
 def published(block: Block, *, simulated: bool) -> Published | None:

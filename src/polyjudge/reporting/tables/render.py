@@ -74,17 +74,17 @@ def markdown(table: Table) -> str:
 
 def lines(table: Table) -> list[str]:
     """A title, a banner where it is due, the rows, the notes."""
-    results = [f"# {table.title}" + (f" ({SIMULATED})" if table.simulated else ""), ""]
-    results += [f"**{table.simulated}**", ""] if table.simulated else []
+    shown = [f"# {table.title}" + (f" ({SIMULATED})" if table.simulated else ""), ""]
+    shown += [f"**{table.simulated}**", ""] if table.simulated else []
     if table.rows:
         rows = [
             [cell(value, column.kind) for value, column in zip(row, table.columns, strict=True)] for row in table.rows
         ]
-        results += [*table_text(rows, [c.label for c in table.columns]), ""]
+        shown += [*table_text(rows, [c.label for c in table.columns]), ""]
     else:
-        results += [table.missing, ""]
-    results += [f"- {note}" for note in table.notes]
-    return results
+        shown += [table.missing, ""]
+    shown += [f"- {note}" for note in table.notes]
+    return shown
 
 
 def csv_text(table: Table) -> str:

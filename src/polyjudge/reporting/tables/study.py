@@ -21,10 +21,10 @@ from polyjudge.results.study import StudyRecord
 
 def all_tables(study: StudyRecord) -> Iterator[Table]:
     """Every table; one without input says so in its place."""
-    results = [(block, published(block, simulated=bool(study.simulated))) for block in blocks(study)]
+    pairs = [(block, published(block, simulated=bool(study.simulated))) for block in blocks(study)]
     made = (headlines, main, honest, effects, by_criterion, specificity, adherence, cherrypick, combining, lengths)
     for make in made:
-        table = make(results, study.axes)
+        table = make(pairs, study.axes)
         yield replace(table, simulated=notice(study.simulated), notes=(*table.notes, *_failed(study)))
 
 
