@@ -1,4 +1,4 @@
-"""The words of the field as frozen values: no I/O, no LLM, no numpy.
+"""The domain as frozen values: criteria, scales, examples, prompts, records. No I/O, no LLM, no numpy.
 
 Import from the modules, for example ``from polyjudge.domain.scale import Ordinal``.
 """

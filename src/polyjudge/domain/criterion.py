@@ -1,4 +1,4 @@
-"""One thing the judge scores."""
+"""A criterion: what the judge scores."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class Criterion:
     """A criterion with its scale and the instruction that optimisation may change.
 
     Attributes:
-        name: how files and replies call it; unique within a judge.
+        name: in files and replies; unique within a judge.
         scale: the values a score can take.
         definition: what is judged; frozen.
         instruction: how to judge it; the only part that a fit changes.

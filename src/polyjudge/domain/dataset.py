@@ -1,4 +1,4 @@
-"""A data set as loaded: what is judged, by which criteria, and how people rated it."""
+"""A loaded data set: the examples, their human ratings, and the rubric."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class LongForm:
 
 @dataclass(frozen=True, slots=True)
 class Rubric:
-    """What criteria.yaml says: the frozen frame of a judge and its criteria.
+    """The content of criteria.yaml: the task, the inputs and the criteria.
 
     Attributes:
         task: the directive.
@@ -67,11 +67,11 @@ class Dataset:
         source: where it came from, for messages.
         rubric: the frame and the criteria.
         examples: in file order.
-        splits: the split each example belongs to by the data's own say ("train", "validation", "test"), aligned
-            with ``examples``; None when the data names none.
-        notes: what loading changed or found, for the user to read.
-        simulated: whether nobody rated and a simulated world made texts and ratings.
-        given: by which name or path it can be loaded again; "" for rows in memory.
+        splits: the data's own split of each example ("train", "validation", "test"), aligned with ``examples``; None
+            if the data have none.
+        notes: what loading changed or noticed, for the user.
+        simulated: whether texts and ratings come from a simulated world.
+        given: the name or path from which it can be loaded again; "" for rows in memory.
     """
 
     name: str

@@ -20,7 +20,7 @@ MODES = ("ST", "SSS", "SSC", "SCC", "CCC")
 
 
 class Grouped(Protocol):
-    """Anything that carries the group it speaks for."""
+    """A result with the group of criteria that it is about."""
 
     @property
     def group(self) -> Group: ...
@@ -38,7 +38,7 @@ def combined(names: Sequence[str]) -> Partition:
 
 
 def heard(group: Group, results: Iterable[T]) -> tuple[T, ...]:
-    """The results whose group lies inside ``group``: what a later stage may hear, each result once."""
+    """The results whose group lies inside ``group``: the inputs of a later stage."""
     return tuple(result for result in results if set(result.group) <= set(group))
 
 
@@ -67,7 +67,7 @@ class Decomposition:
 def decomposition(mode: str, names: Sequence[str]) -> Decomposition:
     """The decomposition of a mode over criteria: S = separate, C = combined, for loss, gradient and optimizer.
 
-    ST judges and fits each criterion by itself, so over any one criterion it is SSS.
+    ST judges and fits each criterion alone, so that for each it is SSS.
 
     Raises:
         ConfigError: an unknown mode, or one that would separate what was combined (CSS, CSC, CCS, SCS).

@@ -1,4 +1,4 @@
-"""One item to be judged, with what people said of it."""
+"""One item to be judged, with its human ratings."""
 
 from __future__ import annotations
 

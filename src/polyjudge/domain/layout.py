@@ -1,4 +1,4 @@
-"""How the judge is called: which criteria share a call, and whether the calls on an item share its text.
+"""The layout of judge calls: which criteria share a call, and whether the calls on an item share its text.
 
 A layout is written as ``joint``, ``separate`` or ``forked``, or as its groups: ``fluency+coherence,relevance``.
 """
@@ -14,7 +14,7 @@ from polyjudge.errors import ConfigError
 from polyjudge.formatting.text import nearest
 
 LAYOUTS = ("joint", "separate", "forked")
-# Not a layout but the wish to have one chosen by measurement.
+# Not a layout: one is chosen by measurement.
 AUTO = "auto"
 # The name of a layout of any other groups, and the key under which files spell these out.
 GROUPED, GROUPS = "grouped", "groups"
@@ -38,7 +38,7 @@ class Layout:
     def item_first(self) -> bool:
         """Whether the item stands before the criteria, byte-identical in all its calls, so that a cache pays it once.
 
-        In a grouped layout too: its calls have nothing else in common, and the item is most of each.
+        This includes grouped layouts, whose calls share only the item, which is most of each.
         """
         return self.name in ("forked", GROUPED)
 
@@ -65,7 +65,7 @@ def layout(text: str, names: Sequence[str]) -> Layout:
 def grouped(groups: Sequence[Sequence[str]], names: Sequence[str]) -> Layout:
     """The layout of groups of criteria.
 
-    One group is ``joint`` and groups of single criteria are ``forked``: what asks the same is called the same.
+    One group is ``joint`` and groups of single criteria are ``forked``, so that equal calls have one name.
 
     Raises:
         ConfigError: a name that is no criterion, stands twice, or is missing.
@@ -79,19 +79,19 @@ def grouped(groups: Sequence[Sequence[str]], names: Sequence[str]) -> Layout:
 
 
 def read_groups(text: str) -> Partition:
-    """The groups that a text spells out; empty where it is a single word, which can only be a layout's name."""
+    """The groups that a text lists; empty for a single word, which can only be a layout's name."""
     if _BETWEEN not in text and _WITHIN not in text:
         return ()
     return tuple(tuple(name.strip() for name in group.split(_WITHIN)) for group in text.split(_BETWEEN))
 
 
-def are_groups(found: object) -> TypeGuard[Sequence[Sequence[str]]]:
+def are_groups(value: object) -> TypeGuard[Sequence[Sequence[str]]]:
     """Whether a value of a file has the form of a grouped layout: lists of names."""
     return (
-        isinstance(found, list | tuple)
-        and bool(found)
-        and all(isinstance(group, list | tuple) and group for group in found)
-        and all(isinstance(name, str) for group in found for name in group)
+        isinstance(value, list | tuple)
+        and bool(value)
+        and all(isinstance(group, list | tuple) and group for group in value)
+        and all(isinstance(name, str) for group in value for name in group)
     )
 
 
@@ -101,7 +101,7 @@ def written(groups: Sequence[Sequence[str]]) -> str:
 
 
 def unknown(text: object, *more: str) -> str:
-    """What is said of a text that names no layout."""
+    """The error message about a text that names no layout."""
     choices = (*more, *LAYOUTS)
     return (
         f"unknown layout {text!r}{nearest(text, choices)}; choose one of: {', '.join(choices)}, or write the criteria "
@@ -110,10 +110,10 @@ def unknown(text: object, *more: str) -> str:
 
 
 def _check(groups: Sequence[Sequence[str]], names: Sequence[str]) -> None:
-    held = [name for group in groups for name in group]
-    faults = [f"{name!r} is no criterion" for name in dict.fromkeys(held) if name not in names]
-    faults += [f"{name!r} stands twice" for name in names if held.count(name) > 1]
-    faults += [f"{name!r} is missing" for name in names if name not in held]
+    grouped_names = [name for group in groups for name in group]
+    faults = [f"{name!r} is no criterion" for name in dict.fromkeys(grouped_names) if name not in names]
+    faults += [f"{name!r} stands twice" for name in names if grouped_names.count(name) > 1]
+    faults += [f"{name!r} is missing" for name in names if name not in grouped_names]
     if faults:
         raise ConfigError(
             f"the layout {written(groups)!r} must hold every criterion once: {', '.join(faults)}; "

@@ -1,7 +1,7 @@
-"""The judge prompt: everything the judge is told, of which only the instructions can change.
+"""The judge prompt: the frozen parts, and the instructions that a fit changes.
 
-``revise`` is the one way to a new prompt. It replaces instructions and nothing else, so that the directive, the
-definitions, the output format and the demonstrations stay byte-identical through a whole run.
+``revise`` is the only way to a new prompt. It replaces instructions alone, so that the directive, the definitions, the
+output format and the demonstrations stay byte-identical through a whole run.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the stages of a step return. Each record carries the group it speaks for."""
+"""The records of a step's stages. Each names the group of criteria that it is about."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Prediction:
 
 @dataclass(frozen=True, slots=True)
 class Critique:
-    """The loss LLM's words on one prediction."""
+    """The loss LLM's critique of one prediction."""
 
     group: Group
     example: str
@@ -84,7 +84,7 @@ class Measured:
 
 @dataclass(frozen=True, slots=True)
 class Effect:
-    """What a new prompt did to the agreement on one criterion, against the current prompt on the same rows.
+    """The change in agreement on one criterion between the current and a new prompt, on the same rows.
 
     Attributes:
         criterion: its name.
@@ -93,7 +93,7 @@ class Effect:
         low: lower end of its interval, clustered by document; nan = unknown.
         high: upper end.
         level: of the interval, 0..1.
-        rows: how many rows both scored.
+        rows: the number of rows that both scored.
     """
 
     criterion: str
@@ -107,16 +107,15 @@ class Effect:
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """One proposed set of instructions, and what became of it.
+    """One proposed set of instructions, and the gate's verdict on it.
 
     Attributes:
-        instructions: criterion -> new instruction; empty when the proposal failed. A criterion without one keeps its
-            own.
-        failure: why some or all criteria got no instruction; "" when all did.
-        measured: on the validation rows; None when nothing was measured.
-        reason: the gate's words; "" when the gate was not asked.
-        passed: the criteria whose new instruction the gate let through, though another's may have been taken.
-        effects: on each criterion; empty under a gate that looks at the mean alone.
+        instructions: criterion -> new instruction; empty if the proposal failed. The other criteria keep theirs.
+        failure: why some or all criteria have no new instruction; "" if all have one.
+        measured: on the validation rows; None if nothing was measured.
+        reason: the gate's; "" if the gate was not asked.
+        passed: the criteria whose new instruction passed the gate, even if another candidate's was taken.
+        effects: on each criterion; empty under a gate that uses the mean alone.
     """
 
     instructions: Mapping[str, str]
@@ -129,16 +128,16 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Rejected:
-    """A new instruction that was tried and not kept.
+    """A new instruction that was tried and rejected.
 
     Attributes:
-        turn: when.
-        criterion: whose.
+        turn: of the proposal.
+        criterion: its name.
         text: the instruction.
-        metric: by which it was measured.
-        before: agreement on the validation rows under the prompt of the time; nan = undefined.
+        metric: of ``before`` and ``after``.
+        before: agreement on the validation rows under the prompt current then; nan = undefined.
         after: with the new instruction; nan = undefined.
-        together: whether it passed by itself and was refused with what it was merged with.
+        together: whether it passed alone, but was refused after the merge with others.
     """
 
     turn: int
@@ -155,7 +154,7 @@ class ScoredPrompt:
     """A prompt's instructions and their agreement on the validation rows, as an aggregate; no row is shown.
 
     Attributes:
-        turn: when it was proposed; 0 for the initial one.
+        turn: of the proposal; 0 for the initial prompt.
         instructions: criterion -> instruction, of all criteria.
         metric: its name.
         values: criterion -> agreement; nan = undefined.
@@ -173,11 +172,11 @@ class ScoredPrompt:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One turn of the loop, as it stays.
+    """The record of one turn of the loop.
 
     Attributes:
         index: 0 = the initial prompt, before any turn.
-        criteria: what this run fits (one name in each run of ST).
+        criteria: those that this run fits (one in each run of ST).
         status: "initial", "accepted", "rejected" or "failed".
         reason: why, in one sentence.
         batch: the examples' ids.
@@ -185,14 +184,13 @@ class Step:
         critiques: in the order of the batch.
         gradients: in the order of the batch.
         candidates: in the order they were proposed.
-        chosen: position of the candidate that was accepted whole; None when none was.
+        chosen: position of the candidate that was accepted as a whole; None if none was.
         instructions: criterion -> instruction after the turn.
         measured: the current prompt's agreement on the validation rows after the turn; None without a gate.
         kept: the criteria whose instruction the turn changed.
-        merged: the prompt that the passed instructions make together, unless it is a candidate that was accepted
-            whole; its ``instructions`` are the new ones, and none is ``passed`` when it was refused. None when nothing
-            passed.
-        notice: what whoever reads this record must know, such as "SIMULATED".
+        merged: the prompt with all passed instructions, unless it equals a candidate that was accepted as a whole; its
+            ``instructions`` are the new ones, and none is ``passed`` if it was refused. None if nothing passed.
+        notice: a warning for every reader of the record, such as "SIMULATED".
     """
 
     index: int
@@ -214,12 +212,12 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """The test rows as a step's prompt scores them; only the paper's protocol reads them while a run goes on.
+    """The scores of the test rows under a step's prompt; only the paper's protocol reads them during a run.
 
     Attributes:
         step: the step's index.
-        criteria: what that step fits.
-        measured: one a metric.
+        criteria: those that the step fits.
+        measured: one entry per metric.
         scores: criterion -> scores in the order of the test rows, nan = unscored.
         notice: as in ``Step``.
     """

@@ -1,4 +1,4 @@
-"""What values a criterion's rating can take.
+"""The scales of criteria.
 
 Every score inside polyjudge is a float: the number itself on an ordinal or continuous scale, the label's position
 (0, 1, ...) on a categorical one. ``nan`` is a missing rating or an unscored criterion, never a value.
@@ -145,7 +145,7 @@ def _mean(ratings: Iterable[float]) -> float:
 
 
 def show(scale: Scale, value: float) -> str:
-    """A score as a person reads it: the label on a categorical scale, nothing when unscored."""
+    """A score as text: the label on a categorical scale, "" when unscored."""
     if math.isnan(value):
         return ""
     if isinstance(scale, Categorical):

@@ -1,8 +1,8 @@
-"""How a judge is off, beside how well it agrees: collapse, level, spread, and halo.
+"""Biases of a judge that an agreement does not show: collapse, level, spread, and halo.
 
-A judge may rank well and still be too kind (level), too timid (spread), or give all criteria of an item one and the
-same impression (halo). A judge that has collapsed to one answer does well on MAE and off-by-one, so that a gate on
-these rewards it; the share of its commonest answer shows it.
+A judge may rank well and still be too kind (level), too timid (spread), or give all criteria of an item similar scores
+(halo). A judge that has collapsed to one answer does well on MAE and off-by-one, so that a gate on these metrics
+rewards it; the share of its commonest answer reveals it.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from polyjudge.metrics.resampling import draws, statistics
 from polyjudge.metrics.statistics import NUMBERS, spearman
 from polyjudge.metrics.uncertainty import interval
 
-# From this share of one answer on, a judge says next to nothing of the rows.
+# From this share of one answer on, a judge counts as collapsed.
 MODAL_SHARE = 0.95
 
 
@@ -79,10 +79,10 @@ def spread(pairs: Pairs, weights: Matrix, levels: Levels | None) -> Vector:
 
 @dataclass(frozen=True, slots=True)
 class Halo:
-    """How alike the criteria's scores are within the items, judge and people, on the rows that both scored wholly.
+    """The correlation between criteria, of judge and people, on the rows that both scored completely.
 
     `judge` and `human` are mean Spearman correlations over all pairs of criteria, `excess` judge minus people with
-    its interval: above 0, criteria run together in the judge more than in people. NaN where a pair is undefined.
+    its interval: above 0, the judge's criteria are more alike than those of people. NaN if a pair is undefined.
     """
 
     judge: float
@@ -101,8 +101,8 @@ def halo(
 ) -> Halo:
     """Inter-criterion correlation of a judge (n, K) against that of people, K >= 2, NaN = missing.
 
-    People are the raters' means. A mean of R raters correlates more between criteria than a single rater does, since
-    noise lowers correlations; so an excess of a judge over raters' means is no artefact of their number.
+    The human side are the raters' means. A mean of R raters correlates more between criteria than a single rater does,
+    since noise lowers correlations; so a judge's excess over raters' means is no artefact of the number of raters.
 
     Raises:
         ValueError: if the shapes differ or there are fewer than two criteria.
@@ -124,8 +124,7 @@ def halo(
     replicates = [
         (sides[0](counts) - sides[1](counts)).mean(axis=1) for counts in draws(clusters.count, n_resamples, seed)
     ]
-    used = int(np.unique(clusters.position[whole]).size)
-    excess = interval(judge - people, np.concatenate(replicates), level, used)
+    excess = interval(judge - people, np.concatenate(replicates), level, clusters.used(whole))
     return Halo(judge, people, excess, int(whole.sum()))
 
 

@@ -1,4 +1,4 @@
-"""A value with its interval: the one shape in which every uncertain figure is given."""
+"""A value with its interval: the record of every estimate."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ STANDARD_ERRORS = 2.8
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """Two ends that hold the true value in a share `level` of all samples; NaN ends = not given, undecided."""
+    """An interval that contains the true value in a share `level` of all samples; NaN ends = not given."""
 
     low: float
     high: float
@@ -29,34 +29,34 @@ class Interval:
 
     @property
     def above_zero(self) -> bool:
-        """Whether all of it lies above 0; False where it is not given."""
+        """Whether all of it lies above 0; False if it is not given."""
         return self.low > 0
 
     @property
     def below_zero(self) -> bool:
-        """Whether all of it lies below 0; False where it is not given."""
+        """Whether all of it lies below 0; False if it is not given."""
         return self.high < 0
 
     @property
     def excludes_zero(self) -> bool:
-        """Whether 0 lies outside; False where it is not given."""
+        """Whether 0 lies outside; False if it is not given."""
         return self.above_zero or self.below_zero
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """A statistic, or a difference of two, and what is known of its error.
+    """A statistic, or a difference of two, with its error.
 
     Attributes:
         value: on the data as they are; NaN = undefined.
-        interval: NaN ends = undecided: too few documents, or too many resamples without a value.
-        standard_error: of the value; NaN where the interval is not given.
-        n_clusters: documents (or rows) with a pair, which the interval rests on.
-        n_resamples: how many resamples it was computed from.
-        n_undefined: how many of these had no value.
+        interval: NaN ends = not given: too few documents, or too many resamples without a value.
+        standard_error: of the value; NaN if the interval is not given.
+        n_clusters: documents (or rows) with a pair, on which the interval is based.
+        n_resamples: the number of resamples.
+        n_undefined: the number of resamples without a value.
         p_value: two-sided, of the value against 0: the level at which the interval would touch 0; NaN = not tested.
-        degrees: degrees of freedom of the interval; NaN where it is one of percentiles.
-        n_runs: how many runs the value is a mean of.
+        degrees: degrees of freedom of the interval; NaN for a percentile interval.
+        n_runs: the number of runs that the value is a mean of.
     """
 
     value: float
@@ -73,7 +73,7 @@ class Estimate:
     def undecided(
         cls, value: float, level: float, n_clusters: int, n_resamples: int = 0, n_undefined: int = 0
     ) -> Estimate:
-        """A value of which no error can be told."""
+        """A value without an interval."""
         return cls(value, Interval.unknown(level), math.nan, n_clusters, n_resamples, n_undefined)
 
     @property
@@ -90,7 +90,7 @@ class Estimate:
 
     @property
     def detectable(self) -> float:
-        """The smallest true difference that such an experiment finds in four cases of five; NaN = unknown."""
+        """The smallest true difference that is found with 80 % power; NaN = unknown."""
         return STANDARD_ERRORS * self.standard_error
 
 

@@ -1,8 +1,8 @@
-"""Agreement with its grouping named: over all rows at once, or document by document.
+"""Agreement with a named grouping: over all rows at once, or as a mean over documents.
 
 The same scores average .477 pooled, .508 per document without the constant documents and .440 with these as zero
-(GPT-4 on SummEval), so that a figure without its grouping says little. Here the grouping is always an argument, and
-the documents that were left out, or counted as zero, come back with the value.
+(GPT-4 on SummEval), so that an agreement without its grouping says little. Here the grouping is always an argument,
+and the numbers of documents that were left out, or counted as zero, are returned with the value.
 """
 
 from __future__ import annotations
@@ -80,11 +80,11 @@ def grouped(
         n_documents = int(np.count_nonzero(np.bincount(clusters.position[rated])))
         return Grouped(metric(left, right, levels), grouping, n_pairs, coverage, n_documents, 0, 0)
     with_rating = [rows for rows in _rows_by_document(clusters) if rated[rows].any()]
-    own = [metric(left[rows], right[rows], levels) for rows in with_rating]
-    defined = [value for value in own if not math.isnan(value)]
-    undefined = len(own) - len(defined)
+    values = [metric(left[rows], right[rows], levels) for rows in with_rating]
+    defined = [value for value in values if not math.isnan(value)]
+    undefined = len(values) - len(defined)
     skip = grouping == "document-skip"
-    divisor = len(defined) if skip else len(own)
+    divisor = len(defined) if skip else len(values)
     return Grouped(
         value=math.fsum(defined) / divisor if divisor else math.nan,
         grouping=grouping,
@@ -108,7 +108,7 @@ def table(metric: Metric, predicted: npt.ArrayLike, rows: Rated, *, grouping: Gr
         grouped(metric, scores[:, k], rated.human[:, k], levels=scale, documents=rated.documents, grouping=grouping)
         for k, scale in enumerate(rated.levels)
     )
-    return Table(per_criterion, mean([each.value for each in per_criterion]))
+    return Table(per_criterion, mean([agreement.value for agreement in per_criterion]))
 
 
 def mean(values: Sequence[float]) -> float:
@@ -117,7 +117,7 @@ def mean(values: Sequence[float]) -> float:
 
 
 def check_grouping(metric: Metric, grouping: Grouping, documents: Documents | None) -> None:
-    """Refuse a grouping that cannot be meant.
+    """Refuse an invalid grouping.
 
     Raises:
         ValueError: if its name is unknown, it needs documents and has none, or it would reward missing answers.

@@ -1,4 +1,4 @@
-"""What a metric is, and the two decorators that make one of a function.
+"""The `Metric` record, and the two decorators that make one of a function.
 
 `@metric` takes a vectorised function of weighted pairs, which resamples fast. `@scalar_metric` takes a plain function
 of two vectors; its resamples repeat rows, one call each. Both state the name, the direction, the range and the scales
@@ -32,15 +32,15 @@ class Range(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A statistic of agreement, with what a gate or a table has to know of it.
+    """A statistic of agreement with its properties.
 
     Attributes:
-        name: as in settings, records and tables.
+        name: in settings, records and tables.
         weighted: the statistic of n > 0 complete pairs under counts (b, n), as (b,) values; NaN = undefined.
         higher_is_better: the direction.
         range: the bounds, the bad end first.
         needs_scale: whether it compares values, so that predictions must stand on the raters' scale.
-        kinds: the scales on which it has a meaning.
+        kinds: the scales on which it is defined.
         description: one sentence for tables and pages.
     """
 
@@ -53,7 +53,7 @@ class Metric:
     description: str = ""
 
     def applies_to(self, levels: Levels | None) -> bool:
-        """Whether it has a meaning on this scale; an unknown scale (None) is taken as ordinal."""
+        """Whether it is defined on this scale; an unknown scale (None) counts as ordinal."""
         return ("ordinal" if levels is None else levels.kind) in self.kinds
 
     def is_better(self, new: float, than: float) -> bool:

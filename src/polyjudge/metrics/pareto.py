@@ -1,8 +1,7 @@
-"""Several criteria at once: which prompts no other beats, how much they dominate together, and which one to take.
+"""Multi-criteria comparison of prompts: the Pareto front, its hypervolume, and rules that pick one point.
 
-Points are vectors of agreement, one a prompt, (n, K). Direction is a sign per criterion, so that an error counts the
-other way round. A missing value is no merit: a point with a NaN dominates nothing, enters no front, adds no volume and
-is never picked.
+Points are vectors of agreement, one per prompt, (n, K). Errors are negated, so that more is always better. A point
+with a NaN dominates nothing, is on no front, adds no volume and is never picked.
 """
 
 from __future__ import annotations
@@ -33,14 +32,15 @@ def oriented(points: npt.ArrayLike, metrics: Sequence[Metric]) -> Matrix:
 def worst(metric: Metric, levels: Levels | None) -> float:
     """The reference value of a metric, oriented: the worst end of its range, for an error the span of the scale.
 
-    It hangs on the metric and the scale alone, never on the points, so that volumes of different runs compare.
+    It depends on the metric and the scale alone, never on the points, so that volumes of different runs are
+    comparable.
 
     Raises:
         ValueError: if the range has no worst end and the scale is unknown.
     """
     if math.isinf(metric.range.worst):
         if levels is None:
-            raise ValueError(f"the worst value of {metric.name!r} hangs on the scale, which is unknown")
+            raise ValueError(f"the worst value of {metric.name!r} depends on the scale, which is unknown")
         return -(levels.high - levels.low)
     return metric.range.worst if metric.higher_is_better else -metric.range.worst
 
@@ -51,17 +51,17 @@ def non_dominated(points: npt.ArrayLike) -> Indices:
     One dominates another if it is nowhere worse and somewhere better. Of equal points the first stands for all.
     """
     values = np.asarray(points, dtype=np.float64)
-    kept: list[int] = []
+    front: list[int] = []
     for position, point in enumerate(values):
         if np.isnan(point).any():
             continue
         others = values[np.arange(len(values)) != position]
         as_good = (others >= point).all(axis=1)  # NaN compares false
         better = as_good & (others > point).any(axis=1)
-        twin = any(np.array_equal(values[earlier], point) for earlier in kept)
+        twin = any(np.array_equal(values[earlier], point) for earlier in front)
         if not better.any() and not twin:
-            kept.append(position)
-    return np.array(kept, dtype=np.intp)
+            front.append(position)
+    return np.array(front, dtype=np.intp)
 
 
 def hypervolume(points: npt.ArrayLike, reference: npt.ArrayLike) -> float:
@@ -138,9 +138,9 @@ def knee(points: npt.ArrayLike) -> int | None:
     front = non_dominated(values)
     if not front.size:
         return None
-    found = values[front]
-    span = found.max(axis=0) - found.min(axis=0)
-    scaled = (found.max(axis=0) - found) / np.where(span > 0, span, 1.0)
+    candidates = values[front]
+    span = candidates.max(axis=0) - candidates.min(axis=0)
+    scaled = (candidates.max(axis=0) - candidates) / np.where(span > 0, span, 1.0)
     return int(front[int(np.argmin((scaled**2).sum(axis=1)))])
 
 
@@ -154,5 +154,5 @@ def feasible(points: npt.ArrayLike, floor: npt.ArrayLike) -> int | None:
     return _best(np.where(allowed, values.mean(axis=1), np.nan))
 
 
-def _best(worth: Vector) -> int | None:
-    return None if np.isnan(worth).all() else int(np.nanargmax(worth))
+def _best(utilities: Vector) -> int | None:
+    return None if np.isnan(utilities).all() else int(np.nanargmax(utilities))

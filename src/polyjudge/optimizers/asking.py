@@ -1,4 +1,4 @@
-"""Ask a textual stage and read its reply, again when it cannot be read, a bounded number of times."""
+"""Asks a textual stage and parses its reply, with a bounded number of retries for unreadable ones."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class Stage:
     parse_retries: int = 2
 
     async def ask(self, text: str, read: Callable[[str, bool], T], sample: int = 0) -> T:
-        """The reply as ``read(text, cut)`` understands it; an unreadable one is asked for again, with the reason.
+        """The reply, parsed by ``read(text, cut)``; an unreadable one is asked for again, with the reason.
 
-        Equal texts asked with different ``sample`` are different draws, unless the temperature is 0.
+        Equal texts with different ``sample`` are different draws, unless the temperature is 0.
 
         Raises:
             ReplyError: the last reply could not be read either.
@@ -41,8 +41,8 @@ class Stage:
         failure = ReplyError("nothing was asked")
         draw = 0 if self.role.sampling.temperature == 0 else sample
         for retry in range(self.parse_retries + 1):
-            asked = f"{text}\n\n{_AGAIN.format(reason=failure)}" if retry else text
-            request = self.role.request((Message("user", asked),), sample=draw, retry=retry)
+            content = f"{text}\n\n{_AGAIN.format(reason=failure)}" if retry else text
+            request = self.role.request((Message("user", content),), sample=draw, retry=retry)
             try:
                 reply = await self.asker.ask(request)
                 return read(reply.text, reply.finish == "length")
@@ -52,7 +52,7 @@ class Stage:
 
 
 def reader(group: Group) -> Callable[[str, bool], dict[str, str]]:
-    """Reads a group's new instructions between their markers: a text for one criterion, a JSON object for several."""
+    """The parser of a group's new instructions between their markers: a text for one criterion, JSON for several."""
 
     def read(reply: str, cut: bool) -> dict[str, str]:
         if len(group) == 1:

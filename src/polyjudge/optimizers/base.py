@@ -1,7 +1,7 @@
-"""The seam of the optimizers: a turn goes in, a proposal comes out. An optimizer neither measures nor decides.
+"""The protocol of the optimizers: from a turn to a proposal. An optimizer neither measures nor decides.
 
-An optimizer has two halves. Its settings are a small frozen object, such as ``TextGrad(mode="SSC")``, which names what
-it reads and whom it asks. A run builds the optimizer from them, once it knows the criteria and the models.
+An optimizer has two parts. Its settings are a small frozen object, such as ``TextGrad(mode="SSC")``, which names its
+settings and the roles that it asks. A run builds the optimizer from them, once it knows the criteria and the models.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ WRITERS = ("loss", "gradient", "optimizer")
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What an optimizer may see. It never sees a validation or test row, only aggregates over the validation rows.
+    """The input of an optimizer: training rows, and of the validation rows aggregates only.
 
     Attributes:
         index: 1, 2, ...
         prompt: the current one.
         batch: rated training examples.
         judge: predicts.
-        rejected: instructions that were tried and not kept, the newest last.
-        scored: the initial prompt and every other one that was measured, each once, in the order of their measuring;
-            empty under a gate that measures nothing.
+        rejected: instructions that were tried and rejected, the newest last.
+        scored: the initial prompt and all other measured ones, each once, in the order of measurement; empty under a
+            gate that measures nothing.
     """
 
     index: int
@@ -46,11 +46,11 @@ class Turn:
 
 @dataclass(frozen=True, slots=True)
 class Proposal:
-    """What a turn brought.
+    """The result of a turn.
 
     Attributes:
         candidates: new instructions by criterion, or the reason why there are none; the engine fills in the rest.
-        predictions: of the batch, in its order; empty when the optimizer did not need them.
+        predictions: of the batch, in its order; empty if the optimizer needs none.
         critiques: in the order of the batch.
         gradients: in the order of the batch.
     """
@@ -73,12 +73,12 @@ class PlannedCalls:
 
 @dataclass(frozen=True, slots=True)
 class TurnPlan:
-    """What an optimizer expects of a turn.
+    """The expected calls of a turn.
 
     Attributes:
-        calls: at most one entry a role; the judge's are not among them.
-        judged: examples of the batch that it asks the judge about.
-        instruction_tokens: expected length of an instruction that it writes for one criterion; prompts grow by it.
+        calls: at most one entry per role, without the judge's.
+        judged: how many examples of the batch the judge is asked about.
+        instruction_tokens: expected length of a new instruction of one criterion, which determines how prompts grow.
     """
 
     calls: tuple[PlannedCalls, ...] = ()
@@ -91,7 +91,7 @@ class Optimizer(Protocol):
 
     @property
     def candidates(self) -> int:
-        """How many candidates a turn brings, at most."""
+        """The most candidates of a turn."""
         ...
 
     async def propose(self, turn: Turn) -> Proposal:
@@ -103,20 +103,20 @@ class Optimizer(Protocol):
         ...
 
     def plan(self, turn: Turn) -> TurnPlan:
-        """What ``propose`` will ask in a turn like this one, whose texts stand for those that are not written yet."""
+        """The calls of ``propose`` in a turn like this one, which has placeholders for texts that do not exist yet."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What a run lends the optimizer that it builds.
+    """What a run passes to the optimizer that it builds.
 
     Attributes:
         prompt: the initial one, over the criteria to fit.
         asker: the client.
         roles: the models that the settings name in ``roles``.
         parse_retries: how often an unreadable reply is asked for again.
-        measures: whether the gate measures prompts; else ``Turn.scored`` stays empty.
+        measures: whether the gate measures prompts; otherwise ``Turn.scored`` is empty.
         seed: of the run.
     """
 
@@ -128,7 +128,7 @@ class Context:
     seed: int = 0
 
     def stage(self, role: str) -> Stage:
-        """A role's model with its sampling, ready to be asked.
+        """A role's model with its sampling.
 
         Raises:
             ConfigError: the optimizer's settings do not name the role.
@@ -141,21 +141,21 @@ class Context:
 
 
 class OptimizerSettings(Protocol):
-    """What ``optimizer=`` takes beside a name: a frozen dataclass that a run builds an optimizer from.
+    """The settings of an optimizer, which ``optimizer=`` takes beside a name: a frozen dataclass.
 
-    Its fields are its settings. A field that is named like a setting of a run (``mode``, ``candidates``,
-    ``loss_sees_input``, ``show_rejected``) takes that setting where the field is None; any other field can be set by
-    name through ``optimizer_options``. An object with ``propose`` alone counts as a built optimizer without models.
+    A field that is named like a setting of a run (``mode``, ``candidates``, ``loss_sees_input``, ``show_rejected``)
+    takes that setting if it is None; any other field can be set by name through ``optimizer_options``. An object that
+    has only ``propose`` counts as a built optimizer without models.
     """
 
     @property
     def roles(self) -> tuple[str, ...]:
-        """Whom it asks, of ``WRITERS``."""
+        """The roles that it asks, of ``WRITERS``."""
         ...
 
     @property
     def defaults(self) -> Mapping[str, Any]:
-        """Settings of a run that it brings; they win over a preset's and lose to the user's."""
+        """Its defaults for settings of a run; they override a preset's and are overridden by the user's."""
         ...
 
     def build(self, context: Context) -> Optimizer:
@@ -169,7 +169,7 @@ class OptimizerSettings(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Idle:
-    """An optimizer that proposes nothing, for a run that is only looked at."""
+    """An optimizer that proposes nothing, for a run that is only inspected."""
 
     roles: tuple[str, ...] = ()
     candidates: int = 0
@@ -183,7 +183,7 @@ class Idle:
 
 @dataclass(frozen=True, slots=True)
 class _Plain:
-    """An object that has ``propose`` alone, with what else an optimizer says of itself."""
+    """Adapts an object that has only ``propose``."""
 
     inner: Any
     candidates: int = 1
@@ -197,7 +197,7 @@ class _Plain:
 
 
 def as_optimizer(built: Any) -> Optimizer:
-    """A built optimizer; one that has ``propose`` alone is taken to bring one candidate a turn and to ask no model."""
+    """A built optimizer; one with only ``propose`` counts as asking no model, with one candidate per turn."""
     if hasattr(built, "plan") and hasattr(built, "candidates"):
         optimizer: Optimizer = built
         return optimizer

@@ -1,4 +1,4 @@
-"""Stand-ins for texts that nobody has written yet, so that prompts can be rendered and counted before a run."""
+"""Placeholders for texts that do not exist yet, so that prompts can be rendered and counted before a run."""
 
 from __future__ import annotations
 
@@ -31,41 +31,40 @@ def tokens_of(text: str) -> int:
 
 
 def bounded(tokens: int, stage: Stage) -> int:
-    """A typical length, or the longest that the stage may write where that is less."""
+    """A typical length, at most the stage's limit."""
     return min(tokens, stage.role.sampling.max_tokens)
 
 
 def planned(role: str, texts: Sequence[str], answers: Sequence[int]) -> PlannedCalls:
-    """The calls of a role from the prompts that it will be sent and the tokens that it will write, one a call."""
+    """The calls of a role, from the prompt and the completion tokens of each."""
     return PlannedCalls(role, len(texts), sum(map(tokens_of, texts)), sum(answers))
 
 
 def grown(prompt: JudgePrompt, tokens: int, share: float = 1.0) -> JudgePrompt:
-    """The prompt with instructions that have gone a share (0..1) of the way to a length of so many tokens."""
+    """The prompt with longer instructions: a share (0..1) of the way to a length of so many tokens."""
     return replace(
         prompt,
         criteria=tuple(
-            replace(one, instruction=_grown(one.instruction, tokens, share)) if share else one
-            for one in prompt.criteria
+            replace(criterion, instruction=_grown(criterion.instruction, tokens, share)) if share else criterion
+            for criterion in prompt.criteria
         ),
     )
 
 
 def answer(criteria: Sequence[Criterion]) -> str:
-    """A judge's reply about some criteria, as long as one in JSON is in tokens: signs count more than letters."""
-    longest = sum(max(map(len, one.scale.labels), default=len("0.00")) for one in criteria)
-    names = sum(len(one.name) for one in criteria)
+    """A placeholder of as many tokens as a judge's JSON reply about some criteria, where signs count most."""
+    longest = sum(max(map(len, criterion.scale.labels), default=len("0.00")) for criterion in criteria)
+    names = sum(len(criterion.name) for criterion in criteria)
     return filler(2 + (names + longest) // CHARACTERS_A_TOKEN + SIGNS * len(criteria))
 
 
 def imagined(judge: Judge, prompt: JudgePrompt, example: Example) -> Prediction:
-    """A prediction as the judge would make it, with the people's scores and a reply that stands for its own."""
+    """A placeholder for the judge's prediction, with the human ratings as scores."""
     groups = judge.groups(prompt)
     calls = tuple(Call(group, "", answer(prompt.only(group).criteria)) for group in groups)
-    return Prediction(example.id, {one.name: example.human(one) for one in prompt.criteria}, calls)
+    return Prediction(example.id, {criterion.name: example.human(criterion) for criterion in prompt.criteria}, calls)
 
 
 def _grown(text: str, tokens: int, share: float) -> str:
-    now = tokens_of(text)
-    more = round((tokens - now) * share)
-    return f"{text} {filler(more)}" if more > 0 else text
+    growth = round((tokens - tokens_of(text)) * share)
+    return f"{text} {filler(growth)}" if growth > 0 else text

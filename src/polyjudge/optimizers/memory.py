@@ -1,6 +1,6 @@
-"""What was tried and not kept: remembered for the optimizer, so that it does not propose it again.
+"""The memory of rejected instructions, shown to the optimizer so that it does not propose them again.
 
-The figures come from the validation rows, as an aggregate a text; no row is ever shown.
+Their agreements are aggregates over the validation rows; no row is ever shown.
 """
 
 from __future__ import annotations
@@ -10,27 +10,27 @@ from collections.abc import Iterator, Sequence
 from polyjudge.domain.records import Candidate, Rejected, Step
 from polyjudge.domain.scale import NAN
 
-# Of each criterion, so that prompts stay short in long runs.
+# Instructions per criterion, so that prompts stay short in long runs.
 REMEMBERED = 5
 
 
 def remember(memory: Sequence[Rejected], before: Step, step: Step) -> tuple[Rejected, ...]:
-    """The memory after a step, newest last: of each criterion the last texts, each once, without the one that stands.
+    """The memory after a step, newest last: the last rejected instructions of each criterion, without duplicates and
+    without the current one.
 
     Args:
         memory: before the step.
         before: the step before it.
         step: the step.
     """
-    newest = {(one.criterion, one.text): one for one in memory}
-    for one in _rejected(before, step):
-        newest.pop((one.criterion, one.text), None)
-        newest[one.criterion, one.text] = one
-    standing = set(step.instructions.items())
-    kept = [one for key, one in newest.items() if key not in standing]
-    last = [[one for one in kept if one.criterion == name][-REMEMBERED:] for name in step.criteria]
-    wanted = {(one.criterion, one.text) for each in last for one in each}
-    return tuple(one for one in kept if (one.criterion, one.text) in wanted)
+    newest = {(edit.criterion, edit.text): edit for edit in memory}
+    for edit in _rejected(before, step):
+        newest.pop((edit.criterion, edit.text), None)
+        newest[edit.criterion, edit.text] = edit
+    current = set(step.instructions.items())
+    edits = [edit for key, edit in newest.items() if key not in current]
+    last = {name: [edit for edit in edits if edit.criterion == name][-REMEMBERED:] for name in step.criteria}
+    return tuple(edit for edit in edits if edit in last.get(edit.criterion, ()))
 
 
 def _rejected(before: Step, step: Step) -> Iterator[Rejected]:
@@ -42,12 +42,12 @@ def _rejected(before: Step, step: Step) -> Iterator[Rejected]:
 
 def _edit(before: Step, step: Step, candidate: Candidate, name: str) -> Rejected:
     old, new = before.measured, candidate.measured
-    own = [effect.metric for effect in candidate.effects if effect.criterion == name]
+    metrics = [effect.metric for effect in candidate.effects if effect.criterion == name]
     return Rejected(
         turn=step.index,
         criterion=name,
         text=candidate.instructions[name],
-        metric=own[0] if own else new.metric if new else "",
+        metric=metrics[0] if metrics else new.metric if new else "",
         before=old.values[name] if old else NAN,
         after=new.values[name] if new else NAN,
         together=candidate is step.merged,

@@ -29,14 +29,14 @@ INSTRUCTION = 120
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OPRO:
-    """Optimisation by prompting. The batch of a turn serves as its examples, three unless ``batch`` says otherwise.
+    """Optimisation by prompting. The batch of a turn serves as its examples, three by default (``batch``).
 
     Attributes:
-        mode: its last letter says whether the optimizer writes the instructions separately, each criterion with a
-            trajectory of its own ("S"), or all in one reply ("C"); "ST" fits each criterion in a run of its own. None:
-            the run's, "SSS" where it says nothing.
+        mode: its last letter says whether the optimizer writes the instructions separately, each criterion with its
+            own trajectory ("S"), or all in one reply ("C"); "ST" fits each criterion in its own run. None: the run's,
+            else "SSS".
         model: writes the instructions, PROVIDER/MODEL; "": the run's optimizer model, else the judge.
-        candidates: how many candidates a turn brings; None: the run's, else 8.
+        candidates: candidates per turn; None: the run's, else 8.
         trajectory: how many of the best earlier instructions are shown.
 
     Raises:
@@ -74,7 +74,7 @@ class OPRO:
 
 @dataclass(frozen=True, slots=True)
 class Tried:
-    """Instructions of a group and the agreement that they reached; nan = undefined."""
+    """Instructions of a group and their agreement; nan = undefined."""
 
     instructions: Mapping[str, str]
     score: float
@@ -82,12 +82,12 @@ class Tried:
 
 @dataclass(frozen=True, slots=True)
 class OPROOptimizer:
-    """The loop.
+    """The optimizer of a run.
 
     Attributes:
-        groups: the criteria that are written together.
+        groups: the criteria whose instructions are written together.
         optimizer: writes instructions.
-        candidates: how many candidates a turn brings.
+        candidates: candidates per turn.
         trajectory: how many of the best earlier instructions are shown.
     """
 
@@ -101,9 +101,9 @@ class OPROOptimizer:
 
     def plan(self, turn: Turn) -> TurnPlan:
         texts = [self._request(turn, group) for group in self.groups]
-        written = [bounded(INSTRUCTION * len(group), self.optimizer) for group in self.groups]
+        lengths = [bounded(INSTRUCTION * len(group), self.optimizer) for group in self.groups]
         return TurnPlan(
-            (planned("optimizer", texts * self.candidates, written * self.candidates),),
+            (planned("optimizer", texts * self.candidates, lengths * self.candidates),),
             instruction_tokens=bounded(INSTRUCTION, self.optimizer),
         )
 
@@ -114,11 +114,11 @@ class OPROOptimizer:
             for group, answer in zip(self.groups, answers, strict=True)
             if answer.failure
         ]
-        written = {name: text for answer in answers for name, text in answer.instructions.items()}
-        return Candidate(written, "; ".join(failures))
+        instructions = {name: text for answer in answers for name, text in answer.instructions.items()}
+        return Candidate(instructions, "; ".join(failures))
 
     async def _write(self, turn: Turn, group: Group, sample: int) -> Candidate:
-        # Equal questions of one turn are told apart by the sample; those of different turns read differently, unless
+        # Equal requests of one turn differ by the sample. Requests of different turns differ in their text, unless
         # nothing new was measured.
         draw = (turn.index - 1) * self.candidates + sample
         try:
@@ -131,7 +131,7 @@ class OPROOptimizer:
         metric, higher = (turn.scored[0].metric, turn.scored[0].higher_is_better) if turn.scored else ("", True)
         return wording.trajectory(
             turn.prompt.only(group),
-            [(one.instructions, one.score) for one in tried],
+            [(entry.instructions, entry.score) for entry in tried],
             f"{metric}, {'higher' if higher else 'lower'} is better",
             turn.batch,
         )
@@ -141,25 +141,25 @@ def trajectory(scored: Sequence[ScoredPrompt], group: Group, count: int) -> tupl
     """The best different instructions of a group, from worst to best; of equal ones the older comes first.
 
     Args:
-        scored: the prompts that were measured.
+        scored: the measured prompts.
         group: instructions of one criterion have the agreement on that criterion, as a mean over the prompts that
-            they stood in; those of several have the mean over these criteria.
-        count: how many are kept.
+            contained them; those of several criteria have the mean over these.
+        count: the length of the trajectory.
     """
     values: dict[tuple[str, ...], list[float]] = {}
     for prompt in scored:
         key = tuple(prompt.instructions[name] for name in group)
         values.setdefault(key, []).append(_mean([prompt.values.get(name, NAN) for name in group]))
     tried = [
-        Tried(dict(zip(group, key, strict=True)), _mean([value for value in each if not math.isnan(value)]))
-        for key, each in values.items()
+        Tried(dict(zip(group, key, strict=True)), _mean([value for value in scores if not math.isnan(value)]))
+        for key, scores in values.items()
     ]
     sign = 1 if all(prompt.higher_is_better for prompt in scored) else -1
-    undefined = [one for one in tried if math.isnan(one.score)]
-    ranked = sorted((one for one in tried if not math.isnan(one.score)), key=lambda one: sign * one.score)
+    undefined = [entry for entry in tried if math.isnan(entry.score)]
+    ranked = sorted((entry for entry in tried if not math.isnan(entry.score)), key=lambda entry: sign * entry.score)
     return tuple([*undefined, *ranked][-count:])
 
 
 def _mean(values: Sequence[float]) -> float:
-    """The mean; nan of nothing, or where a value is missing."""
+    """The mean; nan if there is no value or one is nan."""
     return math.fsum(values) / len(values) if values else NAN

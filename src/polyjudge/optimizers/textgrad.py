@@ -1,7 +1,7 @@
-"""Textual gradients: loss, gradient and optimizer LLM, grouped as the decomposition says, from one code path.
+"""Textual gradients: loss, gradient and optimizer LLM, grouped by the decomposition, with one code path for all modes.
 
-A stage's group hears the results whose group lies inside its own, each once. An example's chain (predict, loss,
-gradient) runs on as soon as its own predecessor is there; only the optimizer waits for the whole batch.
+A stage's group receives the results whose group lies inside its own, each once. Each example runs through prediction,
+loss and gradient independently of the others; only the optimizer waits for the whole batch.
 """
 
 from __future__ import annotations
@@ -26,24 +26,24 @@ from polyjudge.optimizers.estimate import bounded, filler, imagined, planned
 from polyjudge.templates.instruction_parser import read_text
 from polyjudge.templates.reasoning_strip import strip_reasoning
 
-# Typical lengths of what the stages write, in tokens; an instruction is counted by criterion.
+# Typical lengths of the stages' replies, in tokens; of an instruction per criterion.
 CRITIQUE, GRADIENT, INSTRUCTION = 150, 350, 250
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TextGrad:
-    """Textual gradients (Yuksekgonul et al. 2024, arXiv 2406.07496), decomposed by criteria as the mode says.
+    """Textual gradients (Yuksekgonul et al. 2024, arXiv 2406.07496), decomposed by criteria according to the mode.
 
     Attributes:
         mode: "SSS", "SSC", "SCC" or "CCC": whether loss, gradient and optimizer treat the criteria separately or
-            combined; "ST" fits each criterion in a run of its own. None: the run's, "SSS" where it says nothing.
+            combined; "ST" fits each criterion in its own run. None: the run's, else "SSS".
         model: asked in all three roles, PROVIDER/MODEL; "": the run's optimizer model, else the judge.
         loss_model: asked for losses instead.
         gradient_model: asked for gradients instead.
-        candidates: how many candidates a turn brings; None: the run's, else 1.
-        loss_sees_input: whether the loss LLM sees what was judged; None: as the preset says, else true.
-        show_rejected: whether the optimizer LLM sees the instructions that were tried and not kept, with their
-            effect; None: as the preset says, else true.
+        candidates: candidates per turn; None: the run's, else 1.
+        loss_sees_input: whether the loss LLM sees the judged item; None: the preset's, else true.
+        show_rejected: whether the optimizer LLM sees rejected instructions with their effect; None: the preset's, else
+            true.
     """
 
     mode: str | None = None
@@ -76,8 +76,8 @@ class TextGrad:
 
 @dataclass(frozen=True, slots=True)
 class _Judged:
-    """An example of a turn with the judge's scores; ``draw`` numbers the turns' examples through a run, so that two
-    of them that read alike are still two draws. ``failures`` gathers why replies about it could not be read."""
+    """An example of a turn with the judge's scores. ``draw`` numbers the examples through a run, so that two with
+    equal texts are still two draws. ``failures`` collects why replies about it could not be read."""
 
     turn: Turn
     example: Example
@@ -88,7 +88,7 @@ class _Judged:
 
 @dataclass(frozen=True, slots=True)
 class _Chain:
-    """What one example brought."""
+    """The results of one example."""
 
     prediction: Prediction
     critiques: tuple[Critique, ...]
@@ -98,16 +98,16 @@ class _Chain:
 
 @dataclass(frozen=True, slots=True)
 class TextGradOptimizer:
-    """The loop of losses, gradients and new instructions.
+    """The optimizer of a run: losses, gradients and new instructions.
 
     Attributes:
         decomposition: the groups of the three stages.
         loss: writes critiques.
         gradient: writes gradients.
         optimizer: writes instructions.
-        candidates: how many candidates a turn brings.
-        loss_sees_input: whether the loss LLM sees what was judged.
-        show_rejected: whether the optimizer LLM sees the instructions that were tried and not kept.
+        candidates: candidates per turn.
+        loss_sees_input: whether the loss LLM sees the judged item.
+        show_rejected: whether the optimizer LLM sees rejected instructions.
     """
 
     decomposition: Decomposition
@@ -132,27 +132,27 @@ class TextGradOptimizer:
         )
 
     async def gradients(self, turn: Turn) -> tuple[Gradient, ...]:
-        """A turn's gradients alone, without new instructions: what a diagnosis compares with those of a run."""
+        """The gradients of a turn without new instructions, for diagnoses that compare them with those of a run."""
         return _gradients(await self._chains(turn))
 
     def plan(self, turn: Turn) -> TurnPlan:
-        written = [bounded(INSTRUCTION * len(group), self.optimizer) for group in self.decomposition.optimizer]
+        lengths = [bounded(INSTRUCTION * len(group), self.optimizer) for group in self.decomposition.optimizer]
         shortest = min(
-            tokens // len(group) for tokens, group in zip(written, self.decomposition.optimizer, strict=True)
+            tokens // len(group) for tokens, group in zip(lengths, self.decomposition.optimizer, strict=True)
         )
-        losses, criticisms, requests = self._expected(turn)
+        losses, gradients, rewrites = self._expected(turn)
         return TurnPlan(
             (
                 planned("loss", losses, [bounded(CRITIQUE, self.loss)] * len(losses)),
-                planned("gradient", criticisms, [bounded(GRADIENT, self.gradient)] * len(criticisms)),
-                planned("optimizer", requests * self.candidates, written * self.candidates),
+                planned("gradient", gradients, [bounded(GRADIENT, self.gradient)] * len(gradients)),
+                planned("optimizer", rewrites * self.candidates, lengths * self.candidates),
             ),
             judged=len(turn.batch),
             instruction_tokens=shortest,
         )
 
     def _expected(self, turn: Turn) -> tuple[list[str], list[str], list[str]]:
-        """The prompts of the three stages in a turn, with texts of typical length where none is written yet."""
+        """The prompts of the three stages in a turn, with placeholders of typical length for replies."""
         predictions = [imagined(turn.judge, turn.prompt, example) for example in turn.batch]
         judged = list(zip(turn.batch, predictions, strict=True))
         critique, gradient = filler(bounded(CRITIQUE, self.loss)), filler(bounded(GRADIENT, self.gradient))
@@ -170,7 +170,7 @@ class TextGradOptimizer:
                 group,
                 example,
                 prediction,
-                [Critique(one, example.id, critique) for one in self.decomposition.loss],
+                [Critique(of_loss, example.id, critique) for of_loss in self.decomposition.loss],
             )
             for example, prediction in judged
             for group in self.decomposition.gradient
@@ -182,13 +182,13 @@ class TextGradOptimizer:
         return losses, criticisms, requests
 
     async def _chains(self, turn: Turn) -> list[_Chain]:
-        return await together(self._chain(turn, place) for place in range(len(turn.batch)))
+        return await together(self._chain(turn, position) for position in range(len(turn.batch)))
 
-    async def _chain(self, turn: Turn, place: int) -> _Chain:
-        """One example from prediction to gradients. Each gradient waits for the critiques it hears, and no others."""
-        example = turn.batch[place]
+    async def _chain(self, turn: Turn, position: int) -> _Chain:
+        """One example from prediction to gradients. Each gradient waits for its own critiques only."""
+        example = turn.batch[position]
         prediction = await turn.judge.predict(turn.prompt, example)
-        judged = _Judged(turn, example, prediction, turn.index * len(turn.batch) + place)
+        judged = _Judged(turn, example, prediction, turn.index * len(turn.batch) + position)
         async with asyncio.TaskGroup() as tasks:
             losses = {
                 group: tasks.create_task(self._criticise(judged, group))
@@ -217,9 +217,9 @@ class TextGradOptimizer:
     async def _differentiate(
         self, judged: _Judged, group: Group, losses: Mapping[Group, asyncio.Task[Critique | None]]
     ) -> Gradient | None:
-        """The gradient of one group; None when there is nothing to hear or nothing readable was written."""
-        awaited = [await task for loss_group, task in losses.items() if set(loss_group) <= set(group)]
-        critiques = heard(group, [critique for critique in awaited if critique is not None])
+        """The gradient of one group; None if there is no critique or the reply is unreadable."""
+        results = [await task for loss_group, task in losses.items() if set(loss_group) <= set(group)]
+        critiques = heard(group, [critique for critique in results if critique is not None])
         if not critiques:
             return None
         text = self._criticism(judged.turn, group, judged.example, judged.prediction, critiques)
@@ -232,7 +232,7 @@ class TextGradOptimizer:
     def _criticism(
         self, turn: Turn, group: Group, example: Example, prediction: Prediction, critiques: Sequence[Critique]
     ) -> str:
-        """What the gradient LLM is asked about one example."""
+        """The prompt of the gradient LLM about one example."""
         prompt = turn.prompt.only(group)
         asked = turn.judge.question(prompt, example).text
         return wording.gradient(prompt, asked, prediction, heard(group, critiques))
@@ -240,22 +240,22 @@ class TextGradOptimizer:
     async def _candidate(
         self, turn: Turn, chains: Sequence[_Chain], gradients: Sequence[Gradient], sample: int
     ) -> Candidate:
-        """The new instructions, and why some criteria got none: an unreadable reply is never passed off as one.
+        """The new instructions, with the reason for each criterion that has none, as after an unreadable reply.
 
-        Every group's reply is waited for, also when another has failed already: what is asked, and which reasons are
-        given, must not hang on which reply came first.
+        All groups are awaited even after one has failed, so that calls and reasons do not depend on the order of the
+        replies.
         """
         answers = await together(
             self._rewrite(turn, chains, heard(group, gradients), group, sample)
             for group in self.decomposition.optimizer
         )
         failures = [
-            f"{', '.join(group)}: {one.failure}"
-            for group, one in zip(self.decomposition.optimizer, answers, strict=True)
-            if one.failure
+            f"{', '.join(group)}: {answer.failure}"
+            for group, answer in zip(self.decomposition.optimizer, answers, strict=True)
+            if answer.failure
         ]
         return Candidate(
-            {name: text for one in answers for name, text in one.instructions.items()}, "; ".join(failures)
+            {name: text for answer in answers for name, text in answer.instructions.items()}, "; ".join(failures)
         )
 
     async def _rewrite(
@@ -263,8 +263,8 @@ class TextGradOptimizer:
     ) -> Candidate:
         """The new instructions of one group, or the reason why there are none."""
         if not gradients:
-            why = sorted(frozenset().union(*(chain.failures for chain in chains)))
-            return Candidate({}, "no gradient was written" + (f" ({', '.join(why)})" if why else ""))
+            reasons = sorted(frozenset().union(*(chain.failures for chain in chains)))
+            return Candidate({}, "no gradient was written" + (f" ({', '.join(reasons)})" if reasons else ""))
         text = self._rewriting(turn, group, [chain.prediction for chain in chains], gradients)
         try:
             return Candidate(await self.optimizer.ask(text, reader(group), sample))
@@ -274,10 +274,10 @@ class TextGradOptimizer:
     def _rewriting(
         self, turn: Turn, group: Group, predictions: Sequence[Prediction], gradients: Sequence[Gradient]
     ) -> str:
-        """What the optimizer LLM is asked about the step."""
+        """The prompt of the optimizer LLM about the step."""
         prompt = turn.prompt.only(group)
         asked = [turn.judge.question(prompt, example).text for example in turn.batch]
-        rejected = [one for one in turn.rejected if one.criterion in group] if self.show_rejected else []
+        rejected = [edit for edit in turn.rejected if edit.criterion in group] if self.show_rejected else []
         return wording.optimizer(prompt, asked, predictions, gradients, rejected)
 
 
@@ -286,7 +286,7 @@ def _gradients(chains: Sequence[_Chain]) -> tuple[Gradient, ...]:
 
 
 def _prose(reply: str, cut: bool) -> str:
-    """Criticism as it was written; cut off at its token limit it is still criticism, unlike an instruction."""
+    """The text of a critique or gradient, which unlike an instruction is usable even if it was cut off."""
     return read_text(reply, cut=cut and not strip_reasoning(reply).strip())
 
 

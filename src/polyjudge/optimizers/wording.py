@@ -22,23 +22,23 @@ CONTINUOUS_STEPS = 4
 
 
 def loss(prompt: JudgePrompt, example: Example, prediction: Prediction, scoring: Scoring, shows_item: bool) -> str:
-    """Compare the prediction of the prompt's criteria with the people's ratings."""
-    shown = render("loss_item", item=item(prompt, example)) if shows_item else ""
+    """The loss LLM's prompt: compare the prediction of the prompt's criteria with the human ratings."""
+    judged_item = render("loss_item", item=item(prompt, example)) if shows_item else ""
     rated = [criterion for criterion in prompt.criteria if not math.isnan(example.human(criterion))]
     results = "\n".join(_result(criterion, example, prediction, scoring) for criterion in rated)
     if len(prompt.criteria) == 1:
-        return render("loss_one", criteria=described(prompt.criteria[0]), results=results, item=shown)
+        return render("loss_one", criteria=described(prompt.criteria[0]), results=results, item=judged_item)
     return render(
         "loss_many",
         criteria="\n".join(f"- {described(criterion)}" for criterion in rated),
         results=results,
         tally=_tally(rated, example, prediction, scoring),
-        item=shown,
+        item=judged_item,
     )
 
 
 def gradient(prompt: JudgePrompt, asked: str, prediction: Prediction, critiques: Sequence[Critique]) -> str:
-    """Criticise the instructions of the prompt's criteria by one example."""
+    """The gradient LLM's prompt: criticise the instructions of the prompt's criteria by one example."""
     return render(
         "gradient_one" if len(prompt.criteria) == 1 else "gradient_many",
         criteria=_described(prompt),
@@ -56,7 +56,7 @@ def optimizer(
     gradients: Sequence[Gradient],
     rejected: Sequence[Rejected] = (),
 ) -> str:
-    """Rewrite the instructions of the prompt's criteria by the step's gradients; ``rejected`` is of these criteria."""
+    """The optimizer LLM's prompt: rewrite the criteria's instructions by the step's gradients."""
     conversations = "\n\n".join(
         f"Prompt:\n{fenced(text)}\n\nReply:\n{fenced(_replies(prediction, prompt.names))}"
         for text, prediction in zip(asked, predictions, strict=True)
@@ -76,7 +76,7 @@ def optimizer(
 def trajectory(
     prompt: JudgePrompt, tried: Sequence[tuple[Mapping[str, str], float]], metric: str, examples: Sequence[Example]
 ) -> str:
-    """Write instructions that do better than those that were tried.
+    """OPRO's prompt: write instructions that do better than those that were tried.
 
     Args:
         prompt: over the criteria to write for.
@@ -106,12 +106,14 @@ def _by_name(instructions: Mapping[str, str]) -> list[str]:
 
 def _rated_by_people(prompt: JudgePrompt, example: Example) -> str:
     rated = [(criterion, example.human(criterion)) for criterion in prompt.criteria]
-    known = [f"- {one.name}: {show(one.scale, human)}" for one, human in rated if not math.isnan(human)]
+    known = [
+        f"- {criterion.name}: {show(criterion.scale, human)}" for criterion, human in rated if not math.isnan(human)
+    ]
     return "\n".join(["Human ratings:", *known]) if known else "Human ratings: none"
 
 
 def _format(prompt: JudgePrompt) -> str:
-    """The JSON object that new instructions of several criteria are asked for in."""
+    """The requested JSON object with the new instructions of several criteria."""
     return json.dumps(dict.fromkeys(prompt.names, "..."), ensure_ascii=False)
 
 
@@ -122,14 +124,14 @@ def _described(prompt: JudgePrompt) -> str:
 
 
 def _headed(results: Sequence[Critique | Gradient]) -> str:
-    """Each text under the names of all the criteria it speaks for."""
+    """Each text under the names of its criteria."""
     return "\n\n".join(labelled(f"On {', '.join(result.group)}", result.text) for result in results)
 
 
-def _edit(one: Rejected) -> str:
-    effect = f"{one.metric} {number(one.before)} -> {number(one.after)}"
-    also = ", refused with the changes that were tried beside it" if one.together else ""
-    return labelled(f"For {one.criterion}, {effect}{also}", one.text)
+def _edit(rejected: Rejected) -> str:
+    effect = f"{rejected.metric} {number(rejected.before)} -> {number(rejected.after)}"
+    merged = ", refused with the changes that were tried beside it" if rejected.together else ""
+    return labelled(f"For {rejected.criterion}, {effect}{merged}", rejected.text)
 
 
 def _instructions(prompt: JudgePrompt) -> str:
@@ -151,7 +153,7 @@ def _right(criterion: Criterion, example: Example, prediction: Prediction) -> bo
 
 
 def _half_step(scale: Ordinal | Continuous) -> float:
-    """How near counts as agreement; raters' means are rarely whole numbers."""
+    """The largest difference that counts as right; raters' means are rarely whole numbers."""
     return scale.step / 2 if isinstance(scale, Ordinal) else (scale.high - scale.low) / CONTINUOUS_STEPS / 2
 
 
@@ -171,7 +173,7 @@ def _result(criterion: Criterion, example: Example, prediction: Prediction, scor
 
 
 def _tally(rated: Sequence[Criterion], example: Example, prediction: Prediction, scoring: Scoring) -> str:
-    """How many are right, where right has a meaning."""
+    """The number of right scores; "" if scores are not on the scale."""
     if not scoring.on_scale:
         return ""
     return f" ({sum(_right(criterion, example, prediction) for criterion in rated)} of {len(rated)} right)"

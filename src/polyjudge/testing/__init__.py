@@ -1,4 +1,4 @@
-"""Contracts as test classes: a new optimizer, backend or metric inherits one and says how to make itself.
+"""Contracts as test classes, from which the tests of a new optimizer, backend or metric inherit.
 
     from polyjudge.testing.metric import MetricContract
 

@@ -19,7 +19,7 @@ class ScriptedAsker:
 
     Attributes:
         function: gives a text or a whole ``Reply``, now or when awaited, or raises what a client would raise.
-        able: what it says it can do.
+        able: the abilities that it reports.
         asked: every request, in the order they were made.
     """
 
@@ -43,7 +43,7 @@ class ScriptedAsker:
 
 
 def said(request: Request) -> str:
-    """All that a request tells the model."""
+    """The text of all messages of a request."""
     return "\n\n".join(message.content for message in request.messages)
 
 

@@ -1,4 +1,4 @@
-"""What every backend keeps: a stable identity without secrets, replies it may give, and errors of the tree only."""
+"""The contract of every backend: a stable identity without secrets, valid replies, and only this package's errors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ T = TypeVar("T")
 
 
 class BackendContract(ABC):
-    """Inherit, and say how to make the backend; it must be able to answer ``request()``."""
+    """Inherit from it and implement ``make``; the backend must be able to answer ``request()``."""
 
     secret = ""
     """A key that ``make`` passes to the backend, if it takes one."""

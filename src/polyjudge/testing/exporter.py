@@ -1,4 +1,4 @@
-"""What every exporter keeps: the same text for the same judge, with everything that the judge is told in it."""
+"""The contract of every exporter: equal judges give equal texts, which contain the whole prompt."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RUBRIC = Rubric("Judge the note.", (("note", "Note"),), CRITERIA)
 
 
 class ExporterContract(ABC):
-    """Inherit, and say how to make the exporter."""
+    """Inherit from it and implement ``make``."""
 
     @abstractmethod
     def make(self) -> Exporter:

@@ -1,4 +1,4 @@
-"""What every metric keeps: its range and direction, the rules for missing values, one answer from both its forms."""
+"""The contract of every metric: range and direction, missing values, and equal results of its two forms."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ ROUNDS = 25
 
 
 class MetricContract:
-    """Inherit, and set ``metric``."""
+    """Inherit from it and set ``metric``."""
 
     metric: Metric
 

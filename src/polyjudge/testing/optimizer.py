@@ -1,4 +1,4 @@
-"""What every optimizer keeps: new instructions or a reason, the calls it planned, equal proposals for equal replies,
+"""The contract of every optimizer: new instructions or a reason, the planned calls, equal proposals for equal replies,
 and a whole run from rated rows to its report."""
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ ROWS = [
     {
         "document": f"document {row}",
         "text": f"This is text number {row}.",
-        **{name: 1 + (row + 2 * place) % 5 for place, name in enumerate(NAMES)},
+        **{name: 1 + (row + 2 * column) % 5 for column, name in enumerate(NAMES)},
     }
     for row in range(32)
 ]
@@ -60,15 +60,15 @@ Function = Callable[[Request], Answer | Awaitable[Answer]]
 
 
 class OptimizerContract(ABC):
-    """Inherit, and say how to make the optimizer's settings and what its own models reply."""
+    """Inherit from it and implement ``make`` and ``answer``."""
 
     @abstractmethod
     def make(self, candidates: int) -> OptimizerSettings:
-        """The settings of an optimizer that brings so many candidates a turn."""
+        """Return the settings of an optimizer with so many candidates per turn."""
 
     @abstractmethod
     def answer(self, request: Request) -> str:
-        """A good reply to one of the optimizer's own requests; it depends on the request alone."""
+        """Return a good reply to one of the optimizer's requests; it depends on the request alone."""
 
     def test_a_candidate_has_new_instructions_for_known_criteria_or_a_reason(self) -> None:
         proposal, _ = self._propose(self._good)
@@ -99,20 +99,20 @@ class OptimizerContract(ABC):
         for candidates in (1, 2):
             asker = ScriptedAsker(self._good)
             plan = self._build(asker, candidates).plan(_turn(asker))
-            planned = {one.role: one.calls for one in plan.calls if one.calls}
+            planned = {calls.role: calls.calls for calls in plan.calls if calls.calls}
             _, asked = self._propose(self._good, candidates)
             made = Counter(request.role for request in asked if request.role != "judge")
             judged = {request.messages for request in asked if request.role == "judge"}
             assert planned == dict(made)
             assert set(planned) <= set(self.make(candidates).roles) <= set(WRITERS)
             assert plan.judged == len(judged), "so many examples of the batch are judged"
-            assert all(one.prompt_tokens > 0 and one.completion_tokens > 0 for one in plan.calls if one.calls)
+            assert all(calls.prompt_tokens > 0 and calls.completion_tokens > 0 for calls in plan.calls if calls.calls)
 
     def test_longer_instructions_are_planned_for(self) -> None:
         asker = ScriptedAsker(self._good)
         optimizer = self._build(asker, 1)
         short, long = (
-            sum(one.prompt_tokens for one in optimizer.plan(_turn(asker, grown(PROMPT, tokens))).calls)
+            sum(calls.prompt_tokens for calls in optimizer.plan(_turn(asker, grown(PROMPT, tokens))).calls)
             for tokens in (0, 400)
         )
         assert short < long or not self.make(1).roles
@@ -161,7 +161,7 @@ class OptimizerContract(ABC):
         plan = check(ROWS, optimizer=self.make(2), **self._keywords())
         run = self._run(tmp_path / "run")
         planned = {role.role: role.calls for role in plan.roles if role.calls}
-        asked = {one.role: one.answered + one.from_cache + one.joined for one in run.accounts}
+        asked = {account.role: account.answered + account.from_cache + account.joined for account in run.accounts}
         assert set(asked) == set(planned)
         assert {role: calls for role, calls in asked.items() if role != "judge"} == {
             role: calls for role, calls in planned.items() if role != "judge"
@@ -175,7 +175,7 @@ class OptimizerContract(ABC):
         return optimize(ROWS, optimizer=self.make(2), output=output, **self._keywords())
 
     def _keywords(self) -> dict[str, Any]:
-        """Of a small run by the scripted models."""
+        """The arguments of a small run with the scripted models."""
         backend = Scripted(self._good, identity="contract", abilities=Abilities(schema=True))
         return {
             "criteria": CRITERIA,

@@ -51,14 +51,14 @@ class Reader:
 
     def _specificity(self, criteria: Sequence[Described], text: str) -> float:
         """The share of sentences that serve the first criterion."""
-        said = _said(text)
-        return sum(bool(self._strength(criteria, 0, one)) for one in said) / max(1, len(said))
+        feedback = _sentences_of(text)
+        return sum(bool(self._strength(criteria, 0, sentence)) for sentence in feedback) / max(1, len(feedback))
 
     def _adherence(self, criterion: Described, prompt: Prompt) -> float:
         """The share of the changes asked for that were made, less those made unasked."""
         before, gradient, after = ("\n".join(prompt.section(tag).blocks) for tag in ("before", "feedback", "after"))
         names = [rule.term for rule in self._rules.of(criterion.name)]
-        add, drop = ({term for term in found if term in names} for found in asked_for(gradient))
+        add, drop = ({term for term in terms if term in names} for terms in asked_for(gradient))
         old, new = ({rule.term for rule in self._rules.within(criterion.name, text)} for text in (before, after))
         wanted = (add - old) | (drop & old)
         made = (new - old) | (old - new)
@@ -67,33 +67,33 @@ class Reader:
         return len(wanted & made) / len(wanted | made)
 
     def _attribution(self, criteria: Sequence[Described], text: str, stream: Stream) -> str:
-        said = _said(text)
-        sums = [sum(self._strength(criteria, place, one) for one in said) for place in range(len(criteria))]
-        best = [one.name for one, strength in zip(criteria, sums, strict=True) if strength == max(sums)]
+        feedback = _sentences_of(text)
+        sums = [sum(self._strength(criteria, k, sentence) for sentence in feedback) for k in range(len(criteria))]
+        best = [criterion.name for criterion, strength in zip(criteria, sums, strict=True) if strength == max(sums)]
         if stream.happens(self._world.diagnostic.error):
-            best = [one.name for one in criteria]
+            best = [criterion.name for criterion in criteria]
         return best[stream.below(len(best))]
 
     def _sentences(self, criteria: Sequence[Described], text: str, stream: Stream) -> str:
-        found: dict[str, list[str]] = {}
-        for number, said in _NUMBERED.findall(text):
-            served = [one.name for place, one in enumerate(criteria) if self._strength(criteria, place, said)]
+        attributions: dict[str, list[str]] = {}
+        for number, sentence in _NUMBERED.findall(text):
+            served = [criterion.name for k, criterion in enumerate(criteria) if self._strength(criteria, k, sentence)]
             if stream.happens(self._world.diagnostic.error):
                 served = [criteria[stream.below(len(criteria))].name]
-            found[number] = served
-        return json.dumps(found, ensure_ascii=False)
+            attributions[number] = served
+        return json.dumps(attributions, ensure_ascii=False)
 
-    def _strength(self, criteria: Sequence[Described], place: int, sentence: str) -> int:
+    def _strength(self, criteria: Sequence[Described], index: int, sentence: str) -> int:
         """How plainly a sentence serves one of the criteria: a rule's term or its name says it, a word of its
         definition hints at it if the definition of no other shares it."""
-        criterion, folded = criteria[place], sentence.casefold()
+        criterion, folded = criteria[index], sentence.casefold()
         if self._rules.within(criterion.name, folded) or _holds(folded, criterion.name.casefold()):
             return 3
         others = {word for other in criteria if other is not criterion for word in other.words}
         return int(any(_holds(folded, word) for word in criterion.words if word not in others))
 
 
-def _said(text: str) -> list[str]:
+def _sentences_of(text: str) -> list[str]:
     return sentences(text.replace(MARK, ""))
 
 

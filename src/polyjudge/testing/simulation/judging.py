@@ -117,33 +117,33 @@ class SimulatedJudge:
         return item
 
     def _perceived(self, item: Item, texts: tuple[str, ...], criteria: Sequence[_Criterion]) -> list[float]:
-        seen = []
-        for one in criteria:
-            quality, error = self._latents.of(item, texts, one.name)
-            a, b, c, d = one.weights
-            seen.append(a * quality + b * item.impression + c * error + d * normal(item.seed + one.seed))
+        values = []
+        for criterion in criteria:
+            quality, error = self._latents.of(item, texts, criterion.name)
+            a, b, c, d = criterion.weights
+            values.append(a * quality + b * item.impression + c * error + d * normal(item.seed + criterion.seed))
         halo = self._world.interference.halo
-        if halo and len(seen) > 1:
-            mean = halo * math.fsum(seen) / len(seen)
-            seen = [(1 - halo) * value + mean for value in seen]
-        return [value + self._world.judge.leniency for value in seen]
+        if halo and len(values) > 1:
+            mean = halo * math.fsum(values) / len(values)
+            values = [(1 - halo) * value + mean for value in values]
+        return [value + self._world.judge.leniency for value in values]
 
     def _ratings(
         self, criteria: Sequence[_Criterion], perceived: Sequence[float], draws: Stream, request: Request
     ) -> Answer:
         text = ""
         tokens: list[TokenChoice] = []
-        for one, value in zip(criteria, perceived, strict=True):
-            before = f"{', ' if text else '{'}{json.dumps(one.name, ensure_ascii=False)}: "
-            if one.bounds:
-                shares = self._shares(value, one.bounds)
-                written = str(one.allowed[_chosen(shares, request.sampling.temperature, draws)])
+        for criterion, value in zip(criteria, perceived, strict=True):
+            before = f"{', ' if text else '{'}{json.dumps(criterion.name, ensure_ascii=False)}: "
+            if criterion.bounds:
+                shares = self._shares(value, criterion.bounds)
+                written = str(criterion.allowed[_chosen(shares, request.sampling.temperature, draws)])
             else:
                 shares = []
-                written = f"{self._number(value, one.allowed, request.sampling.temperature, draws):.4g}"
+                written = f"{self._number(value, criterion.allowed, request.sampling.temperature, draws):.4g}"
             text += before + written
             if request.top_logprobs:
-                tokens += _tokens(before, written, one.allowed, shares, request.top_logprobs)
+                tokens += _tokens(before, written, criterion.allowed, shares, request.top_logprobs)
         if request.top_logprobs:
             tokens.append(TokenChoice("}", 0.0, (("}", 0.0),)))
         return Answer(text + "}", tuple(tokens))
@@ -173,16 +173,16 @@ class SimulatedJudge:
         """A frame's criteria with all that instructions and company make of them."""
         frame = take_apart(outside).frame
         allowed = answer_format(frame)
-        asked = "" if allowed else asked_question(frame)
-        if asked:
-            allowed = {asked: ("no", "yes")}
+        question = "" if allowed else asked_question(frame)
+        if question:
+            allowed = {question: ("no", "yes")}
         texts = {name: instruction_of(frame, name) for name in allowed}
         attention = self._attention(texts)
         company = seeded(*(part for name in texts for part in (name, texts[name])))
-        made = []
+        criteria = []
         for name, values in allowed.items():
             labels = all(isinstance(value, str) for value in values)
-            made.append(
+            criteria.append(
                 _Criterion(
                     name,
                     seeded(company, name),
@@ -191,7 +191,7 @@ class SimulatedJudge:
                     edges(len(values)) if labels else (),
                 )
             )
-        return _Frame(seeded(self._world.seed, "call", outside), tuple(made), bool(asked))
+        return _Frame(seeded(self._world.seed, "call", outside), tuple(criteria), bool(question))
 
     def _attention(self, texts: dict[str, str]) -> dict[str, float]:
         """Each criterion's share of the attention, times their number, at most 1."""
@@ -204,10 +204,10 @@ class SimulatedJudge:
         fidelity = judge.fidelity + math.fsum(rule.weight for rule in self._rules.within(name, text))
         fidelity = min(0.95, max(0.0, fidelity)) * attention * (1 - mechanism.crowding) ** (beside - 1)
         error = math.sqrt(1 - fidelity**2)
-        kept = 1 - mechanism.contrast if beside > 1 else 1.0
+        impression = 1 - mechanism.contrast if beside > 1 else 1.0
         return (
             fidelity,
-            error * math.sqrt(judge.item * judge.impression) * kept,
+            error * math.sqrt(judge.item * judge.impression) * impression,
             error * math.sqrt(judge.item * (1 - judge.impression)),
             error * math.sqrt(1 - judge.item),
         )
@@ -226,10 +226,10 @@ def _chosen(shares: Sequence[float], temperature: float | None, draws: Stream) -
     best = max(shares)
     weights = [(share / best) ** power for share in shares]
     left = draws.uniform() * math.fsum(weights)
-    for place, weight in enumerate(weights):
+    for index, weight in enumerate(weights):
         left -= weight
         if left <= 0:
-            return place
+            return index
     return len(weights) - 1
 
 
@@ -256,6 +256,6 @@ def _tokens(
 
 def _choice(written: str, labels: Sequence[str], shares: Sequence[float], most: int) -> TokenChoice:
     total = math.fsum(shares)
-    told = [(label, math.log(share / total)) for label, share in zip(labels, shares, strict=True)]
-    told.sort(key=lambda pair: -pair[1])
-    return TokenChoice(written, dict(told)[written], tuple(told[:most]))
+    logprobs = [(label, math.log(share / total)) for label, share in zip(labels, shares, strict=True)]
+    logprobs.sort(key=lambda pair: -pair[1])
+    return TokenChoice(written, dict(logprobs)[written], tuple(logprobs[:most]))

@@ -96,15 +96,13 @@ def world_of(content: Mapping[str, Any], name: str, source: str) -> World:
         ConfigError: as ``read_world``.
     """
     whole = _over(content, source)
-    sections = {one.name: one for one in dataclasses.fields(World) if one.name not in ("name", "seed")}
-    strange = sorted(set(whole) - {"seed", *sections})
-    if strange:
-        raise ConfigError(f"{source}: unknown key {strange[0]!r}; known are base, seed, {', '.join(sections)}")
+    sections = [section.name for section in dataclasses.fields(World) if section.name not in ("name", "seed")]
+    unknown = sorted(set(whole) - {"seed", *sections})
+    if unknown:
+        raise ConfigError(f"{source}: unknown key {unknown[0]!r}; known are base, seed, {', '.join(sections)}")
     kinds = (Data, Truth, Perception, RuleBook, Interference, Dilution, Writers, Diagnostic)
-    made = {
-        place: _section(kind, whole.get(place), place, source) for place, kind in zip(sections, kinds, strict=True)
-    }
-    world = World(name, _whole(whole.get("seed"), "seed", source), **made)
+    mechanisms = {key: _section(kind, whole.get(key), key, source) for key, kind in zip(sections, kinds, strict=True)}
+    world = World(name, _whole(whole.get("seed"), "seed", source), **mechanisms)
     if world.data.train >= world.data.documents:
         raise ConfigError(f"{source}: data.train ({world.data.train}) must be below data.documents")
     return world
@@ -129,33 +127,33 @@ def _shipped(name: str) -> dict[str, Any]:
     return tomllib.loads(files("polyjudge.testing.simulation").joinpath("worlds", f"{name}.toml").read_text("utf-8"))
 
 
-def _section(kind: type[Any], found: Any, place: str, source: str) -> Any:
-    if not isinstance(found, Mapping):
-        raise ConfigError(f'{source}: the table [{place}] is missing; begin with base = "default" to take its values')
-    wanted = {one.name: one for one in dataclasses.fields(kind)}
-    strange = sorted(set(found) - set(wanted))
-    if strange:
-        raise ConfigError(f"{source}: unknown key {place}.{strange[0]}; known are {', '.join(wanted)}")
-    missing = [name for name in wanted if name not in found]
+def _section(kind: type[Any], content: Any, key: str, source: str) -> Any:
+    if not isinstance(content, Mapping):
+        raise ConfigError(f'{source}: the table [{key}] is missing; begin with base = "default" to take its values')
+    fields = {field.name: field for field in dataclasses.fields(kind)}
+    unknown = sorted(set(content) - set(fields))
+    if unknown:
+        raise ConfigError(f"{source}: unknown key {key}.{unknown[0]}; known are {', '.join(fields)}")
+    missing = [name for name in fields if name not in content]
     if missing:
-        raise ConfigError(f'{source}: {place}.{missing[0]} is missing; begin with base = "default" to take its value')
-    return kind(**{name: _value(found[name], one, f"{place}.{name}", source) for name, one in wanted.items()})
+        raise ConfigError(f'{source}: {key}.{missing[0]} is missing; begin with base = "default" to take its value')
+    return kind(**{name: _value(content[name], field, f"{key}.{name}", source) for name, field in fields.items()})
 
 
-def _value(value: Any, wanted: dataclasses.Field[Any], key: str, source: str) -> Any:
+def _value(value: Any, field: dataclasses.Field[Any], key: str, source: str) -> Any:
     if key == "data.criteria":
         return _criteria(value, source)
     if key == "rules.words":
         if isinstance(value, list) and len(value) == 2:
-            low, high = (_whole(one, key, source) for one in value)
+            low, high = (_whole(length, key, source) for length in value)
             if 1 <= low <= high <= 1000:
                 return (low, high)
         raise ConfigError(f"{source}: {key} is {value!r}; write [shortest, longest], like [15, 45]")
-    low, high = wanted.metadata["low"], wanted.metadata["high"]
-    number = _whole(value, key, source) if wanted.type == "int" else value
+    low, high = field.metadata["low"], field.metadata["high"]
+    number = _whole(value, key, source) if field.type == "int" else value
     if isinstance(number, bool) or not isinstance(number, int | float) or not low <= number <= high:
         raise ConfigError(f"{source}: {key} is {value!r}; it must be a number from {low:g} to {high:g}")
-    return number if wanted.type == "int" else float(number)
+    return number if field.type == "int" else float(number)
 
 
 def _criteria(value: Any, source: str) -> tuple[str, ...]:
