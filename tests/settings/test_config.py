@@ -108,3 +108,7 @@ def test_every_setting_stands_in_the_manual() -> None:
     # The protocol is a preset's, and told there.
     untold = [name for name in RunConfig.model_fields if not {name, name.replace("_", "-")} & told]
     assert [name for name in untold if name != "protocol"] == []
+
+
+def test_an_address_may_hold_a_comma_in_its_path() -> None:
+    assert RunConfig(base_url="http://127.0.0.1:1/a,b=c/v1").base_url == "http://127.0.0.1:1/a,b=c/v1"

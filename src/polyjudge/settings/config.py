@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
@@ -209,7 +210,10 @@ class RunConfig(_Checked):
     @field_validator("base_url", mode="before")
     @classmethod
     def _one_address(cls, value: Any) -> Any:
-        if isinstance(value, list | tuple) or (isinstance(value, str) and ("," in value or " " in value.strip())):
+        # A comma may stand in the path of one address.
+        if isinstance(value, list | tuple) or (
+            isinstance(value, str) and re.search(r"[,\s]\s*https?://", value.strip())
+        ):
             raise ValueError(
                 "one address is asked for, not several; put a proxy (LiteLLM, nginx, vLLM's router) in front of the "
                 "servers and give its address"
