@@ -94,19 +94,19 @@ def dataset_of(world: World) -> Dataset:
     for number in range(1, data.documents + 1):
         stream = Stream(world.seed, "document", number)
         document = f"SIMULATED document {number}. " + " ".join(sentence(stream, 6 + stream.below(6)) for _ in range(3))
-        for place in range(1, data.summaries + 1):
+        for index in range(1, data.summaries + 1):
             texts = (document, " ".join(sentence(stream, 5 + stream.below(5)) for _ in range(2)))
             item = latents.item(texts)
             ratings = {}
             for name in data.criteria:
                 quality, _ = latents.of(item, texts, name)
-                seen = [
+                opinions = [
                     quality + data.disagreement * normal(seeded(item.seed, "rater", rater, name))
                     for rater in range(data.raters)
                 ]
-                ratings[name] = tuple(_SCALE.levels[level(value, bounds)] for value in seen)
+                ratings[name] = tuple(_SCALE.levels[level(value, bounds)] for value in opinions)
             inputs = {"document": texts[0], "summary": texts[1]}
-            examples.append(Example(f"d{number}-s{place}", inputs, f"d{number}", ratings))
+            examples.append(Example(f"d{number}-s{index}", inputs, f"d{number}", ratings))
             splits.append("train" if number <= data.train else "test")
     source = f"the simulated world {world.name!r}"
     return Dataset(f"simulated-{world.name}", source, _rubric(world), tuple(examples), tuple(splits), (_NOTE,), True)

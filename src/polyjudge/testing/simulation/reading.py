@@ -66,8 +66,8 @@ class Described:
     @property
     def words(self) -> tuple[str, ...]:
         """The vocabulary of its definition, or its name where that says nothing."""
-        found = [word for word in _TERM.findall(self.definition.casefold()) if word not in _COMMON]
-        return tuple(dict.fromkeys(found)) or (self.name.casefold(),)
+        terms = [word for word in _TERM.findall(self.definition.casefold()) if word not in _COMMON]
+        return tuple(dict.fromkeys(terms)) or (self.name.casefold(),)
 
 
 _COMMON = frozenset(
@@ -86,16 +86,16 @@ def take_apart(text: str) -> Prompt:
     frame = _without(text, spans)
     blocks = [text[begins:ends] for _, begins, ends, _ in spans]
     sections: dict[str, Section] = {}
-    for found in _SECTION.finditer(frame):
-        first = frame.count(CUT, 0, found.start())
-        last = first + found["inside"].count(CUT)
-        sections[found["tag"]] = Section(found["inside"].rstrip("\n"), tuple(blocks[first:last]), first, last)
+    for match in _SECTION.finditer(frame):
+        first = frame.count(CUT, 0, match.start())
+        last = first + match["inside"].count(CUT)
+        sections[match["tag"]] = Section(match["inside"].rstrip("\n"), tuple(blocks[first:last]), first, last)
     return Prompt(frame, sections)
 
 
 def fences(text: str) -> list[tuple[int, int, int, int]]:
     """Where fenced texts stand: the opening fence, the text's start and end, and the end of the closing fence."""
-    found: list[tuple[int, int, int, int]] = []
+    spans: list[tuple[int, int, int, int]] = []
     start = text.find('"""')
     while start != -1:
         begins = text.find("\n", start) + 1
@@ -108,11 +108,11 @@ def fences(text: str) -> list[tuple[int, int, int, int]]:
         while ends != -1 and text[ends + len(closing) : ends + len(closing) + 1] not in ("", "\n"):
             ends = text.find(closing, ends + 1)
         if ends == -1:
-            return found
+            return spans
         behind = ends + len(closing)
-        found.append((start, begins, max(begins, ends), behind))
+        spans.append((start, begins, max(begins, ends), behind))
         start = text.find('"""', behind)
-    return found
+    return spans
 
 
 def item_and_rest(text: str) -> tuple[tuple[str, ...], str]:
@@ -125,20 +125,20 @@ def item_and_rest(text: str) -> tuple[tuple[str, ...], str]:
 def answer_format(frame: str) -> dict[str, tuple[str, ...] | tuple[float, float]]:
     """Criterion -> its allowed values as JSON texts, or the ends of a continuous scale; empty without a format."""
     lines = _FORMAT.findall(frame)
-    found: dict[str, tuple[str, ...] | tuple[float, float]] = {}
+    values: dict[str, tuple[str, ...] | tuple[float, float]] = {}
     for name, allowed in _MEMBER.findall(lines[-1] if lines else ""):
         ends = [] if '"' in allowed or "|" in allowed else _NUMBER.findall(allowed)
-        found[json.loads(name)] = (
+        values[json.loads(name)] = (
             (float(ends[0]), float(ends[1])) if len(ends) == 2 else tuple(_LABEL.findall(allowed))
         )
-    return found
+    return values
 
 
 def asked_question(frame: str) -> str:
     """The criterion of a question that is to be answered by yes or no; "" when the prompt asks none."""
     section = take_apart(frame).section("criterion")
-    found = re.match(r"- (.+?)(?: \(.*)?: ", section.text)
-    return found[1] if found else ""
+    match = re.match(r"- (.+?)(?: \(.*)?: ", section.text)
+    return match[1] if match else ""
 
 
 def instruction_of(frame: str, name: str) -> str:
@@ -158,13 +158,13 @@ def instruction_of(frame: str, name: str) -> str:
 def described(prompt: Prompt) -> list[Described]:
     """The criteria that a textual stage is shown, in order, each once; the one in question comes first."""
     lines = "\n".join(prompt.section(tag).text for tag in ("criterion", "criteria", "other_criteria"))
-    found = {match[1]: Described(match[1], match[3] or "") for match in _DESCRIBED.finditer(lines)}
-    return list(found.values())
+    criteria = {match[1]: Described(match[1], match[3] or "") for match in _DESCRIBED.finditer(lines)}
+    return list(criteria.values())
 
 
 def sentences(text: str) -> list[str]:
     """A text's sentences, by their ends."""
-    return [one for one in re.split(r"(?<=[.!?])\s+", text.strip()) if one]
+    return [part for part in re.split(r"(?<=[.!?])\s+", text.strip()) if part]
 
 
 def _without(text: str, spans: list[tuple[int, int, int, int]]) -> str:

@@ -56,12 +56,12 @@ class Rules:
 
     def of(self, criterion: str) -> tuple[Rule, ...]:
         """All rules of a criterion."""
-        found = self._rules.get(criterion)
-        if found is None:
-            found = tuple(self._rule(criterion, number) for number in range(self._world.rules.count))
-            self._rules[criterion] = found
-            self._terms[criterion] = {rule.term: rule for rule in found}
-        return found
+        rules = self._rules.get(criterion)
+        if rules is None:
+            rules = tuple(self._rule(criterion, number) for number in range(self._world.rules.count))
+            self._rules[criterion] = rules
+            self._terms[criterion] = {rule.term: rule for rule in rules}
+        return rules
 
     def within(self, criterion: str, text: str) -> list[Rule]:
         """The rules of a criterion whose term stands in a text, each once, in the text's order."""
@@ -115,21 +115,21 @@ class Latents:
 
     def of(self, item: Item, texts: Sequence[str], criterion: str) -> tuple[float, float]:
         """An item's quality on a criterion, and the error that every prompt makes on it."""
-        found = item.known.get(criterion)
-        if found is None:
+        latents = item.known.get(criterion)
+        if latents is None:
             quality = self._quality(item.seed, criterion)
             if len(texts) > 1 and self._truth.document > 0:
                 share = self._truth.document
                 common = self._quality(seeded(self._seed, "document", texts[0]), criterion)
                 quality = math.sqrt(1 - share) * quality + math.sqrt(share) * common
-            found = (quality, normal(seeded(item.seed, "error", criterion)))
-            item.known[criterion] = found
-        return found
+            latents = (quality, normal(seeded(item.seed, "error", criterion)))
+            item.known[criterion] = latents
+        return latents
 
     def _quality(self, seed: bytes, criterion: str) -> float:
         r = self._truth.correlation
-        own = normal(seeded(seed, "quality", criterion))
-        return math.sqrt(r) * normal(seed + b"quality") + math.sqrt(1 - r) * own
+        separate = normal(seeded(seed, "quality", criterion))
+        return math.sqrt(r) * normal(seed + b"quality") + math.sqrt(1 - r) * separate
 
 
 def edges(levels: int) -> tuple[float, ...]:
