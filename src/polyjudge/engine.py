@@ -25,7 +25,7 @@ class Sampler(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """Everything one optimisation needs.
+    """Everything that one optimisation needs.
 
     Attributes:
         prompt: the initial one, over the criteria to fit.
@@ -52,7 +52,7 @@ class Setup:
 
 @dataclass(frozen=True, slots=True)
 class _Ruling:
-    """What a turn's candidates came to.
+    """The gate's ruling on a turn's candidates.
 
     ``chosen`` is the index among the readable candidates of the prompt that was decided on, None when it was made of
     parts or there was none; ``merged`` is that prompt.
@@ -82,7 +82,9 @@ async def optimize(setup: Setup) -> AsyncGenerator[Step, None]:
         turn = Turn(index, current.prompt, batch, setup.judge, rejected, measured)
         proposal = await setup.optimizer.propose(turn)
         readable = [candidate for candidate in proposal.candidates if candidate.instructions]
-        scored = await together(_scored(setup, current.prompt.revise(one.instructions)) for one in readable)
+        scored = await together(
+            _scored(setup, current.prompt.revise(candidate.instructions)) for candidate in readable
+        )
         evidence = Evidence(index, setup.rated, current, tuple(scored), initial)
         ruling = await _rule(setup, evidence) if readable else None
         before, step = step, _step(evidence, batch, proposal, ruling)
@@ -95,17 +97,17 @@ async def optimize(setup: Setup) -> AsyncGenerator[Step, None]:
 
 
 def _recorded(
-    known: tuple[ScoredPrompt, ...], turn: int, scored: Sequence[Scored], gate: Gate
+    recorded: tuple[ScoredPrompt, ...], turn: int, scored: Sequence[Scored], gate: Gate
 ) -> tuple[ScoredPrompt, ...]:
     """The prompts that were measured so far, each once."""
-    for one in scored:
-        instructions, measured = one.prompt.instructions, one.measured
-        if measured is not None and all(instructions != other.instructions for other in known):
-            new = ScoredPrompt(
+    for scored_prompt in scored:
+        instructions, measured = scored_prompt.prompt.instructions, scored_prompt.measured
+        if measured is not None and all(instructions != earlier.instructions for earlier in recorded):
+            record = ScoredPrompt(
                 turn, instructions, measured.metric, measured.values, measured.mean, gate.higher_is_better
             )
-            known = (*known, new)
-    return known
+            recorded = (*recorded, record)
+    return recorded
 
 
 def _initially(measured: Measured | None) -> str:
@@ -125,7 +127,7 @@ async def _rule(setup: Setup, evidence: Evidence) -> _Ruling:
     if not selection.instructions:
         return _Ruling(selection, Decision(False, selection.reason))
     prompt = evidence.current.prompt.revise(selection.instructions)
-    chosen = next((at for at, candidate in enumerate(evidence.candidates) if candidate.prompt == prompt), None)
+    chosen = next((index for index, candidate in enumerate(evidence.candidates) if candidate.prompt == prompt), None)
     merged = await _scored(setup, prompt) if chosen is None else evidence.candidates[chosen]
     return _Ruling(selection, setup.gate.confirm(evidence, merged), merged, chosen)
 
@@ -155,18 +157,18 @@ def _step(evidence: Evidence, batch: Sequence[Example], proposal: Proposal, ruli
 def _candidates(
     evidence: Evidence, proposed: Sequence[Candidate], ruling: _Ruling | None
 ) -> tuple[tuple[Candidate, ...], int | None]:
-    """All candidates with the gate's words, and the index of the one that was decided on as a whole."""
+    """All candidates with the gate's verdicts, and the index of the one that was decided on as a whole."""
     if ruling is None:
         return tuple(proposed), None
     candidates: list[Candidate] = []
     chosen: int | None = None
-    heard = enumerate(zip(evidence.candidates, ruling.selection.verdicts, strict=True))
+    verdicts = enumerate(zip(evidence.candidates, ruling.selection.verdicts, strict=True))
     for index, candidate in enumerate(proposed):
         if not candidate.instructions:
             candidates.append(candidate)
             continue
-        at, (scored, verdict) = next(heard)
-        chosen = index if at == ruling.chosen else chosen
+        scored_index, (scored, verdict) = next(verdicts)
+        chosen = index if scored_index == ruling.chosen else chosen
         reason = verdict.reason or ruling.decision.reason
         candidates.append(
             replace(candidate, measured=scored.measured, reason=reason, passed=verdict.passed, effects=verdict.effects)
@@ -183,11 +185,13 @@ def _merged(evidence: Evidence, ruling: _Ruling) -> Candidate | None:
 
 
 def _reason(candidates: Sequence[Candidate], chosen: int | None, ruling: _Ruling | None) -> str:
-    """The gate's reason, and which criteria keep their instruction because no new one could be read."""
+    """The gate's reason, and the criteria that keep their instruction because no new one could be read."""
     if ruling is None:
-        return "; ".join(dict.fromkeys(one.failure for one in candidates)) or "the optimizer proposed nothing"
-    about = candidates[0] if len(candidates) == 1 else candidates[chosen] if chosen is not None else None
+        return (
+            "; ".join(dict.fromkeys(candidate.failure for candidate in candidates)) or "the optimizer proposed nothing"
+        )
+    judged = candidates[0] if len(candidates) == 1 else candidates[chosen] if chosen is not None else None
     reason = ruling.decision.reason
-    if about is None or not about.failure:
+    if judged is None or not judged.failure:
         return reason
-    return f"{reason} (without a new instruction for {about.failure})"
+    return f"{reason} (without a new instruction for {judged.failure})"

@@ -1,6 +1,6 @@
-"""Names become objects here: one table a kind, "name" -> "module:attribute", imported only when used.
+"""Look up registered objects by name. Each kind has a table "name" -> "module:attribute", imported when it is used.
 
-Third parties add rows through entry points of the group ``polyjudge.KIND``.
+Other packages add rows through entry points of the group ``polyjudge.KIND``.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ TABLES: Mapping[str, Mapping[str, str]] = MappingProxyType(
                 "simulated/joint-helps": "polyjudge.testing.simulation.data:joint_helps",
             }
         ),
-        # Data named FAMILY/REST; a function of the rest.
+        # Data that are named FAMILY/REST; each is a function of REST.
         "families": MappingProxyType({"simulated": "polyjudge.testing.simulation.data:simulated"}),
         "scoring": MappingProxyType(
             {
@@ -80,7 +80,7 @@ TABLES: Mapping[str, Mapping[str, str]] = MappingProxyType(
 
 
 def names(kind: str) -> tuple[str, ...]:
-    """The registered names of a kind, ours first, then those of installed plug-ins."""
+    """The registered names of a kind: the package's own first, then those of installed plug-ins."""
     plugins = tuple(entry.name for entry in _entry_points(kind) if entry.name not in TABLES[kind])
     return (*TABLES[kind], *plugins)
 
@@ -103,9 +103,9 @@ def lookup(kind: str, name: str) -> Any:
     )
 
 
-def name_of(kind: str, made: object) -> str:
+def name_of(kind: str, built: object) -> str:
     """The name under which an object's type is registered, else where the type is defined, as ``module:Type``."""
-    path = f"{type(made).__module__}:{type(made).__qualname__}"
+    path = f"{type(built).__module__}:{type(built).__qualname__}"
     rows = {**{entry.name: entry.value for entry in _entry_points(kind)}, **TABLES[kind]}
     return next((name for name, registered in rows.items() if registered == path), path)
 

@@ -19,7 +19,7 @@ from polyjudge.optimizers.opro import OPRO
 from polyjudge.optimizers.textgrad import TextGrad
 from polyjudge.settings.merged import ResolvedSettings, resolve
 from polyjudge.settings.objects import Objects
-from polyjudge.settings.optimizer import chosen
+from polyjudge.settings.optimizer import choose_optimizer
 from polyjudge.testing.asking import ScriptedAsker
 from polyjudge.workflows.assemble import assemble
 
@@ -72,7 +72,7 @@ def test_an_unknown_name_and_an_unknown_option_are_told_with_their_place_and_tho
     with pytest.raises(ConfigError, match=r"'optimizer' \(command line\): unknown name 'orpo'.*textgrad, opro"):
         settled(optimizer="orpo")
     with pytest.raises(ConfigError, match="'opro' has no option 'trajectroy'; did you mean 'trajectory'"):
-        chosen("opro").settings(dict(settled().config), {"trajectroy": 3})
+        choose_optimizer("opro").settings(dict(settled().config), {"trajectroy": 3})
 
 
 @pytest.mark.parametrize(
@@ -152,8 +152,8 @@ def test_a_study_takes_optimizers_as_an_axis_and_settings_that_one_of_them_uses(
 def test_assemble_takes_an_object_that_the_settings_do_not_name() -> None:
     from polyjudge.datasets.load import load_dataset
 
-    house = assemble(
+    run_setup = assemble(
         settled().config, load_dataset(DATA.rows, DATA.criteria), ScriptedAsker(lambda request: ""), Objects(OPRO())
     )
-    assert house.writers == ("optimizer",)
-    assert house.setups[0].optimizer.candidates == 8
+    assert run_setup.writers == ("optimizer",)
+    assert run_setup.setups[0].optimizer.candidates == 8

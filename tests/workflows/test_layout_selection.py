@@ -17,8 +17,8 @@ import polyjudge
 from polyjudge.datasets.yamlfile import parse_yaml
 from polyjudge.errors import ConfigError
 from polyjudge.llm.request import Abilities, Reply, Request, Usage
-from polyjudge.results.outcome import Choice, Gap, _interval
-from polyjudge.workflows.events import Chosen, Event
+from polyjudge.results.outcome import Choice, Gap, _gap
+from polyjudge.workflows.events import Event, LayoutChosen
 
 DATA = rated({"clarity": FIVE, "warmth": FIVE, "wit": FIVE}, documents=60, each=2)
 CACHING = Abilities(logprobs=0, schema=True, prefix_cache=True)
@@ -57,7 +57,7 @@ def fitted(
     run = polyjudge.optimize(
         DATA.rows, backends={JUDGE: recorder.backend}, observer=seen.append, **keywords(**{**settings, **options})
     )
-    return run, recorder, [event.choice for event in seen if isinstance(event, Chosen)]
+    return run, recorder, [event.choice for event in seen if isinstance(event, LayoutChosen)]
 
 
 @pytest.mark.parametrize(
@@ -96,10 +96,10 @@ def test_a_layout_that_agrees_less_where_nothing_is_credible_is_not_called_as_go
         observer=seen.append,
         settings=polyjudge.Settings(steps=0),
     )
-    (choice,) = [event.choice for event in seen if isinstance(event, Chosen)]
+    (choice,) = [event.choice for event in seen if isinstance(event, LayoutChosen)]
     assert choice.documents == 4
     assert choice.rivals[0].agreement.value > 0.1
-    unsure = "whether it agrees less than the best is undecided on these rows"
+    unsure = "these rows cannot decide whether it agrees less than the best"
     told = f"joint is the cheapest that scores enough rows; {unsure}"
     assert choice.reason == told
     assert told in (run.path / "summary.md").read_text("utf-8")
@@ -181,7 +181,7 @@ def test_there_is_no_choice_where_the_layout_is_fixed(options: dict[str, Any], u
 
 
 def test_a_difference_that_rounds_to_nothing_has_no_sign() -> None:
-    assert _interval(Gap(-1e-9, -2e-4, 0.0)) == "0.000 (+0.000 to +0.000)"
+    assert _gap(Gap(-1e-9, -2e-4, 0.0)) == "0.000 (+0.000 to +0.000)"
 
 
 def test_a_scoring_that_refuses_joint_leaves_no_choice(place: Path) -> None:

@@ -1,7 +1,8 @@
-"""The command line. A verb parses, calls one library function, and prints; it is imported when it is called."""
+"""The command line. Each verb parses its options, calls one library function, and prints the result."""
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -31,10 +32,11 @@ VERBS = {
     "cache": "The response cache: show, merge, prune.",
 }
 INTERRUPTED = 130
+_ALLOCATIONS_BETWEEN_COLLECTIONS = 50_000
 
 
 class Verbs(click.Group):
-    """Verbs in the order of their use, each imported only when it is called."""
+    """The verbs in the order of their use; each is imported when it is called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(VERBS)
@@ -80,7 +82,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     try:
-        with _terminated_as_interrupted():
+        with _terminated_as_interrupted(), _rare_collections():
             code = polyjudge.main(arguments, prog_name="polyjudge", standalone_mode=False)
         if sys.stdout is not None:
             sys.stdout.flush()
@@ -117,8 +119,19 @@ def _terminated_as_interrupted() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
+@contextmanager
+def _rare_collections() -> Iterator[None]:
+    """Let the garbage collector run less often; it would stop all calls, which leave hardly a cycle behind."""
+    threshold = gc.get_threshold()
+    gc.set_threshold(_ALLOCATIONS_BETWEEN_COLLECTIONS, *threshold[1:])
+    try:
+        yield
+    finally:
+        gc.set_threshold(*threshold)
+
+
 def _say(line: str) -> None:
-    """Write a line to standard error, if there is somebody to read it."""
+    """Write a line to standard error, unless it is closed."""
     with suppress(OSError, ValueError):
         click.echo(line, err=True)
 

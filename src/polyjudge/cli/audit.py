@@ -10,10 +10,12 @@ from polyjudge.errors import QualityGateFailed
 @click.command("audit")
 @click.argument("scores", nargs=-1, required=True)
 @click.option(
-    "--criteria", metavar="FILE", help="criteria.yaml, names and scales suffice; without it they are guessed"
+    "--criteria", metavar="FILE", help="criteria.yaml; names and scales are enough; without it they are guessed"
 )
 @click.option("--drift", metavar="COLUMN", default="", help="look for errors that move along this column")
-@click.option("--margin", type=float, metavar="X", help="loss by sharing a call that is accepted; default 0.03")
+@click.option(
+    "--margin", type=float, metavar="X", help="accepted loss of agreement when criteria share a call; default 0.03"
+)
 @click.option(
     "--fail-under",
     "fail_under",
@@ -21,7 +23,7 @@ from polyjudge.errors import QualityGateFailed
     metavar="METRIC[:CRITERION]=X",
     help="exit 100 when a judge is worse, in the mean or on a criterion; METRIC primary is each criterion's own",
 )
-@click.option("--seed", type=int, default=0, metavar="N", help="of the resamples")
+@click.option("--seed", type=int, default=0, metavar="N", help="seed of the resamples")
 @click.option("--output", metavar="FILE", help="also write the audit as Markdown, or as JSON to a .json file")
 @click.option("--json", "as_json", is_flag=True, help="print the audit as JSON")
 def command(
@@ -44,18 +46,18 @@ def command(
     from polyjudge.results.store import writable, write_whole
     from polyjudge.workflows.audit import audit
 
-    def show(found: Audit) -> None:
-        text = "\n".join(audit_lines(found))
+    def show(result: Audit) -> None:
+        text = "\n".join(audit_lines(result))
         if target:
-            write_whole(target, (codec.pretty(found) if target.suffix == ".json" else text) + "\n")
-        click.echo(codec.pretty(found) if as_json else text)
+            write_whole(target, (codec.pretty(result) if target.suffix == ".json" else text) + "\n")
+        click.echo(codec.pretty(result) if as_json else text)
 
     target = writable(output, [*scores, *filter(None, [criteria])])
     bounds = {} if margin is None else {"margin": margin}
     try:
-        found = audit(list(scores), criteria=criteria, drift=drift, fail_under=fail_under, seed=seed, **bounds)
+        result = audit(list(scores), criteria=criteria, drift=drift, fail_under=fail_under, seed=seed, **bounds)
     except QualityGateFailed as failed:
         if isinstance(failed.audit, Audit):
             show(failed.audit)
         raise
-    show(found)
+    show(result)

@@ -28,20 +28,22 @@ def show(as_json: bool) -> None:
     from polyjudge import codec
     from polyjudge.workflows.maintenance import cache_show
 
-    found = cache_show()
+    contents = cache_show()
     if as_json:
-        click.echo(codec.pretty(found))
+        click.echo(codec.pretty(contents))
         return
-    click.echo(f"cache    {found.folder}")
-    click.echo(f"holds    {many(found.entries, 'answers')}, {many(found.bytes, 'bytes')}")
-    if found.oldest is not None and found.newest is not None:
-        since, until = (datetime.fromtimestamp(when).strftime("%Y-%m-%d") for when in (found.oldest, found.newest))
-        click.echo(f"from     {since} to {until}")
-    for name in found.aside:
+    click.echo(f"cache    {contents.folder}")
+    click.echo(f"holds    {many(contents.entries, 'answers')}, {many(contents.bytes, 'bytes')}")
+    if contents.oldest is not None and contents.newest is not None:
+        oldest, newest = (
+            datetime.fromtimestamp(time).strftime("%Y-%m-%d") for time in (contents.oldest, contents.newest)
+        )
+        click.echo(f"from     {oldest} to {newest}")
+    for name in contents.aside:
         click.echo(f"aside    {name}")
-    if found.unreadable:
-        click.echo(f"damaged  {found.unreadable}")
-    _table(found.kept)
+    if contents.unreadable:
+        click.echo(f"damaged  {contents.unreadable}")
+    _table(contents.kept)
 
 
 @command.command("merge")
@@ -52,11 +54,11 @@ def merge(folders: tuple[str, ...], as_json: bool) -> None:
     from polyjudge import codec
     from polyjudge.workflows.maintenance import cache_merge
 
-    done = cache_merge(folders)
+    result = cache_merge(folders)
     if as_json:
-        click.echo(codec.pretty(done))
+        click.echo(codec.pretty(result))
         return
-    click.echo(f"{many(done.added, 'answers')} added, {done.known:,} known already")
+    click.echo(f"{many(result.added, 'answers')} added, {result.known:,} known already")
 
 
 @command.command("prune")
@@ -69,21 +71,21 @@ def prune(older_than: float | None, model: str | None, dry_run: bool, as_json: b
     from polyjudge import codec
     from polyjudge.workflows.maintenance import cache_prune
 
-    done = cache_prune(older_than=older_than, model=model, dry_run=dry_run)
+    result = cache_prune(older_than=older_than, model=model, dry_run=dry_run)
     if as_json:
-        click.echo(codec.pretty(done))
+        click.echo(codec.pretty(result))
         return
     click.echo(
-        f"{'would remove' if dry_run else 'removed'} {many(done.entries, 'answers')}, {many(done.bytes, 'bytes')}"
+        f"{'would remove' if dry_run else 'removed'} {many(result.entries, 'answers')}, {many(result.bytes, 'bytes')}"
     )
-    _table(done.kept)
+    _table(result.kept)
 
 
-def _table(kept: Sequence[AnswerGroup]) -> None:
+def _table(entries: Sequence[AnswerGroup]) -> None:
     from polyjudge.formatting.text import table_text
 
-    if kept:
+    if entries:
         click.echo()
-    rows = [(one.role, one.model, f"{one.entries:,}", f"{one.bytes:,}") for one in kept]
+    rows = [(row.role, row.model, f"{row.entries:,}", f"{row.bytes:,}") for row in entries]
     for line in table_text(rows, ("role", "model", "answers", "bytes")) if rows else ():
         click.echo(line)

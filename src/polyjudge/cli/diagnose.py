@@ -11,9 +11,9 @@ from polyjudge.cli.options import base_url_option, output_options, trust_option
 
 @click.command("diagnose")
 @click.argument("run")
-@click.option("--data", metavar="DATA", help="the run's data, if they are not where they were")
+@click.option("--data", metavar="DATA", help="the run's data, if they have moved")
 @click.option("--only", metavar="PARTS", help="some of dilution,adherence,interference,text; default: all")
-@click.option("--diagnostic-model", metavar="M", help="rates gradients and revisions; default: the optimizer's")
+@click.option("--diagnostic-model", metavar="M", help="rates gradients and instructions; default: the optimizer's")
 @base_url_option("another address than the run's")
 @click.option("--limit", type=int, metavar="N", help="at most N held-out rows")
 @click.option("--audit", type=float, metavar="SHARE", default=1.0, help="share of the steps to rate; default 1")
@@ -41,7 +41,7 @@ def command(
     quiet: bool,
     **options: Any,
 ) -> None:
-    """Say what went wrong in a finished run: diluted gradients, interfering criteria, a disobedient optimizer.
+    """Diagnose what went wrong in a finished run: diluted gradients, interfering criteria, a disobedient optimizer.
 
     RUN is the folder of a run of optimize. Verdicts, evidence and tables are written into it as diagnosis.json and
     diagnosis.md; docs/diagnosis.md says how to read them.
@@ -52,7 +52,7 @@ def command(
     from polyjudge.settings.given import Settings
     from polyjudge.workflows.diagnose import diagnose, plan_diagnosis
 
-    wanted: dict[str, Any] = {
+    keywords: dict[str, Any] = {
         "data": data,
         "only": PARTS if only is None else only,
         "limit": limit,
@@ -62,8 +62,8 @@ def command(
         "settings": Settings(**options),
     }
     if dry_run:
-        print_diagnosis_plan(plan_diagnosis(run, **wanted), as_json)
+        print_diagnosis_plan(plan_diagnosis(run, **keywords), as_json)
         return
     with watching(quiet=quiet or as_json) as observer:
-        diagnosed = diagnose(run, trust_address=trust_address, observer=observer, **wanted)
+        diagnosed = diagnose(run, trust_address=trust_address, observer=observer, **keywords)
     print_diagnosis(diagnosed, as_json)

@@ -1,4 +1,4 @@
-"""The run options, written once and shared by the verbs. An option that is not given is None and decides nothing."""
+"""The run options that the verbs share. An option that is not given is None and sets nothing."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _METHOD = (
     ("--layout", str, "NAME", "auto (default), joint, separate, forked, or groups: one+two,three"),
     ("--scoring", str, "NAME", "auto (default), json, expected, yes-no or cloze"),
     ("--samples", int, "K", "scoring expected without token probabilities: the mean of K answers"),
-    ("--gate", str, "NAME", "per-criterion (default), none, or the metric whose mean must rise"),
+    ("--gate", str, "NAME", "per-criterion (default), none, or the metric whose mean must improve"),
     ("--steps", int, "N", "turns of the loop"),
     ("--batch", int, "N", "training examples in each turn"),
     ("--validation", int, "N", "at most N validation rows"),
@@ -50,17 +50,17 @@ _BOUNDS = (
 
 
 def model_options(command: F) -> F:
-    """Which model, and where."""
+    """The judge's model and its address."""
     address = base_url_option("any OpenAI-compatible endpoint")
     return _added(address(command), [(flag, str, metavar, text) for flag, metavar, text in _MODELS])
 
 
 def method_options(command: F) -> F:
-    """The other roles' models and how the judge is fitted."""
+    """The models of the other roles, and the options of the fit."""
     command = click.option(
         "--diagnostics", is_flag=True, default=None, help="rate the gradients and instructions of every step"
     )(command)
-    own = click.option(
+    optimizer_option = click.option(
         "--optimizer-option",
         "optimizer_options",
         metavar="NAME=VALUE",
@@ -68,12 +68,12 @@ def method_options(command: F) -> F:
         callback=_options,
         help="a setting that only this optimizer has, such as trajectory=20",
     )
-    command = own(command)
+    command = optimizer_option(command)
     return _added(command, [*((flag, str, metavar, text) for flag, metavar, text in _WRITERS), *_METHOD])
 
 
 def bound_options(command: F) -> F:
-    """What it may cost, and how it is watched."""
+    """Limits, cache and settings file."""
     command = click.option(
         "--no-cache", is_flag=True, default=None, help="ask again, even where the cache has an answer"
     )(command)
@@ -82,15 +82,15 @@ def bound_options(command: F) -> F:
 
 
 def output_options(command: F) -> F:
-    """How the result is printed."""
+    """The form of the output."""
     command = click.option("--json", "as_json", is_flag=True, help="print the result as JSON")(command)
     return click.option("--quiet", is_flag=True, help="print no progress")(command)
 
 
-def _options(_context: click.Context, _parameter: click.Parameter, given: tuple[str, ...]) -> dict[str, Any] | None:
-    """NAME=VALUE pairs; a value is read as JSON where it is JSON, else as a text."""
+def _options(_context: click.Context, _parameter: click.Parameter, pairs: tuple[str, ...]) -> dict[str, Any] | None:
+    """The options in NAME=VALUE pairs; a value that is not JSON is a text."""
     options = {}
-    for pair in given:
+    for pair in pairs:
         name, sign, value = pair.partition("=")
         if not sign or not name.strip():
             raise click.BadParameter(f"{pair!r} is no NAME=VALUE")
@@ -109,7 +109,7 @@ def trust_option(named_by: str) -> Callable[[F], F]:
 
 
 def base_url_option(text: str) -> Callable[[F], F]:
-    """The address of the models; two of them come through, to be refused with the remedy."""
+    """The address of the models. Several values are passed on, so that the settings refuse them with a remedy."""
     return click.option("--base-url", metavar="URL", multiple=True, callback=_only, help=text)
 
 

@@ -1,4 +1,4 @@
-"""Progress on standard error: a Rich bar on a terminal, plain lines elsewhere, nothing when quiet."""
+"""Show progress on standard error: a Rich bar on a terminal, plain lines elsewhere, nothing with --quiet."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from polyjudge.formatting.text import many
 from polyjudge.results.money import billed, total_text
 from polyjudge.workflows.events import (
     CellEnded,
-    Chosen,
     Counted,
     Event,
     InCell,
+    LayoutChosen,
     Noted,
     Observer,
     Planned,
@@ -31,13 +31,13 @@ from polyjudge.workflows.events import (
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
-# steps.jsonl holds the whole of a reason.
+# The full reason is in steps.jsonl.
 LONGEST_REASON = 160
 
 
 @contextmanager
 def watching(*, quiet: bool) -> Iterator[Observer]:
-    """An observer that shows what happens; where nothing can be shown any more, the run goes on unseen."""
+    """An observer that shows the events; if standard error breaks, the run goes on without it."""
     if quiet or sys.stderr is None:
         yield unwatched
         return
@@ -54,7 +54,7 @@ def watching(*, quiet: bool) -> Iterator[Observer]:
 
 
 def _unharmed(show: Observer) -> Observer:
-    """An observer that a closed or broken standard error does not end."""
+    """An observer that ignores a closed or broken standard error."""
 
     def see(event: Event) -> None:
         with suppress(OSError, ValueError):
@@ -72,18 +72,18 @@ def _plain(event: Event) -> None:
 def _line(event: Event) -> str:
     if isinstance(event, Noted):
         return f"note: {event.text}"
-    if isinstance(event, Chosen):
+    if isinstance(event, LayoutChosen):
         return "\n".join(event.choice.lines())
     if isinstance(event, Planned):
         calls = sum(role.calls for role in event.roles)
         merged = sum(role.merged for role in event.roles)
-        of_them = f", at most {merged:,} of them for merged prompts" if merged else ""
+        merged_text = f", at most {merged:,} of them for merged prompts" if merged else ""
         money = f"; estimated cost: {total_text(event.roles)}" if billed(event.roles) else ""
         planned = f"{many(event.steps, 'steps')}, about {many(calls, 'calls')} planned"
-        return f"run {event.folder}: {planned}{of_them}{money}"
+        return f"run {event.folder}: {planned}{merged_text}{money}"
     if isinstance(event, Step):
-        speaks = f" {event.criteria[0]}" if len(event.criteria) == 1 else ""
-        return f"step {event.index}{speaks}: {event.status}, {shorten(event.reason, LONGEST_REASON)}"
+        criterion = f" {event.criteria[0]}" if len(event.criteria) == 1 else ""
+        return f"step {event.index}{criterion}: {event.status}, {shorten(event.reason, LONGEST_REASON)}"
     if isinstance(event, StepDiagnostics):
         return _diagnostics(event)
     if isinstance(event, InCell):
@@ -96,17 +96,17 @@ def _line(event: Event) -> str:
 
 
 def _diagnostics(event: StepDiagnostics) -> str:
-    """The means of a step's marks."""
-    told = []
+    """The mean of each diagnostic rating of a step."""
+    means = []
     for name in dict.fromkeys(rating.name for rating in event.ratings):
-        marks = [one.score for one in event.ratings if one.name == name and not math.isnan(one.score)]
-        told.append(f"{name} {math.fsum(marks) / len(marks):.1f}" if marks else f"{name} unreadable")
-    speaks = f" {event.criteria[0]}" if len(event.criteria) == 1 else ""
-    return f"diagnostics {event.step}{speaks}: {', '.join(told) or 'nothing to rate'}"
+        scores = [rating.score for rating in event.ratings if rating.name == name and not math.isnan(rating.score)]
+        means.append(f"{name} {math.fsum(scores) / len(scores):.1f}" if scores else f"{name} unreadable")
+    criterion = f" {event.criteria[0]}" if len(event.criteria) == 1 else ""
+    return f"diagnostics {event.step}{criterion}: {', '.join(means) or 'nothing to rate'}"
 
 
 class _Bar:
-    """A bar of answered calls below the lines of the steps; there is none before there is a plan or an answer."""
+    """A bar of answered calls below the lines of the steps; it starts with the plan or the first answer."""
 
     def __init__(self) -> None:
         from rich.console import Console
@@ -124,7 +124,7 @@ class _Bar:
         self._cells: dict[str, TaskID] = {}
 
     def stop(self, *, done: bool = False) -> None:
-        """End the bar; what is done is whole, also where fewer calls were needed than planned at most."""
+        """End the bar; a finished run fills it, even if it needed fewer calls than planned."""
         if done:
             self._progress.update(self._task, total=self._progress.tasks[0].completed)
         self._progress.stop()
@@ -141,19 +141,19 @@ class _Bar:
         if isinstance(event, InCell):
             self._see_cell(event)
             return
-        if isinstance(event, Planned | Chosen):
+        if isinstance(event, Planned | LayoutChosen):
             self._progress.update(self._task, total=sum(role.calls for role in event.roles))
         if isinstance(event, StudyPlanned):
             self._progress.update(self._task, total=event.calls)
         if isinstance(event, CellEnded) and event.cell in self._cells:
             self._progress.remove_task(self._cells.pop(event.cell))
-        # Names and reasons are data: they are shown as text, never as markup.
+        # Names and reasons are data, so they are shown as text and not as markup.
         self._progress.console.print(Text(_line(event)))
 
     def _see_cell(self, event: InCell) -> None:
         """A bar of steps for each run under way."""
         if event.cell not in self._cells:
-            # Brackets in a name are no markup.
+            # Brackets in a name must not be read as markup.
             name = event.cell.replace("[", "\\[")
             self._cells[event.cell] = self._progress.add_task(name, total=event.steps, cache="")
         self._progress.update(self._cells[event.cell], completed=event.event.index)

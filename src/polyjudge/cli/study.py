@@ -11,11 +11,14 @@ from polyjudge.cli.options import bound_options, method_options, model_options, 
 
 @click.command("study")
 @click.argument("study")
-@click.option("--data", metavar="DATA", help="instead of the study's data; several with commas")
+@click.option("--data", metavar="DATA", help="replaces the study's data; several with commas")
 @click.option("--output", metavar="DIR", help="the study's folder; default runs/STUDY-DIGEST")
-@click.option("--seeds", metavar="N,N", help="instead of the study's seeds; a number alone is so many")
+@click.option("--seeds", metavar="N,N", help="replaces the study's seeds; a single N means 0 to N - 1")
 @click.option(
-    "--retests", type=int, metavar="N", help="re-tests of each initial prompt; default: as a run has readings"
+    "--retests",
+    type=int,
+    metavar="N",
+    help="re-tests of each initial prompt; default: as many as a run evaluates the test rows",
 )
 @click.option("--dry-run", is_flag=True, help="print the planned calls of every run and ask no model")
 @model_options
@@ -49,7 +52,7 @@ def command(
     from polyjudge.workflows.study import plan_study
     from polyjudge.workflows.study import study as run_study
 
-    wanted: dict[str, Any] = {
+    keywords: dict[str, Any] = {
         "data": data,
         "model": model,
         "seeds": seeds,
@@ -58,10 +61,10 @@ def command(
         "settings": Settings(**options),
     }
     if dry_run:
-        print_study_plan(plan_study(study, **wanted), as_json)
+        print_study_plan(plan_study(study, **keywords), as_json)
         return
     with watching(quiet=quiet or as_json) as observer:
-        found = run_study(study, output=output, trust_address=trust_address, observer=observer, **wanted)
-    print_study(found, as_json)
-    if found.failed:
+        result = run_study(study, output=output, trust_address=trust_address, observer=observer, **keywords)
+    print_study(result, as_json)
+    if result.failed:
         raise click.exceptions.Exit(1)

@@ -14,5 +14,5 @@ def command(path: str) -> None:
     """
     from polyjudge.reporting.report import view
 
-    found = view(path)
-    click.echo(f"report: {found.file}" + ("" if found.opened else " (no browser was found; open the file yourself)"))
+    shown = view(path)
+    click.echo(f"report: {shown.file}" + ("" if shown.opened else " (no browser was found; open the file yourself)"))

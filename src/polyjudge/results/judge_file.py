@@ -24,7 +24,7 @@ from polyjudge.errors import ConfigError, CriteriaError
 from polyjudge.formatting.text import clipped
 from polyjudge.llm.request import Sampling
 from polyjudge.settings.config import MOST_PARSE_RETRIES, MOST_SAMPLES, Parameters
-from polyjudge.settings.merged import told
+from polyjudge.settings.merged import describe_faults
 
 T = TypeVar("T")
 
@@ -186,7 +186,7 @@ def _sampling(found: Any, source: str) -> Sampling:
     try:
         return Parameters.model_validate(dict(found)).sampling(0)
     except ValidationError as error:
-        reasons = told(error, where=lambda name: "parameters", known=lambda path: Parameters.model_fields)
+        reasons = describe_faults(error, where=lambda name: "parameters", known=lambda path: Parameters.model_fields)
         raise CriteriaError(f"{source!r}: {reasons}") from None
 
 

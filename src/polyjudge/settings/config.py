@@ -1,4 +1,4 @@
-"""The settings of a run, each checked before any call, and what of them a run's folder is known by."""
+"""The settings of a run, which are checked before any call, and those that a run folder is identified by."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from polyjudge.llm.prices import Price
 from polyjudge.llm.request import Sampling, body_extra
 from polyjudge.metrics.agreement import names as metric_names
 from polyjudge.registry import names
-from polyjudge.settings.objects import is_place
+from polyjudge.settings.objects import is_dotted_path
 
 PER_CRITERION = "per-criterion"
 STAGES = ("judge", "loss", "gradient", "optimizer")
@@ -30,7 +30,7 @@ LONGEST = 1024
 # Files of others set these too; each multiplies what is paid.
 MOST_PARSE_RETRIES, MOST_SAMPLES = 20, 1_000
 
-# What a run may cost and how it is watched; everything else is part of its identity.
+# The limits and the monitoring of a run; all other settings are part of its identity.
 CIRCUMSTANCES = frozenset(
     {
         "max_calls",
@@ -44,13 +44,13 @@ CIRCUMSTANCES = frozenset(
         "attempt_timeout",
     }
     | {"requests_per_minute", "tokens_per_minute", "diagnostics", "diagnostic_model"}
-    # Of an endpoint its identity counts, which a folder keeps beside the settings.
+    # The folder keeps the endpoint's identity beside the settings.
     | {"base_url"}
 )
 
 
 class _Checked(BaseModel):
-    """Unknown names, numbers without end, and truth values in the place of numbers are refused."""
+    """A record that refuses unknown names, infinite numbers, and truth values in place of numbers."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
@@ -181,12 +181,12 @@ class RunConfig(_Checked):
     @field_validator("scoring")
     @classmethod
     def _known_scoring(cls, value: str) -> str:
-        return value if is_place(value) else _one_of("scoring", value, ("auto", *names("scoring")))
+        return value if is_dotted_path(value) else _one_of("scoring", value, ("auto", *names("scoring")))
 
     @field_validator("gate")
     @classmethod
     def _known_gate(cls, value: str) -> str:
-        return value if is_place(value) else _one_of("gate", value, ("", *names("gates"), *metric_names()))
+        return value if is_dotted_path(value) else _one_of("gate", value, ("", *names("gates"), *metric_names()))
 
     @field_validator("fail_on_error")
     @classmethod
@@ -231,25 +231,29 @@ class RunConfig(_Checked):
         return value
 
     def model_of(self, stage: str) -> str:
-        """The model of a stage: its own, else the optimizer's, else the judge's."""
+        """The model of a stage: its own, or else the optimizer's, or else the judge's."""
         if stage == "judge":
             return self.model
         named = {"loss": self.loss_model, "gradient": self.gradient_model, DIAGNOSTIC: self.diagnostic_model}
-        own = named.get(stage, "")
-        return own or self.optimizer_model or self.model
+        stage_model = named.get(stage, "")
+        return stage_model or self.optimizer_model or self.model
 
     def sampling_of(self, stage: str) -> Sampling:
         return self.parameters.get(stage, Parameters()).sampling(0 if stage == "judge" else LONGEST)
 
     @property
     def stages(self) -> tuple[str, ...]:
-        """Who is asked in this invocation."""
+        """The roles that are asked in this invocation."""
         return (*STAGES, DIAGNOSTIC) if self.diagnostics else STAGES
 
     def identity(self) -> dict[str, Any]:
-        """The settings that a run folder belongs to."""
-        found = self.model_dump(mode="json", exclude=set(CIRCUMSTANCES))
-        return found | {"parameters": {role: own for role, own in found["parameters"].items() if role != DIAGNOSTIC}}
+        """The settings that a run folder is identified by."""
+        settings = self.model_dump(mode="json", exclude=set(CIRCUMSTANCES))
+        return settings | {
+            "parameters": {
+                role: parameters for role, parameters in settings["parameters"].items() if role != DIAGNOSTIC
+            }
+        }
 
 
 def identity_text(config: RunConfig, **facts: Any) -> str:
@@ -262,16 +266,16 @@ def digest8(text: str) -> str:
 
 
 def _json(value: dict[str, Any]) -> dict[str, Any]:
-    """The value, if JSON can carry it.
+    """The value, if it can be written as JSON.
 
     Raises:
         ValueError: it cannot.
     """
     try:
-        same: bool = json.loads(json.dumps(value, allow_nan=False)) == value
+        unchanged: bool = json.loads(json.dumps(value, allow_nan=False)) == value
     except (TypeError, ValueError, RecursionError):
-        same = False
-    if not same:
+        unchanged = False
+    if not unchanged:
         raise ValueError("holds what a JSON body cannot carry, such as a date or nan; write it as a text")
     return value
 

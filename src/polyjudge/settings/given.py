@@ -1,4 +1,4 @@
-"""What a user sets of a run: one record for Python and the command line, before anything is resolved."""
+"""The settings that a user makes, as one record for Python and the command line, before they are resolved."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ LayoutLike: TypeAlias = "str | Mapping[str, Sequence[Sequence[str]]]"
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """The most that one invocation may ask or pay. It stops before the call that would exceed it.
+    """The limits of one invocation, which stops before the call that would exceed one.
 
     Attributes:
         calls: model calls; answers from the cache are free.
@@ -49,13 +49,13 @@ def suggests(function: Callable[P, R]) -> Callable[P, R]:
         TypeError: by the function that it makes, for an unknown keyword.
     """
     known = tuple(signature(function).parameters)
-    called = function.__qualname__.removesuffix(".__init__")
+    callee = function.__qualname__.removesuffix(".__init__")
 
     @wraps(function)
     def checked(*args: P.args, **keywords: P.kwargs) -> R:
         for name in keywords:
             if name not in known:
-                raise TypeError(f"{called}() has no keyword {name!r}{_meant(name, known)}")
+                raise TypeError(f"{callee}() has no keyword {name!r}{_meant(name, known)}")
         return function(*args, **keywords)
 
     return checked
@@ -88,7 +88,7 @@ class Settings:
         optimizer_options: settings that only the named optimizer has.
         layout: "auto", "joint", "separate", "forked", or groups such as "fluency+coherence,relevance".
         scoring: "auto", "json", "expected", "yes-no", "cloze", an installed name, or an object.
-        samples: answers a score is the mean of, where ``expected`` has no token probabilities.
+        samples: how many answers a score is the mean of, if ``expected`` has no token probabilities.
         gate: "per-criterion", "none", a metric's name, a metric, or a gate.
         strict_gate: whether a tie is rejected.
         show_rejected: whether the optimizer sees instructions that were tried and not kept.
@@ -100,10 +100,10 @@ class Settings:
         demonstrations: rated training examples shown to the judge.
         parse_retries: how often an unreadable reply is asked for again.
         evaluate_every: under "paper", the test rows are read after every so many steps.
-        seed: of the run.
-        split_seed: of the split.
+        seed: the seed of the run.
+        split_seed: the seed of the split.
         split_by: "document" or "row".
-        limit: only the first rows.
+        limit: how many rows to use, the first ones.
         definitions: whether the judge sees the criteria's definitions.
         structured: whether replies are held to a JSON schema where the endpoint can.
         loss_sees_input: whether the loss LLM sees the item.
@@ -170,38 +170,42 @@ class Settings:
     fail_on_error: float | None = None
 
     def values(self) -> dict[str, Any]:
-        """What is set, by name."""
-        return {each.name: value for each in fields(self) if (value := getattr(self, each.name)) is not None}
+        """The settings that are not None, by name."""
+        return {setting.name: value for setting in fields(self) if (value := getattr(self, setting.name)) is not None}
 
 
 NAMES = tuple(each.name for each in fields(Settings))
 
 
 def explicit(
-    settings: Settings | None, budget: Budget | None = None, beside: Mapping[str, Any] | None = None
+    settings: Settings | None, budget: Budget | None = None, verb_keywords: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
     """The explicit settings of a verb's call: its ``settings``, its ``budget``, and its own keywords.
 
     Args:
         settings: None sets nothing.
         budget: None sets no bound.
-        beside: the verb's keywords; None counts as not set.
+        verb_keywords: the verb's keywords; None counts as not set.
 
     Raises:
         ConfigError: a setting is made in two of these places.
     """
     bounds = {"max_calls": budget.calls, "max_tokens": budget.tokens, "max_cost": budget.cost} if budget else {}
-    keywords = {name: value for name, value in {**bounds, **(beside or {})}.items() if value is not None}
-    within = settings.values() if settings is not None else {}
-    twice = sorted(set(keywords) & set(within))
-    if twice:
-        raise ConfigError(f"{twice[0]!r} is set in settings and beside it; set it in one place")
-    return within | keywords
+    keywords = {name: value for name, value in {**bounds, **(verb_keywords or {})}.items() if value is not None}
+    set_in_settings = settings.values() if settings is not None else {}
+    set_twice = sorted(set(keywords) & set(set_in_settings))
+    if set_twice:
+        raise ConfigError(f"{set_twice[0]!r} is set in settings and beside it; set it in one place")
+    return set_in_settings | keywords
 
 
 def _meant(name: str, known: Sequence[str]) -> str:
     if "settings" in known and name in NAMES:
         return f"; pass settings=Settings({name}=...)"
-    close = nearest(name, known) or nearest(name, NAMES if "settings" in known else ())
-    meant = close.partition("'")[2].partition("'")[0]
-    return f"; did you mean settings=Settings({meant}=...)?" if meant and meant not in known else close
+    suggestion = nearest(name, known) or nearest(name, NAMES if "settings" in known else ())
+    name_meant = suggestion.partition("'")[2].partition("'")[0]
+    return (
+        f"; did you mean settings=Settings({name_meant}=...)?"
+        if name_meant and name_meant not in known
+        else suggestion
+    )

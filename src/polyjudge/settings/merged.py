@@ -1,10 +1,7 @@
-"""Which setting wins, and where it was set: the sources of settings merged into one checked configuration.
+"""Merge the sources of settings into one checked configuration that knows the origin of each setting.
 
 Precedence: command line (or keyword) > environment (POLYJUDGE_NAME) > config file > optimizer > preset > default.
-
-What a validation found, in words that name the setting, where it was set, and what to write instead.
-
-Where settings come from: the environment and a TOML file, merged by precedence, each with its origin.
+A fault names the setting, where it was set, and what to write instead.
 """
 
 from __future__ import annotations
@@ -23,7 +20,7 @@ from polyjudge.formatting.text import clipped, nearest
 from polyjudge.llm.secrets import redact
 from polyjudge.settings.config import ModelPrice, Parameters, RunConfig
 from polyjudge.settings.objects import NOTHING, Objects, gate_name, objects_in, scoring_name
-from polyjudge.settings.optimizer import MODELS, SHARED, Chosen, as_settings, chosen
+from polyjudge.settings.optimizer import MODELS, SHARED, OptimizerChoice, as_settings, choose_optimizer
 from polyjudge.settings.presets import preset
 
 _MUST = {
@@ -40,15 +37,15 @@ _LARGEST = 2**20
 _KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false"}
 
 
-def told(
+def describe_faults(
     error: ValidationError, *, where: Callable[[str], str], known: Callable[[Sequence[str]], Iterable[str]]
 ) -> str:
-    """All faults of a validation in one line.
+    """Describe all faults of a validation in one line.
 
     Args:
-        error: what was found.
-        where: where the setting of a dotted name was set.
-        known: the names that exist beside one that does not, by its path.
+        error: of the validation.
+        where: says where the setting of a dotted name was set.
+        known: gives the names that exist beside an unknown one, by its path.
     """
     return "; ".join(_fault(fault, where, known) for fault in error.errors())
 
@@ -56,15 +53,15 @@ def told(
 def _fault(fault: Any, where: Callable[[str], str], known: Callable[[Sequence[str]], Iterable[str]]) -> str:
     path = [str(part) for part in fault["loc"]]
     name = ".".join(path)
-    place = f"{name!r} ({where(name)})"
+    setting = f"{name!r} ({where(name)})"
     if fault["type"] == "extra_forbidden":
         names = sorted(known(path))
-        return f"unknown setting {place}{nearest(path[-1], names) or '; known are ' + ', '.join(names)}"
+        return f"unknown setting {setting}{nearest(path[-1], names) or '; known are ' + ', '.join(names)}"
     if fault["type"] == "missing":
-        return f"{place}: is missing; write it"
+        return f"{setting}: is missing; write it"
     if fault["type"] == "value_error":
-        return f"{place}: {fault['ctx']['error']}"
-    return f"{place}: {redact(clipped(fault['input']))} must be {_must(fault)}"
+        return f"{setting}: {fault['ctx']['error']}"
+    return f"{setting}: {redact(clipped(fault['input']))} must be {_must(fault)}"
 
 
 def _must(fault: Any) -> str:
@@ -73,14 +70,14 @@ def _must(fault: Any) -> str:
     return _KINDS.get(fault["type"].partition("_")[0]) or str(fault["msg"])
 
 
-def from_environment(surroundings: Mapping[str, str], names: Iterable[str]) -> dict[str, Any]:
-    """The settings that ``POLYJUDGE_NAME`` variables hold; an empty one is not set."""
-    found = {}
+def from_environment(environment: Mapping[str, str], names: Iterable[str]) -> dict[str, Any]:
+    """The settings in ``POLYJUDGE_NAME`` variables; an empty variable sets nothing."""
+    settings = {}
     for name in names:
-        value = surroundings.get(f"POLYJUDGE_{name.upper()}")
+        value = environment.get(f"POLYJUDGE_{name.upper()}")
         if value:
-            found[name] = value
-    return found
+            settings[name] = value
+    return settings
 
 
 def from_file(path: str | Path) -> dict[str, Any]:
@@ -109,7 +106,7 @@ def from_file(path: str | Path) -> dict[str, Any]:
 
 
 def merge(layers: dict[str, dict[str, Any]]) -> tuple[dict[str, Any], dict[str, str]]:
-    """The values and their origins; ``layers`` by precedence, the strongest first."""
+    """The values and their origins; ``layers`` are in order of precedence, the strongest first."""
     merged: dict[str, Any] = {}
     origins: dict[str, str] = {}
     for origin, layer in reversed(layers.items()):
@@ -121,20 +118,20 @@ def merge(layers: dict[str, dict[str, Any]]) -> tuple[dict[str, Any], dict[str, 
     return merged, origins
 
 
-def place(origin: str, name: str, config_file: str | Path | None) -> str:
-    """Where a user finds what they set."""
+def origin_text(origin: str, name: str, config_file: str | Path | None) -> str:
+    """An origin as a user knows it, such as the variable or the file."""
     places = {"environment": f"POLYJUDGE_{name.upper()}", "config file": f"config file {str(config_file)!r}"}
     return places.get(origin, origin)
 
 
-def _merge_parameters(base: Any, over: Any) -> Any:
+def _merge_parameters(base: Any, stronger: Any) -> Any:
     """Parameters merge by role and name, so that setting one temperature keeps the rest of a preset."""
-    if not isinstance(base, Mapping) or not isinstance(over, Mapping):
-        return over
+    if not isinstance(base, Mapping) or not isinstance(stronger, Mapping):
+        return stronger
     merged = dict(base)
-    for role, values in over.items():
-        both = isinstance(values, Mapping) and isinstance(merged.get(role), Mapping)
-        merged[role] = {**merged[role], **values} if both else values
+    for role, values in stronger.items():
+        mergeable = isinstance(values, Mapping) and isinstance(merged.get(role), Mapping)
+        merged[role] = {**merged[role], **values} if mergeable else values
     return merged
 
 
@@ -150,7 +147,7 @@ def _paths(parameters: Any) -> list[str]:
     ]
 
 
-# Origins that are not the user's.
+# The origins of settings that the user did not make.
 OURS = ("optimizer", "preset", "default")
 _DEFAULT = ("default", "default")
 
@@ -172,7 +169,7 @@ class ResolvedSettings:
     unused: Mapping[str, str] = field(default_factory=dict)
 
     def check_used(self) -> None:
-        """Refuse what nobody would read.
+        """Refuse settings that have no effect.
 
         Raises:
             ConfigError: settings of the user that the optimizer does not read.
@@ -198,106 +195,112 @@ def resolve(
     Args:
         explicit: the strongest settings; ``optimizer``, ``gate`` and ``scoring`` are names or objects.
         config_file: a TOML file with settings.
-        held: what that file says, where it was read already.
+        held: the settings of that file, if it has been read already.
         origin: where the explicit settings were set, for messages.
         environment: None takes the process's.
 
     Raises:
         ConfigError: an unknown name or a value that does not fit; every fault is listed.
     """
-    given = objects_in(explicit)
+    objects = objects_in(explicit)
     layers = {
-        origin: _explicit(explicit, given),
+        origin: _explicit(explicit, objects),
         "environment": from_environment(os.environ if environment is None else environment, RunConfig.model_fields),
         "config file": dict(held) if held is not None else from_file(config_file) if config_file else {},
     }
-    named, source = next(
+    preset_name, source = next(
         ((layer["preset"], source) for source, layer in layers.items() if "preset" in layer), _DEFAULT
     )
-    used = _optimizer(layers, given.optimizer, config_file)
-    layers["optimizer"] = dict(used.defaults)
+    optimizer_choice = _optimizer(layers, objects.optimizer, config_file)
+    layers["optimizer"] = dict(optimizer_choice.defaults)
     try:
-        layers["preset"] = {**preset(str(named)), "preset": named}
+        layers["preset"] = {**preset(str(preset_name)), "preset": preset_name}
     except ConfigError as error:
-        raise ConfigError(f"'preset' ({place(source, 'preset', config_file)}): {error}") from None
+        raise ConfigError(f"'preset' ({origin_text(source, 'preset', config_file)}): {error}") from None
     merged, origins = merge(layers)
     if merged.get("mode") == "ST" and origins.get("layout") == "preset":
-        # ST has a layout of its own, which only the user can be at odds with.
+        # Mode ST has its own layout, which wins over a preset's.
         del merged["layout"], origins["layout"]
 
     def where(path: str) -> str:
         top = path.partition(".")[0]
-        return place(origins.get(path, origins.get(top, "default")), top, config_file)
+        return origin_text(origins.get(path, origins.get(top, "default")), top, config_file)
 
-    unused = {name: where(name) for name in _drop_unused(merged, origins, used)}
+    unused = {name: where(name) for name in _drop_unused(merged, origins, optimizer_choice)}
     try:
         config = RunConfig.model_validate(merged)
     except ValidationError as error:
-        raise ConfigError(told(error, where=where, known=_names_beside)) from None
+        raise ConfigError(describe_faults(error, where=where, known=_names_beside)) from None
     if config.evaluate_every and config.protocol == "sealed" and origins["evaluate_every"] not in OURS:
         raise ConfigError(
             f"'evaluate_every' ({where('evaluate_every')}): preset {config.preset!r} reads the test rows once, at the "
             f"end; leave it out, or use --preset paper"
         )
-    return ResolvedSettings(config, origins, given, unused)
+    return ResolvedSettings(config, origins, objects, unused)
 
 
-def _explicit(explicit: Mapping[str, Any], given: Objects) -> dict[str, Any]:
-    """The explicit settings, with names for what was passed as an object and the settings inside a passed optimizer.
+def _explicit(explicit: Mapping[str, Any], objects: Objects) -> dict[str, Any]:
+    """The explicit settings, with names in place of objects and with the settings inside a passed optimizer.
 
     Raises:
-        ConfigError: the optimizer is no optimizer, or says what is also said beside it.
+        ConfigError: the optimizer is not one, or it sets a setting that is also set beside it.
     """
-    beside = {name: value for name, value in explicit.items() if value is not None}
-    if given.gate is not None:
-        beside["gate"] = gate_name(given.gate)
-    if given.scoring is not None:
-        beside["scoring"] = scoring_name(given.scoring)
-    if given.optimizer is None:
-        return beside
-    del beside["optimizer"]
-    chosen(given.optimizer)
-    inside = as_settings(given.optimizer)
-    twice = sorted(set(beside) & set(inside))
-    if twice:
+    settings = {name: value for name, value in explicit.items() if value is not None}
+    if objects.gate is not None:
+        settings["gate"] = gate_name(objects.gate)
+    if objects.scoring is not None:
+        settings["scoring"] = scoring_name(objects.scoring)
+    if objects.optimizer is None:
+        return settings
+    del settings["optimizer"]
+    choose_optimizer(objects.optimizer)
+    optimizer_settings = as_settings(objects.optimizer)
+    set_twice = sorted(set(settings) & set(optimizer_settings))
+    if set_twice:
         raise ConfigError(
-            f"{twice[0]!r} is set by the optimizer {given.optimizer!r} and beside it; set it in one place"
+            f"{set_twice[0]!r} is set by the optimizer {objects.optimizer!r} and beside it; set it in one place"
         )
-    return beside | inside
+    return settings | optimizer_settings
 
 
-def _optimizer(layers: Mapping[str, Mapping[str, Any]], given: Any, config_file: str | Path | None) -> Chosen:
-    """The optimizer that the strongest source names.
+def _optimizer(
+    layers: Mapping[str, Mapping[str, Any]], passed: Any, config_file: str | Path | None
+) -> OptimizerChoice:
+    """The optimizer of the strongest source that names one.
 
     Raises:
-        ConfigError: nobody knows it; the message says where it was set.
+        ConfigError: the name is unknown; the message says where it was set.
     """
-    if given is not None:
-        return chosen(given)
+    if passed is not None:
+        return choose_optimizer(passed)
     name, source = next(
         ((layer["optimizer"], source) for source, layer in layers.items() if "optimizer" in layer),
         (RunConfig.model_fields["optimizer"].default, "default"),
     )
     try:
-        return chosen(str(name))
+        return choose_optimizer(str(name))
     except ConfigError as error:
-        raise ConfigError(f"'optimizer' ({place(source, 'optimizer', config_file)}): {error}") from None
+        raise ConfigError(f"'optimizer' ({origin_text(source, 'optimizer', config_file)}): {error}") from None
 
 
-def _drop_unused(merged: dict[str, Any], origins: Mapping[str, str], used: Chosen) -> list[str]:
-    """Take out what the optimizer does not read; those settings among it that the user made."""
-    idle = [name for name in (*SHARED, *MODELS.values(), "diagnostics") if name in merged and not used.uses(name)]
-    # Under ST every criterion is fitted in a run of its own, whatever fits it; a switch that is off needs no reader.
-    idle = [name for name in idle if str(merged[name]).lower() != {"mode": "st", "diagnostics": "false"}.get(name)]
-    given = merged.get("parameters")
-    parameters = given if isinstance(given, dict) else {}
-    roles = [role for role in MODELS if role not in used.roles and role in parameters]
+def _drop_unused(merged: dict[str, Any], origins: Mapping[str, str], optimizer_choice: OptimizerChoice) -> list[str]:
+    """Remove the settings that the optimizer does not read, and return those that the user made."""
+    unused = [
+        name
+        for name in (*SHARED, *MODELS.values(), "diagnostics")
+        if name in merged and not optimizer_choice.uses(name)
+    ]
+    # Mode ST works with every optimizer, and a switch that is off needs no reader.
+    unused = [name for name in unused if str(merged[name]).lower() != {"mode": "st", "diagnostics": "false"}.get(name)]
+    role_parameters = merged.get("parameters")
+    parameters = role_parameters if isinstance(role_parameters, dict) else {}
+    roles = [role for role in MODELS if role not in optimizer_choice.roles and role in parameters]
     if roles:
         merged["parameters"] = {role: values for role, values in parameters.items() if role not in roles}
-    for name in idle:
+    for name in unused:
         del merged[name]
     paths = [path for path in origins if any(path.startswith(f"parameters.{role}.") for role in roles)]
-    return [name for name in (*idle, *paths) if origins[name] not in OURS]
+    return [name for name in (*unused, *paths) if origins[name] not in OURS]
 
 
 def _names_beside(path: Sequence[str]) -> Iterable[str]:

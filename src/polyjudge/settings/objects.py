@@ -34,9 +34,9 @@ def objects_in(explicit: Mapping[str, Any]) -> Objects:
     """The objects among explicit settings."""
     return Objects(
         **{
-            one.name: explicit[one.name]
-            for one in fields(Objects)
-            if explicit.get(one.name) is not None and not isinstance(explicit[one.name], str)
+            field.name: explicit[field.name]
+            for field in fields(Objects)
+            if explicit.get(field.name) is not None and not isinstance(explicit[field.name], str)
         }
     )
 
@@ -52,7 +52,7 @@ def gate_name(gate: Any) -> str:
         return gate.name if registered else f"metric:{gate.name}"
     if not callable(gate) and not (hasattr(gate, "select") and hasattr(gate, "confirm")):
         raise ConfigError(f"gate={gate!r} is no gate; pass a name, a Metric, a Gate, or a function that makes one")
-    return _place("gates", gate)
+    return _dotted_path("gates", gate)
 
 
 def scoring_name(scoring: Any) -> str:
@@ -65,23 +65,23 @@ def scoring_name(scoring: Any) -> str:
         raise ConfigError(
             f"scoring={scoring!r} is no scoring method; pass a name, or an object with the seam's methods"
         )
-    return _place("scoring", scoring)
+    return _dotted_path("scoring", scoring)
 
 
-def is_place(name: str) -> bool:
-    """Whether a name stands for an object that was passed."""
+def is_dotted_path(name: str) -> bool:
+    """Whether a name is the ``module:name`` of an object that was passed."""
     return ":" in name
 
 
-def _place(kind: str, given: Any) -> str:
-    if isinstance(given, type) or (callable(given) and hasattr(given, "__qualname__")):
-        return f"{given.__module__}:{given.__qualname__}"
-    place = name_of(kind, given)
-    place = place if is_place(place) else f"{type(given).__module__}:{type(given).__qualname__}"
-    if not is_dataclass(given):
-        return place
+def _dotted_path(kind: str, passed: Any) -> str:
+    if isinstance(passed, type) or (callable(passed) and hasattr(passed, "__qualname__")):
+        return f"{passed.__module__}:{passed.__qualname__}"
+    path = name_of(kind, passed)
+    path = path if is_dotted_path(path) else f"{type(passed).__module__}:{type(passed).__qualname__}"
+    if not is_dataclass(passed):
+        return path
     try:
-        return f"{place}#{digest(given)[:8]}"
+        return f"{path}#{digest(passed)[:8]}"
     except TypeError:
-        # A field without a JSON form, such as a function; the place alone must do.
-        return place
+        # A field has no JSON form, as a function has none.
+        return path

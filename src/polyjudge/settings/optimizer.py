@@ -1,4 +1,4 @@
-"""What a run's optimizer reads of its settings, whether it was named or passed as an object.
+"""The settings that a run's optimizer reads, whether it is named or passed as an object.
 
 A row of the registry is a class (or a function) whose parameters are the optimizer's settings. A parameter that is
 named like a setting of a run takes it; the others are its options.
@@ -15,7 +15,7 @@ from polyjudge.errors import ConfigError
 from polyjudge.formatting.text import nearest
 from polyjudge.registry import lookup, name_of
 
-# Settings of a run that an optimizer may read; those of its models and their parameters are known by its roles.
+# The settings of a run that an optimizer may read, beside its models and their parameters, which its roles name.
 SHARED = ("mode", "candidates", "loss_sees_input", "show_rejected")
 MODELS = {"loss": "loss_model", "gradient": "gradient_model", "optimizer": "optimizer_model"}
 OPTIONS = "optimizer_options"
@@ -24,16 +24,16 @@ _FIELDS = {"model": "optimizer_model", "loss_model": "loss_model", "gradient_mod
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
+class OptimizerChoice:
     """The optimizer that the settings name, before it is built.
 
     Attributes:
         name: as config.json keeps it.
         parameters: the names of its settings.
-        roles: whom it asks.
+        roles: the roles that it asks.
         defaults: settings of a run that it brings.
-        make: gives its settings object from keywords.
-        named: whether it was named; an object holds its options itself.
+        make: makes its settings object from keywords.
+        named: whether it was named; an object holds its own options.
     """
 
     name: str
@@ -45,11 +45,11 @@ class Chosen:
 
     @property
     def options(self) -> tuple[str, ...]:
-        """What only this optimizer knows."""
+        """The settings that only this optimizer has."""
         return tuple(name for name in self.parameters if name not in (*SHARED, *_FIELDS))
 
     def uses(self, setting: str) -> bool:
-        """Whether it reads a setting of a run that is the optimizer's affair; ``diagnostics`` rate gradients."""
+        """Whether it reads a setting of a run; ``diagnostics`` need gradients."""
         roles = {model: role for role, model in MODELS.items()} | {"diagnostics": "gradient"}
         return roles[setting] in self.roles if setting in roles else setting in self.parameters
 
@@ -76,8 +76,8 @@ class Chosen:
         return self.make(**shared, **options)
 
 
-def chosen(optimizer: Any) -> Chosen:
-    """An optimizer by its name, or from an object.
+def choose_optimizer(optimizer: Any) -> OptimizerChoice:
+    """The choice of an optimizer, by its name or from an object.
 
     Raises:
         ConfigError: no such name, or an object that is no optimizer.
@@ -85,7 +85,7 @@ def chosen(optimizer: Any) -> Chosen:
     if isinstance(optimizer, str):
         row = lookup("optimizers", optimizer)
         parameters = tuple(inspect.signature(row).parameters)
-        return Chosen(optimizer, parameters, *_traits(row), row)
+        return OptimizerChoice(optimizer, parameters, *_traits(row), row)
     if isinstance(optimizer, type) or not (hasattr(optimizer, "build") or hasattr(optimizer, "propose")):
         raise ConfigError(
             f"optimizer={optimizer!r} has neither 'build' nor 'propose'; pass a name, or an object such as "
@@ -96,15 +96,15 @@ def chosen(optimizer: Any) -> Chosen:
         return replace(optimizer, **shared) if shared and is_dataclass(optimizer) else optimizer  # type: ignore[type-var]
 
     name = name_of("optimizers", optimizer)
-    return Chosen(name, tuple(_state(optimizer)), *_traits(optimizer), completed, named=False)
+    return OptimizerChoice(name, tuple(_state(optimizer)), *_traits(optimizer), completed, named=False)
 
 
 def as_settings(optimizer: Any) -> dict[str, Any]:
     """An optimizer object as the settings of a run that it stands for; what it leaves at None is not set."""
     state = {name: value for name, value in _state(optimizer).items() if value is not None}
-    own = {name: value for name, value in state.items() if name not in (*SHARED, *_FIELDS)}
-    shared = {_FIELDS.get(name, name): value for name, value in state.items() if name not in own and value != ""}
-    return {"optimizer": name_of("optimizers", optimizer), **shared, **({OPTIONS: own} if own else {})}
+    options = {name: value for name, value in state.items() if name not in (*SHARED, *_FIELDS)}
+    shared = {_FIELDS.get(name, name): value for name, value in state.items() if name not in options and value != ""}
+    return {"optimizer": name_of("optimizers", optimizer), **shared, **({OPTIONS: options} if options else {})}
 
 
 def _traits(row: Any) -> tuple[tuple[str, ...], Mapping[str, Any]]:
@@ -112,7 +112,7 @@ def _traits(row: Any) -> tuple[tuple[str, ...], Mapping[str, Any]]:
 
 
 def _state(optimizer: Any) -> dict[str, Any]:
-    """What distinguishes an optimizer object from others of its type: a dataclass's fields, else public attributes."""
+    """The state of an optimizer object: the fields of a dataclass, else its public attributes."""
     if is_dataclass(optimizer):
-        return {one.name: getattr(optimizer, one.name) for one in fields(optimizer) if one.init}
+        return {field.name: getattr(optimizer, field.name) for field in fields(optimizer) if field.init}
     return {name: value for name, value in getattr(optimizer, "__dict__", {}).items() if not name.startswith("_")}

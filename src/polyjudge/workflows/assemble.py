@@ -1,7 +1,4 @@
-"""Names become objects: models, judge, optimizer, gate, batches. The only room that looks names up for a run.
-
-The judge of a run or of a judge file: its scoring, the layouts it may take, and how many items it has in hand.
-"""
+"""Build the objects of a run from its settings: backends, judge, optimizer, gate and samplers."""
 
 from __future__ import annotations
 
@@ -32,13 +29,13 @@ from polyjudge.registry import lookup
 from polyjudge.results.outcome import simulated
 from polyjudge.settings.config import DIAGNOSTIC, STAGES, RunConfig
 from polyjudge.settings.objects import NOTHING, Objects
-from polyjudge.settings.optimizer import Chosen, chosen
+from polyjudge.settings.optimizer import OptimizerChoice, choose_optimizer
 from polyjudge.workflows.gate_setup import check_ratings, gate_of
 
 
 def open_judge(
     scoring: Scoring,
-    used: Layout,
+    layout_used: Layout,
     prompt: JudgePrompt,
     role: Role,
     asker: Asker,
@@ -52,17 +49,17 @@ def open_judge(
     Raises:
         ConfigError: model, criteria or layout do not allow the scoring method; the message ends with ``remedy``.
     """
-    able = asker.abilities(role.model)
-    reason = refusal(scoring, used, prompt, able)
+    abilities = asker.abilities(role.model)
+    reason = refusal(scoring, layout_used, prompt, abilities)
     if reason:
         raise ConfigError(f"scoring {scoring.name!r} cannot be used with {role.model!r}: {reason}; {remedy}")
-    slots = asyncio.Semaphore(min(able.slots, max_concurrency)) if able.slots else None
-    return Judge(asker, role, used, scoring, parse_retries, slots)
+    slots = asyncio.Semaphore(min(abilities.slots, max_concurrency)) if abilities.slots else None
+    return Judge(asker, role, layout_used, scoring, parse_retries, slots)
 
 
-def refusal(scoring: Scoring, used: Layout, prompt: JudgePrompt, abilities: Abilities) -> str:
+def refusal(scoring: Scoring, layout_used: Layout, prompt: JudgePrompt, abilities: Abilities) -> str:
     """Why a scoring method cannot ask in a layout; "" when it can."""
-    return next(filter(None, (scoring.refusal(prompt.only(group), abilities) for group in used.groups)), "")
+    return next(filter(None, (scoring.refusal(prompt.only(group), abilities) for group in layout_used.groups)), "")
 
 
 def layouts_of(config: RunConfig, prompt: JudgePrompt, scoring: Scoring, abilities: Abilities) -> tuple[Layout, ...]:
@@ -76,10 +73,10 @@ def layouts_of(config: RunConfig, prompt: JudgePrompt, scoring: Scoring, abiliti
     """
     names = prompt.names
     if config.mode == "ST":
-        used = layout("separate" if config.layout == AUTO else config.layout, names)
-        if len(names) > 1 and len(used.groups) < len(names):
+        layout_used = layout("separate" if config.layout == AUTO else config.layout, names)
+        if len(names) > 1 and len(layout_used.groups) < len(names):
             raise ConfigError(f"mode 'ST' judges each criterion alone; leave out --layout {config.layout}")
-        return (used,)
+        return (layout_used,)
     if config.layout != AUTO:
         return (layout(config.layout, names),)
     jointly = layout("joint", names)
@@ -92,8 +89,8 @@ def layouts_of(config: RunConfig, prompt: JudgePrompt, scoring: Scoring, abiliti
 def scoring_name(config: RunConfig, prompt: JudgePrompt, wish: str | None, abilities: Abilities) -> str:
     """The scoring method that the settings name.
 
-    ``auto`` is ``expected`` where samples are wanted, the data set's own ``wish`` for the embedded model, ``expected``
-    where the endpoint is known to give token probabilities enough, and else ``json``.
+    ``auto`` becomes ``expected`` if ``samples`` is above 1, the data set's ``wish`` for an embedded model,
+    ``expected`` if the endpoint is known to give enough token probabilities, and ``json`` otherwise.
     """
     if config.scoring != "auto":
         return config.scoring
@@ -109,7 +106,7 @@ def open_scoring(method: str | Any, prompt: JudgePrompt, role: Role, *, structur
     """A scoring method by its name, or from an object or class.
 
     Raises:
-        ConfigError: samples of what does not take them, or that would not differ.
+        ConfigError: ``samples`` is above 1 for another method than ``expected``, or at temperature 0.
     """
     if samples == 1:
         scoring: Scoring = (lookup("scoring", method) if isinstance(method, str) else method).of(prompt, structured)
@@ -118,15 +115,15 @@ def open_scoring(method: str | Any, prompt: JudgePrompt, role: Role, *, structur
         raise ConfigError(f"--samples {samples} belongs to --scoring expected, not to scoring {method!r}")
     if role.sampling.temperature == 0:
         raise ConfigError(
-            f"--samples {samples} of a judge at temperature 0 are one answer {samples} times over; set a "
-            f"temperature above 0, in the settings file: [parameters.judge] temperature = 1.0"
+            f"--samples {samples} needs a temperature above 0, because all answers at temperature 0 are the same; in "
+            f"the settings file: [parameters.judge] temperature = 1.0"
         )
     return replace(SampledScoring.of(prompt, structured), samples=samples)
 
 
 @dataclass(frozen=True, slots=True)
-class House:
-    """A run ready to start.
+class RunSetup:
+    """The objects of a run that is ready to start.
 
     Attributes:
         dataset: what is judged.
@@ -135,11 +132,11 @@ class House:
         test_rows: the test part as people rated it.
         prompt: the initial one, over all criteria.
         setups: one, or one a criterion under ST.
-        judge: over all criteria, for the test rows, which wait for what the next steps need.
+        judge: judges all criteria of the test rows, with a lower priority than the steps.
         metric: the primary one.
-        layouts: the judge's, or those that are to be measured for one to be chosen; the last is then the judge's.
+        layouts: the judge's, or the candidates of layout ``auto``; until one is chosen, the judge has the last.
         writers: the roles that the optimizer asks.
-        simulated: what of the run comes from a simulated world, by name; empty when nothing does.
+        simulated: the names of the parts that a simulated world provides; empty for a real run.
     """
 
     dataset: Dataset
@@ -156,17 +153,17 @@ class House:
 
     @property
     def notice(self) -> str:
-        """What every record of the run says."""
+        """The notice in every record of the run; "" for a real run."""
         return SIMULATED if self.simulated else ""
 
     def asked(self, config: RunConfig) -> tuple[str, ...]:
         """The roles that are asked in this invocation."""
         return ("judge", *self.writers, *((DIAGNOSTIC,) if config.diagnostics else ()))
 
-    def under(self, used: Layout) -> House:
-        """The same with one layout for good."""
-        setups = tuple(replace(setup, judge=replace(setup.judge, layout=used)) for setup in self.setups)
-        return replace(self, judge=replace(self.judge, layout=used), setups=setups, layouts=(used,))
+    def under(self, layout_used: Layout) -> RunSetup:
+        """The same run with its final layout."""
+        setups = tuple(replace(setup, judge=replace(setup.judge, layout=layout_used)) for setup in self.setups)
+        return replace(self, judge=replace(self.judge, layout=layout_used), setups=setups, layouts=(layout_used,))
 
     @property
     def layout(self) -> str:
@@ -175,8 +172,8 @@ class House:
 
 
 @dataclass(frozen=True, slots=True)
-class SoundSampler:
-    """Batches without replacement within a turn, from the run's seed and the turn alone."""
+class SeededSampler:
+    """Draws batches without replacement within a turn, from the run's seed and the turn."""
 
     train: tuple[Example, ...]
     batch: int
@@ -197,8 +194,8 @@ class PaperSampler:
         return tuple(self.train[row] for row in paper_batch(turn, len(self.train), self.batch))
 
 
-def assemble(config: RunConfig, dataset: Dataset, asker: Asker, given: Objects = NOTHING) -> House:
-    """All objects of a run.
+def assemble(config: RunConfig, dataset: Dataset, asker: Asker, objects: Objects = NOTHING) -> RunSetup:
+    """Build all objects of a run.
 
     Args:
         config: the settings.
@@ -209,13 +206,13 @@ def assemble(config: RunConfig, dataset: Dataset, asker: Asker, given: Objects =
     Raises:
         ConfigError: settings that do not fit each other, the data or the models' abilities.
     """
-    parts = split_of(config, dataset)
-    prompt = initial_prompt(config, dataset, parts)
-    role, able = role_of(config, "judge"), asker.abilities(config.model)
-    name = scoring_name(config, prompt, dataset.rubric.scoring, able)
-    method = given.scoring if given.scoring is not None else name
+    split_rows = split_of(config, dataset)
+    prompt = initial_prompt(config, dataset, split_rows)
+    role, abilities = role_of(config, "judge"), asker.abilities(config.model)
+    name = scoring_name(config, prompt, dataset.rubric.scoring, abilities)
+    method = objects.scoring if objects.scoring is not None else name
     scoring = open_scoring(method, prompt, role, structured=config.structured, samples=config.samples)
-    layouts = layouts_of(config, prompt, scoring, able)
+    layouts = layouts_of(config, prompt, scoring, abilities)
     judge = open_judge(
         scoring,
         layouts[-1],
@@ -226,16 +223,28 @@ def assemble(config: RunConfig, dataset: Dataset, asker: Asker, given: Objects =
         max_concurrency=config.max_concurrency,
     )
     metric = primary_metric(prompt.criteria)
-    validation, test = (rated_rows(prompt.criteria, part) for part in (parts.validation, parts.test))
+    validation, test = (rated_rows(prompt.criteria, part) for part in (split_rows.validation, split_rows.test))
     check_ratings(config, prompt, validation)
-    gate = gate_of(config, prompt, scoring, metric, given.gate)
+    gate = gate_of(config, prompt, scoring, metric, objects.gate)
     groups = [(name,) for name in prompt.names] if config.mode == "ST" else [prompt.names]
-    proposer = chosen(config.optimizer if given.optimizer is None else given.optimizer)
+    proposer = choose_optimizer(config.optimizer if objects.optimizer is None else objects.optimizer)
     setups = tuple(
-        _setup(config, parts, validation, prompt.only(group), judge, gate, asker, proposer) for group in groups
+        _setup(config, split_rows, validation, prompt.only(group), judge, gate, asker, proposer) for group in groups
     )
-    made = simulated(map(config.model_of, STAGES), asker, dataset)
-    return House(dataset, parts, validation, test, prompt, setups, judge.behind, metric, layouts, proposer.roles, made)
+    simulated_parts = simulated(map(config.model_of, STAGES), asker, dataset)
+    return RunSetup(
+        dataset,
+        split_rows,
+        validation,
+        test,
+        prompt,
+        setups,
+        judge.behind,
+        metric,
+        layouts,
+        proposer.roles,
+        simulated_parts,
+    )
 
 
 def split_of(config: RunConfig, dataset: Dataset) -> Split:
@@ -246,8 +255,8 @@ def split_of(config: RunConfig, dataset: Dataset) -> Split:
     """
     if config.protocol == "paper":
         return paper_split(dataset, validation=config.validation)
-    own = dataset if dataset.rubric.split else replace(dataset, splits=None)
-    return split(own, seed=config.split_seed, by=config.split_by, validation=config.validation)
+    splittable = dataset if dataset.rubric.split else replace(dataset, splits=None)
+    return split(splittable, seed=config.split_seed, by=config.split_by, validation=config.validation)
 
 
 def leaks_of(config: RunConfig, parts: Split) -> LeakReport:
@@ -289,8 +298,8 @@ def open_backends(
     Args:
         config: models, and the address of their server.
         given: model name -> an opened backend.
-        notify: told when weights are fetched first, when something is sent otherwise than usual, and when the address
-            is of no use.
+        notify: called when weights are downloaded, when a request differs from the usual form, and when ``base_url``
+            is not used.
         planning: nothing will be asked, so no key is needed.
         keyless: no key is sent to the address.
 
@@ -301,12 +310,12 @@ def open_backends(
 
     models = models_of(config)
     named = [model for model in models if model not in given]
-    there = reached_by_address(named) if config.base_url else models
-    if named and not there:
+    at_address = reached_by_address(named) if config.base_url else models
+    if named and not at_address:
         notify(f"base_url is not used: {', '.join(named)} {'is' if len(named) == 1 else 'are'} asked at no address")
 
-    def opened(model: str) -> Backend:
-        reached = model in there
+    def open_one(model: str) -> Backend:
+        reached = model in at_address
         return open_backend(
             model,
             base_url=(config.base_url or None) if reached else None,
@@ -319,7 +328,7 @@ def open_backends(
             keyless=keyless and reached,
         )
 
-    return {model: given[model] if model in given else opened(model) for model in models}
+    return {model: given[model] if model in given else open_one(model) for model in models}
 
 
 def role_of(config: RunConfig, stage: str) -> Role:
@@ -335,14 +344,14 @@ def _setup(
     judge: Judge,
     gate: Gate,
     asker: Asker,
-    proposer: Chosen,
+    proposer: OptimizerChoice,
 ) -> Setup:
     shown = {example.id for example in prompt.demonstrations}
     train = tuple(example for example in parts.train if example.id not in shown)
     sampler = (
         PaperSampler(train, config.batch)
         if config.protocol == "paper"
-        else SoundSampler(train, config.batch, config.seed)
+        else SeededSampler(train, config.batch, config.seed)
     )
     return Setup(
         prompt=prompt,
@@ -357,8 +366,10 @@ def _setup(
     )
 
 
-def _optimizer(config: RunConfig, prompt: JudgePrompt, asker: Asker, gate: Gate, proposer: Chosen) -> Optimizer:
-    """The run's optimizer over a prompt's criteria, built from its settings unless it came built."""
+def _optimizer(
+    config: RunConfig, prompt: JudgePrompt, asker: Asker, gate: Gate, proposer: OptimizerChoice
+) -> Optimizer:
+    """The run's optimizer over a prompt's criteria, built from its settings unless it was passed built."""
     settings = proposer.settings(dict(config), config.optimizer_options)
     if not hasattr(settings, "build"):
         return as_optimizer(settings)

@@ -159,9 +159,9 @@ async def _plan(
     """The planned calls, and the notice if something is simulated."""
     config = settings.config
     async with open_client(config, backends, unwatched, planning=True) as client:
-        house = assemble(config, dataset, client, settings.objects)
-        roles = priced(plan_of(config, house.setups, house.split, house.layouts), client.tariffs)
-        return roles, notice(house.simulated, unrelated=not dataset.simulated)
+        run_setup = assemble(config, dataset, client, settings.objects)
+        roles = priced(plan_of(config, run_setup.setups, run_setup.split, run_setup.layouts), client.tariffs)
+        return roles, notice(run_setup.simulated, unrelated=not dataset.simulated)
 
 
 def _check(config: RunConfig, dataset: Dataset, parts: Split, roles: tuple[PlannedRole, ...]) -> Check:

@@ -1,4 +1,4 @@
-"""Money of a run: which price each model has, what the plan may cost, and how it is told. Unknown is said, never 0."""
+"""The prices of a run's models and the cost of its plan. An unknown price is reported as unknown, never as 0."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from polyjudge.settings.config import RunConfig
 from polyjudge.workflows.assemble import models_of
 
 
-def tariffs_of(config: RunConfig, given: Collection[str]) -> dict[str, Tariff]:
+def tariffs_of(config: RunConfig, trusted: Collection[str]) -> dict[str, Tariff]:
     """What each model of a run costs.
 
     Args:
@@ -21,29 +21,31 @@ def tariffs_of(config: RunConfig, given: Collection[str]) -> dict[str, Tariff]:
         given: the models whose backends were handed over.
 
     Raises:
-        ConfigError: money is bounded and a price is unknown.
+        ConfigError: ``max_cost`` is set and a price is unknown.
     """
-    own = {model: price.price() for model, price in config.prices.items()}
+    user_prices = {model: price.price() for model, price in config.prices.items()}
     models = models_of(config)
-    there = reached_by_address([model for model in models if model not in given]) if config.base_url else ()
+    at_address = reached_by_address([model for model in models if model not in trusted]) if config.base_url else ()
 
-    found = {
-        model: tariff(model, own, base_url=config.base_url if model in there else "", is_opened=model in given)
+    tariffs = {
+        model: tariff(
+            model, user_prices, base_url=config.base_url if model in at_address else "", is_opened=model in trusted
+        )
         for model in models
     }
-    unknown = [model for model, one in found.items() if isinstance(one, NoPrice) and not one.free]
+    unknown = [model for model, price in tariffs.items() if isinstance(price, NoPrice) and not price.free]
     if config.max_cost is not None and unknown:
         raise ConfigError(f"--max-cost cannot be kept: {remedy(unknown)}")
-    return found
+    return tariffs
 
 
 def priced(roles: Sequence[PlannedRole], tariffs: Mapping[str, Tariff]) -> tuple[PlannedRole, ...]:
-    """The plan with what its estimated tokens would cost, none of them cached."""
+    """The plan with the cost of its estimated tokens, none of which is taken as cached."""
     return tuple(_priced(role, tariffs.get(role.model)) for role in roles)
 
 
-def _priced(role: PlannedRole, one: Tariff | None) -> PlannedRole:
-    if isinstance(one, Price):
-        at = one.at(role.prompt_tokens // max(1, role.calls))
-        return replace(role, cost=(role.prompt_tokens * at.input + role.completion_tokens * at.output) / 1e6)
-    return replace(role, unpriced=one.reason if one is not None else "")
+def _priced(role: PlannedRole, price: Tariff | None) -> PlannedRole:
+    if isinstance(price, Price):
+        rates = price.at(role.prompt_tokens // max(1, role.calls))
+        return replace(role, cost=(role.prompt_tokens * rates.input + role.completion_tokens * rates.output) / 1e6)
+    return replace(role, unpriced=price.reason if price is not None else "")

@@ -1,4 +1,4 @@
-"""Diagnose a finished run: reload it, ask what is needed, measure, and say what went wrong, in words and figures."""
+"""Diagnose a finished run: reload it, ask the models, and report what went wrong, in words and figures."""
 
 from __future__ import annotations
 
@@ -31,17 +31,17 @@ from polyjudge.results.store import write_diagnosis
 from polyjudge.settings.config import RunConfig
 from polyjudge.settings.given import Budget, GateLike, ScoringLike, Settings, explicit, suggests
 from polyjudge.settings.merged import ResolvedSettings, resolve
-from polyjudge.settings.objects import Objects, gate_name, is_place, objects_in, scoring_name
+from polyjudge.settings.objects import Objects, gate_name, is_dotted_path, objects_in, scoring_name
 from polyjudge.workflows.assemble import assemble, models_of
 from polyjudge.workflows.client import FileAddress, open_client
 from polyjudge.workflows.costs import priced
 from polyjudge.workflows.diagnosis_parts import notes_on, on_company, on_gradients, on_revisions
-from polyjudge.workflows.diagnosis_plan import Options, Prepared, parts_of, planned_diagnosis
+from polyjudge.workflows.diagnosis_plan import DiagnosisOptions, ReloadedRun, parts_of, planned_diagnosis
 from polyjudge.workflows.events import Noted, Observer, unwatched
 from polyjudge.workflows.probe import probed
 from polyjudge.workflows.sync import run
 
-# The settings that a diagnosis takes; all others are the run's.
+# The settings that a diagnosis takes; the others are the run's own.
 SETTINGS = frozenset(
     {"diagnostic_model", "max_calls", "max_tokens", "max_cost", "prices", "max_concurrency", "attempt_timeout"}
     | {"requests_per_minute", "tokens_per_minute", "threads", "base_url"}
@@ -50,12 +50,12 @@ SETTINGS = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Diagnosed:
-    """A diagnosis that was made.
+    """A finished diagnosis.
 
     Attributes:
         path: the run's folder, which now holds diagnosis.json and diagnosis.md, and a report that shows them.
         diagnosis: what was found.
-        accounts: what was asked of whom.
+        accounts: the calls of each role and model in this invocation.
         seconds: of this invocation.
     """
 
@@ -89,7 +89,7 @@ def diagnose(
     store: AnswerStore | None = None,
     observer: Observer = unwatched,
 ) -> Diagnosed:
-    """Say what went wrong in a finished run, and how sure that is.
+    """Diagnose what went wrong in a finished run, and how certain that is.
 
     Args:
         run_folder: the folder of a run, or the run.
@@ -100,25 +100,25 @@ def diagnose(
         pick: the rows that choose the instructions of the cherry-pick.
         gate: the run's gate, where ``optimize`` was given it as an object.
         scoring: the run's scoring method, where ``optimize`` was given it as an object.
-        budget: the most that this call may ask or pay.
+        budget: limits of calls, tokens and money.
         settings: those of ``SETTINGS``, such as ``diagnostic_model``; the others are the run's own.
         config: a TOML file with settings.
         trust_address: whether the texts, but no key, may be sent to an address that only the run's folder names.
         backends: model name -> an opened backend.
         store: as for ``optimize``.
-        observer: told of calls and notes.
+        observer: called with every event.
 
     Raises:
         InputError: the folder, the data or an option cannot be used.
-        Stopped: budget or provider; the same call goes on from the cache.
+        Stopped: by the budget or the provider; the same call resumes from the cache.
     """
-    wanted = Options(parts_of(only), limit, audit, pick)
-    found, objects = _read(run_folder, gate, scoring)
-    taken, given_address = _settings(found, explicit(settings, budget), config, wanted)
+    options = DiagnosisOptions(parts_of(only), limit, audit, pick)
+    finished, objects = _read(run_folder, gate, scoring)
+    run_config, given_address = _settings(finished, explicit(settings, budget), config, options)
     # What a run in memory was asked with, its caller gave.
-    own = given_address or isinstance(run_folder, Run) or not taken.base_url
-    address = None if own else FileAddress(taken.base_url, str(found.path), trust_address)
-    return run(_diagnose(found, objects, taken, address, wanted, data, backends or {}, store, observer))
+    own = given_address or isinstance(run_folder, Run) or not run_config.base_url
+    address = None if own else FileAddress(run_config.base_url, str(finished.path), trust_address)
+    return run(_diagnose(finished, objects, run_config, address, options, data, backends or {}, store, observer))
 
 
 @suggests
@@ -137,15 +137,15 @@ def plan_diagnosis(
     config: str | Path | None = None,
     backends: Mapping[str, Backend] | None = None,
 ) -> tuple[PlannedRole, ...]:
-    """What ``diagnose`` would ask, at most; nothing is asked. What the cache holds already is not taken off.
+    """The most calls that ``diagnose`` would make; no model is asked. Answers in the cache are not subtracted.
 
     Raises:
         InputError: as ``diagnose``.
     """
-    wanted = Options(parts_of(only), limit, audit, pick)
-    found, objects = _read(run_folder, gate, scoring)
-    taken, _ = _settings(found, explicit(settings, budget), config, wanted)
-    return run(_plan(found, objects, taken, wanted, data, backends or {}))
+    options = DiagnosisOptions(parts_of(only), limit, audit, pick)
+    finished, objects = _read(run_folder, gate, scoring)
+    run_config, _ = _settings(finished, explicit(settings, budget), config, options)
+    return run(_plan(finished, objects, run_config, options, data, backends or {}))
 
 
 def _read(
@@ -156,18 +156,18 @@ def _read(
     Raises:
         ConfigError: the run was given its gate or scoring method as an object, and it is not passed again.
     """
-    found = read_finished(run_folder.path if isinstance(run_folder, Run) else run_folder)
+    finished = read_finished(run_folder.path if isinstance(run_folder, Run) else run_folder)
     objects = objects_in({"gate": gate, "scoring": scoring})
-    _check_same("gate", found.config.gate, gate_name(gate) if objects.gate is not None else gate)
-    _check_same("scoring", found.config.scoring, scoring_name(scoring) if objects.scoring is not None else scoring)
-    roles = ("loss", "gradient") if any(step.gradients for step in found.steps) else ()
-    return found, replace(objects, optimizer=Idle(roles))
+    _check_same("gate", finished.config.gate, gate_name(gate) if objects.gate is not None else gate)
+    _check_same("scoring", finished.config.scoring, scoring_name(scoring) if objects.scoring is not None else scoring)
+    roles = ("loss", "gradient") if any(step.gradients for step in finished.steps) else ()
+    return finished, replace(objects, optimizer=Idle(roles))
 
 
 def _check_same(keyword: str, name: str, passed: Any) -> None:
     if passed is not None and passed != name:
         raise ConfigError(f"{keyword} {passed!r} is not the run's, which is {name!r}; pass the run's, or leave it out")
-    if passed is None and is_place(name):
+    if passed is None and is_dotted_path(name):
         raise ConfigError(
             f"the run was given its {keyword} as an object ({name}); pass the same object again, in Python: "
             f"diagnose(..., {keyword}=...)"
@@ -175,100 +175,120 @@ def _check_same(keyword: str, name: str, passed: Any) -> None:
 
 
 def _settings(
-    found: FinishedRun, options: Mapping[str, Any], config: str | Path | None, wanted: Options
+    finished: FinishedRun, explicit_settings: Mapping[str, Any], config: str | Path | None, options: DiagnosisOptions
 ) -> tuple[RunConfig, bool]:
     """The run's settings, with what a diagnosis may set by itself, and whether the user gave an address."""
-    given = {name: value for name, value in options.items() if value is not None}
-    strange = sorted(set(given) - SETTINGS)
+    settings = {name: value for name, value in explicit_settings.items() if value is not None}
+    strange = sorted(set(settings) - SETTINGS)
     if strange:
         raise ConfigError(f"a diagnosis takes no setting {strange!r}; it takes {', '.join(sorted(SETTINGS))}")
-    own = resolve(given, config_file=config)
-    ours = {name: getattr(own.config, name) for name in SETTINGS if own.origins.get(name) not in (None, "default")}
-    diagnostic = {role: one for role, one in own.config.parameters.items() if role == "diagnostic"}
-    parameters = {**found.config.parameters, **diagnostic}
-    changed = ours | {"parameters": parameters, "diagnostics": wanted.asks_model}
-    return found.config.model_copy(update=changed), "base_url" in ours
+    resolved = resolve(settings, config_file=config)
+    overrides = {
+        name: getattr(resolved.config, name)
+        for name in SETTINGS
+        if resolved.origins.get(name) not in (None, "default")
+    }
+    diagnostic = {role: parameters for role, parameters in resolved.config.parameters.items() if role == "diagnostic"}
+    parameters = {**finished.config.parameters, **diagnostic}
+    changed = overrides | {"parameters": parameters, "diagnostics": options.asks_model}
+    return finished.config.model_copy(update=changed), "base_url" in overrides
 
 
 async def _plan(
-    found: FinishedRun,
+    finished: FinishedRun,
     objects: Objects,
     config: RunConfig,
-    wanted: Options,
+    options: DiagnosisOptions,
     data: Data | None,
     backends: Mapping[str, Backend],
 ) -> tuple[PlannedRole, ...]:
     async with open_client(config, backends, unwatched, planning=True) as client:
-        ready = _prepared(found, objects, config, wanted, data, client)
-        return priced(planned_diagnosis(ready, wanted), client.tariffs)
+        reloaded = _reloaded(finished, objects, config, options, data, client)
+        return priced(planned_diagnosis(reloaded, options), client.tariffs)
 
 
 async def _diagnose(
-    found: FinishedRun,
+    finished: FinishedRun,
     objects: Objects,
     config: RunConfig,
     address: FileAddress | None,
-    wanted: Options,
+    options: DiagnosisOptions,
     data: Data | None,
     backends: Mapping[str, Backend],
     store: AnswerStore | None,
     observer: Observer,
 ) -> Diagnosed:
     started = time.monotonic()
-    planning = not wanted.asks
+    planning = not options.asks
     async with open_client(config, backends, observer, store=store, planning=planning, address=address) as client:
-        ready = _prepared(found, objects, config, wanted, data, client)
-        if wanted.asks:
-            ready = await _taken(found, objects, ready, client, set(backends), observer)
-        diagnosis = await _made(ready, wanted, client)
+        reloaded = _reloaded(finished, objects, config, options, data, client)
+        if options.asks:
+            reloaded = await _accepted(finished, objects, reloaded, client, set(backends), observer)
+        diagnosis = await _diagnosis(reloaded, options, client)
         accounts = client.accounts.snapshot()
-        write_diagnosis(found.path, codec.pretty(diagnosis) + "\n", page(diagnosis))
-        report_run(found.path, ready.house.dataset)
-    return Diagnosed(found.path, diagnosis, accounts, time.monotonic() - started)
+        write_diagnosis(finished.path, codec.pretty(diagnosis) + "\n", page(diagnosis))
+        report_run(finished.path, reloaded.run_setup.dataset)
+    return Diagnosed(finished.path, diagnosis, accounts, time.monotonic() - started)
 
 
-async def _taken(
-    found: FinishedRun,
+async def _accepted(
+    finished: FinishedRun,
     objects: Objects,
-    ready: Prepared,
+    reloaded: ReloadedRun,
     client: Client,
-    given: Collection[str],
+    trusted: Collection[str],
     observer: Observer,
-) -> Prepared:
-    """The run with what its models take, and a note where others answer than did."""
-    config = ready.config
-    for model, identity in found.facts.get("endpoints", {}).items():
+) -> ReloadedRun:
+    """The run with the settings that its models accept; a note names each endpoint that has changed since the run."""
+    config = reloaded.config
+    for model, identity in finished.facts.get("endpoints", {}).items():
         if model in models_of(config) and client.identity(model) != identity:
             now = client.identity(model)
-            observer(Noted(f"{model} answered from {identity!r} in the run and from {now!r} now; all is asked anew"))
-    taken = await probed(ResolvedSettings(config, {}, objects), ready.house, client, given, observer)
-    if taken == config:
-        return ready
-    return replace(ready, config=taken, house=assemble(taken, ready.house.dataset, client, objects))
+            observer(Noted(f"{model} answered from {identity!r} in the run and from {now!r} now; all is asked again"))
+    accepted_config = await probed(
+        ResolvedSettings(config, {}, objects), reloaded.run_setup, client, trusted, observer
+    )
+    if accepted_config == config:
+        return reloaded
+    return replace(
+        reloaded,
+        config=accepted_config,
+        run_setup=assemble(accepted_config, reloaded.run_setup.dataset, client, objects),
+    )
 
 
-def _prepared(
-    found: FinishedRun, objects: Objects, config: RunConfig, wanted: Options, data: Data | None, client: Client
-) -> Prepared:
-    """The run as it was assembled.
+def _reloaded(
+    finished: FinishedRun,
+    objects: Objects,
+    config: RunConfig,
+    options: DiagnosisOptions,
+    data: Data | None,
+    client: Client,
+) -> ReloadedRun:
+    """Assemble the run again.
 
     Raises:
-        DataError: data or criteria are no longer what they were.
+        DataError: the data or the criteria have changed since the run.
     """
-    house = assemble(config, found.dataset(data), client, objects)
-    if "sha256:" + codec.digest(house.prompt) != found.facts.get("prompt_digest"):
+    run_setup = assemble(config, finished.dataset(data), client, objects)
+    if "sha256:" + codec.digest(run_setup.prompt) != finished.facts.get("prompt_digest"):
         raise DataError(
-            f"the initial prompt of {str(found.path)!r} is not the one that its config.json speaks of; "
-            f"run optimize again"
+            f"the initial prompt of {str(finished.path)!r} differs from the one in its config.json; run optimize again"
         )
-    rows = held_out_rows(house.split.test, wanted.limit, config.seed)
-    return Prepared(
-        config, house, found.steps, found.prompt, rows, rated_rows(house.prompt.criteria, rows), found.path.name
+    rows = held_out_rows(run_setup.split.test, options.limit, config.seed)
+    return ReloadedRun(
+        config,
+        run_setup,
+        finished.steps,
+        finished.prompt,
+        rows,
+        rated_rows(run_setup.prompt.criteria, rows),
+        finished.path.name,
     )
 
 
 def held_out_rows(test: Sequence[Example], limit: int | None, seed: int) -> tuple[Example, ...]:
-    """At most so many test rows, by chance and by whole documents as far as these fit, in their order."""
+    """At most ``limit`` test rows in their order, drawn at random by whole documents as far as these fit."""
     if limit is None or limit >= len(test):
         return tuple(test)
     units: dict[str, list[int]] = {}
@@ -279,26 +299,28 @@ def held_out_rows(test: Sequence[Example], limit: int | None, seed: int) -> tupl
     return tuple(test[place] for place in sorted(places))
 
 
-async def _made(ready: Prepared, wanted: Options, client: Client) -> Diagnosis:
-    config, house = ready.config, ready.house
-    found: dict[str, Any] = {}
+async def _diagnosis(reloaded: ReloadedRun, options: DiagnosisOptions, client: Client) -> Diagnosis:
+    config, run_setup = reloaded.config, reloaded.run_setup
+    parts: dict[str, Any] = {}
     verdicts = []
     for part, measured in (("dilution", on_gradients), ("interference", on_company), ("adherence", on_revisions)):
-        if part in wanted.only:
-            verdict, found[part] = await measured(ready, wanted, client)
+        if part in options.only:
+            verdict, parts[part] = await measured(reloaded, options, client)
             verdicts.append(verdict)
-    if "text" in wanted.only:
-        found["texts"] = all_texts(ready.steps, house.prompt.names)
+    if "text" in options.only:
+        parts["texts"] = all_texts(reloaded.steps, run_setup.prompt.names)
     stages = config.stages
-    parts = simulated([config.model_of(stage) for stage in stages], client, house.dataset)
+    simulated_parts = simulated([config.model_of(stage) for stage in stages], client, run_setup.dataset)
     return Diagnosis(
-        run=ready.name,
+        run=reloaded.name,
         mode=config.mode,
-        gate=config.gate or house.metric,
+        gate=config.gate or run_setup.metric,
         models={stage: config.model_of(stage) for stage in stages},
-        criteria=house.prompt.names,
-        simulated=bool(parts),
-        verdicts=tuple(replace(one, because=f"{SIMULATED}: {one.because}") if parts else one for one in verdicts),
-        notes=tuple(notes_on(ready, wanted, parts)),
-        **found,
+        criteria=run_setup.prompt.names,
+        simulated=bool(simulated_parts),
+        verdicts=tuple(
+            replace(one, because=f"{SIMULATED}: {one.because}") if simulated_parts else one for one in verdicts
+        ),
+        notes=tuple(notes_on(reloaded, options, simulated_parts)),
+        **parts,
     )

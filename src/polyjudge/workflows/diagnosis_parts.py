@@ -1,7 +1,4 @@
-"""The measured parts of a diagnosis, each with its verdict, and the notes beside them.
-
-Who rates a run's texts, and who writes the texts that these are compared with.
-"""
+"""The measured parts of a diagnosis, each with its verdict, and the notes beside them."""
 
 from __future__ import annotations
 
@@ -35,7 +32,7 @@ from polyjudge.reporting.summary import FEW_DOCUMENTS
 from polyjudge.results.outcome import notice
 from polyjudge.settings.config import DIAGNOSTIC, RunConfig
 from polyjudge.workflows.assemble import leaks_of, role_of
-from polyjudge.workflows.diagnosis_plan import Options, Prepared
+from polyjudge.workflows.diagnosis_plan import DiagnosisOptions, ReloadedRun
 
 
 def rater_of(config: RunConfig, prompt: JudgePrompt, asker: Asker) -> Rater:
@@ -44,10 +41,10 @@ def rater_of(config: RunConfig, prompt: JudgePrompt, asker: Asker) -> Rater:
 
 
 def controls_of(config: RunConfig, prompt: JudgePrompt, asker: Asker) -> Controls:
-    """Writers of separate and of joint gradients, as the run's own models would have written them.
+    """Write separate and joint gradients with the run's own models, for comparison.
 
-    A joint gradient hears the losses that the run has. A separate one hears separate losses, because what was said of
-    all criteria at once cannot be taken apart.
+    A joint gradient sees the run's losses. A separate gradient sees separate losses, because a loss of all criteria
+    cannot be split.
     """
     return Controls(_critic("SSS", config, prompt, asker), _critic(joint_mode(config.mode), config, prompt, asker))
 
@@ -65,81 +62,93 @@ def _critic(mode: str, config: RunConfig, prompt: JudgePrompt, asker: Asker) -> 
     return TextGradOptimizer(parts, loss, gradient, optimizer, loss_sees_input=config.loss_sees_input)
 
 
-NO_GRADIENTS = "the run wrote no gradients, so that there is nothing to rate"
+NO_GRADIENTS = "the run wrote no gradients, so there is nothing to rate"
 
 
-async def on_gradients(ready: Prepared, wanted: Options, client: Client) -> tuple[Verdict, Dilution | None]:
+async def on_gradients(
+    reloaded: ReloadedRun, options: DiagnosisOptions, client: Client
+) -> tuple[Verdict, Dilution | None]:
     """Dilution, and the yield of the edits that the gradients led to."""
-    names, steps = ready.house.prompt.names, ready.criticised()
+    names, steps = reloaded.run_setup.prompt.names, reloaded.criticised()
     if not steps:
         return not_defined(DILUTION, NO_GRADIENTS), None
-    found = await dilution(
-        rater_of(ready.config, ready.house.prompt, client),
-        controls_of(ready.config, ready.house.prompt, client),
+    measured = await dilution(
+        rater_of(reloaded.config, reloaded.run_setup.prompt, client),
+        controls_of(reloaded.config, reloaded.run_setup.prompt, client),
         steps,
-        await _edits(ready),
-        wanted.audit,
-        ready.config.seed,
+        await _edits(reloaded),
+        options.audit,
+        reloaded.config.seed,
     )
     if len(names) == 1:
-        return not_defined(DILUTION, "there is one criterion, so that a gradient has nothing to share"), found
-    return on_dilution(found, names), found
+        return not_defined(DILUTION, "there is one criterion, so no gradient is shared"), measured
+    return on_dilution(measured, names), measured
 
 
-async def on_company(ready: Prepared, wanted: Options, client: Client) -> tuple[Verdict, Interference | None]:
+async def on_company(
+    reloaded: ReloadedRun, options: DiagnosisOptions, client: Client
+) -> tuple[Verdict, Interference | None]:
     """Interference, with the cherry-pick."""
-    if ready.alone:
-        return not_defined(INTERFERENCE, ready.alone), None
-    initial = ready.house.prompt
-    on_test, house = wanted.pick == "test", ready.house
-    choosing = (ready.rows, ready.bench.rated) if on_test else (house.split.validation, house.validation_rows)
-    picked = await cherry_pick(ready.bench, initial, ready.trajectory, *choosing, chosen_on=wanted.pick)
-    found = await interference(ready.bench, initial, ready.fitted, picked)
-    return on_interference(found, changed=ready.fitted != initial), found
+    if reloaded.alone:
+        return not_defined(INTERFERENCE, reloaded.alone), None
+    initial = reloaded.run_setup.prompt
+    on_test, run_setup = options.pick == "test", reloaded.run_setup
+    choosing = (
+        (reloaded.rows, reloaded.bench.rated) if on_test else (run_setup.split.validation, run_setup.validation_rows)
+    )
+    picked = await cherry_pick(reloaded.bench, initial, reloaded.trajectory, *choosing, chosen_on=options.pick)
+    measured = await interference(reloaded.bench, initial, reloaded.fitted, picked)
+    return on_interference(measured, changed=reloaded.fitted != initial), measured
 
 
-async def on_revisions(ready: Prepared, wanted: Options, client: Client) -> tuple[Verdict, Adherence | None]:
+async def on_revisions(
+    reloaded: ReloadedRun, options: DiagnosisOptions, client: Client
+) -> tuple[Verdict, Adherence | None]:
     """Whether the optimizer does what the gradients say."""
-    rater = rater_of(ready.config, ready.house.prompt, client)
-    steps = [step for step in ready.steps if step.index]
-    found = await adherence(rater, ready.house.prompt.instructions, steps, wanted.audit, ready.config.seed)
-    if not found.ratings:
-        return not_defined(OBEYS, "no step has both a gradient and a new instruction"), found
-    return on_obedience(found), found
+    rater = rater_of(reloaded.config, reloaded.run_setup.prompt, client)
+    steps = [step for step in reloaded.steps if step.index]
+    measured = await adherence(
+        rater, reloaded.run_setup.prompt.instructions, steps, options.audit, reloaded.config.seed
+    )
+    if not measured.ratings:
+        return not_defined(OBEYS, "no step has both a gradient and a new instruction"), measured
+    return on_obedience(measured), measured
 
 
-async def _edits(ready: Prepared) -> tuple[Edit, ...]:
-    """Accepted changes with what they did to the held-out rows."""
-    house = ready.house
-    metrics = house.setups[0].gate.metrics_for(house.prompt.criteria)
-    edits = edits_of(ready.steps, {name: metric.higher_is_better for name, metric in metrics.items()})
+async def _edits(reloaded: ReloadedRun) -> tuple[Edit, ...]:
+    """The accepted changes, with their effect on the held-out rows."""
+    run_setup = reloaded.run_setup
+    metrics = run_setup.setups[0].gate.metrics_for(run_setup.prompt.criteria)
+    edits = edits_of(reloaded.steps, {name: metric.higher_is_better for name, metric in metrics.items()})
     changed = {edit.step for edit in edits}
-    stood = [one for one in ready.trajectory if not one.step or one.step in changed]
+    standings = [standing for standing in reloaded.trajectory if not standing.step or standing.step in changed]
     if not changed:
         return edits
-    judged = await together(house.judge.evaluate(one.prompt, ready.rows) for one in stood)
+    judged = await together(run_setup.judge.evaluate(standing.prompt, reloaded.rows) for standing in standings)
     values = {
-        one.step: measure(house.metric, predictions, ready.bench.rated.select(one.prompt.names)).values
-        for one, predictions in zip(stood, judged, strict=True)
+        standing.step: measure(
+            run_setup.metric, predictions, reloaded.bench.rated.select(standing.prompt.names)
+        ).values
+        for standing, predictions in zip(standings, judged, strict=True)
     }
     return on_held_out_rows(edits, values)
 
 
-def notes_on(ready: Prepared, wanted: Options, simulated: Sequence[str]) -> Iterator[str]:
-    """What a reader must know to read the figures rightly."""
+def notes_on(reloaded: ReloadedRun, options: DiagnosisOptions, simulated: Sequence[str]) -> Iterator[str]:
+    """The notes that a reader of the figures needs."""
     if simulated:
-        yield notice(tuple(simulated), unrelated=not ready.house.dataset.simulated)
-    config = ready.config
+        yield notice(tuple(simulated), unrelated=not reloaded.run_setup.dataset.simulated)
+    config = reloaded.config
     writers = (config.model_of("gradient"), config.model_of("optimizer"))
-    if wanted.asks_model and config.model_of("diagnostic") in writers:
+    if options.asks_model and config.model_of("diagnostic") in writers:
         yield "The diagnostic model rates texts that it wrote itself; name another with --diagnostic-model."
-    unit, clusters = ready.bench.unit
-    if "interference" in wanted.only and clusters < FEW_DOCUMENTS:
+    unit, clusters = reloaded.bench.unit
+    if "interference" in options.only and clusters < FEW_DOCUMENTS:
         yield f"With {many(clusters, unit)} the intervals of agreements are too narrow; take them as a rough guide."
     if config.protocol == "paper":
         yield "Under the paper's protocol the test rows share articles with the rows that were fitted on."
-    report = leaks_of(config, ready.house.split)
+    report = leaks_of(config, reloaded.run_setup.split)
     if not report.clean and config.protocol != "paper":
         yield from (f"leak, {line}" for line in report.lines())
-    if wanted.pick == "test" and "interference" in wanted.only:
+    if options.pick == "test" and "interference" in options.only:
         yield "The cherry-pick was chosen on the rows that it reports, as in the paper: it is optimistic."

@@ -1,4 +1,4 @@
-"""What a diagnosis is asked for, what it has in hand, and what it will ask, counted before anything is paid."""
+"""The options of a diagnosis, the reloaded run, and the planned calls, counted before anything is paid."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ from polyjudge.optimizers.estimate import answer, tokens_of
 from polyjudge.optimizers.textgrad import CRITIQUE, GRADIENT
 from polyjudge.results.money import PlannedRole
 from polyjudge.settings.config import RunConfig
-from polyjudge.workflows.assemble import House, refusal
+from polyjudge.workflows.assemble import RunSetup, refusal
 
 PICKS = ("validation", "test")
-# Words of ours around the texts that the diagnostic model rates, in tokens.
+# Tokens of the prompt around the texts that the diagnostic model rates.
 FRAME = 200
 
 
 def parts_of(only: str | Sequence[str]) -> tuple[str, ...]:
-    """The parts as a list names them, or a text with commas, each once."""
+    """The parts named by a list or by a text with commas, each once."""
     named = only.split(",") if isinstance(only, str) else only
     return tuple(dict.fromkeys(part.strip() for part in named))
 
 
 @dataclass(frozen=True, slots=True)
-class Options:
-    """What of a run is to be diagnosed, and how far.
+class DiagnosisOptions:
+    """Which parts of a run are diagnosed, and how thoroughly.
 
     Attributes:
         only: parts of ``PARTS``.
@@ -76,13 +76,13 @@ class Options:
 
 
 @dataclass(frozen=True, slots=True)
-class Prepared:
-    """A finished run, assembled again.
+class ReloadedRun:
+    """A finished run that is assembled again.
 
     Attributes:
         config: its settings.
-        house: its parts.
-        steps: all of them.
+        run_setup: its objects.
+        steps: all steps of the run.
         fitted: its last prompt.
         rows: the held-out rows.
         rated: the same as people rated them.
@@ -90,7 +90,7 @@ class Prepared:
     """
 
     config: RunConfig
-    house: House
+    run_setup: RunSetup
     steps: tuple[Step, ...]
     fitted: JudgePrompt
     rows: tuple[Example, ...]
@@ -99,94 +99,101 @@ class Prepared:
 
     @property
     def bench(self) -> Bench:
-        """Where prompts are compared on the held-out rows."""
-        return Bench(self.house.judge, self.rows, self.rated, self.house.metric, self.config.seed)
+        """The bench that compares prompts on the held-out rows."""
+        return Bench(self.run_setup.judge, self.rows, self.rated, self.run_setup.metric, self.config.seed)
 
     @property
     def trajectory(self) -> tuple[Standing, ...]:
-        """The different prompts that stood."""
-        return standings(self.house.prompt, self.steps)
+        """The different prompts that stood during the run."""
+        return standings(self.run_setup.prompt, self.steps)
 
     @property
     def alone(self) -> str:
         """Why criteria cannot be judged together; "" when they can."""
-        if len(self.house.prompt.names) < 2:
-            return "there is one criterion, so that nothing shares a call"
-        judge = self.house.judge
-        able = judge.asker.abilities(judge.role.model)
-        reason = refusal(judge.scoring, layout("joint", self.house.prompt.names), self.house.prompt, able)
+        if len(self.run_setup.prompt.names) < 2:
+            return "there is one criterion, so no call is shared"
+        judge = self.run_setup.judge
+        abilities = judge.asker.abilities(judge.role.model)
+        reason = refusal(judge.scoring, layout("joint", self.run_setup.prompt.names), self.run_setup.prompt, abilities)
         return f"several criteria cannot share a call: {reason}" if reason else ""
 
     def criticised(self) -> tuple[Criticised, ...]:
-        """The steps that have gradients, under ST those of one index together."""
-        found, prompt = [], self.house.prompt
-        rows = {example.id: example for example in self.house.dataset.examples}
+        """The steps that have gradients; under ST those of one index are taken together."""
+        criticised, prompt = [], self.run_setup.prompt
+        rows = {example.id: example for example in self.run_setup.dataset.examples}
         for index in range(1, self.config.steps + 1):
-            own = [step for step in self.steps if step.index == index]
-            gradients = tuple(gradient for step in own for gradient in step.gradients)
+            same_index = [step for step in self.steps if step.index == index]
+            gradients = tuple(gradient for step in same_index for gradient in step.gradients)
             if gradients:
-                batch = tuple(rows[name] for name in own[0].batch)
-                found.append(Criticised(Turn(index, prompt, batch, self.house.judge), gradients))
-            for step in own:
+                batch = tuple(rows[name] for name in same_index[0].batch)
+                criticised.append(Criticised(Turn(index, prompt, batch, self.run_setup.judge), gradients))
+            for step in same_index:
                 prompt = prompt.revise(step.instructions)
-        return tuple(found)
+        return tuple(criticised)
 
 
-def planned_diagnosis(ready: Prepared, wanted: Options) -> tuple[PlannedRole, ...]:
-    """Calls and an estimate of their tokens, by role, at most; the cache holds some of them."""
+def planned_diagnosis(reloaded: ReloadedRun, options: DiagnosisOptions) -> tuple[PlannedRole, ...]:
+    """The most calls of each role and an estimate of their tokens; the cache may hold some of the answers."""
     calls: dict[str, int] = {}
-    for part in wanted.only:
-        for role, count in _calls(ready, wanted, part).items():
+    for part in options.only:
+        for role, count in _calls(reloaded, options, part).items():
             calls[role] = calls.get(role, 0) + count
-    question = _question(ready)
+    question = _question(reloaded)
     prompts = {
         "judge": question,
         "loss": question + 120,
         "gradient": question + CRITIQUE + 250,
-        "diagnostic": ready.house.setups[0].batch * GRADIENT + FRAME,
+        "diagnostic": reloaded.run_setup.setups[0].batch * GRADIENT + FRAME,
     }
     answers = {
-        "judge": tokens_of(answer(ready.house.prompt.criteria)),
+        "judge": tokens_of(answer(reloaded.run_setup.prompt.criteria)),
         "loss": CRITIQUE,
         "gradient": GRADIENT,
         "diagnostic": 20,
     }
     return tuple(
-        PlannedRole(role, ready.config.model_of(role), count, count * prompts[role], count * answers[role])
+        PlannedRole(role, reloaded.config.model_of(role), count, count * prompts[role], count * answers[role])
         for role, count in calls.items()
         if count
     )
 
 
-def _calls(ready: Prepared, wanted: Options, part: str) -> Mapping[str, int]:
-    names, samples = len(ready.house.prompt.names), ready.house.judge.scoring.samples
-    groups = len(ready.house.judge.groups(ready.house.prompt))
-    batch, criticised = ready.house.setups[0].batch, ready.criticised()
+def _calls(reloaded: ReloadedRun, options: DiagnosisOptions, part: str) -> Mapping[str, int]:
+    names, samples = len(reloaded.run_setup.prompt.names), reloaded.run_setup.judge.scoring.samples
+    groups = len(reloaded.run_setup.judge.groups(reloaded.run_setup.prompt))
+    batch, criticised = reloaded.run_setup.setups[0].batch, reloaded.criticised()
     if part == "dilution":
-        stood = len({step.index for step in ready.steps if step.kept}) + 1
-        judged = {"judge": stood * len(ready.rows) * groups * samples} if stood > 1 else {}
+        standings = len({step.index for step in reloaded.steps if step.kept}) + 1
+        judged = {"judge": standings * len(reloaded.rows) * groups * samples} if standings > 1 else {}
         if not criticised:
             return judged
-        own = planned_dilution(
+        ratings = planned_dilution(
             names,
             batch,
             len(criticised),
-            wanted.audit,
+            options.audit,
             joint=criticised[0].joint,
-            joint_loss=ready.config.mode[0] == "C",
+            joint_loss=reloaded.config.mode[0] == "C",
         )
-        return {**judged, **own}
+        return {**judged, **ratings}
     if part == "adherence":
-        share = max(1, round(wanted.audit * len(criticised)))
-        return {"diagnostic": share * names * max(len(step.candidates) for step in ready.steps) if criticised else 0}
-    if part == "interference" and not ready.alone:
-        choosing = len(ready.rows if wanted.pick == "test" else ready.house.split.validation)
-        picking = planned_cherry_pick(names, groups, len(ready.trajectory), choosing, len(ready.rows), samples)
-        return {"judge": planned_interference(ready.house.prompt, ready.fitted, len(ready.rows), samples) + picking}
+        share = max(1, round(options.audit * len(criticised)))
+        return {
+            "diagnostic": share * names * max(len(step.candidates) for step in reloaded.steps) if criticised else 0
+        }
+    if part == "interference" and not reloaded.alone:
+        choosing = len(reloaded.rows if options.pick == "test" else reloaded.run_setup.split.validation)
+        picking = planned_cherry_pick(names, groups, len(reloaded.trajectory), choosing, len(reloaded.rows), samples)
+        return {
+            "judge": planned_interference(reloaded.run_setup.prompt, reloaded.fitted, len(reloaded.rows), samples)
+            + picking
+        }
     return {}
 
 
-def _question(ready: Prepared) -> int:
+def _question(reloaded: ReloadedRun) -> int:
     """Estimated tokens of one judge call."""
-    asked = [ready.house.judge.question(ready.house.prompt, example).text for example in ready.rows[:20]]
+    asked = [
+        reloaded.run_setup.judge.question(reloaded.run_setup.prompt, example).text for example in reloaded.rows[:20]
+    ]
     return round(sum(map(tokens_of, asked)) / max(1, len(asked)))

@@ -1,4 +1,4 @@
-"""What a run tells whoever watches it. Watching changes nothing."""
+"""The events of a run, which its observer is called with. An observer changes nothing in the run."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Planned:
 
 
 @dataclass(frozen=True, slots=True)
-class Chosen:
-    """Layout ``auto`` has chosen; the plan of the whole run with that layout."""
+class LayoutChosen:
+    """Layout ``auto`` has been decided: the choice, and the plan of the whole run with that layout."""
 
     choice: Choice
     roles: tuple[PlannedRole, ...]
@@ -54,7 +54,7 @@ class StudyPlanned:
 
 @dataclass(frozen=True, slots=True)
 class InCell:
-    """A step of a study's run, of so many."""
+    """A step of one of a study's runs, and how many steps the run has."""
 
     cell: str
     steps: int
@@ -63,7 +63,7 @@ class InCell:
 
 @dataclass(frozen=True, slots=True)
 class CellEnded:
-    """A run of a study has ended, was found complete, or failed."""
+    """A run of a study has ended, was already complete, or failed."""
 
     cell: str
     verdict: str
@@ -71,9 +71,9 @@ class CellEnded:
     cells: int
 
 
-Event = Planned | Chosen | Counted | Noted | Step | StepDiagnostics | StudyPlanned | InCell | CellEnded
+Event = Planned | LayoutChosen | Counted | Noted | Step | StepDiagnostics | StudyPlanned | InCell | CellEnded
 Observer = Callable[[Event], None]
 
 
 def unwatched(event: Event) -> None:
-    """The observer of a run that nobody watches."""
+    """The observer that ignores every event."""

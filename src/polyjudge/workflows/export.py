@@ -33,8 +33,8 @@ def export(
         ConfigError: an unknown format, or a judge that it cannot hold.
         CriteriaError: the judge file is missing or broken.
     """
-    writer: Exporter = lookup("exporters", to) if isinstance(to, str) else to
-    text = writer(exported(_file(judge), scoring))
+    exporter: Exporter = lookup("exporters", to) if isinstance(to, str) else to
+    text = exporter(exported(_file(judge), scoring))
     if output is not None:
         write_whole(Path(output), text)
     return text

@@ -1,4 +1,4 @@
-"""Which gate a run has, and what it can decide: by the metric, the scales, the scoring method and the ratings."""
+"""The gate of a run, and what it can decide with these metrics, scales, scoring methods and ratings."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ from polyjudge.metrics.uncertainty import FEWEST_CLUSTERS
 from polyjudge.settings.config import PER_CRITERION, RunConfig
 
 
-def gate_of(config: RunConfig, prompt: JudgePrompt, scoring: Scoring, primary: str, given: Any = None) -> Gate:
-    """The gate that the settings name, or that was ``given``; the preset's default is the primary metric.
+def gate_of(config: RunConfig, prompt: JudgePrompt, scoring: Scoring, primary: str, passed: Any = None) -> Gate:
+    """The gate that the settings name, or the one that was passed; the preset's default is the primary metric.
 
     Raises:
-        ConfigError: its metric means nothing for this scoring method or these scales.
+        ConfigError: its metric has no meaning for this scoring method or these scales.
     """
     name = config.gate or primary
     settings = GateSettings(prompt.criteria, config.seed, config.strict_gate)
-    gate = open_gate(name, settings) if given is None else _given(given, settings)
+    gate = open_gate(name, settings) if passed is None else _from_object(passed, settings)
     metrics = gate.metrics_for(prompt.criteria)
     if not scoring.on_scale and any(metric.needs_scale for metric in metrics.values()):
         raise ConfigError(
@@ -45,16 +45,20 @@ def gate_of(config: RunConfig, prompt: JudgePrompt, scoring: Scoring, primary: s
     return gate
 
 
-def _given(gate: Any, settings: GateSettings) -> Gate:
-    """A gate from an object: itself, what a function makes, or the mean of a metric."""
+def _from_object(gate: Any, settings: GateSettings) -> Gate:
+    """The gate of an object: a gate itself, the result of a function, or the mean of a metric."""
     if isinstance(gate, Metric):
         return MeanGate(gate, settings.strict)
-    made: Gate = gate if hasattr(gate, "select") and not isinstance(gate, type) else gate(settings)
-    return made
+    built: Gate = gate if hasattr(gate, "select") and not isinstance(gate, type) else gate(settings)
+    return built
 
 
 def check_ratings(config: RunConfig, prompt: JudgePrompt, validation: RatedRows) -> None:
-    """Refuse ratings under which no gate could ever accept anything, before any call is paid."""
+    """Refuse validation ratings on which a gate could accept nothing, before any call is paid.
+
+    Raises:
+        ConfigError: the ratings of a criterion are missing or constant, so that its metric is undefined.
+    """
     if config.gate == "none":
         return
     for k, criterion in enumerate(prompt.criteria):
@@ -70,18 +74,18 @@ def check_ratings(config: RunConfig, prompt: JudgePrompt, validation: RatedRows)
 
 
 def blind_spots(config: RunConfig, validation: RatedRows) -> list[str]:
-    """What the validation rows cannot decide, because no interval can be given on them."""
+    """The decisions that have no interval on the validation rows, because there are too few documents."""
     units = validation.n_units
-    watched = ["the gate cannot see that a criterion gets credibly worse"] if config.gate == PER_CRITERION else []
-    watched += ["layout auto cannot see that a layout is"] if config.layout == AUTO else []
-    if units >= FEWEST_CLUSTERS or not watched:
+    unseen = ["the gate cannot see that a criterion gets credibly worse"] if config.gate == PER_CRITERION else []
+    unseen += ["layout auto cannot see that a layout is"] if config.layout == AUTO else []
+    if units >= FEWEST_CLUSTERS or not unseen:
         return []
-    few = f"the validation rows are of {many(units, validation.unit)}, too few for intervals"
-    return [f"{few} ({FEWEST_CLUSTERS} are needed): {', and '.join(watched)}"]
+    reason = f"the validation rows are of {many(units, validation.unit)}, too few for intervals"
+    return [f"{reason} ({FEWEST_CLUSTERS} are needed): {', and '.join(unseen)}"]
 
 
 def sensible_metrics(criteria: Sequence[Criterion], scoring: Scoring) -> tuple[str, ...]:
-    """The metrics that mean something for a scoring method on every scale."""
+    """The metrics that have a meaning for the scoring method on every criterion's scale."""
     return tuple(
         name
         for name in agreement.names()

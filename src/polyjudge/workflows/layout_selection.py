@@ -1,13 +1,13 @@
-"""Layout ``auto``: the initial prompt is judged on the validation rows in each layout; the cheapest good one is taken.
+"""Layout ``auto``: judge the initial prompt on the validation rows in each layout, and choose the cheapest good one.
 
-Good is a layout that is credibly worse than the best neither in agreement (mean over the criteria, on the rows that
-both scored) nor in coverage. Both are paired, with intervals over resampled documents. Where documents are too few for
-an interval nothing is credibly worse in agreement; coverage, which is counted and not estimated, is then compared as
-it stands.
+A layout is good if it is not credibly worse than the best one, neither in agreement (the mean over the criteria, on
+the rows that both scored) nor in coverage. Both comparisons are paired, with intervals over resampled documents. If
+there are too few documents for an interval, no layout counts as credibly worse in agreement, and coverage, which is
+counted and not estimated, is compared as it is.
 
-What a layout takes is read from its replies, which the cache keeps, so that a replay decides the same. Tokens
-decide, without those that a prefix cache served; money is shown beside them and decides nothing, because prices change
-between a run and its replay.
+The cost of a layout is counted in tokens of its replies, without those that a prefix cache served. The cache keeps the
+replies, so that a replay makes the same choice. Money is shown as well, but it decides nothing, because prices may
+change between a run and its replay.
 """
 
 from __future__ import annotations
@@ -28,41 +28,44 @@ from polyjudge.metrics import agreement, uncertainty
 from polyjudge.metrics.levels import Levels, Matrix
 from polyjudge.metrics.rated import RatedRows
 from polyjudge.results.outcome import Choice, Gap, Rival, Weighed
-from polyjudge.workflows.assemble import House
+from polyjudge.workflows.assemble import RunSetup
 
 
-async def choose(house: House, price: Tariff | None) -> Choice:
-    """Measure the layouts that a run may take, one after another, and choose one."""
-    prompt, rows = house.prompt, house.split.validation
-    people = house.validation_rows
+async def choose(run_setup: RunSetup, price: Tariff | None) -> Choice:
+    """Measure the candidate layouts of a run, one after another, and choose one."""
+    prompt, rows = run_setup.prompt, run_setup.split.validation
+    rated = run_setup.validation_rows
     weighed: list[Weighed] = []
-    given: list[Matrix] = []
-    for used in house.layouts:
-        usage = UsageCounter(house.judge.asker, price)
-        predictions = await replace(house.judge, layout=used, asker=usage).evaluate(prompt, rows)
-        weighed.append(_weighed(str(used), usage, house.metric, predictions, people))
-        given.append(scores(prompt.names, predictions))
-    order = sorted(range(len(weighed)), key=lambda at: weighed[at].tokens)
-    weighed, given = [weighed[at] for at in order], [given[at] for at in order]
-    found = agreement.metric_of(house.metric)
-    rivals = _rivals(found, weighed, given, people)
-    good = [one for one in rivals if not one.worse] or [rivals[_best([one.coverage for one in weighed])]]
-    units = people.n_units if people.documents else 0
-    chosen = good[0]
+    scores_by_layout: list[Matrix] = []
+    for layout in run_setup.layouts:
+        usage = UsageCounter(run_setup.judge.asker, price)
+        predictions = await replace(run_setup.judge, layout=layout, asker=usage).evaluate(prompt, rows)
+        weighed.append(_weighed(str(layout), usage, run_setup.metric, predictions, rated))
+        scores_by_layout.append(scores(prompt.names, predictions))
+    by_tokens = sorted(range(len(weighed)), key=lambda index: weighed[index].tokens)
+    weighed, scores_by_layout = (
+        [weighed[index] for index in by_tokens],
+        [scores_by_layout[index] for index in by_tokens],
+    )
+    metric = agreement.metric_of(run_setup.metric)
+    rivals = _rivals(metric, weighed, scores_by_layout, rated)
+    eligible = [rival for rival in rivals if not rival.worse] or [rivals[_best([rival.coverage for rival in weighed])]]
+    units = rated.n_units if rated.documents else 0
+    chosen = eligible[0]
     return Choice(
         layout=chosen.layout,
         reason=_reason(chosen, rivals),
-        metric=house.metric,
+        metric=run_setup.metric,
         rows=len(rows),
         documents=units,
-        unit=people.unit,
+        unit=rated.unit,
         weighed=tuple(weighed),
         rivals=tuple(rivals),
     )
 
 
 class UsageCounter:
-    """An asker that passes questions on and adds up what their answers took."""
+    """An asker that passes requests on, and adds up the tokens and the cost of their replies."""
 
     def __init__(self, asker: Asker, price: Tariff | None = None) -> None:
         self._asker = asker
@@ -94,9 +97,9 @@ class UsageCounter:
 
 
 def _weighed(
-    name: str, usage: UsageCounter, metric: str, predictions: Sequence[Prediction], people: RatedRows
+    name: str, usage: UsageCounter, metric: str, predictions: Sequence[Prediction], rated: RatedRows
 ) -> Weighed:
-    measured, rows = measure(metric, predictions, people), len(predictions)
+    measured, rows = measure(metric, predictions, rated), len(predictions)
     shares, cost = list(measured.coverage.values()), usage.cost()
     return Weighed(
         layout=name,
@@ -112,59 +115,80 @@ def _weighed(
 
 
 def _rivals(
-    metric: agreement.Metric, weighed: Sequence[Weighed], given: Sequence[Matrix], people: RatedRows
+    metric: agreement.Metric, weighed: Sequence[Weighed], scores_by_layout: Sequence[Matrix], rated: RatedRows
 ) -> list[Rival]:
     sign = 1 if metric.higher_is_better else -1
-    agreeing, covering = _best([sign * one.agreement for one in weighed]), _best([one.coverage for one in weighed])
-    found = []
-    for own, matrix in zip(weighed, given, strict=True):
-        less = _gap(metric, given[agreeing], matrix, people)
-        fewer = _gap(agreement.metric_of("mae"), _unscored(given[covering]), _unscored(matrix), _all_scored(people))
-        # Where the best has a figure and this one none, as of constant scores, there is nothing to be said for it.
-        mute = math.isnan(own.agreement) and not math.isnan(weighed[agreeing].agreement)
-        undecided = math.isnan(fewer.low) and fewer.value > COVERAGE_SLACK
-        found.append(Rival(own.layout, less, fewer, mute or undecided or less.credible or fewer.credible))
-    return found
+    best_agreement, best_coverage = (
+        _best([sign * candidate.agreement for candidate in weighed]),
+        _best([candidate.coverage for candidate in weighed]),
+    )
+    rivals = []
+    for candidate, layout_scores in zip(weighed, scores_by_layout, strict=True):
+        agreement_gap = _gap(metric, scores_by_layout[best_agreement], layout_scores, rated)
+        coverage_gap = _gap(
+            agreement.metric_of("mae"),
+            _unscored(scores_by_layout[best_coverage]),
+            _unscored(layout_scores),
+            _all_scored(rated),
+        )
+        # If only the best layout has a defined agreement (constant scores have none), this one cannot be chosen.
+        undefined = math.isnan(candidate.agreement) and not math.isnan(weighed[best_agreement].agreement)
+        undecided = math.isnan(coverage_gap.low) and coverage_gap.value > COVERAGE_SLACK
+        rivals.append(
+            Rival(
+                candidate.layout,
+                agreement_gap,
+                coverage_gap,
+                undefined or undecided or agreement_gap.credible or coverage_gap.credible,
+            )
+        )
+    return rivals
 
 
 def _best(values: Sequence[float]) -> int:
-    """The place of the highest value, the first of equals; what is undefined is the lowest."""
-    return max(range(len(values)), key=lambda at: (-math.inf if math.isnan(values[at]) else values[at], -at))
+    """The index of the highest value, the first among equal ones; NaN is the lowest."""
+    return max(
+        range(len(values)), key=lambda index: (-math.inf if math.isnan(values[index]) else values[index], -index)
+    )
 
 
-def _gap(metric: agreement.Metric, best: Matrix, other: Matrix, people: RatedRows) -> Gap:
-    found = uncertainty.paired_bootstrap(metric, best, other, people).mean
+def _gap(metric: agreement.Metric, best: Matrix, other: Matrix, rated: RatedRows) -> Gap:
+    difference = uncertainty.paired_bootstrap(metric, best, other, rated).mean
     sign = 1 if metric.higher_is_better else -1
-    low, high = sorted((sign * found.low, sign * found.high)) if not math.isnan(found.low) else (math.nan, math.nan)
-    # A difference of nothing has no sign.
-    return Gap(sign * found.value + 0.0, low, high)
+    low, high = (
+        sorted((sign * difference.low, sign * difference.high))
+        if not math.isnan(difference.low)
+        else (math.nan, math.nan)
+    )
+    # Adding 0.0 turns -0.0 into 0.0.
+    return Gap(sign * difference.value + 0.0, low, high)
 
 
-def _unscored(given: Matrix) -> Matrix:
-    return np.isnan(given).astype(float)
+def _unscored(scores: Matrix) -> Matrix:
+    return np.isnan(scores).astype(float)
 
 
-def _all_scored(people: RatedRows) -> RatedRows:
-    """The rated rows as 0: the mean absolute error of ``_unscored`` against it is the share that has no score."""
-    zero = np.where(np.isnan(people.human), np.nan, 0.0)
-    return replace(people, human=zero, levels=(Levels(0, 1, 1),) * zero.shape[1])
+def _all_scored(rated: RatedRows) -> RatedRows:
+    """The rated rows with all ratings 0: the mean absolute error of ``_unscored`` is the share without a score."""
+    zero = np.where(np.isnan(rated.human), np.nan, 0.0)
+    return replace(rated, human=zero, levels=(Levels(0, 1, 1),) * zero.shape[1])
 
 
 def _reason(chosen: Rival, rivals: Sequence[Rival]) -> str:
-    worse = [one for one in rivals if one.worse and one is not chosen]
+    worse = [rival for rival in rivals if rival.worse and rival is not chosen]
     if chosen.worse:
-        return f"none is free of a credible loss, and {chosen.layout} scores most rows"
+        return f"every layout is credibly worse in something, and {chosen.layout} scores the most rows"
     if _unsure(chosen):
-        unsure = "whether it agrees less than the best is undecided on these rows"
+        unsure = "these rows cannot decide whether it agrees less than the best"
         return f"{chosen.layout} is the cheapest that scores enough rows; {unsure}"
     if rivals[0] is chosen:
         return f"{chosen.layout} takes the fewest tokens and is credibly worse in neither agreement nor coverage"
-    told = ", ".join(f"{one.layout} is cheaper and credibly worse in {_in_what(one)}" for one in worse)
-    return f"{chosen.layout} is the cheapest that is not worse: {told}"
+    dropped = ", ".join(f"{rival.layout} is cheaper and credibly worse in {_in_what(rival)}" for rival in worse)
+    return f"{chosen.layout} is the cheapest that is not worse: {dropped}"
 
 
 def _unsure(chosen: Rival) -> bool:
-    """Whether a layout that agrees less on these rows went unchallenged, because there is no interval."""
+    """Whether the layout agrees less on these rows and there is no interval to decide by."""
     return math.isnan(chosen.agreement.low) and not chosen.agreement.value <= 0
 
 

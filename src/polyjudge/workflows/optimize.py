@@ -1,6 +1,6 @@
-"""One optimisation from files to files: run the loop, keep every step, read the test rows, write the judge.
+"""Fit a judge's prompt: run the loop, record every step, evaluate the test rows, write the judge and the report.
 
-What a run is known by and what it leaves: identity, folder, where its data came from, its judges, its result.
+A run folder belongs to its settings, data, initial prompt and endpoints, which config.json holds.
 """
 
 from __future__ import annotations
@@ -48,31 +48,31 @@ from polyjudge.settings.given import (
     suggests,
 )
 from polyjudge.settings.merged import ResolvedSettings, resolve
-from polyjudge.settings.objects import is_place
+from polyjudge.settings.objects import is_dotted_path
 from polyjudge.templates.load import VERSION
 from polyjudge.version import __version__
-from polyjudge.workflows.assemble import House, assemble, leaks_of, models_of
+from polyjudge.workflows.assemble import RunSetup, assemble, leaks_of, models_of
 from polyjudge.workflows.client import open_client
 from polyjudge.workflows.costs import priced
 from polyjudge.workflows.diagnosis_parts import rater_of
-from polyjudge.workflows.events import Chosen, Noted, Observer, Planned, unwatched
+from polyjudge.workflows.events import LayoutChosen, Noted, Observer, Planned, unwatched
 from polyjudge.workflows.gate_setup import blind_spots
 from polyjudge.workflows.layout_selection import choose
 from polyjudge.workflows.plan import plan_of, test_readings
 from polyjudge.workflows.probe import probed, quoted
 from polyjudge.workflows.sync import run
-from polyjudge.workflows.test_evaluation import InOrder, Readings, reading_of
+from polyjudge.workflows.test_evaluation import OrderedWriter, TestEvaluator, reading_from
 
 
-def identity_of(config: RunConfig, house: House, client: Client) -> str:
-    """What the folder belongs to: settings, data, prompt and endpoints."""
+def identity_of(config: RunConfig, run_setup: RunSetup, client: Client) -> str:
+    """The content of config.json: the settings, and the data, prompt and endpoints that they apply to."""
     return identity_text(
         config,
-        data=house.dataset.name,
-        data_digest=house.dataset.digest,
-        prompt_digest="sha256:" + codec.digest(house.prompt),
-        layout_used=house.layout,
-        scoring_used=house.judge.scoring.name,
+        data=run_setup.dataset.name,
+        data_digest=run_setup.dataset.digest,
+        prompt_digest="sha256:" + codec.digest(run_setup.prompt),
+        layout_used=run_setup.layout,
+        scoring_used=run_setup.judge.scoring.name,
         endpoints={model: client.identity(model) for model in map(config.model_of, STAGES)},
         templates=VERSION,
         version=__version__,
@@ -80,60 +80,60 @@ def identity_of(config: RunConfig, house: House, client: Client) -> str:
 
 
 def default_folder(config: RunConfig, dataset: Dataset, identity: str) -> Path:
-    """Where a run goes that nobody gave a folder."""
+    """The folder of a run for which ``output`` names none."""
     model = "".join(c if c.isalnum() or c in "-." else "-" for c in config.model.rsplit("/", 1)[-1])
     return Path("runs") / f"{dataset.name}-{model}-{digest8(identity)}"
 
 
-def origin_text(house: House) -> str:
-    """Where the data came from, and what whoever reads it must know."""
-    notice = {"notice": house.notice} if house.notice else {}
-    return codec.pretty({"data": house.dataset.given} | notice) + "\n"
+def origin_text(run_setup: RunSetup) -> str:
+    """The record of where the data came from, and the notice of a simulated world."""
+    notice = {"notice": run_setup.notice} if run_setup.notice else {}
+    return codec.pretty({"data": run_setup.dataset.given} | notice) + "\n"
 
 
-def initial_judge(judge: JudgeFile, house: House) -> JudgeFile:
-    """The judge before the fit, to compare with or to keep."""
+def initial_judge(judge: JudgeFile, run_setup: RunSetup) -> JudgeFile:
+    """The judge before the fit."""
     lineage = {key: value for key, value in judge.lineage.items() if key in ("notice", "simulated")}
-    return replace(judge, rubric=replace(judge.rubric, criteria=house.prompt.criteria), lineage=lineage)
+    return replace(judge, rubric=replace(judge.rubric, criteria=run_setup.prompt.criteria), lineage=lineage)
 
 
 def fitted_judge(
     config: RunConfig,
-    house: House,
+    run_setup: RunSetup,
     fitted: JudgePrompt,
     steps: Sequence[Step],
     outcome: Outcome,
     choice: Choice | None,
 ) -> JudgeFile:
     """The judge after the fit, with its lineage."""
-    rubric: Rubric = replace(house.dataset.rubric, criteria=fitted.criteria)
+    rubric: Rubric = replace(run_setup.dataset.rubric, criteria=fitted.criteria)
     validation = {name: value for step in steps if step.measured for name, value in step.measured.values.items()}
     lineage = {
-        "data": house.dataset.digest,
-        "data_name": house.dataset.name,
-        "split_by": house.split.by,
+        "data": run_setup.dataset.digest,
+        "data_name": run_setup.dataset.name,
+        "split_by": run_setup.split.by,
         "split_seed": config.split_seed,
         "seed": config.seed,
         "preset": config.preset,
         "protocol": config.protocol,
         "mode": config.mode,
         "optimizer": config.optimizer,
-        **({"on_scale": house.judge.scoring.on_scale} if is_place(config.scoring) else {}),
+        **({"on_scale": run_setup.judge.scoring.on_scale} if is_dotted_path(config.scoring) else {}),
         **({"layout": codec.plain(choice.lineage())} if choice else {}),
-        "models": {role: config.model_of(role) for role in ("judge", *house.writers)},
+        "models": {role: config.model_of(role) for role in ("judge", *run_setup.writers)},
         "validation": codec.plain(validation),
         "test": codec.plain(outcome),
         "templates": VERSION,
         "version": __version__,
-    } | ({"notice": house.notice, "simulated": list(house.simulated)} if house.simulated else {})
+    } | ({"notice": run_setup.notice, "simulated": list(run_setup.simulated)} if run_setup.simulated else {})
     return JudgeFile(
         rubric=rubric,
         model=config.model,
-        layout=house.layout,
-        # One that was passed as an object is known by where it is defined.
-        scoring=config.scoring if is_place(config.scoring) else house.judge.scoring.name,
-        samples=house.judge.scoring.samples,
-        sampling=house.judge.role.sampling,
+        layout=run_setup.layout,
+        # A scoring method that was passed as an object is named by its module path.
+        scoring=config.scoring if is_dotted_path(config.scoring) else run_setup.judge.scoring.name,
+        samples=run_setup.judge.scoring.samples,
+        sampling=run_setup.judge.role.sampling,
         structured=config.structured,
         demonstrations=fitted.demonstrations,
         base_url=config.base_url,
@@ -144,10 +144,10 @@ def fitted_judge(
     )
 
 
-def result_text(done: Run) -> str:
-    """result.json: what was achieved, and what it took."""
-    content = {"outcome": done.outcome, "layout": done.choice} if done.choice else {"outcome": done.outcome}
-    content |= {"accounts": done.accounts, "seconds": round(done.seconds, 3)}
+def result_text(run: Run) -> str:
+    """The content of result.json: the outcome, the calls and the seconds."""
+    content = {"outcome": run.outcome, "layout": run.choice} if run.choice else {"outcome": run.outcome}
+    content |= {"accounts": run.accounts, "seconds": round(run.seconds, 3)}
     return codec.pretty(content) + "\n"
 
 
@@ -177,27 +177,27 @@ def optimize(
         model: the judge, as PROVIDER/MODEL, such as ``anthropic/claude-sonnet-5-5`` or ``local/smollm2-135m``.
         optimizer: "textgrad", "opro", an installed name, settings such as ``TextGrad(mode="SSC")``, or an object with
             ``propose``.
-        gate: "per-criterion", "none", the name of a metric whose mean must rise, such a metric, or a gate.
+        gate: "per-criterion", "none", the name of a metric whose mean must improve, a ``Metric``, or a gate.
         scoring: "auto", "json", "expected", "yes-no", "cloze", an installed name, or an object.
         layout: "auto", "joint", "separate", "forked", or groups such as "fluency+coherence,relevance".
-        budget: the most that this call may ask or pay.
+        budget: limits of calls, tokens and money.
         settings: every other setting.
         output: the run folder; default ``runs/DATA-MODEL-DIGEST8``.
         config: a TOML file with settings.
         backends: model name -> an opened backend, instead of looking the name up.
         store: keeps the answers, instead of the response cache of this folder; the call closes it at its end.
-        observer: told of steps and calls as they happen.
+        observer: called with every event, such as a step or a count of calls.
 
     Raises:
         InputError: something is wrong before any call.
-        Stopped: budget or provider; the same call goes on from the cache.
+        Stopped: by the budget or the provider; the same call resumes from the cache.
     """
-    given = explicit(
+    explicit_settings = explicit(
         settings, budget, {"model": model, "optimizer": optimizer, "gate": gate, "scoring": scoring, "layout": layout}
     )
-    resolved = resolve(given, config_file=config)
+    resolved = resolve(explicit_settings, config_file=config)
     resolved.check_used()
-    if given.get("diagnostic_model") and not resolved.config.diagnostics:
+    if explicit_settings.get("diagnostic_model") and not resolved.config.diagnostics:
         raise ConfigError("--diagnostic-model is not used; add --diagnostics, or pass it to polyjudge diagnose")
     models_of(resolved.config)
     dataset = load_dataset(data, criteria, limit=resolved.config.limit)
@@ -213,10 +213,10 @@ async def _optimize(
     observer: Observer,
 ) -> Run:
     async with open_client(settings.config, backends, observer, store=store) as client:
-        done = await carry_out(settings, dataset, output, client, set(backends), observer)
-        if done.paid or not (done.path / REPORT).exists():
-            report_run(done.path, dataset)
-        return done
+        result = await carry_out(settings, dataset, output, client, set(backends), observer)
+        if result.paid or not (result.path / REPORT).exists():
+            report_run(result.path, dataset)
+        return result
 
 
 async def carry_out(
@@ -224,10 +224,10 @@ async def carry_out(
     dataset: Dataset,
     output: str | Path | None,
     client: Client,
-    given: Collection[str],
+    trusted: Collection[str],
     observer: Observer,
 ) -> Run:
-    """One run by an open client, which several runs may share.
+    """Carry out one run with an open client, which several runs may share.
 
     Args:
         settings: of the run.
@@ -235,47 +235,53 @@ async def carry_out(
         output: the run folder; None takes the default one.
         client: asks; its accounts are those of this run's part.
         given: the models that take what they are sent.
-        observer: told of steps and notes.
+        observer: called with every event.
     """
     config = settings.config
     started = time.monotonic()
-    house = assemble(config, dataset, client, settings.objects)
-    identity = identity_of(config, house, client)
+    run_setup = assemble(config, dataset, client, settings.objects)
+    identity = identity_of(config, run_setup, client)
     with RunFolder(Path(output) if output else default_folder(config, dataset, identity), identity) as folder:
         if config.no_cache and (folder.path / STEPS).exists():
             raise ConfigError(
-                f"--no-cache asks everything anew, and {str(folder.path)!r} holds steps already; leave it out to "
-                f"go on, or choose another --output"
+                f"--no-cache asks every question again, but {str(folder.path)!r} already holds steps; leave the "
+                f"option out to resume, or choose another --output"
             )
         if folder.finished:
-            return await _shown(folder, house, config, client, observer)
+            return await _shown(folder, run_setup, config, client, observer)
         folder.begin(diagnostics=config.diagnostics)
-        folder.write(ORIGIN, origin_text(house))
-        report = _announce(folder, config, house, client, observer)
-        config = await probed(settings, house, client, given, observer)
+        folder.write(ORIGIN, origin_text(run_setup))
+        report = _announce(folder, config, run_setup, client, observer)
+        config = await probed(settings, run_setup, client, trusted, observer)
         if config != settings.config:
-            house = assemble(config, dataset, client, settings.objects)
-        house, choice = await _settled(house, config, client, observer)
-        diagnostics = rater_of(config, house.prompt, client) if config.diagnostics else None
-        readings = Readings(house)
-        steps = await _steps(folder, config, house, observer, readings, diagnostics)
-        fitted = _fitted(house.prompt, steps)
-        outcome = await _test(folder, house, readings, fitted, steps, config)
-        judge = fitted_judge(config, house, fitted, steps, outcome, choice)
+            run_setup = assemble(config, dataset, client, settings.objects)
+        run_setup, choice = await _settled(run_setup, config, client, observer)
+        diagnostics = rater_of(config, run_setup.prompt, client) if config.diagnostics else None
+        test_evaluator = TestEvaluator(run_setup)
+        steps = await _steps(folder, config, run_setup, observer, test_evaluator, diagnostics)
+        fitted = _fitted(run_setup.prompt, steps)
+        outcome = await _test(folder, run_setup, test_evaluator, fitted, steps, config)
+        judge = fitted_judge(config, run_setup, fitted, steps, outcome, choice)
         folder.write("judge.yaml", dump_judge(judge))
-        folder.write("judge.initial.yaml", dump_judge(initial_judge(judge, house)))
-        kept = archive(steps, house.prompt.criteria, house.setups[0].gate)
-        kept = replace(kept, note=f"{house.notice}. {kept.note}") if house.notice else kept
-        folder.write("archive.json", codec.pretty(kept) + "\n")
+        folder.write("judge.initial.yaml", dump_judge(initial_judge(judge, run_setup)))
+        prompt_archive = archive(steps, run_setup.prompt.criteria, run_setup.setups[0].gate)
+        prompt_archive = (
+            replace(prompt_archive, note=f"{run_setup.notice}. {prompt_archive.note}")
+            if run_setup.notice
+            else prompt_archive
+        )
+        folder.write("archive.json", codec.pretty(prompt_archive) + "\n")
         seconds = time.monotonic() - started
-        done = Run(folder.path, tuple(steps), outcome, judge, client.accounts.snapshot(), seconds, kept, choice)
-        folder.write("summary.md", summary(done, config, report))
+        result = Run(
+            folder.path, tuple(steps), outcome, judge, client.accounts.snapshot(), seconds, prompt_archive, choice
+        )
+        folder.write("summary.md", summary(result, config, report))
         # The last file: from now on the folder is final.
-        folder.write(RESULT, result_text(done))
-        return done
+        folder.write(RESULT, result_text(result))
+        return result
 
 
-async def _shown(folder: RunFolder, house: House, config: RunConfig, client: Client, observer: Observer) -> Run:
+async def _shown(folder: RunFolder, run_setup: RunSetup, config: RunConfig, client: Client, observer: Observer) -> Run:
     """A run that ended before, as its folder keeps it, whatever the response cache holds by now.
 
     Ratings of its steps are added when they are asked for and not there.
@@ -288,12 +294,12 @@ async def _shown(folder: RunFolder, house: House, config: RunConfig, client: Cli
     done = finished_run(folder.path)
     for step in done.steps:
         observer(step)
-        _check_coverage(step, house, config)
+        _check_coverage(step, run_setup, config)
     scored = [row.fitted for row in read_row_scores(folder.path)]
     missing = sum(math.isnan(score) for row in scored for score in row.values())
     check_unscored(missing, sum(map(len, scored)), config.fail_on_error, "the test rows")
     if config.diagnostics and not (folder.path / DIAGNOSTICS).exists():
-        await _rate_steps(folder, done.steps, rater_of(config, house.prompt, client), observer)
+        await _rate_steps(folder, done.steps, rater_of(config, run_setup.prompt, client), observer)
     return replace(done, accounts=client.accounts.snapshot(), seconds=time.monotonic() - started)
 
 
@@ -311,19 +317,23 @@ async def _rate_steps(folder: RunFolder, steps: Sequence[Step], rater: Rater, ob
     folder.write(DIAGNOSTICS, "".join(f"{codec.line(one)}\n" for one in rated))
 
 
-async def _settled(house: House, config: RunConfig, client: Client, observer: Observer) -> tuple[House, Choice | None]:
-    """The house with one layout, and how it was chosen where there was a choice."""
-    if len(house.layouts) == 1:
-        return house, None
-    choice = await choose(house, client.tariffs.get(config.model))
-    settled = house.under(layout(choice.layout, house.prompt.names))
-    roles = plan_of(config, settled.setups, settled.split, house.layouts)
-    observer(Chosen(choice, priced(roles, client.tariffs)))
+async def _settled(
+    run_setup: RunSetup, config: RunConfig, client: Client, observer: Observer
+) -> tuple[RunSetup, Choice | None]:
+    """The setup with its final layout, and how it was chosen if there was a choice."""
+    if len(run_setup.layouts) == 1:
+        return run_setup, None
+    choice = await choose(run_setup, client.tariffs.get(config.model))
+    settled = run_setup.under(layout(choice.layout, run_setup.prompt.names))
+    roles = plan_of(config, settled.setups, settled.split, run_setup.layouts)
+    observer(LayoutChosen(choice, priced(roles, client.tariffs)))
     return settled, choice
 
 
-def _announce(folder: RunFolder, config: RunConfig, house: House, client: Client, observer: Observer) -> LeakReport:
-    for note in (*house.dataset.notes, *blind_spots(config, house.validation_rows)):
+def _announce(
+    folder: RunFolder, config: RunConfig, run_setup: RunSetup, client: Client, observer: Observer
+) -> LeakReport:
+    for note in (*run_setup.dataset.notes, *blind_spots(config, run_setup.validation_rows)):
         observer(Noted(note))
     if config.protocol == "paper":
         observer(
@@ -332,10 +342,10 @@ def _announce(folder: RunFolder, config: RunConfig, house: House, client: Client
                 "read after every step, so that its best step is chosen on the test rows and is optimistic."
             )
         )
-    report = leaks_of(config, house.split)
+    report = leaks_of(config, run_setup.split)
     for line in [] if report.clean else report.lines():
         observer(Noted(f"leak, {line}"))
-    roles = plan_of(config, house.setups, house.split, house.layouts)
+    roles = plan_of(config, run_setup.setups, run_setup.split, run_setup.layouts)
     observer(Planned(str(folder.path), config.steps, priced(roles, client.tariffs)))
     return report
 
@@ -343,65 +353,65 @@ def _announce(folder: RunFolder, config: RunConfig, house: House, client: Client
 async def _steps(
     folder: RunFolder,
     config: RunConfig,
-    house: House,
+    run_setup: RunSetup,
     observer: Observer,
-    readings: Readings,
+    test_evaluator: TestEvaluator,
     rater: Rater | None,
 ) -> list[Step]:
-    """Run all setups in lockstep; test readings and diagnostics overlap later steps and are written in order."""
-    read = test_readings(config.protocol, config.steps, config.evaluate_every)
-    written = folder.lines(STEPS)
-    tests = InOrder[Reading](folder.lines(TESTS))
-    diagnostics = InOrder(folder.lines(DIAGNOSTICS), observer) if rater is not None else None
+    """Run all setups in lockstep. Test readings and diagnostics overlap with later steps and are written in order."""
+    evaluated_steps = test_readings(config.protocol, config.steps, config.evaluate_every)
+    step_writer = folder.lines(STEPS)
+    test_writer = OrderedWriter[Reading](folder.lines(TESTS))
+    diagnostics_writer = OrderedWriter(folder.lines(DIAGNOSTICS), observer) if rater is not None else None
     steps: list[Step] = []
-    standing: dict[str, str] = {}
-    loops = [steps_of(setup) for setup in house.setups]
+    instructions: dict[str, str] = {}
+    loops = [steps_of(setup) for setup in run_setup.setups]
     try:
         for index in range(config.steps + 1):
             for step in await together(anext(loop) for loop in loops):
-                step = replace(step, notice=house.notice)
-                written.append(codec.line(step))
+                step = replace(step, notice=run_setup.notice)
+                step_writer.append(codec.line(step))
                 steps.append(step)
                 observer(step)
-                await _check_step(step, house, config)
-                if index in read:
-                    tests.begin(readings.of(step))
-                if rater is not None and diagnostics is not None and index:
-                    diagnostics.begin(step_diagnostics(rater, dict(standing), step))
-                standing |= step.instructions
-        await tests.finish()
-        if diagnostics is not None:
-            await diagnostics.finish()
+                await _check_step(step, run_setup, config)
+                if index in evaluated_steps:
+                    test_writer.begin(test_evaluator.of(step))
+                if rater is not None and diagnostics_writer is not None and index:
+                    diagnostics_writer.begin(step_diagnostics(rater, dict(instructions), step))
+                instructions |= step.instructions
+        await test_writer.finish()
+        if diagnostics_writer is not None:
+            await diagnostics_writer.finish()
     finally:
-        await tests.stop()
-        if diagnostics is not None:
-            await diagnostics.stop()
+        await test_writer.stop()
+        if diagnostics_writer is not None:
+            await diagnostics_writer.stop()
         for loop in loops:
             await loop.aclose()
-    written.finish()
+    step_writer.finish()
     return steps
 
 
-async def _check_step(step: Step, house: House, config: RunConfig) -> None:
-    """Stop at a prompt that leaves too much unscored on the validation rows, and at once where nothing can be read.
+async def _check_step(step: Step, run_setup: RunSetup, config: RunConfig) -> None:
+    """Stop a run whose prompt leaves too many validation scores unreadable, or all scores of a criterion at step 0.
 
     Raises:
         TooManyUnscored: the message quotes a reply.
     """
     if step.measured is None:
         return
-    mute = [name for name, share in step.measured.coverage.items() if share == 0]
-    if mute and not step.index:
-        seen = await house.judge.predict(house.prompt, house.split.validation[0])
-        text = seen.calls[0].reply
+    unread = [name for name, share in step.measured.coverage.items() if share == 0]
+    if unread and not step.index:
+        prediction = await run_setup.judge.predict(run_setup.prompt, run_setup.split.validation[0])
+        text = prediction.calls[0].reply
         raise TooManyUnscored(
-            f"no validation row has a readable score for {', '.join(mute)}, so that nothing can be fitted; a reply "
+            f"no validation row has a readable score for {', '.join(unread)}, so nothing can be fitted; a reply "
             f"{quoted(text)}; try another --scoring, --layout or model"
         )
-    _check_coverage(step, house, config)
+    _check_coverage(step, run_setup, config)
 
 
-def _check_coverage(step: Step, house: House, config: RunConfig) -> None:
+def _check_coverage(step: Step, run_setup: RunSetup, config: RunConfig) -> None:
     """Stop at a prompt that leaves more unscored on the validation rows than the user allows.
 
     Raises:
@@ -409,7 +419,7 @@ def _check_coverage(step: Step, house: House, config: RunConfig) -> None:
     """
     if step.measured is None:
         return
-    rows = house.split.validation
+    rows = run_setup.split.validation
     shares = [1 - share for share in step.measured.coverage.values()]
     missing, total = round(sum(shares) * len(rows)), len(shares) * len(rows)
     check_unscored(missing, total, config.fail_on_error, "the validation rows")
@@ -417,32 +427,32 @@ def _check_coverage(step: Step, house: House, config: RunConfig) -> None:
 
 def _fitted(prompt: JudgePrompt, steps: Sequence[Step]) -> JudgePrompt:
     """The prompt with each criterion's last instruction."""
-    texts = {name: text for step in steps for name, text in step.instructions.items()}
-    return prompt.revise(texts)
+    instructions = {name: text for step in steps for name, text in step.instructions.items()}
+    return prompt.revise(instructions)
 
 
 async def _test(
     folder: RunFolder,
-    house: House,
-    readings: Readings,
+    run_setup: RunSetup,
+    test_evaluator: TestEvaluator,
     fitted: JudgePrompt,
     steps: Sequence[Step],
     config: RunConfig,
 ) -> Outcome:
-    """The one reading of the sealed test rows, which ``tests.jsonl`` keeps: the initial and the fitted prompt."""
-    initial, final = await together(readings.predictions(prompt) for prompt in (house.prompt, fitted))
-    missing = sum(len(prediction.unscored) for prediction in final)
-    total = len(final) * len(fitted.names)
+    """Evaluate the initial and the fitted prompt on the test rows, and record readings and predictions."""
+    before, after = await together(test_evaluator.predictions(prompt) for prompt in (run_setup.prompt, fitted))
+    missing = sum(len(prediction.unscored) for prediction in after)
+    total = len(after) * len(fitted.names)
     check_unscored(missing, total, config.fail_on_error, "the test rows")
     if not test_readings(config.protocol, config.steps, config.evaluate_every):
-        tests = folder.lines(TESTS)
-        for step, prompt, read in ((0, house.prompt, initial), (config.steps, fitted, final)):
-            tests.append(codec.line(reading_of(house, step, prompt, read)))
-        tests.finish()
-    rows = row_scores(house.test_rows, house.split.test, initial, final, house.notice)
+        test_lines = folder.lines(TESTS)
+        for step, prompt, predictions in ((0, run_setup.prompt, before), (config.steps, fitted, after)):
+            test_lines.append(codec.line(reading_from(run_setup, step, prompt, predictions)))
+        test_lines.finish()
+    rows = row_scores(run_setup.test_rows, run_setup.split.test, before, after, run_setup.notice)
     folder.write(PREDICTIONS, "".join(f"{codec.line(row)}\n" for row in rows))
-    changed = fitted != house.prompt
-    found = compare(house.metric, house.test_rows, initial, final, changed=changed)
-    blind = [f"{spot[0].upper()}{spot[1:]}." for spot in blind_spots(config, house.validation_rows)]
-    found = replace(found, notes=(*found.notes, *blind))
-    return marked(untried(found, steps), house.simulated, unrelated=not house.dataset.simulated)
+    changed = fitted != run_setup.prompt
+    outcome = compare(run_setup.metric, run_setup.test_rows, before, after, changed=changed)
+    blind = [f"{spot[0].upper()}{spot[1:]}." for spot in blind_spots(config, run_setup.validation_rows)]
+    outcome = replace(outcome, notes=(*outcome.notes, *blind))
+    return marked(untried(outcome, steps), run_setup.simulated, unrelated=not run_setup.dataset.simulated)

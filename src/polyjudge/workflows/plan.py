@@ -1,4 +1,4 @@
-"""What a run will ask, counted before anything is paid."""
+"""Count the calls and tokens of a run before anything is paid."""
 
 from __future__ import annotations
 
@@ -19,24 +19,24 @@ from polyjudge.optimizers.memory import REMEMBERED
 from polyjudge.results.money import PlannedRole
 from polyjudge.settings.config import DIAGNOSTIC, RunConfig
 
-# The chance that a turn's proposal passes a gate; instructions grow by it.
+# The assumed chance that a turn's proposal passes the gate, by which instructions grow.
 TAKEN = 0.3
-# Words of ours around the gradients that the diagnostic model rates, in tokens.
+# Tokens of the prompt around the gradients that the diagnostic model rates.
 FRAME = 250
-# Rows whose questions are counted for the mean length of all.
+# The mean length of questions is estimated from so many rows.
 ROWS = 20
 
 
 def plan_of(
     config: RunConfig, setups: Sequence[Setup], split: Split, layouts: Sequence[Layout] = ()
 ) -> tuple[PlannedRole, ...]:
-    """The plan of a run, by role; with the diagnostics, where they are wanted.
+    """The plan of a run by role, with the diagnostics if the settings ask for them.
 
     Args:
         config: the settings.
         setups: one, or one a criterion under ST.
         split: the rows.
-        layouts: those that are measured before one is chosen; while it is not, the setups' is the one of most calls.
+        layouts: the candidates of layout ``auto``; until one is chosen, the setups have the one with most calls.
     """
     read = test_readings(config.protocol, config.steps, config.evaluate_every)
     tallies: dict[str, _Tally] = {}
@@ -82,7 +82,7 @@ class _Tally:
 
 
 class _Questions:
-    """What the judge's calls about a prompt cost, from the questions about some rows."""
+    """Estimates the judge's calls and tokens for a prompt from the questions about some rows."""
 
     def __init__(self, setup: Setup) -> None:
         self._judge = setup.judge
@@ -100,7 +100,7 @@ class _Questions:
 
 
 def _turns(setup: Setup) -> Iterator[Turn]:
-    """The turns to come, with texts of the expected length where none is written yet."""
+    """The turns of a run, with filler of the expected length for texts that are not written yet."""
     written = 0
     for index in range(1, setup.steps + 1):
         prompt = grown(setup.prompt, written, _grown_by(setup, index)) if written else setup.prompt
@@ -111,13 +111,12 @@ def _turns(setup: Setup) -> Iterator[Turn]:
 
 
 def _grown_by(setup: Setup, turn: int) -> float:
-    """How far the instructions have grown to the length of new ones before a turn, 0..1: the chance that any of the
-    turns before it was accepted."""
+    """The chance that a turn before this one was accepted, 0..1, by which instructions have grown."""
     return 1 - (1 - TAKEN) ** (turn - 1) if setup.gate.measures else float(turn > 1)
 
 
 def _remembered(setup: Setup, index: int, written: int) -> tuple[tuple[Rejected, ...], tuple[ScoredPrompt, ...]]:
-    """What a turn will be told of the turns before it."""
+    """The rejected and the scored prompts that a turn is expected to have."""
     if not setup.gate.measures:
         return (), ()
     before = (index - 1) * setup.optimizer.candidates
@@ -156,7 +155,7 @@ def _judged(
 
 
 def _measured(setups: Sequence[Setup], layouts: Sequence[Layout]) -> Iterator[Setup]:
-    """The setup in each layout whose answers are asked for to choose one, and for nothing else."""
+    """The setup in each layout that is evaluated only to choose one."""
     for setup in setups if len(layouts) > 1 else ():
         for used in layouts:
             if used != setup.judge.layout or not setup.gate.measures:
@@ -164,10 +163,10 @@ def _measured(setups: Sequence[Setup], layouts: Sequence[Layout]) -> Iterator[Se
 
 
 def _merged(setup: Setup) -> int:
-    """At most so many calls judge merged prompts.
+    """The most calls that judge merged prompts.
 
-    Where a call holds one criterion, its question was asked for the candidate that the text came from, and its
-    answer is in the cache.
+    A call with a single criterion needs none: it was asked for the candidate that the text came from, and the cache
+    holds its answer.
     """
     if not setup.gate.merges:
         return 0
@@ -176,8 +175,11 @@ def _merged(setup: Setup) -> int:
 
 
 def _diagnostics(config: RunConfig, setups: Sequence[Setup], tallies: Mapping[str, _Tally]) -> tuple[PlannedRole, ...]:
-    """What ``--diagnostics`` asks of the diagnostic model during a run, at most: a call a criterion and step for
-    specificity, and one more a candidate for adherence; nothing where no gradients are written."""
+    """The most calls of the diagnostic model during a run with ``--diagnostics``.
+
+    There is one call for each criterion and step (specificity), and one more for each candidate (adherence). There is
+    none if no gradients are written.
+    """
     gradients = tallies.get("gradient", _Tally())
     if not gradients.calls:
         return ()
@@ -187,7 +189,10 @@ def _diagnostics(config: RunConfig, setups: Sequence[Setup], tallies: Mapping[st
 
 
 def test_readings(protocol: str, steps: int, evaluate_every: int) -> tuple[int, ...]:
-    """After which steps the test rows are read while the run goes; empty when sealed. Always the first and last."""
+    """The steps after which the test rows are evaluated during the run, the first and the last among them.
+
+    There are none if the test rows are sealed.
+    """
     if protocol == "sealed" or not evaluate_every:
         return ()
     return tuple(sorted({0, steps, *range(0, steps + 1, evaluate_every)}))

@@ -25,7 +25,7 @@ from polyjudge.llm.client import Client
 from polyjudge.llm.request import Message, Reply, Request, Role, Sampling
 from polyjudge.settings.config import Parameters, RunConfig
 from polyjudge.settings.merged import OURS, ResolvedSettings
-from polyjudge.workflows.assemble import House, assemble
+from polyjudge.workflows.assemble import RunSetup, assemble
 from polyjudge.workflows.events import Noted, Observer
 
 QUESTION = "Answer with the one word: ready"
@@ -46,7 +46,7 @@ _EMPTY = (
 
 
 async def probed(
-    settings: ResolvedSettings, house: House, client: Client, given: Collection[str], observer: Observer
+    settings: ResolvedSettings, run_setup: RunSetup, client: Client, given: Collection[str], observer: Observer
 ) -> RunConfig:
     """The settings that the models take.
 
@@ -61,13 +61,13 @@ async def probed(
     ours = set(registry.names("backends")) - {"any"}
     pending = [
         stage
-        for stage in house.asked(config)
+        for stage in run_setup.asked(config)
         if (model := config.model_of(stage)) not in given and model.partition("/")[0] not in ours
     ]
     judged = "judge" in pending
     while pending:
         groups = _alike(config, pending)
-        failures = await together(_refused(config, group[0], house, client) for group in groups)
+        failures = await together(_refused(config, group[0], run_setup, client) for group in groups)
         pending = []
         for group, failure in zip(groups, failures, strict=True):
             if failure is None:
@@ -76,26 +76,28 @@ async def probed(
                 # Each round leaves out one more setting of ours or ends the run, so there are few.
                 scoring = config.scoring
                 config = _without(config, stage, failure, settings, observer)
-                house = (
-                    house if config.scoring == scoring else assemble(config, house.dataset, client, settings.objects)
+                run_setup = (
+                    run_setup
+                    if config.scoring == scoring
+                    else assemble(config, run_setup.dataset, client, settings.objects)
                 )
                 pending.append(stage)
     if judged:
         changed = config != settings.config
-        await _check_readable(assemble(config, house.dataset, client, settings.objects) if changed else house)
+        await _check_readable(assemble(config, run_setup.dataset, client, settings.objects) if changed else run_setup)
     return config
 
 
-async def _check_readable(house: House) -> None:
+async def _check_readable(run_setup: RunSetup) -> None:
     """Stop where the first replies of the judge hold no score at all; the run would ask for them anyway.
 
     Raises:
         TooManyUnscored: the message quotes a reply.
     """
-    rows = house.split.validation[:_UNREADABLE]
+    rows = run_setup.split.validation[:_UNREADABLE]
     for row in rows:
-        seen = await house.judge.predict(house.prompt, row)
-        if not seen.calls or len(seen.unscored) < len(house.prompt.names):
+        seen = await run_setup.judge.predict(run_setup.prompt, row)
+        if not seen.calls or len(seen.unscored) < len(run_setup.prompt.names):
             return
     raise TooManyUnscored(
         f"no score can be read in the replies about the first {len(rows)} validation rows, so nothing can be fitted; "
@@ -116,13 +118,13 @@ def _alike(config: RunConfig, stages: Sequence[str]) -> list[list[str]]:
     return list(groups.values())
 
 
-async def _refused(config: RunConfig, stage: str, house: House, client: Client) -> CallFailed | None:
+async def _refused(config: RunConfig, stage: str, run_setup: RunSetup, client: Client) -> CallFailed | None:
     """The refusal of a parameter, key or model; None when there is none.
 
     A text that is filtered or too long says nothing of these: others are tried, and the run counts it as unscored.
     """
     tried = False
-    for request in _requests(config, stage, house):
+    for request in _requests(config, stage, run_setup):
         answer = await client.probe(request)
         untold = _untold(request, answer)
         if untold is not None:
@@ -159,12 +161,12 @@ async def _needless(request: Request, client: Client) -> str:
     return ""
 
 
-def _requests(config: RunConfig, stage: str, house: House) -> Iterator[Request]:
+def _requests(config: RunConfig, stage: str, run_setup: RunSetup) -> Iterator[Request]:
     """Real questions of the judge, which the run would ask anyway; a tiny one of the other roles."""
     if stage == "judge":
-        rows = house.split.validation
+        rows = run_setup.split.validation
         for row in rows[:: max(1, len(rows) // _ROWS)][:_ROWS]:
-            yield _question(config, house.judge, house.prompt, row)
+            yield _question(config, run_setup.judge, run_setup.prompt, row)
         return
     role = Role(stage, config.model_of(stage), config.sampling_of(stage), config.seed)
     yield role.request((Message("user", QUESTION),))

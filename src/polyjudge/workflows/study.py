@@ -1,4 +1,4 @@
-"""A study from its file to its tables: all runs by one client, what is judged beside them, and the folder."""
+"""Carry out a study: all runs with one client, the re-tests beside them, the tables and the report."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ from polyjudge.workflows.events import CellEnded, Event, InCell, Noted, Observer
 from polyjudge.workflows.optimize import carry_out
 from polyjudge.workflows.probe import probed
 from polyjudge.workflows.study_file import Study, read_study
-from polyjudge.workflows.study_grid import Cell, Ready, assemble_all, cells, load_all
-from polyjudge.workflows.study_plan import StudyPlan, plan_of
+from polyjudge.workflows.study_grid import Cell, PreparedRun, assemble_all, cells, load_all
+from polyjudge.workflows.study_plan import StudyPlan, plan_of_study
 from polyjudge.workflows.study_retests import combined, judged_again, judged_on_validation
 from polyjudge.workflows.sync import run
 
 Names: TypeAlias = "str | Path | Sequence[str | Path]"
 
-# Enough to fill the endpoint while some of them write gradients; more would only end later.
+# Enough runs to keep an endpoint busy while some of them write gradients; with more, each would only end later.
 AT_ONCE = 8
 BESIDE = "beside the runs"
 UNFINISHED = "not run to its end yet"
@@ -85,7 +85,7 @@ def study(
     store: AnswerStore | None = None,
     observer: Observer = unwatched,
 ) -> StudyResult:
-    """Run every combination of a study file, and make its tables.
+    """Carry out every run of a study file, and make its tables.
 
     Args:
         study: a TOML file, the name of a shipped study such as ``paper``, or the file's content as a mapping.
@@ -93,24 +93,24 @@ def study(
         model: replaces the file's models, likewise.
         seeds: replaces the file's seeds: a count, a list, or a text with commas.
         retests: how often the initial prompt is judged again on the test rows.
-        budget: the most that this call may ask or pay.
+        budget: limits of calls, tokens and money, for all runs together.
         settings: hold for all runs; one that is an axis replaces the axis' values, and may name several.
         output: the folder; default ``runs/STUDY-DIGEST8``. With more values in the study, its runs are kept.
         config: a TOML file with settings, over which the study's own win.
         trust_address: whether the texts, but no key, may be sent to an address that only the study's file names.
         backends: model name -> an opened backend, instead of looking the name up.
         store: as for ``optimize``; all runs share it.
-        observer: told of runs, steps and calls as they happen.
+        observer: called with every event, such as the end of a run, a step or a count of calls.
 
     Raises:
         InputError: something is wrong before any call.
-        Stopped: budget or provider; the same call goes on from the cache.
+        Stopped: by the budget or the provider; the same call resumes from the cache.
     """
-    beside = {"data": data, "model": model, "seeds": seeds, "retests": retests, "config": config}
-    asked = read_study(study, explicit(settings, budget, beside))
-    grid = cells(asked)
-    address = _address(asked, grid, trusted=trust_address)
-    return run(_study(asked, grid, load_all(grid), output, address, backends or {}, store, observer))
+    keywords = {"data": data, "model": model, "seeds": seeds, "retests": retests, "config": config}
+    study_file = read_study(study, explicit(settings, budget, keywords))
+    grid = cells(study_file)
+    address = _address(study_file, grid, trusted=trust_address)
+    return run(_study(study_file, grid, load_all(grid), output, address, backends or {}, store, observer))
 
 
 @suggests
@@ -126,15 +126,15 @@ def plan_study(
     config: str | Path | None = None,
     backends: Mapping[str, Backend] | None = None,
 ) -> StudyPlan:
-    """What ``study`` would ask, run by run; nothing is asked.
+    """The calls that ``study`` would make, run by run; no model is asked.
 
     Raises:
-        InputError: what ``study`` would refuse too.
+        InputError: as ``study``.
     """
-    beside = {"data": data, "model": model, "seeds": seeds, "retests": retests, "config": config}
-    asked = read_study(study, explicit(settings, budget, beside))
-    grid = cells(asked)
-    return run(_plan(asked, grid, load_all(grid), backends or {}))
+    keywords = {"data": data, "model": model, "seeds": seeds, "retests": retests, "config": config}
+    study_file = read_study(study, explicit(settings, budget, keywords))
+    grid = cells(study_file)
+    return run(_plan(study_file, grid, load_all(grid), backends or {}))
 
 
 def _address(asked: Study, grid: Sequence[Cell], *, trusted: bool) -> FileAddress | None:
@@ -146,15 +146,15 @@ def _address(asked: Study, grid: Sequence[Cell], *, trusted: bool) -> FileAddres
 
 
 async def _plan(
-    asked: Study, grid: Sequence[Cell], datasets: Mapping[str, Dataset], backends: Mapping[str, Backend]
+    study: Study, grid: Sequence[Cell], datasets: Mapping[str, Dataset], backends: Mapping[str, Backend]
 ) -> StudyPlan:
     configs = [cell.settings.config for cell in grid]
     async with open_client(configs[0], backends, unwatched, planning=True, also=configs[1:]) as client:
-        return plan_of(asked, assemble_all(grid, datasets, client), client.tariffs)
+        return plan_of_study(study, assemble_all(grid, datasets, client), client.tariffs)
 
 
 async def _study(
-    asked: Study,
+    study: Study,
     grid: Sequence[Cell],
     datasets: Mapping[str, Dataset],
     output: str | Path | None,
@@ -166,84 +166,96 @@ async def _study(
     started = time.monotonic()
     configs = [cell.settings.config for cell in grid]
     async with open_client(configs[0], backends, observer, store=store, also=configs[1:], address=address) as client:
-        ready = assemble_all(grid, datasets, client.part(BESIDE))
-        with StudyFolder(Path(output) if output else _default_folder(asked, ready)) as folder:
-            _refuse_new_answers(folder.path, ready)
-            _begin(folder, asked, ready)
-            observer(StudyPlanned(str(folder.path), len(ready), plan_of(asked, ready, client.tariffs).calls))
-            work = _Work(folder, client, frozenset(backends), observer, len(ready))
-            done = await work.all(ready)
-            complete = [one for one, cell in zip(ready, done, strict=True) if not cell.failure]
-            if not folder.finished_as(_content(asked, ready, done)):
-                _end(folder, asked, ready, done, await work.beside(asked, complete))
+        prepared_runs = assemble_all(grid, datasets, client.part(BESIDE))
+        with StudyFolder(Path(output) if output else _default_folder(study, prepared_runs)) as folder:
+            _refuse_new_answers(folder.path, prepared_runs)
+            _begin(folder, study, prepared_runs)
+            observer(
+                StudyPlanned(
+                    str(folder.path), len(prepared_runs), plan_of_study(study, prepared_runs, client.tariffs).calls
+                )
+            )
+            work = _Work(folder, client, frozenset(backends), observer, len(prepared_runs))
+            records = await work.all(prepared_runs)
+            complete = [prepared for prepared, cell in zip(prepared_runs, records, strict=True) if not cell.failure]
+            if not folder.finished_as(_content(study, prepared_runs, records)):
+                _end(folder, study, prepared_runs, records, await work.beside(study, complete))
             seconds, accounts = time.monotonic() - started, client.accounts.whole()
             tables = _tables(folder)
             report_study(folder.path, tables)
-            return StudyResult(folder.path, tuple(done), tables, accounts, seconds)
+            return StudyResult(folder.path, tuple(records), tables, accounts, seconds)
 
 
 @dataclass(slots=True)
 class _Work:
-    """The runs under way."""
+    """Carries out the runs of a study, and counts those that have ended."""
 
     folder: StudyFolder
     client: Client
-    given: frozenset[str]
+    trusted: frozenset[str]
     observer: Observer
     cells: int
     ended: int = 0
-    told: set[str] = field(default_factory=set)
+    noted: set[str] = field(default_factory=set)
 
-    async def all(self, ready: Sequence[Ready]) -> list[CellRecord]:
-        """All runs, some at once."""
-        await self._probe(ready)
-        places = asyncio.Semaphore(AT_ONCE)
+    async def all(self, prepared_runs: Sequence[PreparedRun]) -> list[CellRecord]:
+        """Carry out all runs, at most ``AT_ONCE`` at a time."""
+        await self._probe(prepared_runs)
+        slots = asyncio.Semaphore(AT_ONCE)
 
-        async def one(cell: Ready) -> CellRecord:
-            async with places:
-                return await self._one(cell)
+        async def carry_out_in_slot(prepared: PreparedRun) -> CellRecord:
+            async with slots:
+                return await self._carry_out(prepared)
 
-        return await together(one(cell) for cell in ready)
+        return await together(carry_out_in_slot(prepared) for prepared in prepared_runs)
 
-    async def beside(self, asked: Study, ready: Sequence[Ready]) -> list[Extra]:
-        """The judgings that belong to no run."""
-        runs = self.folder.runs
-        found = await together([judged_again(asked, ready), combined(ready, runs), judged_on_validation(ready, runs)])
-        return [extra for extras in found for extra in extras]
+    async def beside(self, study: Study, prepared_runs: Sequence[PreparedRun]) -> list[Extra]:
+        """Evaluate what belongs to no single run."""
+        folder = self.folder.runs
+        groups = await together(
+            [
+                judged_again(study, prepared_runs),
+                combined(prepared_runs, folder),
+                judged_on_validation(prepared_runs, folder),
+            ]
+        )
+        return [extra for extras in groups for extra in extras]
 
-    async def _probe(self, ready: Sequence[Ready]) -> None:
-        """One after the other, so that what one model was asked is in the cache for the next run."""
-        for one in ready:
-            if not _complete(self.folder.runs / one.cell.name, one.identity, diagnostics=one.config.diagnostics):
-                await probed(one.cell.settings, one.house, self.client, self.given, self._note)
+    async def _probe(self, prepared_runs: Sequence[PreparedRun]) -> None:
+        """Probe the models run by run, so that the cache holds the answer when the next run asks the same."""
+        for prepared in prepared_runs:
+            if not _complete(
+                self.folder.runs / prepared.cell.name, prepared.identity, diagnostics=prepared.config.diagnostics
+            ):
+                await probed(prepared.cell.settings, prepared.run_setup, self.client, self.trusted, self._note)
 
-    async def _one(self, one: Ready) -> CellRecord:
-        cell, path = one.cell, self.folder.runs / one.cell.name
+    async def _carry_out(self, prepared: PreparedRun) -> CellRecord:
+        cell, path = prepared.cell, self.folder.runs / prepared.cell.name
         failure = ""
-        if _complete(path, one.identity, diagnostics=one.config.diagnostics):
+        if _complete(path, prepared.identity, diagnostics=prepared.config.diagnostics):
             verdict = "complete already"
         else:
-            watching = _Watching(cell.name, one.config.steps, self)
+            observer = _Watching(cell.name, prepared.config.steps, self)
             try:
                 client = self.client.part(cell.name)
-                found = await carry_out(cell.settings, one.house.dataset, path, client, self.given, watching)
-                verdict = found.outcome.verdict
+                run = await carry_out(cell.settings, prepared.run_setup.dataset, path, client, self.trusted, observer)
+                verdict = run.outcome.verdict
             except TooManyUnscored as error:
                 verdict = failure = str(error)
         self.ended += 1
         self.observer(CellEnded(cell.name, f"failed: {failure}" if failure else verdict, self.ended, self.cells))
-        return _record(one, failure)
+        return _record(prepared, failure)
 
     def _note(self, event: Event) -> None:
-        """Tell a note once, though every run would tell it."""
-        if isinstance(event, Noted) and event.text not in self.told:
-            self.told.add(event.text)
+        """Pass a note on once, although every run sends it."""
+        if isinstance(event, Noted) and event.text not in self.noted:
+            self.noted.add(event.text)
             self.observer(event)
 
 
 @dataclass(frozen=True, slots=True)
 class _Watching:
-    """The observer of one run, which tells the study's."""
+    """The observer of one run, which passes its events on to the study's."""
 
     cell: str
     steps: int
@@ -257,53 +269,59 @@ class _Watching:
 
 
 def _complete(path: Path, identity: str, *, diagnostics: bool) -> bool:
-    """Whether a run of this very configuration has been written to its end."""
+    """Whether the folder holds a finished run of exactly this configuration."""
     config = path / "config.json"
     ended = (path / RESULT).exists() and (not diagnostics or (path / DIAGNOSTICS).exists())
     return ended and config.exists() and config.read_bytes() == identity.encode()
 
 
-def _record(one: Ready, failure: str) -> CellRecord:
-    cell = one.cell
-    name = f"{one.house.dataset.name}-{one.rows[:8]}.csv"
+def _record(prepared: PreparedRun, failure: str) -> CellRecord:
+    cell = prepared.cell
+    name = f"{prepared.run_setup.dataset.name}-{prepared.rows[:8]}.csv"
     return CellRecord(cell.name, *cell.block, cell.values, cell.seed, name, failure)
 
 
-def _default_folder(asked: Study, ready: Sequence[Ready]) -> Path:
-    return Path("runs") / f"{asked.name}-{digest8(''.join(one.identity for one in ready))}"
+def _default_folder(study: Study, prepared_runs: Sequence[PreparedRun]) -> Path:
+    return Path("runs") / f"{study.name}-{digest8(''.join(prepared.identity for prepared in prepared_runs))}"
 
 
-def _begin(folder: StudyFolder, asked: Study, ready: Sequence[Ready]) -> None:
-    """Make the folder known as this study's before the first run is in it."""
+def _begin(folder: StudyFolder, study: Study, prepared_runs: Sequence[PreparedRun]) -> None:
+    """Write study.json before the first run begins, so that the folder is recognised as a study."""
     if not (folder.path / "study.json").exists():
-        folder.write("study.json", _content(asked, ready, [_record(one, UNFINISHED) for one in ready]))
+        folder.write(
+            "study.json", _content(study, prepared_runs, [_record(prepared, UNFINISHED) for prepared in prepared_runs])
+        )
 
 
 def _end(
-    folder: StudyFolder, asked: Study, ready: Sequence[Ready], done: Sequence[CellRecord], extras: Sequence[Extra]
+    folder: StudyFolder,
+    study: Study,
+    prepared_runs: Sequence[PreparedRun],
+    records: Sequence[CellRecord],
+    extras: Sequence[Extra],
 ) -> None:
-    for one, cell in zip(ready, done, strict=True):
-        test = one.house.split.test
+    for prepared, cell in zip(prepared_runs, records, strict=True):
+        test = prepared.run_setup.split.test
         if not (folder.path / "ratings" / cell.ratings).exists():
-            ids, simulated = (example.id for example in test), one.house.dataset.simulated
-            text = ratings_csv(one.house.test_rows, ids, simulated=bool(simulated))
+            ids, simulated = (example.id for example in test), prepared.run_setup.dataset.simulated
+            text = ratings_csv(prepared.run_setup.test_rows, ids, simulated=bool(simulated))
             folder.write(f"ratings/{cell.ratings}", text)
     folder.remove_tables()
     folder.write("extras.jsonl", "".join(f"{codec.line(extra)}\n" for extra in extras))
-    folder.write("study.json", _content(asked, ready, done))
+    folder.write("study.json", _content(study, prepared_runs, records))
 
 
-def _content(asked: Study, ready: Sequence[Ready], done: Sequence[CellRecord]) -> str:
-    parts = dict.fromkeys(part for one in ready for part in one.simulated)
-    head = {"polyjudge": SCHEMA, "study": asked.name, "simulated": list(parts), "axes": list(asked.axes)}
-    return codec.pretty({**head, "retests": asked.retests, "cells": done, "version": __version__}) + "\n"
+def _content(study: Study, prepared_runs: Sequence[PreparedRun], records: Sequence[CellRecord]) -> str:
+    simulated_parts = dict.fromkeys(part for prepared in prepared_runs for part in prepared.simulated)
+    head = {"polyjudge": SCHEMA, "study": study.name, "simulated": list(simulated_parts), "axes": list(study.axes)}
+    return codec.pretty({**head, "retests": study.retests, "cells": records, "version": __version__}) + "\n"
 
 
-def _refuse_new_answers(path: Path, ready: Sequence[Ready]) -> None:
-    if ready[0].config.no_cache and (path / "study.json").exists():
+def _refuse_new_answers(path: Path, prepared_runs: Sequence[PreparedRun]) -> None:
+    if prepared_runs[0].config.no_cache and (path / "study.json").exists():
         raise ConfigError(
-            f"--no-cache asks everything anew, and {str(path)!r} holds runs already; leave it out to go on, or choose "
-            f"another --output"
+            f"--no-cache asks every question again, but {str(path)!r} already holds runs; leave the option out to "
+            f"resume, or choose another --output"
         )
 
 

@@ -1,4 +1,4 @@
-"""study.toml: what is compared, as data. Every fault in it is told at once, by its key."""
+"""Read study.toml. All faults are reported at once, each with its key."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from polyjudge.settings.merged import from_file, merge, resolve
 
 SECTIONS = ("study", "axes", "options")
 KEYS = ("data", "models", "preset", "seeds", "retests")
-# What the file says elsewhere, and what belongs to the whole invocation.
+# Options that have a place elsewhere in the file, and options that hold for the whole invocation.
 _NO_AXIS = {"model": "[study] models", "data": "[study] data", "seed": "[study] seeds", "preset": "[study] preset"}
 # A study's runs, more of which are a slip.
 _MOST_CELLS, _MOST_RETESTS, _LONGEST_SEED = 10_000, 1_000, 18
@@ -34,7 +34,7 @@ class Value:
 
 @dataclass(frozen=True, slots=True)
 class Study:
-    """A study as it is to be run, overrides applied.
+    """A study with its overrides applied.
 
     Attributes:
         name: the file's stem.
@@ -64,7 +64,7 @@ class Study:
 
 def shipped() -> tuple[str, ...]:
     """The names of the studies that come with the package."""
-    return tuple(sorted(Path(one.name).stem for one in _shipped().iterdir() if one.name.endswith(".toml")))
+    return tuple(sorted(Path(file.name).stem for file in _shipped().iterdir() if file.name.endswith(".toml")))
 
 
 def read_study(study: str | Path | Mapping[str, Any], overrides: Mapping[str, Any] | None = None) -> Study:
@@ -81,45 +81,45 @@ def read_study(study: str | Path | Mapping[str, Any], overrides: Mapping[str, An
     """
     content, name, source = _content(study)
     problems = ErrorCollector(source, ConfigError)
-    chosen = {key: value for key, value in (overrides or {}).items() if value is not None}
+    changes = {key: value for key, value in (overrides or {}).items() if value is not None}
     head, axes, options = _sections(content, problems)
-    for key, given in (("data", chosen.pop("data", None)), ("models", chosen.pop("model", None))):
-        head |= {key: several(given)} if given is not None else {}
-    head |= {key: chosen.pop(key) for key in ("seeds", "preset", "retests") if key in chosen}
-    narrowed = {axis: several(chosen.pop(axis)) for axis in [*axes] if axis in chosen}
-    for axis, only in narrowed.items():
-        axes[axis] = [_own(axes[axis], one) for one in only]
+    for key, replacement in (("data", changes.pop("data", None)), ("models", changes.pop("model", None))):
+        head |= {key: several(replacement)} if replacement is not None else {}
+    head |= {key: changes.pop(key) for key in ("seeds", "preset", "retests") if key in changes}
+    replaced_axes = {axis: several(changes.pop(axis)) for axis in [*axes] if axis in changes}
+    for axis, values in replaced_axes.items():
+        axes[axis] = [_table_of(axes[axis], value) for value in values]
     options |= {"preset": head["preset"]} if "preset" in head else {}
     address = "" if isinstance(study, Mapping) else str(options.get("base_url", ""))
-    if "config" in chosen:
-        # The study says what is compared; a settings file fills in the rest, such as prices.
-        options = merge({"[options]": options, "config file": from_file(chosen.pop("config"))})[0]
-    found = Study(
+    if "config" in changes:
+        # The study's options win over a settings file, which adds others such as prices.
+        options = merge({"[options]": options, "config file": from_file(changes.pop("config"))})[0]
+    result = Study(
         name=name,
         source=source,
         data=_values("data", head.get("data", []), problems, "data", "[study] "),
         models=_values("models", head.get("models", []), problems, "model", "[study] "),
         seeds=_seeds(head.get("seeds", [0]), problems),
-        axes={axis: _values(axis, given, problems, axis, "[axes] ") for axis, given in axes.items()},
+        axes={axis: _values(axis, replacement, problems, axis, "[axes] ") for axis, replacement in axes.items()},
         options=options,
-        overrides=chosen,
+        overrides=changes,
         retests=_retests(head.get("retests"), problems),
         address=address,
     )
-    runs = math.prod(map(len, (found.data, found.models, found.seeds, *found.axes.values())))
+    runs = math.prod(map(len, (result.data, result.models, result.seeds, *result.axes.values())))
     if runs > _MOST_CELLS:
         problems.add(f"it asks for {clipped(runs)} runs, more than {_MOST_CELLS:,}; leave some values out")
     else:
-        _check_options(found, problems)
+        _check_options(result, problems)
     problems.check()
-    return found
+    return result
 
 
-def several(given: Any) -> list[Any]:
+def several(value: Any) -> list[Any]:
     """One value, a list of them, or a text that names some with commas between."""
-    if isinstance(given, str):
-        return [part.strip() for part in given.split(",") if part.strip()]
-    return [*given] if isinstance(given, Sequence) else [given]
+    if isinstance(value, str):
+        return [part.strip() for part in value.split(",") if part.strip()]
+    return [*value] if isinstance(value, Sequence) else [value]
 
 
 def _shipped() -> Any:
@@ -131,8 +131,8 @@ def _content(study: str | Path | Mapping[str, Any]) -> tuple[Mapping[str, Any], 
         return study, "study", "the given study"
     path = Path(study)
     if isinstance(study, str) and study in shipped() and not path.exists():
-        with_it = _shipped() / f"{study}.toml"
-        return from_file(Path(str(with_it))), study, f"the shipped study {study!r}"
+        resource = _shipped() / f"{study}.toml"
+        return from_file(Path(str(resource))), study, f"the shipped study {study!r}"
     if not path.suffix and not path.exists():
         raise ConfigError(
             f"unknown study {str(study)!r}{nearest(study, shipped())}; give a TOML file, or one of the names "
@@ -149,105 +149,107 @@ def _sections(
             problems.add(
                 f"unknown section [{section}]{nearest(section, SECTIONS)}; there are [study], [axes], [options]"
             )
-    found = []
+    sections = []
     for section in SECTIONS:
-        held = content.get(section, {})
-        if not isinstance(held, Mapping):
-            problems.add(f"[{section}]: {clipped(held)} must be a table")
-            held = {}
-        found.append(dict(held))
-    for key in found[0]:
+        content_of_section = content.get(section, {})
+        if not isinstance(content_of_section, Mapping):
+            problems.add(f"[{section}]: {clipped(content_of_section)} must be a table")
+            content_of_section = {}
+        sections.append(dict(content_of_section))
+    for key in sections[0]:
         if key not in KEYS:
-            instead = nearest(key, KEYS) or f"; known are {', '.join(KEYS)}, run options go under [options]"
-            problems.add(f"[study] unknown key {key!r}{instead}")
-    return found[0], found[1], found[2]
+            hint = nearest(key, KEYS) or f"; known are {', '.join(KEYS)}, run options go under [options]"
+            problems.add(f"[study] unknown key {key!r}{hint}")
+    return sections[0], sections[1], sections[2]
 
 
-def _own(values: Any, one: Any) -> Any:
-    """The file's own value of a name, so that naming a table's ``name`` keeps what the table sets."""
-    named = [value for value in values if isinstance(value, Mapping)] if isinstance(values, list) else []
-    return next((value for value in named if value.get("name") == one), one)
+def _table_of(values: Any, name: Any) -> Any:
+    """The table of the file that has this name, else the name itself, so that a named table keeps its settings."""
+    tables = [value for value in values if isinstance(value, Mapping)] if isinstance(values, list) else []
+    return next((value for value in tables if value.get("name") == name), name)
 
 
-def _values(key: str, given: Any, problems: ErrorCollector, option: str, place: str) -> tuple[Value, ...]:
-    if not isinstance(given, list) or not given:
+def _values(key: str, listed: Any, problems: ErrorCollector, option: str, key_prefix: str) -> tuple[Value, ...]:
+    if not isinstance(listed, list) or not listed:
         remedy = {"models": "name one, or pass --model", "data": "name one, or pass --data"}.get(key, "leave it out")
-        problems.add(f"{place}{key}: {clipped(given)} must be a list of at least one value; {remedy}")
+        problems.add(f"{key_prefix}{key}: {clipped(listed)} must be a list of at least one value; {remedy}")
         return ()
-    found = [_value(f"{place}{key}", one, option, problems) for one in given]
-    names = [value.name for value in found]
+    result = [_value(f"{key_prefix}{key}", item, option, problems) for item in listed]
+    names = [value.name for value in result]
     for name in dict.fromkeys(name for name in names if names.count(name) > 1):
-        problems.add(f"{place}{key}: {name!r} stands there twice; leave one out, or give it another 'name'")
-    return tuple(found)
+        problems.add(f"{key_prefix}{key}: {name!r} stands there twice; leave one out, or give it another 'name'")
+    return tuple(result)
 
 
-def _value(place: str, one: Any, option: str, problems: ErrorCollector) -> Value:
-    if not isinstance(one, Mapping):
-        return Value(str(one).lower() if isinstance(one, bool) else str(one), {option: one})
-    held = dict(one)
-    name = held.pop("name", held.get(option))
-    if option in ("data", "model") and option not in held:
-        problems.add(f"{place}: {clipped(one)} names no {option!r}")
+def _value(key_path: str, item: Any, option: str, problems: ErrorCollector) -> Value:
+    if not isinstance(item, Mapping):
+        return Value(str(item).lower() if isinstance(item, bool) else str(item), {option: item})
+    options = dict(item)
+    name = options.pop("name", options.get(option))
+    if option in ("data", "model") and option not in options:
+        problems.add(f"{key_path}: {clipped(item)} names no {option!r}")
     if not isinstance(name, str) or not name:
-        problems.add(f"{place}: {clipped(one)} needs a 'name', by which the tables call it")
-    return Value(str(name), held)
+        problems.add(f"{key_path}: {clipped(item)} needs a 'name', by which the tables call it")
+    return Value(str(name), options)
 
 
-def _seeds(given: Any, problems: ErrorCollector) -> tuple[int, ...]:
-    """A list of seeds; a number alone is so many, from 0 on."""
-    if isinstance(given, str):
-        parts = several(given)
+def _seeds(seeds: Any, problems: ErrorCollector) -> tuple[int, ...]:
+    """The seeds of a list; a single number N means 0 to N - 1."""
+    if isinstance(seeds, str):
+        parts = several(seeds)
         if not all(part.isdecimal() and len(part) <= _LONGEST_SEED for part in parts):
-            problems.add(f"seeds: {given!r} must be numbers such as 0,1,2, or how many")
+            problems.add(f"seeds: {seeds!r} must be numbers such as 0,1,2, or a count")
             return ()
-        given = [int(part) for part in parts] if "," in given else int(parts[0]) if parts else []
-    if isinstance(given, int) and not isinstance(given, bool) and 0 < given <= _MOST_CELLS:
-        return tuple(range(given))
-    whole = isinstance(given, Sequence) and all(type(one) is int and one >= 0 for one in given)
-    if not whole or not given or len(set(given)) < len(given):
+        seeds = [int(part) for part in parts] if "," in seeds else int(parts[0]) if parts else []
+    if isinstance(seeds, int) and not isinstance(seeds, bool) and 0 < seeds <= _MOST_CELLS:
+        return tuple(range(seeds))
+    whole = isinstance(seeds, Sequence) and all(type(seed) is int and seed >= 0 for seed in seeds)
+    if not whole or not seeds or len(set(seeds)) < len(seeds):
         problems.add(
-            f"[study] seeds: {clipped(given)} must be a list of different whole numbers from 0 on, or how "
+            f"[study] seeds: {clipped(seeds)} must be a list of different whole numbers from 0 on, or how "
             f"many, at most {_MOST_CELLS:,}"
         )
         return ()
-    return tuple(given)
+    return tuple(seeds)
 
 
-def _retests(given: Any, problems: ErrorCollector) -> int | None:
-    if given is None or (type(given) is int and 0 <= given <= _MOST_RETESTS):
-        return given
-    problems.add(f"[study] retests: {clipped(given)} must be a whole number from 0 to {_MOST_RETESTS:,}")
+def _retests(count: Any, problems: ErrorCollector) -> int | None:
+    if count is None or (type(count) is int and 0 <= count <= _MOST_RETESTS):
+        return count
+    problems.add(f"[study] retests: {clipped(count)} must be a whole number from 0 to {_MOST_RETESTS:,}")
     return None
 
 
 def _check_options(study: Study, problems: ErrorCollector) -> None:
-    """Every value of every axis by itself, so that each fault is told once and by its place."""
+    """Check each value of each axis by itself, so that each fault is reported once, with its key."""
     for axis in study.axes:
         if axis in _NO_AXIS:
             problems.add(f"[axes] {axis}: write its values under {_NO_AXIS[axis]}")
         elif axis in _OF_ALL:
             problems.add(f"[axes] {axis}: it holds for the whole study; write it under [options]")
-    sound = not _refused(study.options, {}, "[options]", problems)
-    base = study.options if sound else {}
+    usable = not _refused(study.options, {}, "[options]", problems)
+    base = study.options if usable else {}
     _refused(study.overrides, base, "command line", problems)
-    for place, values in _by_place(study).items():
+    for key_path, values in _by_key(study).items():
         for value in values:
-            own = {name: given for name, given in value.options.items() if name not in ("data", "criteria")}
-            wide = sorted(_OF_ALL.intersection(own))
-            if wide and "axes" not in place:
-                problems.add(f"{place}: {', '.join(wide)} holds for the whole study; write it under [options]")
-            _refused({name: own[name] for name in own if name not in wide}, base, place, problems)
+            options = {name: setting for name, setting in value.options.items() if name not in ("data", "criteria")}
+            study_wide = sorted(_OF_ALL.intersection(options))
+            if study_wide and "axes" not in key_path:
+                problems.add(
+                    f"{key_path}: {', '.join(study_wide)} holds for the whole study; write it under [options]"
+                )
+            _refused({name: options[name] for name in options if name not in study_wide}, base, key_path, problems)
 
 
-def _by_place(study: Study) -> dict[str, tuple[Value, ...]]:
+def _by_key(study: Study) -> dict[str, tuple[Value, ...]]:
     axes = {f"[axes] {axis}": values for axis, values in study.axes.items() if axis not in {*_NO_AXIS, *_OF_ALL}}
     return {"[study] data": study.data, "[study] models": study.models, **axes}
 
 
-def _refused(options: Mapping[str, Any], base: Mapping[str, Any], place: str, problems: ErrorCollector) -> bool:
-    """Whether some settings cannot be used; the faults are collected."""
+def _refused(options: Mapping[str, Any], base: Mapping[str, Any], origin: str, problems: ErrorCollector) -> bool:
+    """Whether settings cannot be used; their faults are collected."""
     try:
-        resolve(options, held=base, config_file="[options]", origin=place)
+        resolve(options, held=base, config_file="[options]", origin=origin)
     except ConfigError as error:
         problems.add(str(error))
         return True

@@ -1,6 +1,6 @@
-"""The grid of a study: every combination of data, models, axes and seeds is a cell, and a cell is a run.
+"""The grid of a study: every combination of data, models, axes and seeds is a cell, and each cell is a run.
 
-The runs of a study, assembled: everything that can be refused is refused here, before any call.
+All runs are assembled here, so that every fault in their settings is reported before any call.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from polyjudge.llm.client import Client
 from polyjudge.results.outcome import simulated
 from polyjudge.settings.config import RunConfig, digest8
 from polyjudge.settings.merged import ResolvedSettings, resolve
-from polyjudge.workflows.assemble import House, assemble, models_of
+from polyjudge.workflows.assemble import RunSetup, assemble, models_of
 from polyjudge.workflows.optimize import identity_of
 from polyjudge.workflows.plan import test_readings
 from polyjudge.workflows.study_file import Study, Value
@@ -52,42 +52,50 @@ def cells(study: Study) -> tuple[Cell, ...]:
     """All cells, those of one data set and model together, the seeds of a configuration in turn.
 
     Raises:
-        ConfigError: settings that do not go together, each told once.
+        ConfigError: settings that do not fit each other; each fault is reported once.
     """
-    found: list[Cell] = []
+    cells: list[Cell] = []
     faults: dict[str, None] = {}
     for data, model, values, seed in _grid(study):
-        own = {"seed": seed} | dict(study.overrides) | {k: v for value in values for k, v in value.options.items()}
-        options = own | dict(model.options) | {k: v for k, v in data.options.items() if k not in ("data", "criteria")}
+        explicit = (
+            {"seed": seed} | dict(study.overrides) | {k: v for value in values for k, v in value.options.items()}
+        )
+        options = (
+            explicit | dict(model.options) | {k: v for k, v in data.options.items() if k not in ("data", "criteria")}
+        )
         try:
             settings = resolve(options, held=study.options, config_file=study.source, origin="the study")
         except ConfigError as error:
             faults.setdefault(str(error))
             continue
-        named = dict(zip(study.axes, (value.name for value in values), strict=True))
+        value_names = dict(zip(study.axes, (value.name for value in values), strict=True))
         criteria = data.options.get("criteria")
-        found.append(
+        cells.append(
             Cell(
-                _name(data, model, named, seed),
+                _name(data, model, value_names, seed),
                 str(data.options["data"]),
                 None if criteria is None else str(criteria),
                 (data.name, model.name),
-                named,
+                value_names,
                 seed,
                 settings,
             )
         )
-    for name, where in _unused(found).items():
+    for name, where in _unused(cells).items():
         faults.setdefault(f"{name!r} ({where}): no optimizer of the study uses it; leave it out")
     if faults:
         raise ConfigError("\n".join(faults))
-    return _distinct(found)
+    return _distinct(cells)
 
 
-def _unused(found: Sequence[Cell]) -> dict[str, str]:
-    """The settings that no cell's optimizer reads; one of a cell's that another cell reads is for that one."""
-    given = [cell.settings.unused for cell in found]
-    return {name: where for name, where in given[0].items() if all(name in other for other in given)} if given else {}
+def _unused(cells: Sequence[Cell]) -> dict[str, str]:
+    """The settings that no cell's optimizer reads."""
+    unused = [cell.settings.unused for cell in cells]
+    return (
+        {name: origin for name, origin in unused[0].items() if all(name in other for other in unused)}
+        if unused
+        else {}
+    )
 
 
 def _grid(study: Study) -> Iterator[tuple[Value, Value, tuple[Value, ...], int]]:
@@ -98,26 +106,26 @@ def _grid(study: Study) -> Iterator[tuple[Value, Value, tuple[Value, ...], int]]
 
 
 def _name(data: Value, model: Value, values: Mapping[str, str], seed: int) -> str:
-    """``summeval-qwen3-8b-SSS-mae-seed0``; a value that is no word is told with its axis."""
-    last = [name.rsplit("/", 1)[-1] for name in (data.name, model.name)]
-    told = [value if value.isalpha() else f"{axis}-{value}" for axis, value in values.items()]
-    return "-".join(_plain(part) for part in [*last, *told, f"seed{seed}"])
+    """``summeval-qwen3-8b-SSS-mae-seed0``; a value that is not a word has its axis before it."""
+    short_names = [name.rsplit("/", 1)[-1] for name in (data.name, model.name)]
+    words = [value if value.isalpha() else f"{axis}-{value}" for axis, value in values.items()]
+    return "-".join(_plain(part) for part in [*short_names, *words, f"seed{seed}"])
 
 
 def _plain(text: str) -> str:
     return "".join(c if c.isalnum() or c in "-._" else "-" for c in text).strip("-.") or "x"
 
 
-def _distinct(found: list[Cell]) -> tuple[Cell, ...]:
-    """Cells of the same name, from names that differ in signs only, are told apart by a digest."""
-    names = [cell.name for cell in found]
-    return tuple(_renamed(cell) if names.count(cell.name) > 1 else cell for cell in found)
+def _distinct(cells: list[Cell]) -> tuple[Cell, ...]:
+    """Add a digest to cells of the same name, which come from values that differ only in punctuation."""
+    names = [cell.name for cell in cells]
+    return tuple(_renamed(cell) if names.count(cell.name) > 1 else cell for cell in cells)
 
 
 def _renamed(cell: Cell) -> Cell:
-    told: Any = [cell.block, cell.values]
+    identity: Any = [cell.block, cell.values]
     return Cell(
-        f"{cell.name}-{digest8(line(told))}",
+        f"{cell.name}-{digest8(line(identity))}",
         cell.data,
         cell.criteria,
         cell.block,
@@ -128,20 +136,20 @@ def _renamed(cell: Cell) -> Cell:
 
 
 @dataclass(frozen=True, slots=True)
-class Ready:
-    """A cell with its objects.
+class PreparedRun:
+    """A cell with the objects of its run.
 
     Attributes:
         cell: the run.
-        house: its parts, by the shared client.
+        run_setup: its objects, which share the client of the study.
         identity: its config.json.
-        judged: what its first judging of the initial prompt hangs on; equal ones are asked once.
-        rows: what its ratings on the test rows hang on.
-        simulated: what of it is, by name.
+        judged: a digest of what determines the judge's answers to the initial prompt; equal ones are asked for once.
+        rows: a digest of the test rows and the criteria, which determine the ratings.
+        simulated: the names of the parts that a simulated world provides.
     """
 
     cell: Cell
-    house: House
+    run_setup: RunSetup
     identity: str
     judged: str
     rows: str
@@ -153,21 +161,21 @@ class Ready:
 
     @property
     def readings(self) -> int:
-        """How often the run reads the test rows."""
+        """How often the run evaluates the test rows."""
         config = self.config
         return len(test_readings(config.protocol, config.steps, config.evaluate_every)) or 2
 
     @property
     def warm(self) -> bool:
         """Whether the judge's answers vary by chance."""
-        return self.house.judge.role.sampling.temperature != 0
+        return self.run_setup.judge.role.sampling.temperature != 0
 
 
 def load_all(grid: Sequence[Cell]) -> Mapping[str, Dataset]:
     """The data sets of the cells, each read once; by cell.
 
     Raises:
-        ConfigError: those that cannot be used, each told once.
+        ConfigError: data that cannot be used; each fault is reported once.
     """
     loaded: dict[tuple[str, str | None, int | None], Dataset | InputError] = {}
     for cell in grid:
@@ -177,45 +185,55 @@ def load_all(grid: Sequence[Cell]) -> Mapping[str, Dataset]:
                 loaded[key] = load_dataset(key[0], key[1], limit=key[2])
             except InputError as error:
                 loaded[key] = error
-    _raise([found for found in loaded.values() if isinstance(found, InputError)])
+    _raise([dataset for dataset in loaded.values() if isinstance(dataset, InputError)])
     by_cell = {cell.name: loaded[cell.data, cell.criteria, cell.settings.config.limit] for cell in grid}
-    return {name: found for name, found in by_cell.items() if isinstance(found, Dataset)}
+    return {name: dataset for name, dataset in by_cell.items() if isinstance(dataset, Dataset)}
 
 
-def assemble_all(grid: Sequence[Cell], datasets: Mapping[str, Dataset], client: Client) -> tuple[Ready, ...]:
-    """All cells with their objects.
+def assemble_all(grid: Sequence[Cell], datasets: Mapping[str, Dataset], client: Client) -> tuple[PreparedRun, ...]:
+    """Assemble the runs of all cells.
 
     Raises:
-        ConfigError: settings that do not fit each other, the data or the models, each told once.
+        ConfigError: settings that do not fit each other, the data or the models; each fault is reported once.
     """
-    found: list[Ready] = []
+    prepared_runs: list[PreparedRun] = []
     faults: list[InputError] = []
     for cell in grid:
         try:
-            found.append(_ready(cell, datasets[cell.name], client))
+            prepared_runs.append(_prepared_run(cell, datasets[cell.name], client))
         except InputError as error:
             faults.append(error)
     _raise(faults)
-    return tuple(found)
+    return tuple(prepared_runs)
 
 
-def _ready(cell: Cell, dataset: Dataset, client: Client) -> Ready:
+def _prepared_run(cell: Cell, dataset: Dataset, client: Client) -> PreparedRun:
     config = cell.settings.config
-    house = assemble(config, dataset, client, cell.settings.objects)
-    role, scoring = house.judge.role, house.judge.scoring
-    rows = codec.digest([house.dataset.digest, [example.id for example in house.split.test], house.prompt.names])
-    # As Role.request tells answers apart: by the seed only where they vary by chance.
+    run_setup = assemble(config, dataset, client, cell.settings.objects)
+    role, scoring = run_setup.judge.role, run_setup.judge.scoring
+    rows = codec.digest(
+        [run_setup.dataset.digest, [example.id for example in run_setup.split.test], run_setup.prompt.names]
+    )
+    # As in Role.request, the seed matters only if answers vary by chance.
     seed = 0 if role.sampling.temperature == 0 else role.seed
-    asked = [rows, role.model, role.sampling, seed, house.prompt, house.judge.layout.groups, config.structured]
-    judged = codec.digest([*asked, scoring.name, scoring.samples])
-    parts = simulated(models_of(config), client, dataset)
-    return Ready(cell, house, identity_of(config, house, client), judged, rows, parts)
+    question = [
+        rows,
+        role.model,
+        role.sampling,
+        seed,
+        run_setup.prompt,
+        run_setup.judge.layout.groups,
+        config.structured,
+    ]
+    judged = codec.digest([*question, scoring.name, scoring.samples])
+    simulated_parts = simulated(models_of(config), client, dataset)
+    return PreparedRun(cell, run_setup, identity_of(config, run_setup, client), judged, rows, simulated_parts)
 
 
 def _raise(faults: Sequence[InputError]) -> None:
-    told = [*dict.fromkeys(map(str, faults))]
-    if not told:
+    messages = [*dict.fromkeys(map(str, faults))]
+    if not messages:
         return
-    if len(told) == 1:
+    if len(messages) == 1:
         raise next(iter(faults))
-    raise ConfigError("\n".join([f"{len(told)} problems", *(f"  - {text}" for text in told)]))
+    raise ConfigError("\n".join([f"{len(messages)} problems", *(f"  - {text}" for text in messages)]))

@@ -1,4 +1,4 @@
-"""What a study will ask, cell by cell, counted before anything is paid."""
+"""Count the calls of a study, cell by cell, before anything is paid."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from dataclasses import dataclass, replace
 from polyjudge.llm.prices import Tariff
 from polyjudge.results.money import PlannedRole
 from polyjudge.workflows.costs import priced
-from polyjudge.workflows.plan import plan_of as plan_of_run
+from polyjudge.workflows.plan import plan_of
 from polyjudge.workflows.study_file import Study
-from polyjudge.workflows.study_grid import Ready
+from polyjudge.workflows.study_grid import PreparedRun
 
-# As the paper picked single instructions for one prompt.
+# The metrics by which the paper picked single instructions for a combined prompt.
 PICKED_BY = ("spearman", "off_by_one")
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedCell:
-    """One run, or one of the judgings that a study adds to its runs.
+    """One run, or one of the evaluations that a study adds to its runs.
 
     Attributes:
-        name: of the run, or what is judged in addition.
+        name: of the run, or of the additional evaluation.
         roles: planned calls by role, without parse and network retries, those shared with other cells among them.
-        shared: judge calls that an earlier cell asks for and this one has from the cache, at least.
+        shared: the judge calls that an earlier cell makes, at least; this cell takes their answers from the cache.
     """
 
     name: str
@@ -32,7 +32,7 @@ class PlannedCell:
 
     @property
     def calls(self) -> int:
-        """Calls to be paid, at most."""
+        """The most calls to be paid."""
         return sum(role.calls for role in self.paid)
 
     @property
@@ -48,23 +48,23 @@ class PlannedCell:
     def _without_shared(self, role: PlannedRole) -> PlannedRole:
         if role.role != "judge" or not role.calls:
             return role
-        kept = role.calls - self.shared
+        paid = role.calls - self.shared
         return replace(
             role,
-            calls=kept,
-            prompt_tokens=round(role.prompt_tokens * kept / role.calls),
-            completion_tokens=round(role.completion_tokens * kept / role.calls),
-            cost=None if role.cost is None else role.cost * kept / role.calls,
+            calls=paid,
+            prompt_tokens=round(role.prompt_tokens * paid / role.calls),
+            completion_tokens=round(role.completion_tokens * paid / role.calls),
+            cost=None if role.cost is None else role.cost * paid / role.calls,
         )
 
 
 @dataclass(frozen=True, slots=True)
 class StudyPlan:
-    """The plan of a study; nothing was asked of a model.
+    """The plan of a study; no model was asked.
 
     Attributes:
         study: its name.
-        cells: the runs, and what is judged in addition.
+        cells: the runs, and the additional evaluations.
         notes: what a reader of the figures must know.
     """
 
@@ -81,99 +81,103 @@ class StudyPlan:
         return sum(cell.tokens for cell in self.cells)
 
 
-def plan_of(study: Study, ready: Sequence[Ready], tariffs: Mapping[str, Tariff]) -> StudyPlan:
+def plan_of_study(study: Study, prepared_runs: Sequence[PreparedRun], tariffs: Mapping[str, Tariff]) -> StudyPlan:
     """The plan of a study's runs, re-tests and combined prompts, priced."""
-    seen: set[str] = set()
-    measured: set[str] = set()
+    tested: set[str] = set()
+    validated_prompts: set[str] = set()
     cells = []
-    for one in ready:
-        shared = _test_calls(one) if one.judged in seen else 0
-        seen.add(one.judged)
-        if one.house.setups[0].gate.measures:
-            shared += _calls(one, len(one.house.split.validation)) if one.judged in measured else 0
-            measured.add(one.judged)
-        cells.append(PlannedCell(one.cell.name, _roles(one), shared))
-    every = (*cells, *_in_addition(study, ready))
-    return StudyPlan(study.name, tuple(replace(cell, roles=priced(cell.roles, tariffs)) for cell in every))
+    for prepared in prepared_runs:
+        shared = _test_calls(prepared) if prepared.judged in tested else 0
+        tested.add(prepared.judged)
+        if prepared.run_setup.setups[0].gate.measures:
+            shared += (
+                _calls(prepared, len(prepared.run_setup.split.validation))
+                if prepared.judged in validated_prompts
+                else 0
+            )
+            validated_prompts.add(prepared.judged)
+        cells.append(PlannedCell(prepared.cell.name, _roles(prepared), shared))
+    all_cells = (*cells, *_in_addition(study, prepared_runs))
+    return StudyPlan(study.name, tuple(replace(cell, roles=priced(cell.roles, tariffs)) for cell in all_cells))
 
 
-def retests(study: Study, one: Ready) -> int:
-    """How often a run's initial prompt is judged again; never, where the answers would be the same."""
-    if one.config.mode == "ST" or not one.warm:
+def retests(study: Study, prepared: PreparedRun) -> int:
+    """How often a run's initial prompt is judged again; 0 if the answers would be the same."""
+    if prepared.config.mode == "ST" or not prepared.warm:
         return 0
-    return one.readings - 1 if study.retests is None else study.retests
+    return prepared.readings - 1 if study.retests is None else study.retests
 
 
-def _roles(one: Ready) -> tuple[PlannedRole, ...]:
-    return plan_of_run(one.config, one.house.setups, one.house.split, one.house.layouts)
+def _roles(prepared: PreparedRun) -> tuple[PlannedRole, ...]:
+    return plan_of(prepared.config, prepared.run_setup.setups, prepared.run_setup.split, prepared.run_setup.layouts)
 
 
-def _calls(one: Ready, rows: int) -> int:
-    judge = one.house.judge
-    return rows * len(judge.groups(one.house.prompt)) * judge.scoring.samples
+def _calls(prepared: PreparedRun, rows: int) -> int:
+    judge = prepared.run_setup.judge
+    return rows * len(judge.groups(prepared.run_setup.prompt)) * judge.scoring.samples
 
 
-def _test_calls(one: Ready) -> int:
-    return _calls(one, len(one.house.split.test))
+def _test_calls(prepared: PreparedRun) -> int:
+    return _calls(prepared, len(prepared.run_setup.split.test))
 
 
-def validated(one: Ready) -> bool:
-    """Whether a run's steps are judged on the validation rows afterwards: it had no gate that did."""
-    return one.config.protocol == "paper" and not one.house.setups[0].gate.measures
+def validated(prepared: PreparedRun) -> bool:
+    """Whether a run's steps are judged on the validation rows afterwards, because its gate did not."""
+    return prepared.config.protocol == "paper" and not prepared.run_setup.setups[0].gate.measures
 
 
-def combinations(ready: Sequence[Ready]) -> list[tuple[Ready, int]]:
-    """The runs whose judge is asked about combined instructions of mode ST, and how many prompts; once by seed."""
-    found: dict[tuple[object, ...], tuple[Ready, int]] = {}
-    for one in ready:
-        partner = partner_of(one, ready) if one.config.mode == "ST" else None
+def combinations(prepared_runs: Sequence[PreparedRun]) -> list[tuple[PreparedRun, int]]:
+    """The runs whose judge evaluates combined instructions of mode ST, one for each seed, and for how many prompts."""
+    combinations: dict[tuple[object, ...], tuple[PreparedRun, int]] = {}
+    for prepared in prepared_runs:
+        partner = partner_of(prepared, prepared_runs) if prepared.config.mode == "ST" else None
         if partner is None:
             continue
-        # One prompt of what the run's gate left; where the test rows are read on the way, two that are picked on them.
-        prompts = 1 if one.config.protocol == "sealed" else 1 + len(PICKED_BY)
-        key = (one.cell.block, one.cell.seed)
-        found[key] = (partner, prompts + found.get(key, (partner, 0))[1])
-    return [*found.values()]
+        # One prompt of the fitted instructions; if the test rows are read during the run, two more are picked on them.
+        prompts = 1 if prepared.config.protocol == "sealed" else 1 + len(PICKED_BY)
+        key = (prepared.cell.block, prepared.cell.seed)
+        combinations[key] = (partner, prompts + combinations.get(key, (partner, 0))[1])
+    return [*combinations.values()]
 
 
-def partner_of(one: Ready, ready: Sequence[Ready]) -> Ready | None:
-    """A run that judges all criteria in one call, alike but for its mode."""
+def partner_of(prepared: PreparedRun, prepared_runs: Sequence[PreparedRun]) -> PreparedRun | None:
+    """A run that judges all criteria in one call and differs only in its mode."""
 
-    def alike(other: Ready) -> bool:
-        axes = {axis for axis in one.cell.values if axis != "mode"}
-        return all(one.cell.values[axis] == other.cell.values[axis] for axis in axes)
+    def alike(other: PreparedRun) -> bool:
+        axes = {axis for axis in prepared.cell.values if axis != "mode"}
+        return all(prepared.cell.values[axis] == other.cell.values[axis] for axis in axes)
 
     return next(
         (
             other
-            for other in ready
-            if (other.cell.block, other.cell.seed) == (one.cell.block, one.cell.seed)
+            for other in prepared_runs
+            if (other.cell.block, other.cell.seed) == (prepared.cell.block, prepared.cell.seed)
             and other.config.mode != "ST"
-            and len(other.house.judge.groups(other.house.prompt)) == 1
+            and len(other.run_setup.judge.groups(other.run_setup.prompt)) == 1
             and alike(other)
         ),
         None,
     )
 
 
-def _in_addition(study: Study, ready: Sequence[Ready]) -> list[PlannedCell]:
-    found = []
-    once = {one.judged: one for one in reversed(ready) if retests(study, one)}
-    for one in once.values():
-        told = f"re-tests of the initial prompt, {' '.join(one.cell.block)}, seed {one.cell.seed}"
-        found.append(_judging(told, one, retests(study, one)))
-    for one in filter(validated, ready):
-        calls = _calls(one, len(one.house.split.validation)) * (1 + one.config.steps)
-        found.append(_judging(f"validation of the steps of {one.cell.name}", one, calls=calls))
-    for one, times in combinations(ready):
-        told = f"single instructions combined, {' '.join(one.cell.block)}, seed {one.cell.seed}"
-        found.append(_judging(told, one, times))
-    return sorted(found, key=lambda cell: cell.name)
+def _in_addition(study: Study, prepared_runs: Sequence[PreparedRun]) -> list[PlannedCell]:
+    planned_cells = []
+    once = {prepared.judged: prepared for prepared in reversed(prepared_runs) if retests(study, prepared)}
+    for prepared in once.values():
+        name = f"re-tests of the initial prompt, {' '.join(prepared.cell.block)}, seed {prepared.cell.seed}"
+        planned_cells.append(_judging(name, prepared, retests(study, prepared)))
+    for prepared in filter(validated, prepared_runs):
+        calls = _calls(prepared, len(prepared.run_setup.split.validation)) * (1 + prepared.config.steps)
+        planned_cells.append(_judging(f"validation of the steps of {prepared.cell.name}", prepared, calls=calls))
+    for prepared, times in combinations(prepared_runs):
+        name = f"single instructions combined, {' '.join(prepared.cell.block)}, seed {prepared.cell.seed}"
+        planned_cells.append(_judging(name, prepared, times))
+    return sorted(planned_cells, key=lambda cell: cell.name)
 
 
-def _judging(name: str, one: Ready, times: int = 0, *, calls: int = 0) -> PlannedCell:
-    judge = next(role for role in _roles(one) if role.role == "judge")
-    calls = calls or times * _test_calls(one)
-    each = (judge.prompt_tokens / judge.calls, judge.completion_tokens / judge.calls)
-    role = PlannedRole("judge", judge.model, calls, round(calls * each[0]), round(calls * each[1]))
+def _judging(name: str, prepared: PreparedRun, repeats: int = 0, *, calls: int = 0) -> PlannedCell:
+    judge = next(role for role in _roles(prepared) if role.role == "judge")
+    calls = calls or repeats * _test_calls(prepared)
+    mean_tokens = (judge.prompt_tokens / judge.calls, judge.completion_tokens / judge.calls)
+    role = PlannedRole("judge", judge.model, calls, round(calls * mean_tokens[0]), round(calls * mean_tokens[1]))
     return PlannedCell(name, (role,))

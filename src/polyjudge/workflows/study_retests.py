@@ -1,4 +1,4 @@
-"""What a study judges beside its runs: the initial prompt again, and the instructions of single criteria together."""
+"""Evaluate what a study adds to its runs: the initial prompt again, and instructions of single criteria combined."""
 
 from __future__ import annotations
 
@@ -15,109 +15,119 @@ from polyjudge.metrics import agreement
 from polyjudge.results.store import read_readings, read_steps
 from polyjudge.results.study import Extra
 from polyjudge.workflows.study_file import Study
-from polyjudge.workflows.study_grid import Ready
+from polyjudge.workflows.study_grid import PreparedRun
 from polyjudge.workflows.study_plan import PICKED_BY, partner_of, retests, validated
-from polyjudge.workflows.test_evaluation import reading_of
+from polyjudge.workflows.test_evaluation import reading_from
 
 
-async def judged_again(study: Study, ready: Sequence[Ready]) -> list[Extra]:
-    """The re-tests: fresh samples of the judge with the initial prompt, once for all runs that share it."""
-    work = []
-    for one in {one.judged: one for one in reversed(ready) if retests(study, one)}.values():
-        cells = tuple(other.cell.name for other in ready if other.judged == one.judged)
-        work += [_again(one, cells, sample) for sample in range(1, retests(study, one) + 1)]
-    found = await together(work)
-    return sorted(found, key=lambda extra: (extra.cells, extra.reading.step))
+async def judged_again(study: Study, prepared_runs: Sequence[PreparedRun]) -> list[Extra]:
+    """Re-test the initial prompt with new samples of the judge, once for all runs that share it."""
+    evaluations = []
+    for prepared in {
+        prepared.judged: prepared for prepared in reversed(prepared_runs) if retests(study, prepared)
+    }.values():
+        cells = tuple(other.cell.name for other in prepared_runs if other.judged == prepared.judged)
+        evaluations += [_again(prepared, cells, sample) for sample in range(1, retests(study, prepared) + 1)]
+    extras = await together(evaluations)
+    return sorted(extras, key=lambda extra: (extra.cells, extra.reading.step))
 
 
-async def judged_on_validation(ready: Sequence[Ready], runs: Path) -> list[Extra]:
-    """The steps of runs without a gate on the validation rows, so that one can be chosen without the test rows."""
-    work = []
-    for one in filter(validated, ready):
-        seen: dict[str, tuple[str, ...]] = {}
-        for step in read_steps(runs / one.cell.name):
-            # A step that changed nothing is no other choice.
-            texts = tuple(step.instructions.values())
-            if seen.get(step.criteria[0]) != texts:
-                work.append(_validated(one, step))
-            seen[step.criteria[0]] = texts
-    return await together(work)
+async def judged_on_validation(prepared_runs: Sequence[PreparedRun], runs: Path) -> list[Extra]:
+    """Judge the steps of runs without a gate on the validation rows, so that a step can be chosen on them."""
+    evaluations = []
+    for prepared in filter(validated, prepared_runs):
+        last: dict[str, tuple[str, ...]] = {}
+        for step in read_steps(runs / prepared.cell.name):
+            # A step that changed nothing adds no choice.
+            instructions = tuple(step.instructions.values())
+            if last.get(step.criteria[0]) != instructions:
+                evaluations.append(_validated(prepared, step))
+            last[step.criteria[0]] = instructions
+    return await together(evaluations)
 
 
-async def combined(ready: Sequence[Ready], runs: Path) -> list[Extra]:
-    """For every set of runs of single criteria: their instructions in one prompt, judged jointly under each seed."""
-    work = []
-    for group in single(ready):
-        partners = [partner for one in group if (partner := partner_of(one, ready)) is not None]
+async def combined(prepared_runs: Sequence[PreparedRun], runs: Path) -> list[Extra]:
+    """Judge the instructions of single-criterion runs in one prompt, under each seed."""
+    evaluations = []
+    for group in single(prepared_runs):
+        partners = [partner for prepared in group if (partner := partner_of(prepared, prepared_runs)) is not None]
         chosen = _picked_on_test(group, runs) if partners else {}
         for by, picks in chosen.items():
-            work += [_together(partner, group, picks, by, "test") for partner in partners]
-        for one in group:
-            partner = partner_of(one, ready)
+            evaluations += [_together(partner, group, picks, by, "test") for partner in partners]
+        for prepared in group:
+            partner = partner_of(prepared, prepared_runs)
             if partner is not None:
-                work.append(_together(partner, [one], _fitted(one, runs), "", "validation"))
-    return await together(work)
+                evaluations.append(_together(partner, [prepared], _fitted(prepared, runs), "", "validation"))
+    return await together(evaluations)
 
 
-def single(ready: Sequence[Ready]) -> list[list[Ready]]:
-    """The runs of mode ST, those that differ in their seed only together."""
-    groups: dict[tuple[object, ...], list[Ready]] = {}
-    for one in ready:
-        if one.config.mode == "ST":
-            groups.setdefault((one.cell.block, *one.cell.values.items()), []).append(one)
+def single(prepared_runs: Sequence[PreparedRun]) -> list[list[PreparedRun]]:
+    """The runs of mode ST; those that differ only in their seed are in one group."""
+    groups: dict[tuple[object, ...], list[PreparedRun]] = {}
+    for prepared in prepared_runs:
+        if prepared.config.mode == "ST":
+            groups.setdefault((prepared.cell.block, *prepared.cell.values.items()), []).append(prepared)
     return [*groups.values()]
 
 
-async def _again(one: Ready, cells: tuple[str, ...], sample: int) -> Extra:
-    prompt = one.house.prompt
-    reading = await _read(one, prompt, sample)
-    return Extra("retest", cells, one.cell.seed, reading, texts=prompt.instructions)
+async def _again(prepared: PreparedRun, cells: tuple[str, ...], sample: int) -> Extra:
+    prompt = prepared.run_setup.prompt
+    reading = await _read(prepared, prompt, sample)
+    return Extra("retest", cells, prepared.cell.seed, reading, texts=prompt.instructions)
 
 
-async def _validated(one: Ready, step: Step) -> Extra:
-    house = one.house
-    prompt = house.prompt.only(step.criteria).revise(step.instructions)
-    predictions = await house.judge.evaluate(prompt, house.split.validation)
-    measured = measure(house.metric, predictions, house.validation_rows.select(prompt.names))
-    return Extra("validated", (one.cell.name,), one.cell.seed, Reading(step.index, step.criteria, (measured,), {}))
+async def _validated(prepared: PreparedRun, step: Step) -> Extra:
+    run_setup = prepared.run_setup
+    prompt = run_setup.prompt.only(step.criteria).revise(step.instructions)
+    predictions = await run_setup.judge.evaluate(prompt, run_setup.split.validation)
+    measured = measure(run_setup.metric, predictions, run_setup.validation_rows.select(prompt.names))
+    return Extra(
+        "validated", (prepared.cell.name,), prepared.cell.seed, Reading(step.index, step.criteria, (measured,), {})
+    )
 
 
-async def _together(partner: Ready, group: Sequence[Ready], picks: Sequence[Pick], by: str, on: str) -> Extra:
-    texts = {pick.criterion: pick.text for pick in picks}
-    reading = await _read(partner, partner.house.prompt.revise(texts), 0)
+async def _together(
+    partner: PreparedRun, group: Sequence[PreparedRun], picks: Sequence[Pick], by: str, on: str
+) -> Extra:
+    instructions = {pick.criterion: pick.text for pick in picks}
+    reading = await _read(partner, partner.run_setup.prompt.revise(instructions), 0)
     return Extra(
         "combined",
-        tuple(one.cell.name for one in group),
+        tuple(prepared.cell.name for prepared in group),
         partner.cell.seed,
         reading,
         by,
         on,
         {pick.criterion: pick.run for pick in picks},
         {pick.criterion: pick.step for pick in picks},
-        texts,
+        instructions,
     )
 
 
-async def _read(one: Ready, prompt: JudgePrompt, sample: int) -> Reading:
-    predictions = await one.house.judge.evaluate(prompt, one.house.split.test, sample)
-    return reading_of(one.house, sample, prompt, predictions)
+async def _read(prepared: PreparedRun, prompt: JudgePrompt, sample: int) -> Reading:
+    predictions = await prepared.run_setup.judge.evaluate(prompt, prepared.run_setup.split.test, sample)
+    return reading_from(prepared.run_setup, sample, prompt, predictions)
 
 
-def _picked_on_test(group: Sequence[Ready], runs: Path) -> dict[str, list[Pick]]:
-    """The paper's way: of all runs and steps the instruction with the best figure on the test rows themselves."""
-    found: dict[str, dict[str, Pick]] = {}
-    for one in group:
-        folder = runs / one.cell.name
-        texts = {(step.index, name): text for step in read_steps(folder) for name, text in step.instructions.items()}
+def _picked_on_test(group: Sequence[PreparedRun], runs: Path) -> dict[str, list[Pick]]:
+    """The instructions with the best metric on the test rows themselves, over all runs and steps, as in the paper."""
+    best_by_metric: dict[str, dict[str, Pick]] = {}
+    for prepared in group:
+        folder = runs / prepared.cell.name
+        instructions = {
+            (step.index, name): text for step in read_steps(folder) for name, text in step.instructions.items()
+        }
         readings = [reading for reading in read_readings(folder) if len(reading.criteria) == 1]
         for reading in readings:
             name = reading.criteria[0]
             for measured in reading.measured:
                 if measured.metric in PICKED_BY:
-                    pick = Pick(name, one.cell.name, reading.step, measured.mean, texts[reading.step, name])
-                    _keep_better(found.setdefault(measured.metric, {}), measured.metric, pick)
-    names = group[0].house.prompt.names
-    whole = {by: best for by, best in found.items() if set(best) == set(names)}
+                    pick = Pick(
+                        name, prepared.cell.name, reading.step, measured.mean, instructions[reading.step, name]
+                    )
+                    _keep_better(best_by_metric.setdefault(measured.metric, {}), measured.metric, pick)
+    names = group[0].run_setup.prompt.names
+    whole = {by: best for by, best in best_by_metric.items() if set(best) == set(names)}
     return {by: [best[name] for name in names] for by, best in whole.items()}
 
 
@@ -127,9 +137,12 @@ def _keep_better(best: dict[str, Pick], metric: str, pick: Pick) -> None:
         best[pick.criterion] = pick
 
 
-def _fitted(one: Ready, runs: Path) -> list[Pick]:
-    """What the run's own gate left standing; without a gate the last instruction."""
+def _fitted(prepared: PreparedRun, runs: Path) -> list[Pick]:
+    """The run's fitted instructions."""
     last: Mapping[str, str] = {}
-    for step in read_steps(runs / one.cell.name):
+    for step in read_steps(runs / prepared.cell.name):
         last = {**last, **step.instructions}
-    return [Pick(name, one.cell.name, one.config.steps, NAN, last[name]) for name in one.house.prompt.names]
+    return [
+        Pick(name, prepared.cell.name, prepared.config.steps, NAN, last[name])
+        for name in prepared.run_setup.prompt.names
+    ]

@@ -1,25 +1,21 @@
-"""From synchronous code into the asynchronous core; the one place where an event loop is started."""
+"""Run a coroutine from synchronous code, also inside a running event loop."""
 
 from __future__ import annotations
 
 import asyncio
-import gc
 import threading
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from concurrent.futures import FIRST_COMPLETED, Future, wait
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import Any, TypeVar
 
 T = TypeVar("T")
 
-# A call makes hundreds of objects and hardly a cycle; by default every seventh call would be searched for some.
-_BETWEEN_COLLECTIONS = 50_000
-
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """The result of a coroutine; inside a running loop (a notebook) it runs in a thread of its own."""
+    """The result of a coroutine; inside a running loop, as in a notebook, it runs in another thread."""
     if not _in_a_loop():
-        return _run(work)
+        return asyncio.run(work)
     outcome: Future[T] = Future()
     stop: Future[Callable[[], object]] = Future()
 
@@ -30,7 +26,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
 
     def work_in_thread() -> None:
         try:
-            outcome.set_result(_run(stoppable()))
+            outcome.set_result(asyncio.run(stoppable()))
         except BaseException as error:
             outcome.set_exception(error)
 
@@ -38,7 +34,7 @@ def run(work: Coroutine[Any, Any, T]) -> T:
     try:
         return outcome.result()
     except BaseException:
-        # An interrupted cell: the work must not go on unseen, and pay.
+        # The cell was interrupted; the work must not go on, and pay, unseen.
         either: list[Future[Any]] = [outcome, stop]
         wait(either, return_when=FIRST_COMPLETED)
         if not outcome.done():
@@ -46,24 +42,6 @@ def run(work: Coroutine[Any, Any, T]) -> T:
                 stop.result()()
             wait([outcome])
         raise
-
-
-def _run(work: Coroutine[Any, Any, T]) -> T:
-    with _rare_collections():
-        return asyncio.run(work)
-
-
-@contextmanager
-def _rare_collections() -> Iterator[None]:
-    """Look for unreachable cycles seldom, and not among what was there before: each look holds up every call."""
-    threshold = gc.get_threshold()
-    gc.freeze()
-    gc.set_threshold(_BETWEEN_COLLECTIONS, *threshold[1:])
-    try:
-        yield
-    finally:
-        gc.set_threshold(*threshold)
-        gc.unfreeze()
 
 
 def _in_a_loop() -> bool:

@@ -1,7 +1,4 @@
-"""The test rows as the prompts of a run score them.
-
-What a run asks beside its loop: begun at once, overlapping the steps that follow, written in the steps' order.
-"""
+"""Evaluate a run's prompts on the test rows while its loop goes on, and record the readings in the steps' order."""
 
 from __future__ import annotations
 
@@ -16,89 +13,96 @@ from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.records import Prediction, Reading, Step
 from polyjudge.judge.measure import measure_by
 from polyjudge.results.store import ReplayedLines
-from polyjudge.workflows.assemble import House
+from polyjudge.workflows.assemble import RunSetup
 from polyjudge.workflows.gate_setup import sensible_metrics
 
 
-class Readings:
-    """Reads the test rows for the prompts of steps, and once for each: a step that changed nothing has the reading of
-    the one before, and what the first and the last prompt of all criteria gave is kept for their comparison."""
+class TestEvaluator:
+    """Evaluates prompts on the test rows, each prompt once.
 
-    def __init__(self, house: House) -> None:
-        self._house = house
+    A step that changed nothing takes the reading of the step before it. The predictions of the first and the last
+    prompt over all criteria are kept for their comparison.
+    """
+
+    def __init__(self, run_setup: RunSetup) -> None:
+        self._run_setup = run_setup
         self._last: dict[Group, tuple[JudgePrompt, asyncio.Task[Reading]]] = {}
-        self._kept: dict[int, tuple[JudgePrompt, tuple[Prediction, ...]]] = {}
+        self._predictions: dict[int, tuple[JudgePrompt, tuple[Prediction, ...]]] = {}
 
     async def of(self, step: Step) -> Reading:
-        """The reading of a step; to be begun in the order of the steps."""
-        prompt = self._house.prompt.only(step.criteria).revise(step.instructions)
-        known = self._last.get(step.criteria)
-        if known is not None and known[0] == prompt:
-            return replace(await asyncio.shield(known[1]), step=step.index)
+        """The reading of a step; the calls of this method must begin in the order of the steps."""
+        prompt = self._run_setup.prompt.only(step.criteria).revise(step.instructions)
+        last = self._last.get(step.criteria)
+        if last is not None and last[0] == prompt:
+            return replace(await asyncio.shield(last[1]), step=step.index)
         reading = asyncio.create_task(self._read(step.index, prompt))
         self._last[step.criteria] = (prompt, reading)
         return await reading
 
     async def predictions(self, prompt: JudgePrompt) -> tuple[Prediction, ...]:
-        """What a prompt gives, asked now unless it is kept."""
-        kept = next((found for known, found in self._kept.values() if known == prompt), None)
-        return await self._house.judge.evaluate(prompt, self._house.split.test) if kept is None else kept
+        """The predictions of a prompt, which are asked for unless they are kept."""
+        predictions = next((stored for evaluated, stored in self._predictions.values() if evaluated == prompt), None)
+        return (
+            await self._run_setup.judge.evaluate(prompt, self._run_setup.split.test)
+            if predictions is None
+            else predictions
+        )
 
     async def _read(self, step: int, prompt: JudgePrompt) -> Reading:
-        found = await self._house.judge.evaluate(prompt, self._house.split.test)
-        if prompt.names == self._house.prompt.names:
-            self._kept[step] = (prompt, found)
-            for between in sorted(self._kept)[1:-1]:
-                del self._kept[between]
-        return reading_of(self._house, step, prompt, found)
+        predictions = await self._run_setup.judge.evaluate(prompt, self._run_setup.split.test)
+        if prompt.names == self._run_setup.prompt.names:
+            self._predictions[step] = (prompt, predictions)
+            for between in sorted(self._predictions)[1:-1]:
+                del self._predictions[between]
+        return reading_from(self._run_setup, step, prompt, predictions)
 
 
-def reading_of(house: House, step: int, prompt: JudgePrompt, predictions: Sequence[Prediction]) -> Reading:
+def reading_from(run_setup: RunSetup, step: int, prompt: JudgePrompt, predictions: Sequence[Prediction]) -> Reading:
     """Predictions of the test rows as a record."""
-    names = sensible_metrics(prompt.criteria, house.judge.scoring)
-    measured = measure_by(names, predictions, house.test_rows.select(prompt.names))
-    given = {name: tuple(prediction.score(name) for prediction in predictions) for name in prompt.names}
-    return Reading(step, prompt.names, measured, given, house.notice)
+    names = sensible_metrics(prompt.criteria, run_setup.judge.scoring)
+    measured = measure_by(names, predictions, run_setup.test_rows.select(prompt.names))
+    scores = {name: tuple(prediction.score(name) for prediction in predictions) for name in prompt.names}
+    return Reading(step, prompt.names, measured, scores, run_setup.notice)
 
 
 T = TypeVar("T")
 
 
-class InOrder(Generic[T]):
-    """A file of lines whose making overlaps.
+class OrderedWriter(Generic[T]):
+    """Writes records to a file in the order in which their coroutines were passed, while the coroutines overlap.
 
     Args:
         lines: the file.
-        told: told of every record when its line is written.
+        told: called with every record after its line is written.
     """
 
-    def __init__(self, lines: ReplayedLines, told: Callable[[T], object] | None = None) -> None:
+    def __init__(self, lines: ReplayedLines, observer: Callable[[T], object] | None = None) -> None:
         self._lines = lines
-        self._told = told
-        self._under_way: list[asyncio.Task[None]] = []
+        self._observer = observer
+        self._tasks: list[asyncio.Task[None]] = []
 
     def begin(self, work: Coroutine[Any, Any, T]) -> None:
-        """Start making the next line."""
-        before = self._under_way[-1] if self._under_way else None
-        self._under_way.append(asyncio.create_task(self._keep(work, before)))
+        """Start the coroutine of the next record."""
+        previous = self._tasks[-1] if self._tasks else None
+        self._tasks.append(asyncio.create_task(self._write(work, previous)))
 
     async def finish(self) -> None:
-        """Wait for all lines, and cut off what an earlier, longer run left behind the last."""
-        for task in self._under_way:
+        """Wait for all records, and remove what an earlier, longer run left behind the last one."""
+        for task in self._tasks:
             await task
-        if self._under_way:
+        if self._tasks:
             self._lines.finish()
 
     async def stop(self) -> None:
-        """End what is under way; lines that stand stay."""
-        for task in self._under_way:
+        """Cancel what is unfinished; written lines stay."""
+        for task in self._tasks:
             task.cancel()
-        await asyncio.gather(*self._under_way, return_exceptions=True)
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _keep(self, work: Coroutine[Any, Any, T], before: asyncio.Task[None] | None) -> None:
+    async def _write(self, work: Coroutine[Any, Any, T], previous: asyncio.Task[None] | None) -> None:
         record = await work
-        if before is not None:
-            await before
+        if previous is not None:
+            await previous
         self._lines.append(codec.line(record))
-        if self._told is not None:
-            self._told(record)
+        if self._observer is not None:
+            self._observer(record)
