@@ -65,7 +65,7 @@ def test_what_is_shown_again_is_what_was_found(place: Path) -> None:
 def test_new_answers_need_another_folder(place: Path) -> None:
     fitted("a")
     before = content(place / "run")
-    with pytest.raises(ConfigError, match=r"--no-cache .* holds steps already; .*--output"):
+    with pytest.raises(ConfigError, match=r"--no-cache .* already holds steps; .*--output"):
         fitted("b", no_cache=True)
     assert content(place / "run") == before
 

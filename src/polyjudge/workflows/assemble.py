@@ -201,7 +201,7 @@ def assemble(config: RunConfig, dataset: Dataset, asker: Asker, objects: Objects
         config: the settings.
         dataset: the rows.
         asker: the client.
-        given: objects that take the place of what the settings name.
+        objects: those that were passed instead of names.
 
     Raises:
         ConfigError: settings that do not fit each other, the data or the models' abilities.

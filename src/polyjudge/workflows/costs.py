@@ -18,7 +18,7 @@ def tariffs_of(config: RunConfig, trusted: Collection[str]) -> dict[str, Tariff]
 
     Args:
         config: models, their address, and the user's own prices.
-        given: the models whose backends were handed over.
+        trusted: the models whose backends were passed as objects.
 
     Raises:
         ConfigError: ``max_cost`` is set and a price is unknown.

@@ -234,7 +234,7 @@ async def carry_out(
         dataset: its data.
         output: the run folder; None takes the default one.
         client: asks; its accounts are those of this run's part.
-        given: the models that take what they are sent.
+        trusted: the models that are not asked whether they take the settings.
         observer: called with every event.
     """
     config = settings.config
