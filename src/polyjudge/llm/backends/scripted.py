@@ -75,7 +75,7 @@ class Scripted:
         return answer if isinstance(answer, Reply) else _reply(request, answer)
 
     async def close(self) -> None:
-        return None
+        """Nothing is to be freed."""
 
 
 @dataclass(frozen=True, slots=True)
