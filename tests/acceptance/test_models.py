@@ -155,7 +155,7 @@ def test_the_judge_fitted_over_http_scores_as_the_embedded_one(address: str, tmp
     assert set(step["instructions"].values()).isdisjoint({"How much joy?", "How much fear?"})
     # Both prompts read the test rows, the batch's row is judged once, and one call may try what the model takes.
     assert figures(tmp_path / "run")["judge"]["answered"] - (2 * TEST + 1) in (0, 1)
-    for name, model in (("http.csv", []), ("embedded.csv", ["--model", EMBEDDED])):
+    for name, model in (("http.csv", ["--base-url", address]), ("embedded.csv", ["--model", EMBEDDED])):
         scored = place.run("score", "run/judge.yaml", "moods.csv", *model, "--output", name)
         assert scored.code == 0, scored
     over_http, embedded = (strengths(place.folder / name) for name in ("http.csv", "embedded.csv"))
