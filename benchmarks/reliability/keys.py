@@ -122,7 +122,7 @@ def runs(folder: Path, key: str, seed: int, found: Findings) -> None:
         )
         codes = [
             place.run("optimize", "rated.csv", *fit, *asking),
-            place.run("score", "judge.yaml", "rated.csv", "--json"),
+            place.run("score", "judge.yaml", "rated.csv", "--base-url", server.url, "--json"),
         ]
         found.require(set(codes) <= {0, 3}, "a run that neither ended well nor stopped", (codes, place.said[-500:]))
         found.count("whole runs that ended well", codes.count(0))
@@ -138,7 +138,8 @@ def refusals(folder: Path, key: str, every: int, found: Findings) -> None:
         with serving("--faults", 1, "--keys", "--kinds", kind) as server:
             (folder / kind).mkdir()
             place = Workplace(folder / kind, server.url, {"POLYJUDGE_API_KEY": key})
-            code = place.run("score", "judge.yaml", "rated.csv", "--output", "scores.csv")
+            own = ("--base-url", server.url)
+            code = place.run("score", "judge.yaml", "rated.csv", *own, "--output", "scores.csv")
             found.require(code != 0, f"{kind}: not noticed")
         search(place, key, kind, found)
 

@@ -338,6 +338,8 @@ FORMS = (
     "{ordered: [worst, best]}"
 )
 MOST_LEVELS = 101
+# A bound beyond it is no scale that anybody rates on, and arithmetic with it ends in infinity.
+LARGEST = 1e100
 # Fewer ratings may lie close together by chance.
 FEWEST_RATINGS = 20
 
@@ -421,7 +423,7 @@ def _ordinal(low: object, high: object, step: object) -> Ordinal:
 def _continuous(low: object, high: object) -> Continuous:
     bounds: list[float] = []
     for bound in (low, high):
-        if isinstance(bound, bool) or not isinstance(bound, (int, float)) or abs(bound) > 1e100:
+        if isinstance(bound, bool) or not isinstance(bound, (int, float)) or abs(bound) > LARGEST:
             raise ValueError(f"{clipped(bound)} is no number; {FORMS}")
         bounds.append(float(bound))
     if any(math.isnan(bound) for bound in bounds):

@@ -6,7 +6,7 @@ import math
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from polyjudge.datasets.criteria import NAME, RESERVED
+from polyjudge.datasets.criteria import LARGEST, NAME, RESERVED
 from polyjudge.datasets.table import Table, is_missing, is_number
 from polyjudge.datasets.yamlfile import dump_yaml
 
@@ -91,7 +91,10 @@ def _span(table: Table, columns: Sequence[str]) -> list[int] | dict[str, object]
     texts = [str(cell) for cell in cells if not is_missing(cell)]
     if not texts or not all(is_number(text) for text in texts):
         return None
-    low, high = _bounds([float(text) for text in texts])
+    numbers = [float(text) for text in texts]
+    if any(abs(number) > LARGEST for number in numbers):
+        return None
+    low, high = _bounds(numbers)
     if high - low <= 100:
         return [low, high]
     return {"low": low, "high": high, "step": "any"}
