@@ -106,7 +106,7 @@ def one_run(mode: str, address: str, folder: Path) -> dict[str, float]:
     """A run in this process: wall time, processor time and peak memory of ours, without the interpreter's start."""
     from benchmarks.ideal import PLACES
     from benchmarks.items import RUBRIC, items
-    from polyjudge import optimize
+    from polyjudge import Settings, optimize
 
     rows = items(ROWS)
     os.environ["POLYJUDGE_CACHE"] = str(folder / "cache")
@@ -116,13 +116,15 @@ def one_run(mode: str, address: str, folder: Path) -> dict[str, float]:
         criteria=RUBRIC,
         output=folder / "run",
         model="bench",
-        base_url=address,
-        preset="paper",
-        mode=mode,
-        steps=STEPS,
-        batch=BATCH,
-        validation=GATE,
-        max_concurrency=PLACES,
+        settings=Settings(
+            base_url=address,
+            preset="paper",
+            mode=mode,
+            steps=STEPS,
+            batch=BATCH,
+            validation=GATE,
+            max_concurrency=PLACES,
+        ),
     )
     ended, cpu = time.monotonic(), _cpu() - used
     calls = sum(account.sent for account in done.accounts)
