@@ -62,7 +62,11 @@ TABLES: Mapping[str, Mapping[str, str]] = MappingProxyType(
             }
         ),
         "optimizers": MappingProxyType(
-            {"textgrad": "polyjudge.optimizers.textgrad:TextGrad", "opro": "polyjudge.optimizers.opro:OPRO"}
+            {
+                "textgrad": "polyjudge.optimizers.textgrad:TextGrad",
+                "opro": "polyjudge.optimizers.opro:OPRO",
+                "pool": "polyjudge.optimizers.pool:Pool",
+            }
         ),
         "exporters": MappingProxyType(
             {"text": "polyjudge.results.exporters:text", "messages": "polyjudge.results.exporters:messages"}

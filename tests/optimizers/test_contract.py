@@ -1,4 +1,4 @@
-"""TextGrad and OPRO keep the contract of an optimizer in every mode."""
+"""The optimizers keep their contract, in every mode that they have."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from tests.asking import speaker
 
 from polyjudge.llm.request import Request
 from polyjudge.optimizers.opro import OPRO
+from polyjudge.optimizers.pool import Pool
 from polyjudge.optimizers.textgrad import TextGrad
 from polyjudge.testing.optimizer import NAMES, OptimizerContract
 
@@ -41,3 +42,12 @@ class TestOPROSeparate(TestSeparate):
 
 class TestOPROCombined(TestOPROSeparate):
     mode = "CCC"
+
+
+class TestPool(OptimizerContract):
+    def make(self, candidates: int) -> Pool:
+        texts = ("Look for plain words.", "Look for rare words.", "Count the faults.", "Ask what a reader would say.")
+        return Pool(variants=[dict.fromkeys(NAMES, text) for text in texts], candidates=candidates)
+
+    def answer(self, request: Request) -> str:
+        raise AssertionError(f"the pool asks no model, and asked {request}")

@@ -62,6 +62,7 @@ OTHERS: dict[str, Any] = {
     "fail_on_error": 0.5,
     "optimizer": "opro",
     "optimizer_options": {"trajectory": 5},
+    "candidates_file": "own.yaml",
 }
 
 
@@ -82,8 +83,9 @@ def test_a_stage_without_a_model_takes_the_next_role_s(given_: dict[str, str]) -
 
 
 @pytest.mark.parametrize("name", OTHERS)
-def test_a_folder_belongs_to_all_settings_but_the_circumstances(name: str) -> None:
-    base = {"preset": "paper"} if name == "evaluate_every" else {}
+def test_a_folder_belongs_to_all_settings_but_the_circumstances(name: str, place: Path) -> None:
+    (place / "own.yaml").write_text("sets: [{a: Look twice.}]", "utf-8")
+    base = {"evaluate_every": {"preset": "paper"}, "candidates_file": {"optimizer": "pool"}}.get(name, {})
     before, after = (resolve(given_, environment={}).config for given_ in (base, {**base, name: OTHERS[name]}))
     assert getattr(before, name) != getattr(after, name)
     assert (identity_text(before) == identity_text(after)) == (name in CIRCUMSTANCES)

@@ -23,7 +23,7 @@ _WRITERS = (
 _METHOD = (
     ("--preset", str, "NAME", "a named set of settings: default, cheap, smoke or paper"),
     ("--mode", str, "MODE", "ST, SSS (default), SSC, SCC or CCC"),
-    ("--optimizer", str, "NAME", "textgrad (default), opro, or an installed one"),
+    ("--optimizer", str, "NAME", "textgrad (default), opro, pool, or an installed one"),
     ("--layout", str, "NAME", "auto (default), joint, separate, forked, or groups: one+two,three"),
     ("--scoring", str, "NAME", "auto (default), json, expected, yes-no or cloze"),
     ("--samples", int, "K", "scoring expected without token probabilities: the mean of K answers"),
@@ -32,6 +32,7 @@ _METHOD = (
     ("--batch", int, "N", "training examples in each turn"),
     ("--validation", int, "N", "at most N validation rows"),
     ("--candidates", int, "N", "candidates in each turn; default: 1 for textgrad, 8 for opro"),
+    ("--candidates-file", str, "FILE", "optimizer pool: instructions of your own, chosen among and combined"),
     ("--demonstrations", int, "N", "rated training examples shown to the judge"),
     ("--evaluate-every", int, "N", "preset paper: read the test rows after every N steps"),
     ("--seed", int, "N", "seed of the run"),

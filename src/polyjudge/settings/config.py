@@ -48,6 +48,9 @@ CIRCUMSTANCES = frozenset(
     | {"base_url"}
 )
 
+# Settings that came later: at their default they are left out, so that the folders of older runs keep their identity.
+LATER = frozenset({"candidates_file"})
+
 
 class _Checked(BaseModel):
     """A record that refuses unknown names, infinite numbers, and truth values in place of numbers."""
@@ -130,6 +133,7 @@ class RunConfig(_Checked):
     batch: int = Field(default=3, ge=1)
     validation: int | None = Field(default=None, ge=2)
     candidates: int | None = Field(default=None, ge=1, le=1_000)
+    candidates_file: str = ""
     demonstrations: int = Field(default=0, ge=0)
     parse_retries: int = Field(default=2, ge=0, le=MOST_PARSE_RETRIES)
     evaluate_every: int = Field(default=0, ge=0)
@@ -248,7 +252,8 @@ class RunConfig(_Checked):
 
     def identity(self) -> dict[str, Any]:
         """The settings that a run folder is identified by."""
-        settings = self.model_dump(mode="json", exclude=set(CIRCUMSTANCES))
+        unset = {name for name in LATER if getattr(self, name) == RunConfig.model_fields[name].default}
+        settings = self.model_dump(mode="json", exclude={*CIRCUMSTANCES, *unset})
         return settings | {
             "parameters": {
                 role: parameters for role, parameters in settings["parameters"].items() if role != DIAGNOSTIC

@@ -97,6 +97,7 @@ class Settings:
         batch: training examples a turn.
         validation: most validation rows.
         candidates: candidates a turn; default: the optimizer's own number.
+        candidates_file: a YAML file with instructions of your own, for the optimizer "pool".
         demonstrations: rated training examples shown to the judge.
         parse_retries: how often an unreadable reply is asked for again.
         evaluate_every: under "paper", the test rows are read after every so many steps.
@@ -145,6 +146,7 @@ class Settings:
     batch: int | None = None
     validation: int | None = None
     candidates: int | None = None
+    candidates_file: str | None = None
     demonstrations: int | None = None
     parse_retries: int | None = None
     evaluate_every: int | None = None

@@ -18,9 +18,10 @@ from pydantic import ValidationError
 from polyjudge.errors import ConfigError
 from polyjudge.formatting.text import clipped, nearest
 from polyjudge.llm.secrets import redact
+from polyjudge.optimizers.pool import read_variants
 from polyjudge.settings.config import ModelPrice, Parameters, RunConfig
 from polyjudge.settings.objects import NOTHING, Objects, gate_name, objects_in, scoring_name
-from polyjudge.settings.optimizer import MODELS, SHARED, OptimizerChoice, as_settings, choose_optimizer
+from polyjudge.settings.optimizer import MODELS, OPTIONS, SHARED, OptimizerChoice, as_settings, choose_optimizer
 from polyjudge.settings.presets import preset
 
 _MUST = {
@@ -226,6 +227,7 @@ def resolve(
         top = path.partition(".")[0]
         return origin_text(origins.get(path, origins.get(top, "default")), top, config_file)
 
+    _read_candidates_file(merged, optimizer_choice, where("candidates_file"))
     unused = {name: where(name) for name in _drop_unused(merged, origins, optimizer_choice)}
     try:
         config = RunConfig.model_validate(merged)
@@ -283,11 +285,28 @@ def _optimizer(
         raise ConfigError(f"'optimizer' ({origin_text(source, 'optimizer', config_file)}): {error}") from None
 
 
+def _read_candidates_file(merged: dict[str, Any], optimizer_choice: OptimizerChoice, where: str) -> None:
+    """Add the variants in ``candidates_file`` to the optimizer's options, so that a run folder is identified by what
+    was tried and not only by the name of a file.
+
+    Raises:
+        ConfigError: the file cannot be used, or the variants are set beside it.
+    """
+    path, options = merged.get("candidates_file"), merged.get(OPTIONS) or {}
+    if not path or not optimizer_choice.uses("candidates_file"):
+        return
+    if not optimizer_choice.named or "variants" in options:
+        raise ConfigError(
+            f"'candidates_file' ({where}): the optimizer has its variants already; set them in one place"
+        )
+    merged[OPTIONS] = {**options, "variants": read_variants(str(path))}
+
+
 def _drop_unused(merged: dict[str, Any], origins: Mapping[str, str], optimizer_choice: OptimizerChoice) -> list[str]:
     """Remove the settings that the optimizer does not read, and return those that the user made."""
     unused = [
         name
-        for name in (*SHARED, *MODELS.values(), "diagnostics")
+        for name in (*SHARED, *MODELS.values(), "diagnostics", "candidates_file")
         if name in merged and not optimizer_choice.uses(name)
     ]
     # Mode ST works with every optimizer, and a switch that is off needs no reader.

@@ -49,7 +49,9 @@ class OptimizerChoice:
         return tuple(name for name in self.parameters if name not in (*SHARED, *_FIELDS))
 
     def uses(self, setting: str) -> bool:
-        """Whether it reads a setting of a run; ``diagnostics`` need gradients."""
+        """Whether it reads a setting of a run; ``diagnostics`` need gradients, ``candidates_file`` variants."""
+        if setting == "candidates_file":
+            return "variants" in self.parameters
         roles = {model: role for role, model in MODELS.items()} | {"diagnostics": "gradient"}
         return roles[setting] in self.roles if setting in roles else setting in self.parameters
 

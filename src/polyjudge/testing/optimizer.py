@@ -127,6 +127,8 @@ class OptimizerContract(ABC):
     def test_an_unreadable_reply_ends_in_a_reason_and_never_in_an_old_text(self) -> None:
         proposal, asked = self._propose(lambda request: self._good(request) if request.role == "judge" else "")
         assert len(asked) < 1000
+        if not self.make(1).roles:
+            return
         for candidate in proposal.candidates:
             assert candidate.failure
             assert not candidate.instructions
@@ -141,6 +143,8 @@ class OptimizerContract(ABC):
                 return self._good(request)
             raise BudgetSpent("no calls are left; raise --max-calls")
 
+        if not self.make(1).roles:
+            return
         try:
             self._propose(spent)
         except BudgetSpent:
