@@ -1,0 +1,137 @@
+"""Monotone calibration: scores moved to where people's ratings are, without changing their order.
+
+A judge may rank well and still be two points too strict. The best monotone map of its scores to the ratings (least
+squares; Barlow et al. 1972) mends the values; it cannot create agreement of ranks, and may tie neighbours. The map
+that is used is fitted on all rows; how well it does is measured by cross-fitting, in which no document is mapped by a
+map that saw its ratings.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from polyjudge.combining.folds import folds
+from polyjudge.metrics.levels import Matrix, Vector
+from polyjudge.metrics.rated import Rated, RatedRows, matrix, scored_rows
+
+# A map of fewer rows is mostly their noise: the scores stay as they are.
+FEWEST_ROWS = 20
+
+
+@dataclass(frozen=True, slots=True)
+class MonotoneMap:
+    """A non-decreasing map through knots (x, y), linear between them and constant beyond.
+
+    Raises:
+        ValueError: there is no knot, x does not rise strictly, y falls, or a number is not finite.
+    """
+
+    x: tuple[float, ...]
+    y: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if not self.x or len(self.x) != len(self.y):
+            raise ValueError("a monotone map needs knots: as many x as y, at least one")
+        if not all(map(math.isfinite, (*self.x, *self.y))):
+            raise ValueError("the knots of a monotone map must be finite numbers")
+        if any(b <= a for a, b in zip(self.x, self.x[1:], strict=False)):
+            raise ValueError("the x of a monotone map must rise")
+        if any(b < a for a, b in zip(self.y, self.y[1:], strict=False)):
+            raise ValueError("the y of a monotone map must not fall")
+
+    def __call__(self, scores: npt.ArrayLike) -> Vector:
+        """The mapped scores, of the same shape; NaN stays NaN."""
+        values = np.asarray(scores, dtype=np.float64)
+        mapped = np.interp(np.nan_to_num(values), self.x, self.y)
+        return np.where(np.isnan(values), np.nan, mapped)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Calibration:
+    """The maps of K criteria.
+
+    Attributes:
+        maps: (K,) fitted on all rows; None: labels, or fewer than FEWEST_ROWS rows with score and rating, so that the
+            scores stay as they are.
+        cross_fitted: (n, K) the scores, each mapped by a map that saw no rating of its document; NaN = unscored.
+    """
+
+    maps: tuple[MonotoneMap | None, ...]
+    cross_fitted: Matrix
+
+    def __call__(self, scores: npt.ArrayLike) -> Matrix:
+        """The calibrated scores (n, K) of other rows; NaN stays NaN."""
+        return calibrated(self.maps, matrix(scores, "scores"))
+
+
+def calibrated(maps: Sequence[MonotoneMap | None], scores: Matrix) -> Matrix:
+    """Scores (n, K) under one map a criterion; None leaves them as they are."""
+    columns = [scores[:, k] if each is None else each(scores[:, k]) for k, each in enumerate(maps)]
+    return np.column_stack(columns) if columns else scores
+
+
+def calibrate(scores: npt.ArrayLike, rows: Rated, *, n_folds: int = 5, seed: int = 0) -> Calibration:
+    """Fit a monotone map for each criterion, and cross-fit it by document.
+
+    Args:
+        scores: (n, K) or (n,), NaN = unscored.
+        rows: the human ratings of the same rows.
+        n_folds: of whole documents; fewer where there are fewer documents.
+        seed: of the folds.
+
+    Raises:
+        ValueError: shapes differ, or there are fewer than two documents (or rows).
+    """
+    rated = RatedRows.of(rows)
+    judged = matrix(scores, "scores")
+    complete = scored_rows(judged, rated.human)
+    fold = folds(rated.clusters, min(n_folds, rated.n_units), seed)
+    maps: list[MonotoneMap | None] = []
+    cross_fitted = judged.copy()
+    for k, levels in enumerate(rated.levels):
+        column, human, rows_of = judged[:, k], rated.human[:, k], complete[:, k]
+        if (levels is not None and levels.nominal) or rows_of.sum() < FEWEST_ROWS:
+            maps.append(None)
+            continue
+        maps.append(isotonic(column[rows_of], human[rows_of]))
+        for held_out in np.unique(fold):
+            seen = rows_of & (fold != held_out)
+            if seen.any():
+                cross_fitted[fold == held_out, k] = isotonic(column[seen], human[seen])(column[fold == held_out])
+    return Calibration(tuple(maps), cross_fitted)
+
+
+def isotonic(scores: npt.ArrayLike, ratings: npt.ArrayLike) -> MonotoneMap:
+    """The non-decreasing map of scores (n,) that comes nearest to ratings (n,), by least squares; no NaN.
+
+    Equal scores share a value. Neighbours that would fall are pooled until none does (pool adjacent violators).
+
+    Raises:
+        ValueError: there is no pair, or the lengths differ.
+    """
+    judged, human = np.asarray(scores, dtype=np.float64), np.asarray(ratings, dtype=np.float64)
+    if judged.shape != human.shape or judged.ndim != 1 or not judged.size:
+        raise ValueError(f"isotonic needs pairs of two columns, not the shapes {judged.shape!r} and {human.shape!r}")
+    x, position = np.unique(judged, return_inverse=True)
+    counts = np.bincount(position.reshape(-1)).astype(np.float64)
+    means = np.bincount(position.reshape(-1), weights=human) / counts
+    pooled: list[tuple[float, float, int]] = []
+    for value, weight in zip(means.tolist(), counts.tolist(), strict=True):
+        block = (value, weight, 1)
+        while pooled and pooled[-1][0] >= block[0]:
+            below = pooled.pop()
+            total = below[1] + block[1]
+            block = ((below[0] * below[1] + block[0] * block[1]) / total, total, below[2] + block[2])
+        pooled.append(block)
+    ends = np.cumsum([size for _, _, size in pooled])
+    knots = [
+        (float(x[end]), value)
+        for (value, _, size), last in zip(pooled, ends.tolist(), strict=True)
+        for end in sorted({last - size, last - 1})
+    ]
+    return MonotoneMap(tuple(knot[0] for knot in knots), tuple(knot[1] for knot in knots))
