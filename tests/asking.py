@@ -14,6 +14,7 @@ from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.scale import Ordinal, Scale
 from polyjudge.judge.json_scoring import JsonScoring
 from polyjudge.judge.predict import Judge
+from polyjudge.judge.render import rating_messages
 from polyjudge.judge.scoring import Scoring
 from polyjudge.llm.request import Request, Role, Sampling
 from polyjudge.optimizers.asking import Stage
@@ -29,6 +30,12 @@ CALLS = {
     "SCC": {"loss": 12, "gradient": 3, "optimizer": 1},
     "CCC": {"loss": 3, "gradient": 3, "optimizer": 1},
 }
+
+
+def rating_prompt(prompt: JudgePrompt, example: Example) -> str:
+    """The one message that asks for ratings."""
+    (message,) = rating_messages(prompt, example)
+    return message.content
 
 
 def prompt_of(names: Sequence[str] = NAMES, scale: Scale = FIVE) -> JudgePrompt:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from tests.asking import judge_of, mark, number, prompt_of, rows, speaker, textgrad_of
+from tests.asking import judge_of, mark, number, prompt_of, rating_prompt, rows, speaker, textgrad_of
 
 from polyjudge.domain.decomposition import MODES
 from polyjudge.domain.prompt import JudgePrompt
@@ -13,7 +13,7 @@ from polyjudge.domain.records import Step
 from polyjudge.engine import Setup, optimize
 from polyjudge.gates import Gate, MeanGate, NoGate
 from polyjudge.judge.measure import rated_rows
-from polyjudge.judge.render import instruction_line, output_format, rating_prompt
+from polyjudge.judge.render import instruction_line, output_format
 from polyjudge.llm.request import Request
 from polyjudge.testing.asking import Answer, ScriptedAsker, instructions_for, said
 

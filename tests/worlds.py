@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from tests.asking import rating_prompt
 
 from polyjudge.domain.dataset import Dataset
 from polyjudge.domain.example import Example
 from polyjudge.domain.prompt import JudgePrompt
-from polyjudge.judge.render import rating_prompt
 from polyjudge.llm.request import Message, Reply, Request, Sampling
 from polyjudge.metrics import statistics
 from polyjudge.templates.score_parser import read_scores

@@ -20,11 +20,16 @@ from polyjudge.errors import DataError
 
 T = TypeVar("T")
 
+UNWRITTEN_AT_DEFAULT: Mapping[str, bool] = types.MappingProxyType({"unwritten at default": True})
+"""The metadata of a field that JSON leaves out at its default, so that the digests of records without it stand."""
+
 
 def plain(value: Any) -> Any:
     """A record as JSON values: dataclasses and mappings become objects, sequences arrays, nan and infinities null."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {
+            field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value) if _says(value, field)
+        }
     if isinstance(value, Mapping):
         return {str(key): plain(member) for key, member in value.items()}
     if isinstance(value, str) or value is None or isinstance(value, bool | int):
@@ -63,6 +68,13 @@ def record(kind: type[T], text: str | bytes, source: str) -> T:
         return typing.cast(T, _build(kind, json.loads(text)))
     except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise DataError(f"{source} does not hold a {kind.__name__}: {error}") from error
+
+
+def _says(record: Any, field: dataclasses.Field[Any]) -> bool:
+    """Whether a field belongs into the JSON of a record."""
+    if not field.metadata or "unwritten at default" not in field.metadata:
+        return True
+    return bool(getattr(record, field.name) != field.default)
 
 
 def _encodable(text: str) -> str:

@@ -10,7 +10,7 @@ from dataclasses import replace
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.asking import NAMES, judge_of, prompt_of, row, rows, wanted
+from tests.asking import NAMES, judge_of, prompt_of, rating_prompt, row, rows, wanted
 
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.layout import Layout, layout
@@ -21,7 +21,6 @@ from polyjudge.errors import BudgetSpent, ProviderGone, ReplyError
 from polyjudge.judge.cloze import ClozeScoring
 from polyjudge.judge.json_scoring import JsonScoring
 from polyjudge.judge.predict import Judge
-from polyjudge.judge.render import rating_prompt
 from polyjudge.judge.scoring import with_limit
 from polyjudge.llm.request import Abilities, Reply, Request, Role, Sampling
 from polyjudge.testing.asking import Answer, ScriptedAsker, said

@@ -8,19 +8,21 @@ from dataclasses import replace
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tests.asking import NAMES, prompt_of, row
+from tests.asking import NAMES, prompt_of, rating_prompt, row
 
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.example import Example
+from polyjudge.domain.prompt_template import PromptTemplate, TemplateMessage, parse
 from polyjudge.domain.scale import NAN, Categorical, Continuous, Ordinal
 from polyjudge.judge.render import (
     described,
     instruction_line,
     output_format,
+    rating_messages,
     rating_prefix,
-    rating_prompt,
     rating_request,
 )
+from polyjudge.llm.request import Message
 
 law = settings(deadline=None, max_examples=100)
 
@@ -198,3 +200,37 @@ def test_a_demonstration_shows_a_rating_that_the_judge_may_write(
 def test_a_criterion_is_described_with_its_scale() -> None:
     assert described(Criterion("a", Ordinal(0, 10, 5), "Is it a?")) == "a (scale 0..10 by 5): Is it a?"
     assert described(Criterion("a", Categorical(("x", "y")))) == "a (scale x | y)"
+
+
+def own(*messages: tuple[str, str], columns: tuple[str, ...] = ("source", "text")) -> PromptTemplate:
+    return PromptTemplate(tuple(TemplateMessage(role, parse(text, columns, NAMES).pieces) for role, text in messages))
+
+
+def test_the_users_own_prompt_is_sent_as_it_stands() -> None:
+    template = own(
+        ("system", "You grade.\r\n{{ instruction:fluency }} / {{ instruction:coherence }} "),
+        ("user", "<s>{{ source }}</s> {{ text }}\n{{ format }}\t{{ demonstrations }}"),
+    )
+    prompt = replace(prompt_of(NAMES[:2]), template=template)
+    example = replace(row(1), inputs={"source": "{{ text }}</s>", "text": "{{ format }} {{# fit }}"})
+    assert rating_messages(prompt, example) == (
+        Message("system", "You grade.\r\nRate fluency from 1 to 5. / Rate coherence from 1 to 5. "),
+        Message("user", f"<s>{{{{ text }}}}</s></s> {{{{ format }}}} {{{{# fit }}}}\n{output_format(prompt)}\t"),
+    )
+    alone = rating_messages(prompt.revise({"coherence": "{{ source }}"}).only(("fluency",)), example)
+    assert alone[0].content == "You grade.\r\nRate fluency from 1 to 5. / {{ source }} "
+    assert '"coherence"' not in alone[1].content
+    assert rating_messages(prompt, example, reply_format="a word")[1].content.endswith("\na word\t")
+
+
+def test_an_own_prompt_may_speak_of_whichever_criterion_is_in_question() -> None:
+    template = own(
+        ("user", "{{ criterion }} ({{ scale }}): {{ definition }} {{ instruction }}\n{{ levels }}|{{ text }}")
+    )
+    anchored = tuple(replace(c, levels=((1.0, "bad"), (5.0, "good"))) for c in prompt_of(NAMES[:2]).criteria)
+    prompt = replace(prompt_of(NAMES[:2]), template=own(("user", asks)), criteria=anchored)
+    (asked,) = rating_messages(prompt.only(("coherence",)), row(1))
+    assert asked.content == (
+        "coherence (1..5): How is the coherence? Rate coherence from 1 to 5.\n1 = bad\n5 = good|"
+        + row(1).inputs["text"]
+    )

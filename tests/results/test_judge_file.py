@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.asking import rating_prompt
 from tests.commands import JUDGE
 
 from polyjudge.datasets.yamlfile import parse_yaml
@@ -17,7 +18,6 @@ from polyjudge.domain.dataset import Rubric
 from polyjudge.domain.example import Example
 from polyjudge.domain.scale import Categorical, Continuous, Ordinal, Scale
 from polyjudge.errors import CriteriaError
-from polyjudge.judge.render import rating_prompt
 from polyjudge.llm.request import Sampling, body_extra
 from polyjudge.results.judge_file import JudgeFile, dump_judge, read_judge
 

@@ -36,6 +36,11 @@ class Criterion:
     levels: tuple[tuple[float, str], ...] = ()
     weight: float = 1.0
 
+    @property
+    def anchors(self) -> str:
+        """What each level means, "1 = ..." on a line of its own; "" where nothing says it."""
+        return "\n".join(f"{level:g} = {meaning}" for level, meaning in self.levels)
+
 
 def default_instruction(scale: Scale) -> str:
     """The initial instruction when a criteria file gives none."""

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
+from polyjudge.codec import UNWRITTEN_AT_DEFAULT
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.example import Example
+from polyjudge.domain.prompt_template import PromptTemplate
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +43,7 @@ class Rubric:
         scoring: the scoring method that ``auto`` takes for a model that cannot rate when asked; None: no wish.
         split: the column that holds the user's own train / validation / test; None when there is none.
         long: how a table with several rows an item is laid out; None: one row an item, or to be recognised.
+        template: the user's own prompt; None: the prompt of this package.
     """
 
     task: str
@@ -52,6 +55,7 @@ class Rubric:
     scoring: str | None = None
     split: str | None = None
     long: LongForm | None = None
+    template: PromptTemplate | None = field(default=None, metadata=UNWRITTEN_AT_DEFAULT)
 
     @property
     def names(self) -> tuple[str, ...]:

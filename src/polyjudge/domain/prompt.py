@@ -7,11 +7,13 @@ output format and the demonstrations stay byte-identical through a whole run.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
+from polyjudge.codec import UNWRITTEN_AT_DEFAULT
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.dataset import Rubric
 from polyjudge.domain.example import Example
+from polyjudge.domain.prompt_template import PromptTemplate
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +26,7 @@ class JudgePrompt:
         criteria: with the current instructions.
         reply_begins: the begun reply of the cloze scoring method; frozen.
         demonstrations: rated examples shown to the judge; frozen.
+        template: the user's own prompt, in which only the instructions change; None: the prompt of this package.
     """
 
     task: str
@@ -31,10 +34,11 @@ class JudgePrompt:
     criteria: tuple[Criterion, ...]
     reply_begins: str = ""
     demonstrations: tuple[Example, ...] = ()
+    template: PromptTemplate | None = field(default=None, metadata=UNWRITTEN_AT_DEFAULT)
 
     @classmethod
     def initial(cls, rubric: Rubric, demonstrations: tuple[Example, ...] = ()) -> JudgePrompt:
-        return cls(rubric.task, rubric.inputs, rubric.criteria, rubric.reply_begins, demonstrations)
+        return cls(rubric.task, rubric.inputs, rubric.criteria, rubric.reply_begins, demonstrations, rubric.template)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -66,6 +70,8 @@ class JudgePrompt:
     def only(self, group: tuple[str, ...]) -> JudgePrompt:
         """The prompt reduced to some of its criteria, in the prompt's order.
 
+        The user's own prompt keeps the instructions of the others as text.
+
         Raises:
             ValueError: a name that the prompt does not have.
         """
@@ -74,4 +80,9 @@ class JudgePrompt:
         unknown = sorted(set(group) - set(self.names))
         if unknown:
             raise ValueError(f"no such criteria: {unknown!r}; the prompt has {list(self.names)!r}")
-        return replace(self, criteria=tuple(c for c in self.criteria if c.name in group))
+        others = [c for c in self.criteria if c.name not in group]
+        return replace(
+            self,
+            criteria=tuple(c for c in self.criteria if c.name in group),
+            template=self.template and self.template.fixed(others),
+        )

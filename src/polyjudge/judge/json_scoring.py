@@ -10,7 +10,7 @@ from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.example import Example
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.scale import Categorical, Continuous, Scale, show
-from polyjudge.judge.render import rating_prefix, rating_prompt, rating_request
+from polyjudge.judge.render import own_prefix, rating_messages, rating_prefix, rating_request
 from polyjudge.judge.scoring import Question, Scored
 from polyjudge.llm.request import Abilities, Message, Reply, Sampling
 from polyjudge.templates.score_parser import read_scores
@@ -45,9 +45,15 @@ class JsonScoring:
         self, prompt: JudgePrompt, example: Example, sampling: Sampling, abilities: Abilities, *, item_first: bool
     ) -> Question:
         schema = _schema(prompt) if self.structured and abilities.schema else ""
-        shared = rating_prefix(prompt, example) if item_first else ""
-        text = shared + rating_request(prompt) if item_first else rating_prompt(prompt, example)
-        return Question((Message("user", text),), sampling, schema, shared=shared)
+        if not item_first or prompt.template:
+            return Question(
+                rating_messages(prompt, example),
+                sampling,
+                schema,
+                shared=own_prefix(prompt, example) if item_first else "",
+            )
+        shared = rating_prefix(prompt, example)
+        return Question((Message("user", shared + rating_request(prompt)),), sampling, schema, shared=shared)
 
     def spoken(self, criterion: Criterion, score: float) -> str:
         return show(criterion.scale, score)

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 import math
+from functools import partial
+from itertools import takewhile
 
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.example import Example
 from polyjudge.domain.prompt import JudgePrompt
+from polyjudge.domain.prompt_template import COLUMN, DEMONSTRATIONS, FORMAT, TEXT, Piece, of_criterion
 from polyjudge.domain.scale import Categorical, Continuous, Scale, show
+from polyjudge.llm.request import Message
 from polyjudge.templates.load import labelled, render
 
 
@@ -36,19 +40,39 @@ def output_format(prompt: JudgePrompt) -> str:
     return "{" + members + "}"
 
 
-def rating_prompt(prompt: JudgePrompt, example: Example) -> str:
-    """The text that asks for ratings as JSON."""
-    return render(
-        "judge",
+def rating_messages(
+    prompt: JudgePrompt, example: Example, *, reply_format: str = "", frame: str = "judge"
+) -> tuple[Message, ...]:
+    """The messages that ask for ratings of one example.
+
+    Args:
+        prompt: over the criteria to ask for.
+        example: the item.
+        reply_format: what a reply must be; "": the JSON object of ``output_format``.
+        frame: the template that is filled with task, format, criteria, demonstrations and item; the user's own prompt
+            takes its place.
+    """
+    wanted = reply_format or output_format(prompt)
+    if prompt.template is not None:
+        rendered = prompt.template.rendered(partial(_filled, prompt, example, wanted))
+        return tuple(Message(role, content) for role, content in rendered)
+    text = render(
+        frame,
         task=prompt.task,
-        format=output_format(prompt),
+        format=wanted,
         criteria=_criteria(prompt),
-        demonstrations="".join(
-            render("demonstration", item=item(prompt, shown), ratings=_ratings(prompt, shown)) + "\n"
-            for shown in prompt.demonstrations
-        ),
+        demonstrations=_demonstrations(prompt),
         item=item(prompt, example),
     )
+    return (Message("user", text),)
+
+
+def own_prefix(prompt: JudgePrompt, example: Example) -> str:
+    """What the calls about an item have in common at the beginning of the first message of the user's own prompt."""
+    if prompt.template is None:
+        return ""
+    shared = [*takewhile(lambda piece: piece.kind in (TEXT, COLUMN), prompt.template.messages[0].pieces)]
+    return "".join(piece.value if piece.kind == TEXT else example.inputs[piece.value] for piece in shared)
 
 
 def rating_prefix(prompt: JudgePrompt, example: Example) -> str:
@@ -78,6 +102,27 @@ def rating_request(prompt: JudgePrompt) -> str:
         )
         + ("\n" if prompt.demonstrations else ""),
         format=output_format(prompt),
+    )
+
+
+def _filled(prompt: JudgePrompt, example: Example, reply_format: str, place: Piece) -> str:
+    """What fills a place of the user's own prompt."""
+    if place.kind == COLUMN:
+        return example.inputs[place.value]
+    if place.kind == FORMAT:
+        return reply_format
+    if place.kind == DEMONSTRATIONS:
+        return _demonstrations(prompt)
+    if place.value:
+        return of_criterion(place.kind, next(c for c in prompt.criteria if c.name == place.value))
+    (criterion,) = prompt.criteria
+    return of_criterion(place.kind, criterion)
+
+
+def _demonstrations(prompt: JudgePrompt) -> str:
+    return "".join(
+        render("demonstration", item=item(prompt, shown), ratings=_ratings(prompt, shown)) + "\n"
+        for shown in prompt.demonstrations
     )
 
 

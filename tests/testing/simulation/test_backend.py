@@ -10,11 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tests.asking import prompt_of, rows
+from tests.asking import prompt_of, rating_prompt, rows
 from tests.worlds import answer, asked, world
 
 from polyjudge.errors import ConfigError, ModelError
-from polyjudge.judge.render import rating_prompt
 from polyjudge.llm.models import open_backend
 from polyjudge.llm.request import Backend, Request
 from polyjudge.testing.backend import BackendContract

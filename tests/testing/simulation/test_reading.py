@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.asking import prompt_of, row
+from tests.asking import prompt_of, rating_prompt, row
 
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.example import Example
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.scale import Categorical, Continuous, Ordinal
 from polyjudge.judge.render import described as shown
-from polyjudge.judge.render import rating_prefix, rating_prompt, rating_request
+from polyjudge.judge.render import rating_prefix, rating_request
 from polyjudge.templates.load import labelled
 from polyjudge.testing.simulation.reading import (
     answer_format,
