@@ -224,9 +224,7 @@ def test_the_users_own_prompt_is_sent_as_it_stands() -> None:
 
 
 def test_an_own_prompt_may_speak_of_whichever_criterion_is_in_question() -> None:
-    template = own(
-        ("user", "{{ criterion }} ({{ scale }}): {{ definition }} {{ instruction }}\n{{ levels }}|{{ text }}")
-    )
+    asks = "{{ criterion }} ({{ scale }}): {{ definition }} {{ instruction }}\n{{ levels }}|{{ text }}"
     anchored = tuple(replace(c, levels=((1.0, "bad"), (5.0, "good"))) for c in prompt_of(NAMES[:2]).criteria)
     prompt = replace(prompt_of(NAMES[:2]), template=own(("user", asks)), criteria=anchored)
     (asked,) = rating_messages(prompt.only(("coherence",)), row(1))
