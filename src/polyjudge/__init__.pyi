@@ -12,6 +12,7 @@ from .metrics.metric import metric as metric
 from .metrics.metric import scalar_metric as scalar_metric
 from .optimizers.opro import OPRO as OPRO
 from .optimizers.pool import Pool as Pool
+from .optimizers.rubric import Rubric as Rubric
 from .optimizers.textgrad import TextGrad as TextGrad
 from .reporting.report import report as report
 from .results.audit import Audit as Audit

@@ -65,6 +65,7 @@ TABLES: Mapping[str, Mapping[str, str]] = MappingProxyType(
             {
                 "textgrad": "polyjudge.optimizers.textgrad:TextGrad",
                 "opro": "polyjudge.optimizers.opro:OPRO",
+                "rubric": "polyjudge.optimizers.rubric:Rubric",
                 "pool": "polyjudge.optimizers.pool:Pool",
             }
         ),

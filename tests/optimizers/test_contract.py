@@ -7,6 +7,7 @@ from tests.asking import speaker
 from polyjudge.llm.request import Request
 from polyjudge.optimizers.opro import OPRO
 from polyjudge.optimizers.pool import Pool
+from polyjudge.optimizers.rubric import Rubric
 from polyjudge.optimizers.textgrad import TextGrad
 from polyjudge.testing.optimizer import NAMES, OptimizerContract
 
@@ -42,6 +43,11 @@ class TestOPROSeparate(TestSeparate):
 
 class TestOPROCombined(TestOPROSeparate):
     mode = "CCC"
+
+
+class TestRubric(TestSeparate):
+    def make(self, candidates: int) -> Rubric:
+        return Rubric(candidates=candidates)
 
 
 class TestPool(OptimizerContract):

@@ -66,7 +66,7 @@ def optimizer(
         "instructions": _instructions(prompt),
         "conversations": conversations,
         "gradients": _headed(gradients),
-        "rejected": render("rejected", edits="\n\n".join(map(_edit, rejected))) + "\n" if rejected else "",
+        "rejected": _rejected(rejected),
     }
     if len(prompt.criteria) == 1:
         return render("optimizer_one", **values)
@@ -95,6 +95,42 @@ def trajectory(
     if len(prompt.criteria) == 1:
         return render("opro_one", **values)
     return render("opro_many", **values, format=_format(prompt))
+
+
+def rubric(
+    prompt: JudgePrompt,
+    cells: Sequence[tuple[str, Sequence[tuple[Example, Prediction]]]],
+    scoring: Scoring,
+    rejected: Sequence[Rejected] = (),
+    *,
+    refines: bool = False,
+) -> str:
+    """The prompt that asks for a rubric of the one criterion of ``prompt``.
+
+    Args:
+        prompt: with the current instruction.
+        cells: the examples under the name of the judge's error on them.
+        scoring: speaks of scores.
+        rejected: rubrics that were tried and rejected.
+        refines: whether the current instruction is a rubric already.
+    """
+    (criterion,) = prompt.criteria
+    examples = [
+        f"{title}:\n\n"
+        + "\n\n".join(f"{item(prompt, one)}\n{_result(criterion, one, said, scoring)}" for one, said in judged)
+        for title, judged in cells
+    ]
+    return render(
+        "rubric_refine" if refines else "rubric_write",
+        criteria=_described(prompt),
+        instructions=_instructions(prompt),
+        cells="\n\n".join(examples) or "None of them could be shown.",
+        rejected=_rejected(rejected),
+    )
+
+
+def _rejected(edits: Sequence[Rejected]) -> str:
+    return render("rejected", edits="\n\n".join(map(_edit, edits))) + "\n" if edits else ""
 
 
 def _by_name(instructions: Mapping[str, str]) -> list[str]:
@@ -149,10 +185,10 @@ def _right(criterion: Criterion, example: Example, prediction: Prediction) -> bo
     score, human = prediction.score(criterion.name), example.human(criterion)
     if isinstance(criterion.scale, Categorical):
         return score == human
-    return abs(score - human) <= _half_step(criterion.scale)
+    return abs(score - human) <= half_step(criterion.scale)
 
 
-def _half_step(scale: Ordinal | Continuous) -> float:
+def half_step(scale: Ordinal | Continuous) -> float:
     """The largest difference that counts as right; raters' means are rarely whole numbers."""
     return scale.step / 2 if isinstance(scale, Ordinal) else (scale.high - scale.low) / CONTINUOUS_STEPS / 2
 

@@ -3,7 +3,8 @@
 The loss may name a rule that the judge overlooked. A gradient call writes a fixed number of sentences, which the
 criteria it speaks for share; the more they are, the more sentences are general and serve none. The optimizer does
 what the gradients ask for, or something of its own; where it is shown earlier instructions with their scores instead,
-it adds a rule to the best. Nothing passes from one to the next but text.
+it adds a rule to the best, and where it is shown examples by the judge's error, a rule for each kind of error in which
+it recognises one. Nothing passes from one to the next but text.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ T = TypeVar("T")
 # Textual replies begin with it, so that it stands wherever they are kept. No sentence of its own.
 MARK = "[SIMULATED]"
 _RESULT = re.compile(r"^- (.+?): (.*)$", re.M)
+_ERRORS = re.compile(r"^Scored (?:too|with)\b.*:$", re.M)
 _ADD = re.compile(r"\badd a rule on the ([a-z]+)")
 _DROP = re.compile(r"\bthe rule on the ([a-z]+) misleads\b")
 _GENERAL = (
@@ -79,6 +81,12 @@ class Writer:
         tried = prompt.section("tried").blocks
         if tried:
             return {one.name: self._extended(one.name, tried[-1], len(criteria), stream) for one in criteria}
+        cells = prompt.section("cells").text
+        if cells:
+            return {
+                one.name: self._anchored(one.name, _instruction(prompt, one.name, 1), cells, stream)
+                for one in criteria
+            }
         heard = " ".join(prompt.section("feedback").blocks)
         general = sum(one in _GENERAL for one in sentences(heard.replace(MARK, "")))
         return {
@@ -116,6 +124,14 @@ class Writer:
         """The best instruction of those that were tried, with a rule that it does not hold yet."""
         text = (best if criteria == 1 else instruction_of(best, name)).strip()
         return _with(text, self._named(name, self._rules.within(name, text), stream).text)
+
+    def _anchored(self, name: str, instruction: str, cells: str, stream: Stream) -> str:
+        """The instruction with a rule for each kind of error in which one is recognised."""
+        text = instruction.strip()
+        for _ in _ERRORS.findall(cells):
+            if stream.happens(self._world.writers.insight):
+                text = _with(text, self._named(name, self._rules.within(name, text), stream).text)
+        return text
 
     def _rewritten(self, name: str, instruction: str, heard: str, general: int, stream: Stream) -> str:
         text = instruction.strip()
