@@ -29,6 +29,8 @@ TABLES: Mapping[str, Mapping[str, str]] = MappingProxyType(
         ),
         # Data that are named FAMILY/REST; each is a function of REST.
         "families": MappingProxyType({"simulated": "polyjudge.testing.simulation.data:simulated"}),
+        # Scores that judges gave, with people's ratings: functions without arguments that return a ScoreTable.
+        "recordings": MappingProxyType({"hanna": "polyjudge.audits.recordings:hanna"}),
         "scoring": MappingProxyType(
             {
                 "json": "polyjudge.judge.json_scoring:JsonScoring",

@@ -5,29 +5,20 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from polyjudge.audits.agreement import MEAN, agreements, detectable
 from polyjudge.audits.annotators import annotators, verdict
 from polyjudge.audits.bias import biases, drifts, judge_halo
 from polyjudge.audits.contests import contests, observed
 from polyjudge.audits.interference import MARGIN, interferences
-from polyjudge.audits.read import THE_JUDGE, NamedTable, Rows, judge_names, read_files, rows_table, score_table
+from polyjudge.audits.read import Rows
+from polyjudge.audits.sources import Files, read_scores
 from polyjudge.audits.table import Judgement, ScoreTable
-from polyjudge.connect.inspect import inspect_table, is_inspect_log
-from polyjudge.datasets.criteria import rubric_from
-from polyjudge.datasets.load import Criteria, load_rubric
-from polyjudge.datasets.yamlfile import read_yaml
-from polyjudge.errors import ConfigError, DataError, QualityGateFailed
+from polyjudge.datasets.load import Criteria
+from polyjudge.errors import ConfigError, QualityGateFailed
 from polyjudge.judge.measure import own_metric
 from polyjudge.metrics import agreement
 from polyjudge.results.audit import Audit
-
-if TYPE_CHECKING:
-    from polyjudge.domain.dataset import Rubric
-
-Files = str | Path | Sequence[str | Path]
 
 
 def audit(
@@ -42,7 +33,8 @@ def audit(
     """Audit one or more judges; no model is asked.
 
     Args:
-        scores: one or several files in the wide or long form of docs/audit.md, Inspect logs, rows, or a data frame.
+        scores: one or several files in the wide or long form of docs/audit.md, Inspect logs, rows, a data frame, or
+            the name of recorded scores that come with the package (``hanna``).
         criteria: a criteria file or mapping, of which names and scales suffice; without it criteria, scales and
             raters are guessed from the columns.
         drift: a column along which errors may move, such as a date or a batch.
@@ -61,9 +53,7 @@ def audit(
         raise ConfigError(f"--margin {margin:g}: give a loss of agreement, 0 or more")
     if seed < 0:
         raise ConfigError(f"--seed {seed}: give a whole number, 0 or more")
-    rubric = _rubric(criteria) if criteria is not None else None
-    table = score_table(_tables(scores, rubric), rubric, drift)
-    report = _audit(table, drift, margin, seed)
+    report = _audit(read_scores(scores, criteria, drift), drift, margin, seed)
     _check_bounds(report, bounds)
     return report
 
@@ -110,29 +100,6 @@ def read_bounds(bounds: Mapping[str, float] | Sequence[str]) -> tuple[Bound, ...
 def _halves(text: str) -> tuple[str, str, str]:
     """The text before and after the last equals sign; nothing after if there is none."""
     return text.rpartition("=") if "=" in text else (text, "", "")
-
-
-def _rubric(criteria: Criteria) -> Rubric:
-    """The rubric of a criteria file, whose task and inputs may be left out for an audit."""
-    mapping = read_yaml(Path(criteria)) if isinstance(criteria, (str, Path)) else criteria
-    if not isinstance(mapping, Mapping):
-        return load_rubric(criteria)
-    source = str(criteria) if isinstance(criteria, (str, Path)) else "the given criteria"
-    return rubric_from({"task": "Audit.", "inputs": {"(item)": "Item"}} | dict(mapping), source)
-
-
-def _tables(scores: Files | Rows, rubric: Rubric | None) -> list[NamedTable]:
-    if isinstance(scores, (str, Path)):
-        scores = [scores]
-    if isinstance(scores, Sequence) and all(isinstance(source, (str, Path)) for source in scores):
-        paths = [Path(str(source)) for source in scores]
-        if not paths:
-            raise DataError("no file of scores was named; give one or more")
-        named = dict(zip(paths, judge_names(paths), strict=True)) if len(paths) > 1 else {paths[0]: ""}
-        logs = {path: judge for path, judge in named.items() if is_inspect_log(path)}
-        tables = [NamedTable(judge, inspect_table(path, rubric, judge)) for path, judge in logs.items()]
-        return [*tables, *read_files({path: judge or THE_JUDGE for path, judge in named.items() if path not in logs})]
-    return rows_table(scores)  # type: ignore[arg-type]
 
 
 def _audit(table: ScoreTable, drift: str, margin: float, seed: int) -> Audit:
