@@ -28,6 +28,8 @@ from .workflows.diagnose import Diagnosed as Diagnosed
 from .workflows.diagnose import diagnose as diagnose
 from .workflows.diagnose import plan_diagnosis as plan_diagnosis
 from .workflows.export import export as export
+from .workflows.init import CriteriaDraft as CriteriaDraft
+from .workflows.init import init as init
 from .workflows.loaded_judge import LoadedJudge as LoadedJudge
 from .workflows.loaded_judge import load as load
 from .workflows.maintenance import cache_merge as cache_merge

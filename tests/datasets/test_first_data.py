@@ -22,12 +22,19 @@ def row(columns: str) -> dict[str, object]:
         ("tone_ann tone_bob order_ann order_bob", {"tone": "tone_ann tone_bob", "order": "order_ann order_bob"}),
         ("tone_a tone_b order", {"tone": "tone_a tone_b", "order": "order"}),
         ("tone_warm tone_dry", {"tone_warm": "tone_warm", "tone_dry": "tone_dry"}),
-        ("tone tone_a tone_b", {"tone": "tone", "tone_a": "tone_a", "tone_b": "tone_b"}),
+        ("tone tone_a tone_b", {"tone": "tone_a tone_b"}),
+        ("tone_ann tone_bob", {"tone": "tone_ann tone_bob"}),
+        ("tone_fluency tone_style", {"tone_fluency": "tone_fluency", "tone_style": "tone_style"}),
+        ("rater1_tone rater2_tone", {"tone": "rater1_tone rater2_tone"}),
+        ("human_tone human_order", {"tone": "human_tone", "order": "human_order"}),
+        ("q_1 q_2", {"q_1": "q_1", "q_2": "q_2"}),
+        ("tone tone_confidence tone_ms", {"tone": "tone"}),
+        ("gpt4_tone tone", {"tone": "tone"}),
         ("error_a error_b", {"error_a": "error_a", "error_b": "error_b"}),
     ],
 )
 def test_a_starter_puts_the_raters_of_a_criterion_together(columns: str, ratings: dict[str, str]) -> None:
-    rubric = rubric_from(parse_yaml(starter(table_of([row(columns)])), "starter"), "starter")
+    rubric = rubric_from(parse_yaml(starter(table_of([row(columns)])).text(), "starter"), "starter")
     assert {one.name: " ".join(one.ratings) for one in rubric.criteria} == ratings
 
 

@@ -223,7 +223,7 @@ def test_without_criteria_a_file_is_answered_with_a_starter_that_works(tmp_path:
         load_dataset(path)
     starter = str(error.value).partition("\n\n")[2]
     dataset = load_dataset(path, file(tmp_path, starter, "criteria.yaml"))
-    assert dataset.rubric.names == ("Fluency", "price")
+    assert dataset.rubric.names == ("Fluency",)
     assert [column for column, _ in dataset.rubric.inputs] == ["article", "summary"]
     assert (dataset.rubric.document, dataset.rubric.id) == ("article_id", "id")
     assert len(dataset.examples) == 20
@@ -241,7 +241,7 @@ def test_a_starter_is_always_a_criteria_file(rows: list[tuple[str, int | None]],
     from polyjudge.datasets.yamlfile import parse_yaml
 
     table = table_of([{name: value, column: name, "error": value, "split": "x"} for name, value in rows])
-    rubric_from(parse_yaml(starter(table), "starter"), "starter")
+    rubric_from(parse_yaml(starter(table).text(), "starter"), "starter")
 
 
 ROW = "a,b,1,2,kind\n"

@@ -16,9 +16,9 @@ from typing import TypeVar
 import numpy as np
 
 from polyjudge.audits.table import Judgement, ScoreTable
-from polyjudge.connect.raters import companions
 from polyjudge.datasets.criteria import RESERVED
 from polyjudge.datasets.error_collector import ErrorCollector
+from polyjudge.datasets.raters import companions
 from polyjudge.datasets.readers import read_table
 from polyjudge.datasets.table import (
     PandasLike,

@@ -19,6 +19,7 @@ from polyjudge.errors import InputError, PolyjudgeError, Stopped
 from polyjudge.version import __version__
 
 VERBS = {
+    "init": "Write a criteria file for rated data, guessed from the columns.",
     "check": "What is known before anything is paid: splits, leaks, annotators, power, planned calls.",
     "optimize": "Fit a judge's prompt to human ratings.",
     "study": "Run a grid of runs, such as the paper's ten configurations, and make its tables.",

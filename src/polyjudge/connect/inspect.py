@@ -15,7 +15,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from polyjudge.connect.raters import RATER, owner
+from polyjudge.datasets.raters import RATER, owner
 from polyjudge.datasets.table import Row, Table, is_missing, is_number, rating_columns
 from polyjudge.datasets.textfiles import check_unpacked, read_json
 from polyjudge.domain.dataset import Rubric

@@ -22,6 +22,7 @@ from polyjudge.errors import ConfigError, CriteriaError, DataError
 from polyjudge.formatting.text import clipped, listed, nearest
 
 Data = str | Path | Dataset | Callable[[], Dataset] | Sequence[Row] | PandasLike | PolarsLike
+Rows = str | Path | Sequence[Row] | PandasLike | PolarsLike
 Criteria = str | Path | Mapping[str, object] | Rubric
 
 VARIABLE = "POLYJUDGE_DATA"
@@ -59,14 +60,24 @@ def _load(data: Data, criteria: Criteria | None, ratings_required: bool) -> Data
         return prepared if criteria is None else _under(prepared, load_rubric(criteria))
     if isinstance(data, str) and data.startswith(PREFIX):
         return _from_hub(data, criteria, ratings_required)
-    if isinstance(data, (str, Path)):
-        path = _path(data)
-        name, table = path.with_suffix("").stem if path.suffix == ".gz" else path.stem, read_table(path)
-    else:
-        name, table = "rows", table_of(data)  # type: ignore[arg-type]  # the other kinds were dealt with
+    table = table_from(data)  # type: ignore[arg-type]  # the other kinds were dealt with
+    path = Path(table.source) if isinstance(data, (str, Path)) else Path("rows")
+    name = path.with_suffix("").stem if path.suffix == ".gz" else path.stem
     if criteria is None:
         raise _no_criteria(table)
     return read_dataset(table, load_rubric(criteria), name, ratings_required=ratings_required)
+
+
+def table_from(data: Rows) -> Table:
+    """The table of a file, or of rows in memory.
+
+    Raises:
+        DataError: no such file, or contents that cannot be read.
+        MissingExtra: a package that reads this kind of file is not installed.
+    """
+    if isinstance(data, (str, Path)):
+        return read_table(_path(data))
+    return table_of(data)
 
 
 def _prepared(data: Data) -> Dataset | None:
@@ -131,7 +142,7 @@ def _from_hub(data: str, criteria: Criteria | None, ratings_required: bool) -> D
 def _no_criteria(table: Table) -> DataError:
     return DataError(
         f"{table.source}: which columns are judged, and by which criteria? Write a criteria file and pass it with "
-        f"--criteria (in Python: criteria=...). One to start from:\n\n{starter(table)}"
+        f"--criteria (in Python: criteria=...). 'polyjudge init' writes one; to start from:\n\n{starter(table).text()}"
     )
 
 

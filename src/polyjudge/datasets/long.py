@@ -12,7 +12,7 @@ from polyjudge.domain.dataset import LongForm, Rubric
 from polyjudge.errors import DataError
 from polyjudge.formatting.text import clipped, listed, many, nearest
 
-_RATER_COLUMNS = frozenset(
+RATER_COLUMNS = frozenset(
     {"rater", "rater_id", "annotator", "annotator_id", "worker", "worker_id", "user", "user_id", "labeler", "coder"}
 )
 
@@ -78,7 +78,7 @@ def _recognised(table: Table, rubric: Rubric) -> LongForm | None:
     if not any(different(names[0], group) > 1 for group in several for names in columns):
         return None
     for column in table.columns:
-        is_rater = column.casefold() in _RATER_COLUMNS
+        is_rater = column.casefold() in RATER_COLUMNS
         if is_rater and all(different(column, group) == len(group) for group in several):
             return LongForm(rater=column)
     return LongForm()

@@ -208,14 +208,42 @@ def with_paths(table: Table, names: Iterable[str]) -> Table:
     return replace(table, columns=(*table.columns, *paths), rows=rows)
 
 
+def nested_paths(table: Table, deepest: int = 3) -> dict[str, list[str]]:
+    """Each column that holds objects, or their JSON -> the dotted names of what most of them hold."""
+    return {
+        column: paths
+        for column in table.columns
+        if (paths := _paths_into(column, [row.get(column) for row in table.rows], deepest))
+    }
+
+
+def _paths_into(name: str, cells: Sequence[object], deepest: int) -> list[str]:
+    filled = [_parsed(cell) for cell in cells if not is_missing(cell)]
+    if not filled or not deepest or not all(isinstance(cell, Mapping) for cell in filled):
+        return []
+    objects = [cell for cell in filled if isinstance(cell, Mapping)]
+    paths: list[str] = []
+    for key in keys_of(objects):
+        if "." in key or 2 * sum(key in cell for cell in objects) < len(filled):
+            continue
+        path = f"{name}.{key}"
+        paths += _paths_into(path, [cell.get(key) for cell in objects], deepest - 1) or [path]
+    return paths
+
+
+def _parsed(cell: object) -> object:
+    """A cell that holds JSON of an object or a list, as that; any other as it is."""
+    if isinstance(cell, str) and cell.lstrip()[:1] in ("{", "["):
+        with suppress(ValueError, RecursionError):
+            return json.loads(cell)
+    return cell
+
+
 def _cells_at(row: Row, paths: Mapping[str, tuple[str, list[str]]]) -> dict[str, object]:
     """The cells at the ends of the paths; a path that leads nowhere gives no cell."""
     cells: dict[str, object] = {}
     for name, (root, steps) in paths.items():
-        cell = row.get(root)
-        if isinstance(cell, str) and cell.lstrip()[:1] in ("{", "["):
-            with suppress(ValueError, RecursionError):
-                cell = json.loads(cell)
+        cell = _parsed(row.get(root))
         for step in steps:
             if isinstance(cell, Mapping) and step in cell:
                 cell = cell[step]
@@ -323,6 +351,18 @@ def _read_out(text: str, criterion: Criterion) -> float:
     if match[2] is not None and float(match[2]) != top:
         raise ValueError(f"{clipped(text)} is out of {match[2]}, and the scale ends at {top}; correct one of them")
     return float(match[1].replace(",", "."))
+
+
+def reads_as(texts: Sequence[str]) -> tuple[str, tuple[float, ...]]:
+    """The mode of ``read`` that reads all of these short texts as numbers, and the numbers; "" if none does."""
+    if any(len(text) > 40 for text in texts):
+        return "", ()
+    for mode, pattern in (("stars", _STARS), ("leading-number", _LEADING)):
+        found = [pattern.fullmatch(text.strip()) for text in texts]
+        parts = [match[1] for match in found if match is not None]
+        if len(parts) == len(texts):
+            return mode, tuple(float(len(p)) if mode == "stars" else float(p.replace(",", ".")) for p in parts)
+    return "", ()
 
 
 def _refuse_word(text: str, criterion: Criterion) -> str:

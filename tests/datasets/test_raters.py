@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from polyjudge.connect.raters import companions
+from polyjudge.datasets.raters import companions
 
 SCORES = [1, 2, 3, 4, 5, 4, 3, 2, 1, 5]
 
