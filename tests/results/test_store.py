@@ -20,7 +20,8 @@ import polyjudge
 from polyjudge import codec
 from polyjudge.domain.records import Step
 from polyjudge.errors import ConfigError, DataError
-from polyjudge.results.store import ReplayedLines, RunFolder, StudyFolder, read_steps, write_whole
+from polyjudge.results.run_folder import RunFolder
+from polyjudge.results.store import ReplayedLines, StudyFolder, read_steps, write_whole
 
 law = settings(deadline=None, max_examples=40)
 
@@ -36,7 +37,7 @@ HOLDER = """
 import sys
 sys.path.insert(0, {source!r})
 from pathlib import Path
-from polyjudge.results.store import RunFolder
+from polyjudge.results.run_folder import RunFolder
 with RunFolder(Path({folder!r}), {config!r}):
     print("held", flush=True)
     sys.stdin.read()
@@ -157,11 +158,10 @@ def test_a_folder_without_write_permission_is_a_clear_error() -> None:
 
 
 def test_a_whole_file_replaces_the_old_one_and_leaves_no_draft(tmp_path: Path) -> None:
-    with RunFolder(tmp_path, CONFIG) as folder:
-        for text in ("one\n", "two\r\nand é 😀\n", "half a pair \ud83d\n"):
-            assert folder.write("judge.yaml", text) == tmp_path / "judge.yaml"
-            assert (tmp_path / "judge.yaml").read_bytes() == text.encode(errors="backslashreplace")
-    assert sorted(entry.name for entry in tmp_path.iterdir()) == [".lock", "config.json", "judge.yaml"]
+    for text in ("one\n", "two\r\nand é 😀\n", "half a pair \ud83d\n"):
+        write_whole(tmp_path / "judge.yaml", text)
+        assert (tmp_path / "judge.yaml").read_bytes() == text.encode(errors="backslashreplace")
+    assert [entry.name for entry in tmp_path.iterdir()] == ["judge.yaml"]
 
 
 def test_a_failed_write_keeps_the_old_file(tmp_path: Path) -> None:
@@ -231,17 +231,17 @@ def test_a_file_that_is_not_there_needs_no_finish(tmp_path: Path) -> None:
 def test_no_file_grows_before_the_lines_of_all_are_confirmed(tmp_path: Path) -> None:
     with RunFolder(tmp_path, CONFIG) as folder:
         folder.begin(diagnostics=False)
-        folder.lines("steps.jsonl").append("step 0")
-        folder.lines("tests.jsonl").append("test 0")
+        folder.steps.append("step 0")
+        folder.tests.append("test 0")
     with RunFolder(tmp_path, CONFIG) as folder:
         folder.begin(diagnostics=False)
-        folder.lines("steps.jsonl").append("step 0")
-        folder.lines("steps.jsonl").append("step 1")
+        folder.steps.append("step 0")
+        folder.steps.append("step 1")
         assert (tmp_path / "steps.jsonl").read_text() == "step 0\n"
         with pytest.raises(ConfigError, match="other answers"):
-            folder.lines("tests.jsonl").append("another test 0")
+            folder.tests.append("another test 0")
         assert (tmp_path / "steps.jsonl").read_text() == "step 0\n"
-        folder.lines("tests.jsonl").append("test 0")
+        folder.tests.append("test 0")
         assert (tmp_path / "steps.jsonl").read_text() == "step 0\nstep 1\n"
 
 
@@ -333,5 +333,5 @@ def test_steps_that_cannot_be_read_name_their_place(tmp_path: Path) -> None:
 def test_a_folder_gives_its_lines(tmp_path: Path) -> None:
     with RunFolder(tmp_path / "run", CONFIG) as folder:
         folder.begin(diagnostics=False)
-        folder.lines("steps.jsonl").append(codec.line(step(0)))
+        folder.steps.append(codec.line(step(0)))
     assert list(read_steps(tmp_path / "run")) == [step(0)]

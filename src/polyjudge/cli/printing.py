@@ -10,13 +10,13 @@ import click
 from polyjudge import codec
 from polyjudge.formatting.text import many, number, percent, table_text
 from polyjudge.reporting.diagnosis import verdict_lines
-from polyjudge.reporting.report import FILE as REPORT
 from polyjudge.reporting.summary import PAPER_NOTE, account_lines, warnings
 from polyjudge.reporting.tables.render import lines
 from polyjudge.results.money import PlannedRole, billed, cost_text, remedy, total_text, unpriced
 from polyjudge.results.outcome import COLUMNS, metric_label, notice, outcome_rows
 from polyjudge.results.result import Run
 from polyjudge.results.scores import Scores
+from polyjudge.results.store import REPORT
 from polyjudge.workflows.check import Check, CriterionCheck
 from polyjudge.workflows.diagnose import Diagnosed
 from polyjudge.workflows.study import StudyResult

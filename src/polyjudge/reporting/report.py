@@ -17,10 +17,8 @@ from polyjudge.reporting.sections.run import run_page
 from polyjudge.reporting.sections.study import study_page
 from polyjudge.reporting.tables.study import Table, all_tables
 from polyjudge.results.finished import read_finished
-from polyjudge.results.store import write_whole
+from polyjudge.results.store import REPORT, RESULT, write_whole
 from polyjudge.results.study import read_study_folder
-
-FILE = "report.html"
 
 
 def report(
@@ -47,7 +45,7 @@ def report(
     """
     folder = Path(path)
     page = _page(folder, data)
-    target = Path(output) if output is not None else folder / FILE
+    target = Path(output) if output is not None else folder / REPORT
     if figures is not None:
         from polyjudge.reporting.html.export import export
 
@@ -70,7 +68,7 @@ def view(path: str | Path) -> Viewed:
     Raises:
         DataError: as ``report``.
     """
-    file = Path(path) / FILE
+    file = Path(path) / REPORT
     if not file.exists():
         report(path)
     try:
@@ -81,14 +79,14 @@ def view(path: str | Path) -> Viewed:
 
 def report_run(folder: Path, dataset: Dataset) -> Path:
     """The report of a run that has just ended, or was diagnosed, and whose data are at hand."""
-    target = folder / FILE
+    target = folder / REPORT
     write_whole(target, html(run_page(read_report_data(read_finished(folder), dataset))))
     return target
 
 
 def report_study(folder: Path, tables: Sequence[Table]) -> Path:
     """The report of a study that has just ended, with the tables that it made."""
-    target = folder / FILE
+    target = folder / REPORT
     write_whole(target, html(study_page(folder, read_study_folder(folder), tables)))
     return target
 
@@ -97,7 +95,7 @@ def _page(folder: Path, data: Data | None) -> Page:
     if (folder / "study.json").exists():
         study = read_study_folder(folder)
         return study_page(folder, study, tuple(all_tables(study)))
-    if not (folder / "result.json").exists():
+    if not (folder / RESULT).exists():
         raise DataError(
             f"{str(folder)!r} is neither a finished run nor a study; name a folder that holds result.json or "
             f"study.json"

@@ -24,7 +24,7 @@ from polyjudge.results.finished import (
 )
 from polyjudge.results.judge_file import JudgeFile
 from polyjudge.results.outcome import Outcome, metric_label
-from polyjudge.results.store import read_diagnostics, read_readings
+from polyjudge.results.store import ARCHIVE, DIAGNOSIS, read_diagnostics, read_readings
 from polyjudge.settings.objects import is_dotted_path
 
 Texts = Mapping[str, Mapping[str, str]]
@@ -132,8 +132,8 @@ def read_report_data(run: FinishedRun, dataset: Dataset | None) -> ReportData:
         readings=tuple(read_readings(path)),
         rows=rows,
         diagnostics=read_diagnostics(path),
-        diagnosis=read_record(Diagnosis, path / "diagnosis.json"),
-        archive=read_record(Archive, path / "archive.json"),
+        diagnosis=read_record(Diagnosis, path / DIAGNOSIS),
+        archive=read_record(Archive, path / ARCHIVE),
         texts={example.id: example.inputs for example in dataset.examples if example.id in wanted} if dataset else {},
         notes=dataset.notes if dataset else (),
     )

@@ -29,13 +29,10 @@ from polyjudge.metrics.levels import Matrix
 from polyjudge.metrics.rated import RatedRows
 from polyjudge.results.judge_file import JudgeFile, read_judge
 from polyjudge.results.outcome import Choice, Outcome
-from polyjudge.results.store import RESULT, read_lines, read_steps
+from polyjudge.results.store import INITIAL_JUDGE, JUDGE, ORIGIN, PREDICTIONS, RESULT, read_lines, read_steps
 from polyjudge.settings.config import RunConfig
 
 T = TypeVar("T")
-
-# Where the data came from; outside of what a folder belongs to, because a file may be moved.
-ORIGIN = "origin.json"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +89,7 @@ def read_finished(path: str | Path) -> FinishedRun:
     steps = tuple(read_steps(folder))
     if not (folder / RESULT).exists():
         raise DataError(f"the run {str(folder)!r} has not ended; give its optimize command again, then diagnose it")
-    initial, fitted = read_judge(folder / "judge.initial.yaml"), read_judge(folder / "judge.yaml")
+    initial, fitted = read_judge(folder / INITIAL_JUDGE), read_judge(folder / JUDGE)
     used = {
         "scoring": initial.scoring,
         "layout": initial.layout,
@@ -170,9 +167,6 @@ def _object(file: Path, remedy: str) -> dict[str, Any]:
     return found
 
 
-FILE = "predictions.jsonl"
-
-
 @dataclass(frozen=True, slots=True)
 class RowScores:
     """One test row; its texts stay where the data are.
@@ -218,7 +212,7 @@ def row_scores(
 
 def read_row_scores(run: Path) -> tuple[RowScores, ...]:
     """The test rows of a run; none where its folder is of a version that kept none."""
-    file = run / FILE
+    file = run / PREDICTIONS
     return tuple(read_lines(file, RowScores)) if file.exists() else ()
 
 

@@ -23,6 +23,7 @@ from polyjudge.domain.scale import Categorical, Scale, show
 from polyjudge.errors import ConfigError, CriteriaError
 from polyjudge.formatting.text import clipped
 from polyjudge.llm.request import Sampling
+from polyjudge.results.store import JUDGE
 from polyjudge.settings.config import MOST_PARSE_RETRIES, MOST_SAMPLES, Parameters
 from polyjudge.settings.merged import describe_faults
 
@@ -104,7 +105,7 @@ def read_judge(path: str | Path) -> JudgeFile:
         CriteriaError: the file is missing, not YAML, or not a judge; the message names the key and the remedy.
     """
     source = str(path)
-    if (inside := Path(path) / "judge.yaml").is_file():
+    if (inside := Path(path) / JUDGE).is_file():
         raise CriteriaError(f"{source!r} is the folder of a run; name its judge: {inside}")
     content = dict(read_yaml(Path(path)))
     if "polyjudge" not in content:

@@ -14,6 +14,7 @@ from polyjudge.results.archive import Archive
 from polyjudge.results.finished import read_finished, read_record, read_run_summary
 from polyjudge.results.judge_file import JudgeFile
 from polyjudge.results.outcome import COLUMNS, Choice, Outcome, outcome_rows
+from polyjudge.results.store import ARCHIVE
 
 if TYPE_CHECKING:
     from pandas import DataFrame
@@ -81,7 +82,7 @@ def finished_run(path: Path) -> Run:
         DataError: it has not ended, or a file of it is missing or cannot be read.
     """
     found, taken = read_finished(path), read_run_summary(path)
-    kept = read_record(Archive, path / "archive.json")
+    kept = read_record(Archive, path / ARCHIVE)
     if kept is None:
         raise DataError(f"the run {str(path)!r} has lost its archive.json; give its optimize command another --output")
     return Run(path, found.steps, taken.outcome, found.fitted, taken.accounts, taken.seconds, kept, taken.layout)

@@ -13,12 +13,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Self, TypeVar
 
 from polyjudge import codec
 from polyjudge.diagnosis.records import StepDiagnostics
@@ -26,111 +25,16 @@ from polyjudge.domain.records import Reading, Step
 from polyjudge.errors import ConfigError, DataError
 
 T = TypeVar("T")
-_DRAFT = re.compile(r"\..+\.\d+")  # as write_whole names them
-
 
 # The files of a run that grow line by line.
 STEPS, TESTS, DIAGNOSTICS = "steps.jsonl", "tests.jsonl", "diagnostics.jsonl"
+# Where the data came from; outside of what a folder belongs to, because a file may be moved.
+ORIGIN = "origin.json"
+PREDICTIONS, ARCHIVE, SUMMARY, REPORT = "predictions.jsonl", "archive.json", "summary.md", "report.html"
+JUDGE, INITIAL_JUDGE = "judge.yaml", "judge.initial.yaml"
 # Written at the very end of a run: with it, the folder is final.
 RESULT = "result.json"
-_DIAGNOSIS = ("diagnosis.json", "diagnosis.md")
-_SHOWN = ("diagnosis.md", "report.html")
-# What is made of a run's lines, and made anew by a run that is taken up again.
-_DERIVED = (
-    *("predictions.jsonl", "judge.yaml", "judge.initial.yaml", "archive.json", "summary.md", "report.html"),
-    *_DIAGNOSIS,
-)
-
-
-class RunFolder:
-    """An open run folder.
-
-    Raises:
-        ConfigError: the folder cannot be written, belongs to another configuration, or another process runs in it.
-    """
-
-    def __init__(self, path: Path, config: str) -> None:
-        """Open the folder for the configuration written as canonical JSON text."""
-        self.path = path
-        self._lines: dict[str, ReplayedLines] = {}
-        self._lock = lock_folder(path)
-        try:
-            self._claim(config)
-            self._sweep()
-        except OSError as error:
-            self.close()
-            raise _unusable(path, error) from error
-        except BaseException:
-            self.close()
-            raise
-
-    @property
-    def finished(self) -> bool:
-        """Whether the folder holds a whole run, which is final."""
-        return (self.path / RESULT).exists()
-
-    def close(self) -> None:
-        """Release the folder to other processes."""
-        os.close(self._lock)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-    def begin(self, *, diagnostics: bool) -> None:
-        """Take up a run that has not ended: what it derived goes, its lines stay to be confirmed.
-
-        Args:
-            diagnostics: whether the run rates its steps; the ratings of one that does not any more go, too.
-        """
-        for name in _DERIVED if diagnostics else (*_DERIVED, DIAGNOSTICS):
-            (self.path / name).unlink(missing_ok=True)
-        names = (STEPS, TESTS, DIAGNOSTICS) if diagnostics else (STEPS, TESTS)
-        self._lines = {name: ReplayedLines(self.path / name, self._write_pending) for name in names}
-
-    def lines(self, name: str) -> ReplayedLines:
-        """A file of lines of a run that has begun, such as ``steps.jsonl``, to be written in order."""
-        return self._lines[name]
-
-    def write(self, name: str, text: str) -> Path:
-        """Write a whole file at once: readers see the old text or the new one, never a part."""
-        target = self.path / name
-        write_whole(target, text)
-        return target
-
-    def _write_pending(self) -> None:
-        """Write the lines that wait, once all lines of all files are confirmed."""
-        if all(lines.confirmed for lines in self._lines.values()):
-            for lines in self._lines.values():
-                lines.write_pending()
-
-    def _claim(self, config: str) -> None:
-        file = self.path / "config.json"
-        if not file.exists():
-            # A kill during the very first write leaves our lock and a draft of the configuration.
-            ours = (".lock", ".config.json.")
-            strangers = [entry.name for entry in self.path.iterdir() if not entry.name.startswith(ours)]
-            if strangers:
-                raise ConfigError(
-                    f"the folder {str(self.path)!r} is not a run of polyjudge (it holds {strangers[0]!r} and no "
-                    f"config.json); choose another with --output"
-                )
-            write_whole(file, config)
-        elif (held := file.read_bytes()) != config.encode():
-            raise ConfigError(
-                f"the folder {str(self.path)!r} holds a run with another configuration ({_difference(held, config)}); "
-                f"choose another with --output, or remove it"
-            )
-
-    def _sweep(self) -> None:
-        """Remove the drafts of whole files that kills have left; the lock says that nobody writes them any more."""
-        for entry in self.path.iterdir():
-            if _DRAFT.fullmatch(entry.name):
-                entry.unlink(missing_ok=True)
+DIAGNOSIS, DIAGNOSIS_PAGE = "diagnosis.json", "diagnosis.md"
 
 
 class ReplayedLines:
@@ -251,10 +155,10 @@ def write_diagnosis(run: Path, record: str, page: str) -> None:
     Raises:
         ConfigError: the folder cannot be written.
     """
-    for name in _SHOWN:
+    for name in (DIAGNOSIS_PAGE, REPORT):
         (run / name).unlink(missing_ok=True)
-    for name, text in zip(_DIAGNOSIS, (record, page), strict=True):
-        write_whole(run / name, text)
+    write_whole(run / DIAGNOSIS, record)
+    write_whole(run / DIAGNOSIS_PAGE, page)
 
 
 def lock_folder(path: Path) -> int:
@@ -270,7 +174,7 @@ def lock_folder(path: Path) -> int:
             f"another process runs in {str(path)!r}; wait for it, or choose another folder with --output",
         )
     except OSError as error:
-        raise _unusable(path, error) from error
+        raise unusable(path, error) from error
 
 
 def read_readings(run: Path) -> Iterator[Reading]:
@@ -312,7 +216,7 @@ def read_diagnostics(run: Path) -> tuple[StepDiagnostics, ...]:
     Raises:
         DataError: as ``read_steps``.
     """
-    file = run / "diagnostics.jsonl"
+    file = run / DIAGNOSTICS
     return tuple(read_lines(file, StepDiagnostics)) if file.exists() else ()
 
 
@@ -357,7 +261,8 @@ def write_whole(target: Path, text: str) -> None:
         raise ConfigError(f"cannot write {str(target)!r}: {error.strerror or error}") from error
 
 
-def _unusable(path: Path, error: OSError) -> ConfigError:
+def unusable(path: Path, error: OSError) -> ConfigError:
+    """A run folder that the system refuses."""
     return ConfigError(
         f"the run folder {str(path)!r} cannot be used: {error.strerror or error}; choose another with --output"
     )
@@ -377,21 +282,6 @@ def _lock(path: Path, taken: str) -> int:
             raise
         raise ConfigError(taken) from None
     return handle
-
-
-def _difference(held: bytes, config: str) -> str:
-    """The names of the settings that differ, for the message."""
-    import json
-
-    try:
-        old: Any = json.loads(held)
-        new: Any = json.loads(config)
-    except ValueError:
-        return "its config.json is not readable"
-    if not isinstance(old, dict):
-        return "its config.json holds no settings"
-    names = sorted(name for name in set(old) | set(new) if old.get(name) != new.get(name))
-    return "it differs in " + ", ".join(names)
 
 
 class GrowingFile:
@@ -492,7 +382,7 @@ class StudyFolder:
 
     def remove_tables(self) -> None:
         """Remove what was made of the records, before other records are written."""
-        for made in (self.path / "report.html", *(self.path / "tables").glob("*")):
+        for made in (self.path / REPORT, *(self.path / "tables").glob("*")):
             made.unlink(missing_ok=True)
 
     def write(self, name: str, text: str) -> Path:

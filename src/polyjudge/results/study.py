@@ -24,7 +24,7 @@ from polyjudge.llm.request import SIMULATED
 from polyjudge.metrics.levels import Matrix
 from polyjudge.metrics.rated import RatedRows
 from polyjudge.results.judge_file import read_judge
-from polyjudge.results.store import read_diagnostics, read_readings, read_steps
+from polyjudge.results.store import INITIAL_JUDGE, read_diagnostics, read_readings, read_steps
 
 SCHEMA = 1
 
@@ -183,7 +183,7 @@ def metric_of(run: RunRecord) -> str:
 
 
 def _run(path: Path, cell: CellRecord) -> RunRecord:
-    criteria = read_judge(path / "judge.initial.yaml").rubric.criteria
+    criteria = read_judge(path / INITIAL_JUDGE).rubric.criteria
     by_step: dict[int, list[Reading]] = {}
     for reading in read_readings(path):
         by_step.setdefault(reading.step, []).append(reading)

@@ -25,17 +25,16 @@ from polyjudge.errors import ConfigError, TooManyUnscored
 from polyjudge.llm.cache.store import AnswerStore
 from polyjudge.llm.client import Client
 from polyjudge.llm.request import Backend
-from polyjudge.reporting.report import FILE as REPORT
 from polyjudge.reporting.report import report_run
 from polyjudge.reporting.summary import summary
 from polyjudge.results.archive import archive
-from polyjudge.results.finished import FILE as PREDICTIONS
-from polyjudge.results.finished import ORIGIN, read_row_scores, row_scores
-from polyjudge.results.judge_file import JudgeFile, dump_judge
+from polyjudge.results.finished import read_row_scores, row_scores
+from polyjudge.results.judge_file import JudgeFile
 from polyjudge.results.outcome import Choice, Outcome, compare, marked, untried
 from polyjudge.results.result import Run, finished_run
+from polyjudge.results.run_folder import RunFolder
 from polyjudge.results.scores import check_unscored
-from polyjudge.results.store import DIAGNOSTICS, RESULT, STEPS, TESTS, RunFolder
+from polyjudge.results.store import REPORT
 from polyjudge.settings.config import STAGES, RunConfig, digest8, identity_text
 from polyjudge.settings.given import (
     Budget,
@@ -83,12 +82,6 @@ def default_folder(config: RunConfig, dataset: Dataset, identity: str) -> Path:
     """The folder of a run for which ``output`` names none."""
     model = "".join(c if c.isalnum() or c in "-." else "-" for c in config.model.rsplit("/", 1)[-1])
     return Path("runs") / f"{dataset.name}-{model}-{digest8(identity)}"
-
-
-def origin_text(run_setup: RunSetup) -> str:
-    """The record of where the data came from, and the notice of a simulated world."""
-    notice = {"notice": run_setup.notice} if run_setup.notice else {}
-    return codec.pretty({"data": run_setup.dataset.given} | notice) + "\n"
 
 
 def initial_judge(judge: JudgeFile, run_setup: RunSetup) -> JudgeFile:
@@ -142,13 +135,6 @@ def fitted_judge(
         parse_retries=config.parse_retries,
         lineage=lineage,
     )
-
-
-def result_text(run: Run) -> str:
-    """The content of result.json: the outcome, the calls and the seconds."""
-    content = {"outcome": run.outcome, "layout": run.choice} if run.choice else {"outcome": run.outcome}
-    content |= {"accounts": run.accounts, "seconds": round(run.seconds, 3)}
-    return codec.pretty(content) + "\n"
 
 
 @suggests
@@ -242,7 +228,7 @@ async def carry_out(
     run_setup = assemble(config, dataset, client, settings.objects)
     identity = identity_of(config, run_setup, client)
     with RunFolder(Path(output) if output else default_folder(config, dataset, identity), identity) as folder:
-        if config.no_cache and (folder.path / STEPS).exists():
+        if config.no_cache and folder.has_steps:
             raise ConfigError(
                 f"--no-cache asks every question again, but {str(folder.path)!r} already holds steps; leave the "
                 f"option out to resume, or choose another --output"
@@ -250,7 +236,7 @@ async def carry_out(
         if folder.finished:
             return await _shown(folder, run_setup, config, client, observer)
         folder.begin(diagnostics=config.diagnostics)
-        folder.write(ORIGIN, origin_text(run_setup))
+        folder.write_origin(run_setup.dataset.given, run_setup.notice)
         report = _announce(folder, config, run_setup, client, observer)
         config = await probed(settings, run_setup, client, trusted, observer)
         if config != settings.config:
@@ -262,22 +248,17 @@ async def carry_out(
         fitted = _fitted(run_setup.prompt, steps)
         outcome = await _test(folder, run_setup, test_evaluator, fitted, steps, config)
         judge = fitted_judge(config, run_setup, fitted, steps, outcome, choice)
-        folder.write("judge.yaml", dump_judge(judge))
-        folder.write("judge.initial.yaml", dump_judge(initial_judge(judge, run_setup)))
         prompt_archive = archive(steps, run_setup.prompt.criteria, run_setup.setups[0].gate)
         prompt_archive = (
             replace(prompt_archive, note=f"{run_setup.notice}. {prompt_archive.note}")
             if run_setup.notice
             else prompt_archive
         )
-        folder.write("archive.json", codec.pretty(prompt_archive) + "\n")
         seconds = time.monotonic() - started
         result = Run(
             folder.path, tuple(steps), outcome, judge, client.accounts.snapshot(), seconds, prompt_archive, choice
         )
-        folder.write("summary.md", summary(result, config, report))
-        # The last file: from now on the folder is final.
-        folder.write(RESULT, result_text(result))
+        folder.write_end(result, initial_judge(judge, run_setup), summary(result, config, report))
         return result
 
 
@@ -298,7 +279,7 @@ async def _shown(folder: RunFolder, run_setup: RunSetup, config: RunConfig, clie
     scored = [row.fitted for row in read_row_scores(folder.path)]
     missing = sum(math.isnan(score) for row in scored for score in row.values())
     check_unscored(missing, sum(map(len, scored)), config.fail_on_error, "the test rows")
-    if config.diagnostics and not (folder.path / DIAGNOSTICS).exists():
+    if config.diagnostics and not folder.has_diagnostics:
         await _rate_steps(folder, done.steps, rater_of(config, run_setup.prompt, client), observer)
     return replace(done, accounts=client.accounts.snapshot(), seconds=time.monotonic() - started)
 
@@ -314,7 +295,7 @@ async def _rate_steps(folder: RunFolder, steps: Sequence[Step], rater: Rater, ob
     rated = await together(work)
     for one in rated:
         observer(one)
-    folder.write(DIAGNOSTICS, "".join(f"{codec.line(one)}\n" for one in rated))
+    folder.write_diagnostics(rated)
 
 
 async def _settled(
@@ -360,9 +341,9 @@ async def _steps(
 ) -> list[Step]:
     """Run all setups in lockstep. Test readings and diagnostics overlap with later steps and are written in order."""
     evaluated_steps = test_readings(config.protocol, config.steps, config.evaluate_every)
-    step_writer = folder.lines(STEPS)
-    test_writer = OrderedWriter[Reading](folder.lines(TESTS))
-    diagnostics_writer = OrderedWriter(folder.lines(DIAGNOSTICS), observer) if rater is not None else None
+    step_writer = folder.steps
+    test_writer = OrderedWriter[Reading](folder.tests)
+    diagnostics_writer = OrderedWriter(folder.diagnostics, observer) if rater is not None else None
     steps: list[Step] = []
     instructions: dict[str, str] = {}
     loops = [steps_of(setup) for setup in run_setup.setups]
@@ -445,12 +426,12 @@ async def _test(
     total = len(after) * len(fitted.names)
     check_unscored(missing, total, config.fail_on_error, "the test rows")
     if not test_readings(config.protocol, config.steps, config.evaluate_every):
-        test_lines = folder.lines(TESTS)
+        test_lines = folder.tests
         for step, prompt, predictions in ((0, run_setup.prompt, before), (config.steps, fitted, after)):
             test_lines.append(codec.line(reading_from(run_setup, step, prompt, predictions)))
         test_lines.finish()
     rows = row_scores(run_setup.test_rows, run_setup.split.test, before, after, run_setup.notice)
-    folder.write(PREDICTIONS, "".join(f"{codec.line(row)}\n" for row in rows))
+    folder.write_predictions(rows)
     changed = fitted != run_setup.prompt
     outcome = compare(run_setup.metric, run_setup.test_rows, before, after, changed=changed)
     blind = [f"{spot[0].upper()}{spot[1:]}." for spot in blind_spots(config, run_setup.validation_rows)]
