@@ -29,7 +29,7 @@ from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.records import Candidate, Prediction, Step
 from polyjudge.domain.scale import Ordinal
 from polyjudge.engine import Setup, optimize
-from polyjudge.gates import Evidence, Gate, MeanGate, PerCriterionGate, Scored
+from polyjudge.gates import EmpiricalBayesGate, Evidence, Gate, MeanGate, PerCriterionGate, Scored
 from polyjudge.optimizers.base import Proposal, Turn
 from polyjudge.judge.measure import rated_rows
 
@@ -44,6 +44,7 @@ GATES: Mapping[str, Gate] = {
     "mean of spearman, strict": MeanGate("spearman"),
     "mean of mae, no worse (paper)": MeanGate("mae", strict=False),
     "per-criterion": PerCriterionGate(dict.fromkeys(NAMES, "spearman"), seed=0),
+    "per-criterion, empirical Bayes": EmpiricalBayesGate(dict.fromkeys(NAMES, "spearman"), seed=0),
 }
 
 

@@ -1,5 +1,6 @@
 from .datasets.load import load_dataset as load_dataset
 from .domain.dataset import Dataset as Dataset
+from .gates.empirical_bayes import EmpiricalBayesGate as EmpiricalBayesGate
 from .gates.mean import MeanGate as MeanGate
 from .gates.per_criterion import PerCriterionGate as PerCriterionGate
 from .judge.expected import ExpectedScoring as ExpectedScoring

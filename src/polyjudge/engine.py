@@ -9,8 +9,9 @@ from typing import Protocol
 from polyjudge.concurrency import together
 from polyjudge.domain.example import Example
 from polyjudge.domain.prompt import JudgePrompt
-from polyjudge.domain.records import Candidate, Measured, Rejected, ScoredPrompt, Step
-from polyjudge.gates.base import Decision, Evidence, Gate, Scored, Selection
+from polyjudge.domain.records import Candidate, Effect, Measured, Prediction, Rejected, ScoredPrompt, Step
+from polyjudge.gates.base import Decision, Evidence, Gate, Scored, Selection, StopsEarly
+from polyjudge.gates.early import EarlyReject
 from polyjudge.judge.predict import Judge
 from polyjudge.metrics.rated import RatedRows
 from polyjudge.optimizers.base import Optimizer, Proposal, Turn
@@ -37,6 +38,7 @@ class Setup:
         sampler: draws the batches.
         batch: how many examples a batch has.
         steps: how many turns.
+        early: how candidates are given up on a first half of the rows; None: all are judged on all rows.
     """
 
     prompt: JudgePrompt
@@ -48,6 +50,7 @@ class Setup:
     sampler: Sampler
     batch: int
     steps: int
+    early: EarlyReject | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +79,20 @@ async def optimize(setup: Setup) -> AsyncGenerator[Step, None]:
     step = Step(0, names, "initial", reason, (), (), (), (), (), None, instructions, current.measured)
     yield step
     rejected: tuple[Rejected, ...] = ()
+    history: tuple[Effect, ...] = ()
     measured = _recorded((), 0, [initial], setup.gate)
     for index in range(1, setup.steps + 1):
         batch = setup.sampler(index)
         turn = Turn(index, current.prompt, batch, setup.judge, rejected, measured)
         proposal = await setup.optimizer.propose(turn)
         readable = [candidate for candidate in proposal.candidates if candidate.instructions]
+        evidence = Evidence(index, setup.rated, current, (), initial, history)
         scored = await together(
-            _scored(setup, current.prompt.revise(candidate.instructions)) for candidate in readable
+            _screened(setup, evidence, current.prompt.revise(candidate.instructions)) for candidate in readable
         )
-        evidence = Evidence(index, setup.rated, current, tuple(scored), initial)
+        evidence = replace(evidence, candidates=tuple(scored))
         ruling = await _rule(setup, evidence) if readable else None
+        history += _new_effects(evidence, ruling)
         before, step = step, _step(evidence, batch, proposal, ruling)
         if ruling is not None and ruling.merged is not None and ruling.decision.accepted:
             current = ruling.merged
@@ -119,6 +125,55 @@ async def _scored(setup: Setup, prompt: JudgePrompt) -> Scored:
         return Scored(prompt)
     predictions = await setup.judge.evaluate(prompt, setup.validation)
     return Scored(prompt, predictions, setup.gate.measure(prompt, predictions, setup.rated))
+
+
+async def _screened(setup: Setup, evidence: Evidence, prompt: JudgePrompt) -> Scored:
+    """A candidate's scores; criteria that are given up on the first half of the rows are not judged on the others.
+
+    A call is left out only when every new instruction that it asks about was given up.
+    """
+    gate, current = setup.gate, evidence.current
+    if prompt == current.prompt:
+        return current
+    if setup.early is None or not isinstance(gate, StopsEarly):
+        return await _scored(setup, prompt)
+    mask = setup.early.first_half(evidence.turn, setup.rated)
+    first = [example for example, inside in zip(setup.validation, mask, strict=True) if inside]
+    begun = await setup.judge.evaluate(prompt, first)
+    rows = setup.rated.take(mask)
+    there = tuple(prediction for prediction, inside in zip(current.predictions, mask, strict=True) if inside)
+    part = replace(evidence, rows=rows, current=replace(current, predictions=there))
+    hopeless = set(gate.hopeless(part, Scored(prompt, begun), setup.early.errors))
+    new = set(evidence.new(Scored(prompt)))
+    stopped = tuple(
+        name
+        for group in setup.judge.groups(prompt)
+        if new & set(group) and new & set(group) <= hopeless
+        for name in group
+    )
+    rest = [example for example, inside in zip(setup.validation, mask, strict=True) if not inside]
+    going_on = tuple(name for name in prompt.names if name not in stopped)
+    later = iter(
+        await setup.judge.evaluate(prompt.only(going_on), rest)
+        if going_on
+        else [Prediction(example.id, {}, ()) for example in rest]
+    )
+    earlier = iter(begun)
+    predictions = tuple(next(earlier) if inside else next(later) for inside in mask)
+    return Scored(prompt, predictions, gate.measure(prompt, predictions, setup.rated), stopped)
+
+
+def _new_effects(evidence: Evidence, ruling: _Ruling | None) -> tuple[Effect, ...]:
+    """The effects of the turn's new instructions, each on its own criterion."""
+    if ruling is None:
+        return ()
+    verdicts = zip(evidence.candidates, ruling.selection.verdicts, strict=True)
+    return tuple(
+        effect
+        for candidate, verdict in verdicts
+        for effect in verdict.effects
+        if effect.criterion in evidence.new(candidate)
+    )
 
 
 async def _rule(setup: Setup, evidence: Evidence) -> _Ruling:
@@ -171,7 +226,14 @@ def _candidates(
         chosen = index if scored_index == ruling.chosen else chosen
         reason = verdict.reason or ruling.decision.reason
         candidates.append(
-            replace(candidate, measured=scored.measured, reason=reason, passed=verdict.passed, effects=verdict.effects)
+            replace(
+                candidate,
+                measured=scored.measured,
+                reason=reason,
+                passed=verdict.passed,
+                effects=verdict.effects,
+                stopped=scored.stopped,
+            )
         )
     return tuple(candidates), chosen
 

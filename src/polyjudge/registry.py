@@ -60,7 +60,7 @@ TABLES: Mapping[str, Mapping[str, str]] = MappingProxyType(
         "gates": MappingProxyType(
             {
                 "none": "polyjudge.gates.mean:no_gate",
-                "per-criterion": "polyjudge.gates.per_criterion:per_criterion_gate",
+                "per-criterion": "polyjudge.gates.empirical_bayes:per_criterion_gate",
             }
         ),
         "optimizers": MappingProxyType(

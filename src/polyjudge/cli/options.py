@@ -28,6 +28,7 @@ _METHOD = (
     ("--scoring", str, "NAME", "auto (default), json, expected, yes-no or cloze"),
     ("--samples", int, "K", "scoring expected without token probabilities: the mean of K answers"),
     ("--gate", str, "NAME", "per-criterion (default), none, or the metric whose mean must improve"),
+    ("--gate-rule", str, "NAME", "gate per-criterion: empirical-bayes (default), or point"),
     ("--steps", int, "N", "turns of the loop"),
     ("--batch", int, "N", "training examples in each turn"),
     ("--validation", int, "N", "at most N validation rows"),

@@ -94,6 +94,7 @@ class Effect:
         high: upper end.
         level: of the interval, 0..1.
         rows: the number of rows that both scored.
+        error: standard error of the difference, clustered by document; nan = unknown.
     """
 
     criterion: str
@@ -103,6 +104,7 @@ class Effect:
     high: float
     level: float
     rows: int
+    error: float = NAN
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,7 @@ class Candidate:
         reason: the gate's; "" if the gate was not asked.
         passed: the criteria whose new instruction passed the gate, even if another candidate's was taken.
         effects: on each criterion; empty under a gate that uses the mean alone.
+        stopped: the criteria that were given up, and measured, on a first half of the validation rows.
     """
 
     instructions: Mapping[str, str]
@@ -124,6 +127,7 @@ class Candidate:
     reason: str = ""
     passed: Group = ()
     effects: tuple[Effect, ...] = ()
+    stopped: Group = ()
 
 
 @dataclass(frozen=True, slots=True)

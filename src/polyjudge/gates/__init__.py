@@ -7,6 +7,7 @@ group ``polyjudge.gates``: a factory ``(GateSettings) -> Gate``).
 from polyjudge import registry
 from polyjudge.errors import ConfigError
 from polyjudge.gates.base import COVERAGE_SLACK, Decision, Evidence, Gate, GateSettings, Scored, Selection, Verdict
+from polyjudge.gates.empirical_bayes import EmpiricalBayesGate
 from polyjudge.gates.mean import MeanGate, NoGate
 from polyjudge.gates.per_criterion import PerCriterionGate
 from polyjudge.metrics import agreement
@@ -14,6 +15,7 @@ from polyjudge.metrics import agreement
 __all__ = [
     "COVERAGE_SLACK",
     "Decision",
+    "EmpiricalBayesGate",
     "Evidence",
     "Gate",
     "GateSettings",

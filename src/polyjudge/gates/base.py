@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.decomposition import Group
@@ -32,11 +32,14 @@ class Scored:
         prompt: with its instructions.
         predictions: in the order of the rows; none under a gate that measures nothing.
         measured: their agreement; None under a gate that measures nothing.
+        stopped: the criteria with a new instruction that was given up on a first half of the rows; on the others they
+            are unscored.
     """
 
     prompt: JudgePrompt
     predictions: tuple[Prediction, ...] = ()
     measured: Measured | None = None
+    stopped: Group = ()
 
     def known(self) -> Measured:
         """The measured agreement.
@@ -59,6 +62,7 @@ class Evidence:
         current: the current prompt.
         candidates: the readable candidates, in the order they were proposed.
         initial: the prompt that the run began with, whose coverage is the reference; None: the current prompt's is.
+        history: the effects of the new instructions of earlier turns, each on its own criterion.
     """
 
     turn: int
@@ -66,6 +70,7 @@ class Evidence:
     current: Scored
     candidates: tuple[Scored, ...]
     initial: Scored | None = None
+    history: tuple[Effect, ...] = ()
 
     def new(self, candidate: Scored) -> dict[str, str]:
         """Criterion -> the candidate's instruction, where it differs from the current one."""
@@ -120,11 +125,13 @@ class GateSettings:
         criteria: the criteria of the run, with their scales.
         seed: of the run.
         strict: whether a tie is refused.
+        rule: of the gate ``per-criterion``: "empirical-bayes" or "point".
     """
 
     criteria: tuple[Criterion, ...]
     seed: int = 0
     strict: bool = True
+    rule: str = "empirical-bayes"
 
 
 class Gate(Protocol):
@@ -159,6 +166,15 @@ class Gate(Protocol):
 
     def confirm(self, evidence: Evidence, merged: Scored) -> Decision:
         """Whether the prompt with the selected instructions may replace the current one."""
+        ...
+
+
+@runtime_checkable
+class StopsEarly(Protocol):
+    """A gate that can give a candidate up before all rows are judged."""
+
+    def hopeless(self, evidence: Evidence, candidate: Scored, errors: float) -> Group:
+        """The criteria whose new instruction stands more than so many standard errors below the current one."""
         ...
 
 

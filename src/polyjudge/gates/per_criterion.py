@@ -1,4 +1,4 @@
-"""The gate ``per-criterion`` decides on each new instruction by its own criterion.
+"""The gate ``per-criterion`` under the rule ``point`` decides on each new instruction by its own criterion.
 
 A mean over criteria hides losses: one criterion may fall from .30 to .05 while the mean rises. Here a new instruction
 passes if the agreement on its own criterion is strictly better. Those that pass are merged, and the merged prompt, in
@@ -12,15 +12,16 @@ did not change move by noise as well.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from random import Random
 from typing import ClassVar
 
 from polyjudge.domain.criterion import Criterion
+from polyjudge.domain.decomposition import Group
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.records import Effect, Measured, Prediction
-from polyjudge.gates.base import Decision, Evidence, GateSettings, Scored, Selection, Verdict, compare, unscored_more
+from polyjudge.gates.base import Decision, Evidence, Scored, Selection, Verdict, compare, unscored_more
 from polyjudge.judge.measure import measure_each, own_metric, scores
 from polyjudge.metrics.agreement import metric_of
 from polyjudge.metrics.metric import Metric
@@ -30,6 +31,9 @@ from polyjudge.metrics.uncertainty import paired_bootstrap
 # Central share of the bootstrap differences. A criterion is credibly worse when 90 % of them fall below 0. A wrong
 # refusal costs one step, a wrong acceptance harms a criterion for good, so that in doubt the gate refuses.
 LEVEL = 0.80
+
+# Whether a defined effect is an improvement, and the figures behind it.
+Rule = Callable[[Effect], tuple[bool, str]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,13 +96,15 @@ class PerCriterionGate:
         )
         rows = zip(names, differences.per_criterion, differences.n_pairs, strict=True)
         return {
-            name: Effect(name, metric.name, change.value, change.low, change.high, change.level, pairs)
+            name: Effect(
+                name, metric.name, change.value, change.low, change.high, change.level, pairs, change.standard_error
+            )
             for name, change, pairs in rows
         }
 
     def select(self, evidence: Evidence) -> Selection:
         """The best passing instruction of each criterion; the first of equals."""
-        verdicts = tuple(self._verdict(evidence, candidate) for candidate in evidence.candidates)
+        verdicts = self._verdicts(evidence)
         instructions: dict[str, str] = {}
         for name in evidence.current.prompt.names:
             passing = [position for position, verdict in enumerate(verdicts) if name in verdict.passed]
@@ -127,23 +133,74 @@ class PerCriterionGate:
             return Decision(False, f"{accepted}, but refused when merged: credibly worse on {losses}", effects)
         return Decision(True, f"{accepted}: {mean.reason}", effects)
 
-    def _verdict(self, evidence: Evidence, candidate: Scored) -> Verdict:
-        effects = self.effects(evidence, candidate)
+    def hopeless(self, evidence: Evidence, candidate: Scored, errors: float) -> Group:
+        """The criteria whose new instruction stands more than so many standard errors below the current one.
+
+        Args:
+            evidence: of the part of the rows that was judged so far.
+            candidate: as it scored these rows.
+            errors: standard errors, 0 or more. A difference without a standard error gives nothing up.
+        """
         new = evidence.new(candidate)
-        if not new:
-            return Verdict((), "every instruction stayed as it was", effects)
-        reasons, passed = [], []
-        for effect in effects:
-            if effect.criterion in new:
-                better, reason = _better(effect, candidate, evidence)
-                reasons.append(f"{effect.criterion} {reason}")
-                passed += [effect.criterion] if better else []
-        return Verdict(tuple(passed), ", ".join(reasons), effects)
+        effects = (effect for effect in self.effects(evidence, candidate) if effect.criterion in new)
+        return tuple(effect.criterion for effect in effects if effect.difference < -errors * effect.error)
+
+    def _verdicts(self, evidence: Evidence) -> tuple[Verdict, ...]:
+        """One verdict a candidate."""
+        effects = [self.effects(evidence, candidate) for candidate in evidence.candidates]
+        rule = self.rule([*evidence.history, *new_effects(evidence, effects)])
+        return tuple(
+            _verdict(evidence, candidate, own, rule)
+            for candidate, own in zip(evidence.candidates, effects, strict=True)
+        )
+
+    def rule(self, proposed: Sequence[Effect]) -> Rule:
+        """The rule that decides whether a new instruction's effect on its own criterion is an improvement.
+
+        Args:
+            proposed: the effects of all new instructions of the run so far, this turn's included, each on its own
+                criterion.
+        """
+        return _above_zero
 
 
-def _better(effect: Effect, candidate: Scored, evidence: Evidence) -> tuple[bool, str]:
-    """Whether a criterion is strictly better, and why. If the current prompt has no value, any value is better."""
+def new_effects(evidence: Evidence, effects: Sequence[Sequence[Effect]]) -> tuple[Effect, ...]:
+    """The effects of a turn's new instructions, each on its own criterion.
+
+    Args:
+        evidence: of the turn.
+        effects: of each candidate, on all criteria.
+    """
+    return tuple(
+        effect
+        for candidate, own in zip(evidence.candidates, effects, strict=True)
+        for effect in own
+        if effect.criterion in evidence.new(candidate)
+    )
+
+
+def _above_zero(effect: Effect) -> tuple[bool, str]:
+    return effect.difference > 0, f"{effect.difference:+.4f}"
+
+
+def _verdict(evidence: Evidence, candidate: Scored, effects: tuple[Effect, ...], rule: Rule) -> Verdict:
+    new = evidence.new(candidate)
+    if not new:
+        return Verdict((), "every instruction stayed as it was", effects)
+    reasons, passed = [], []
+    for effect in effects:
+        if effect.criterion in new:
+            better, reason = _better(effect, candidate, evidence, rule)
+            reasons.append(f"{effect.criterion} {reason}")
+            passed += [effect.criterion] if better else []
+    return Verdict(tuple(passed), ", ".join(reasons), effects)
+
+
+def _better(effect: Effect, candidate: Scored, evidence: Evidence, rule: Rule) -> tuple[bool, str]:
+    """Whether a criterion is better, and why. If the current prompt has no value, any value is better."""
     name, new, current = effect.criterion, candidate.known(), evidence.current.known()
+    if name in candidate.stopped:
+        return False, f"{effect.difference:+.4f} on the first half of the rows, and stopped there"
     if name in unscored_more(candidate, evidence):
         return False, "leaves more rows unscored"
     if math.isnan(current.values[name]):
@@ -151,7 +208,7 @@ def _better(effect: Effect, candidate: Scored, evidence: Evidence) -> tuple[bool
         return not math.isnan(value), "undefined" if math.isnan(value) else f"{value:.4f} after none"
     if math.isnan(effect.difference):
         return False, "undefined"
-    return effect.difference > 0, f"{effect.difference:+.4f}"
+    return rule(effect)
 
 
 def _gain(evidence: Evidence, candidate: Scored, verdict: Verdict, name: str) -> float:
@@ -159,8 +216,3 @@ def _gain(evidence: Evidence, candidate: Scored, verdict: Verdict, name: str) ->
     if math.isnan(evidence.current.known().values[name]):
         return candidate.known().values[name]
     return next(effect.difference for effect in verdict.effects if effect.criterion == name)
-
-
-def per_criterion_gate(settings: GateSettings) -> PerCriterionGate:
-    """The gate ``per-criterion``: each new instruction on its own criterion, by Spearman or Cohen's kappa."""
-    return PerCriterionGate({c.name: own_metric(c) for c in settings.criteria}, settings.seed)

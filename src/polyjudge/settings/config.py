@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Iterator
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
@@ -126,7 +127,9 @@ class RunConfig(_Checked):
     scoring: str = "auto"
     samples: int = Field(default=1, ge=1, le=MOST_SAMPLES)
     gate: str = ""
+    gate_rule: Literal["empirical-bayes", "point"] = "empirical-bayes"
     strict_gate: bool = True
+    early_reject: bool = True
     show_rejected: bool = True
     protocol: Literal["sealed", "paper"] = "sealed"
     steps: int = Field(default=12, ge=0, le=10_000)
@@ -252,13 +255,20 @@ class RunConfig(_Checked):
 
     def identity(self) -> dict[str, Any]:
         """The settings that a run folder is identified by."""
-        unset = {name for name in LATER if getattr(self, name) == RunConfig.model_fields[name].default}
-        settings = self.model_dump(mode="json", exclude={*CIRCUMSTANCES, *unset})
+        settings = self.model_dump(mode="json", exclude={*CIRCUMSTANCES, *self._unused()})
         return settings | {
             "parameters": {
                 role: parameters for role, parameters in settings["parameters"].items() if role != DIAGNOSTIC
             }
         }
+
+    def _unused(self) -> Iterator[str]:
+        """Settings that came later than some runs and change nothing here, so that those runs keep their identity."""
+        yield from (name for name in LATER if getattr(self, name) == RunConfig.model_fields[name].default)
+        if self.gate != PER_CRITERION or self.gate_rule == "point":
+            yield "gate_rule"
+        if self.gate in ("", "none", *metric_names()) or not self.early_reject:
+            yield "early_reject"
 
 
 def identity_text(config: RunConfig, **facts: Any) -> str:

@@ -90,7 +90,9 @@ class Settings:
         scoring: "auto", "json", "expected", "yes-no", "cloze", an installed name, or an object.
         samples: how many answers a score is the mean of, if ``expected`` has no token probabilities.
         gate: "per-criterion", "none", a metric's name, a metric, or a gate.
+        gate_rule: of the gate per-criterion: "empirical-bayes" or "point".
         strict_gate: whether a tie is rejected.
+        early_reject: whether a candidate that does badly on half of the validation rows is not judged on the rest.
         show_rejected: whether the optimizer sees instructions that were tried and not kept.
         protocol: "sealed" reads the test rows once, "paper" after steps.
         steps: turns of the loop.
@@ -139,7 +141,9 @@ class Settings:
     scoring: ScoringLike | None = None
     samples: int | None = None
     gate: GateLike | None = None
+    gate_rule: Literal["empirical-bayes", "point"] | None = None
     strict_gate: bool | None = None
+    early_reject: bool | None = None
     show_rejected: bool | None = None
     protocol: Literal["sealed", "paper"] | None = None
     steps: int | None = None

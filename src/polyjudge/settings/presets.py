@@ -60,6 +60,8 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "layout": "joint",
             "strict_gate": False,
             "gate": "mae",
+            "gate_rule": "point",
+            "early_reject": False,
             "show_rejected": False,
             "scoring": "json",
             "validation": 100,

@@ -17,6 +17,7 @@ from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.engine import Setup
 from polyjudge.errors import ConfigError, ModelError
 from polyjudge.gates import Gate
+from polyjudge.gates.early import EarlyReject
 from polyjudge.judge.expected import ExpectedScoring
 from polyjudge.judge.measure import primary_metric, rated_rows
 from polyjudge.judge.predict import Judge
@@ -363,6 +364,7 @@ def _setup(
         sampler=sampler,
         batch=min(config.batch, len(train)),
         steps=config.steps,
+        early=EarlyReject(config.seed) if config.early_reject else None,
     )
 
 

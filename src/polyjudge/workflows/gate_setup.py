@@ -27,7 +27,7 @@ def gate_of(config: RunConfig, prompt: JudgePrompt, scoring: Scoring, primary: s
         ConfigError: its metric has no meaning for this scoring method or these scales.
     """
     name = config.gate or primary
-    settings = GateSettings(prompt.criteria, config.seed, config.strict_gate)
+    settings = GateSettings(prompt.criteria, config.seed, config.strict_gate, config.gate_rule)
     gate = open_gate(name, settings) if passed is None else _from_object(passed, settings)
     metrics = gate.metrics_for(prompt.criteria)
     if not scoring.on_scale and any(metric.needs_scale for metric in metrics.values()):
