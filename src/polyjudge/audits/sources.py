@@ -52,7 +52,9 @@ def _rubric(criteria: Criteria) -> Rubric:
     if not isinstance(mapping, Mapping):
         return load_rubric(criteria)
     source = str(criteria) if isinstance(criteria, (str, Path)) else "the given criteria"
-    return rubric_from({"task": "Audit.", "inputs": {"(item)": "Item"}} | dict(mapping), source)
+    # An audit asks nothing, so that the user's own prompt need not be whole.
+    asked = {key: value for key, value in mapping.items() if key != "prompt"}
+    return rubric_from({"task": "Audit.", "inputs": {"(item)": "Item"}} | asked, source)
 
 
 def _tables(scores: Files | Rows, rubric: Rubric | None) -> list[NamedTable]:

@@ -8,11 +8,14 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from polyjudge import registry
 from polyjudge.datasets.error_collector import ErrorCollector
+from polyjudge.datasets.own_prompt import OwnPrompt, prompt_from, prompt_to
 from polyjudge.datasets.table import READ_MODES
 from polyjudge.domain.criterion import Criterion, default_instruction
 from polyjudge.domain.dataset import LongForm, Rubric
@@ -20,7 +23,7 @@ from polyjudge.domain.scale import Categorical, Continuous, Ordinal, Scale, show
 from polyjudge.errors import CriteriaError
 from polyjudge.formatting.text import clipped, nearest
 
-KEYS = ("task", "inputs", "document", "id", "split", "long", "reply_begins", "scoring", "criteria")
+KEYS = ("task", "prompt", "inputs", "document", "id", "split", "long", "reply_begins", "scoring", "criteria")
 LONG_KEYS = ("item", "rater", "criterion", "value")
 CRITERION_KEYS = (
     *("name", "definition", "scale", "levels", "instruction", "ratings", "values", "read", "weight", "words"),
@@ -30,13 +33,14 @@ RESERVED = frozenset({"id", "document", "error", "notice", "judge", "layout", "c
 NAME = re.compile(r"\w(?:[\w \-]{0,62}\w)?")
 
 
-def rubric_from(mapping: object, source: str, *, also: Collection[str] = ()) -> Rubric:
+def rubric_from(mapping: object, source: str, *, also: Collection[str] = (), file: Path | None = None) -> Rubric:
     """Check a parsed criteria file and make the rubric of it.
 
     Args:
         mapping: the content of the YAML file.
         source: the file, for messages.
         also: further top-level keys, of judge.yaml, that the caller reads; they are ignored here.
+        file: the criteria file, beside which a prompt's own file is looked for; None: a prompt may name none.
 
     Raises:
         CriteriaError: up to ten problems, each with the path of its key.
@@ -54,16 +58,19 @@ def rubric_from(mapping: object, source: str, *, also: Collection[str] = ()) -> 
     reader.known("", mapping, (*KEYS, *also))
     content = {key: value for key, value in mapping.items() if key not in also or key in KEYS}
     inputs = reader.inputs(content.get("inputs"))
+    criteria = reader.criteria(content.get("criteria"), {column for column, _ in inputs})
+    own = reader.prompt(content.get("prompt"), file, inputs, criteria)
     rubric = Rubric(
-        task=reader.text("task", content.get("task"), required=True),
+        task=reader.text("task", content.get("task"), required=content.get("prompt") is None),
         inputs=inputs,
-        criteria=reader.criteria(content.get("criteria"), {column for column, _ in inputs}),
+        criteria=reader.fitted(criteria, own, content.get("criteria")),
         document=reader.column("document", content.get("document")),
         id=reader.column("id", content.get("id")),
         split=reader.column("split", content.get("split")),
         long=reader.long(content.get("long")),
         reply_begins=reader.text("reply_begins", content.get("reply_begins")),
         scoring=reader.scoring(content.get("scoring")) if "scoring" not in also else None,
+        template=own.template if own is not None else None,
     )
     reader.errors.check()
     return rubric
@@ -74,7 +81,10 @@ def rubric_to(rubric: Rubric) -> dict[str, Any]:
 
     Keys with default values are left out, except the instruction.
     """
-    mapping: dict[str, Any] = {"task": rubric.task, "inputs": dict(rubric.inputs)}
+    mapping: dict[str, Any] = {"task": rubric.task} if rubric.task or rubric.template is None else {}
+    if rubric.template is not None:
+        mapping["prompt"] = prompt_to(rubric.template)
+    mapping["inputs"] = dict(rubric.inputs)
     for key in ("document", "id", "split", "reply_begins", "scoring"):
         value = getattr(rubric, key)
         if value:
@@ -168,6 +178,26 @@ class _Reader:
                 self.errors.add(f"inputs.{column}: the label {shown!r} appears twice; labels must differ")
             columns.append((column, shown))
         return tuple(columns)
+
+    def prompt(
+        self, value: object, file: Path | None, inputs: Sequence[tuple[str, str]], criteria: Sequence[Criterion]
+    ) -> OwnPrompt | None:
+        if value is None:
+            return None
+        columns = [column for column, _ in inputs]
+        return prompt_from(value, file, columns, [criterion.name for criterion in criteria], self.errors)
+
+    def fitted(self, criteria: tuple[Criterion, ...], own: OwnPrompt | None, value: Any) -> tuple[Criterion, ...]:
+        """The criteria with the instructions that regions of the user's own prompt hold."""
+        marked = own.fitted if own is not None else {}
+        for position, criterion in enumerate(criteria):
+            elsewhere = value[position].get("instruction") if criterion.name in marked else None
+            if elsewhere is not None and elsewhere != marked[criterion.name]:
+                self.errors.add(
+                    f"criteria[{position}].instruction: the prompt marks the text of {criterion.name!r} itself; keep "
+                    f"the one or the other"
+                )
+        return tuple(replace(one, instruction=marked.get(one.name, one.instruction)) for one in criteria)
 
     def criteria(self, value: object, inputs: set[str]) -> tuple[Criterion, ...]:
         if not isinstance(value, (list, tuple)) or not value:

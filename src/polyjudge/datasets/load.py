@@ -122,8 +122,8 @@ def load_rubric(criteria: Criteria) -> Rubric:
         return criteria
     if isinstance(criteria, (str, Path)):
         path = Path(criteria)
-        return rubric_from(read_yaml(path), str(path))
-    return rubric_from(criteria, "the given criteria")
+        return rubric_from(read_yaml(path), str(path), file=path)
+    return rubric_from(criteria, "the given criteria", file=Path())
 
 
 def _from_hub(data: str, criteria: Criteria | None, ratings_required: bool) -> Dataset:

@@ -17,6 +17,7 @@ from polyjudge.domain.example import Example
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.scale import Categorical
 from polyjudge.errors import ReplyError
+from polyjudge.judge.own_prompt import OWN_QUESTION
 from polyjudge.judge.render import item
 from polyjudge.judge.scoring import Question, Scored
 from polyjudge.llm.request import Abilities, Message, Reply, Sampling
@@ -50,6 +51,8 @@ class ClozeScoring:
         return ()
 
     def refusal(self, prompt: JudgePrompt, abilities: Abilities) -> str:
+        if prompt.template is not None:
+            return OWN_QUESTION
         # A score is a share among all criteria: what any of them lacks is told at once, in whatever call it is asked.
         wordless = [name for name, words in self.words.items() if not words]
         if wordless:

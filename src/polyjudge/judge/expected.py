@@ -60,7 +60,7 @@ class ExpectedScoring:
                 f"the model's endpoint gives {abilities.logprobs} token probabilities, and a scale has "
                 f"{_most_labels(prompt)} labels (--samples K gives a mean of samples instead)"
             )
-        return ""
+        return self.asking.refusal(prompt, abilities)
 
     def question(
         self, prompt: JudgePrompt, example: Example, sampling: Sampling, abilities: Abilities, *, item_first: bool

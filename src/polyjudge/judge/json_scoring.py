@@ -10,6 +10,7 @@ from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.example import Example
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.scale import Categorical, Continuous, Scale, show
+from polyjudge.judge.own_prompt import reply_refusal
 from polyjudge.judge.render import own_prefix, rating_messages, rating_prefix, rating_request
 from polyjudge.judge.scoring import Question, Scored
 from polyjudge.llm.request import Abilities, Message, Reply, Sampling
@@ -39,7 +40,7 @@ class JsonScoring:
         return ()
 
     def refusal(self, prompt: JudgePrompt, abilities: Abilities) -> str:
-        return ""
+        return reply_refusal(prompt, held=self.structured and abilities.schema)
 
     def question(
         self, prompt: JudgePrompt, example: Example, sampling: Sampling, abilities: Abilities, *, item_first: bool

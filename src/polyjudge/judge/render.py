@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import math
 from functools import partial
-from itertools import takewhile
 
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.example import Example
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.prompt_template import COLUMN, DEMONSTRATIONS, FORMAT, TEXT, Piece, of_criterion
 from polyjudge.domain.scale import Categorical, Continuous, Scale, show
+from polyjudge.judge.own_prompt import shared
 from polyjudge.llm.request import Message
 from polyjudge.templates.load import labelled, render
 
@@ -71,8 +71,9 @@ def own_prefix(prompt: JudgePrompt, example: Example) -> str:
     """What the calls about an item have in common at the beginning of the first message of the user's own prompt."""
     if prompt.template is None:
         return ""
-    shared = [*takewhile(lambda piece: piece.kind in (TEXT, COLUMN), prompt.template.messages[0].pieces)]
-    return "".join(piece.value if piece.kind == TEXT else example.inputs[piece.value] for piece in shared)
+    return "".join(
+        piece.value if piece.kind == TEXT else _filled(prompt, example, "", piece) for piece in shared(prompt.template)
+    )
 
 
 def rating_prefix(prompt: JudgePrompt, example: Example) -> str:

@@ -42,7 +42,7 @@ class SampledScoring:
         return criterion.scale.labels
 
     def refusal(self, prompt: JudgePrompt, abilities: Abilities) -> str:
-        return ""
+        return self.asking.refusal(prompt, abilities)
 
     def question(
         self, prompt: JudgePrompt, example: Example, sampling: Sampling, abilities: Abilities, *, item_first: bool

@@ -15,6 +15,7 @@ from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.scale import Categorical
 from polyjudge.errors import ReplyError
 from polyjudge.judge.expected import distribution
+from polyjudge.judge.own_prompt import OWN_QUESTION
 from polyjudge.judge.render import instruction_line, item
 from polyjudge.judge.scoring import Question, Scored
 from polyjudge.llm.request import Abilities, Message, Reply, Sampling
@@ -42,6 +43,8 @@ class YesNoScoring:
         return ANSWERS
 
     def refusal(self, prompt: JudgePrompt, abilities: Abilities) -> str:
+        if prompt.template is not None:
+            return OWN_QUESTION
         labelled = [c.name for c in prompt.criteria if isinstance(c.scale, Categorical)]
         if labelled:
             return f"labels are the scale of {', '.join(map(repr, labelled))}, and a yes or no gives a strength"

@@ -118,6 +118,7 @@ def _call(file: JudgeFile, scoring: Scoring, prompt: JudgePrompt, item: Example,
 
 def _check_places(prompt: JudgePrompt, columns: Mapping[str, str]) -> None:
     frozen = [prompt.task, *prompt.instructions.values(), *(one.definition for one in prompt.criteria)]
+    frozen += [piece.value for piece in (prompt.template.pieces if prompt.template else ()) if piece.kind == "text"]
     frozen += [value for shown in prompt.demonstrations for value in shown.inputs.values()]
     for place in columns.values():
         if any(place in one for one in frozen):

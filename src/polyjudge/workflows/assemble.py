@@ -14,12 +14,14 @@ from polyjudge.domain.dataset import Dataset, Split
 from polyjudge.domain.example import Example
 from polyjudge.domain.layout import AUTO, Layout, layout
 from polyjudge.domain.prompt import JudgePrompt
+from polyjudge.domain.prompt_template import DEMONSTRATIONS
 from polyjudge.engine import Setup
 from polyjudge.errors import ConfigError, ModelError
 from polyjudge.gates import Gate
 from polyjudge.gates.early import EarlyReject
 from polyjudge.judge.expected import ExpectedScoring
 from polyjudge.judge.measure import primary_metric, rated_rows
+from polyjudge.judge.own_prompt import item_first, layout_refusal
 from polyjudge.judge.predict import Judge
 from polyjudge.judge.sampled import SampledScoring
 from polyjudge.judge.scoring import Scoring
@@ -51,6 +53,9 @@ def open_judge(
         ConfigError: model, criteria or layout do not allow the scoring method; the message ends with ``remedy``.
     """
     abilities = asker.abilities(role.model)
+    reason = layout_refusal(prompt, layout_used)
+    if reason:
+        raise ConfigError(f"layout {str(layout_used)!r} cannot be used with this prompt: {reason}; choose another")
     reason = refusal(scoring, layout_used, prompt, abilities)
     if reason:
         raise ConfigError(f"scoring {scoring.name!r} cannot be used with {role.model!r}: {reason}; {remedy}")
@@ -60,14 +65,16 @@ def open_judge(
 
 def refusal(scoring: Scoring, layout_used: Layout, prompt: JudgePrompt, abilities: Abilities) -> str:
     """Why a scoring method cannot ask in a layout; "" when it can."""
-    return next(filter(None, (scoring.refusal(prompt.only(group), abilities) for group in layout_used.groups)), "")
+    asked = (scoring.refusal(prompt.only(group), abilities) for group in layout_used.groups)
+    return layout_refusal(prompt, layout_used) or next(filter(None, asked), "")
 
 
 def layouts_of(config: RunConfig, prompt: JudgePrompt, scoring: Scoring, abilities: Abilities) -> tuple[Layout, ...]:
     """The one layout that the settings name, or the two that ``auto`` measures: jointly, and apart.
 
     Apart is ``forked`` where the backend caches prefixes, else ``separate``. There is nothing to choose under ST,
-    which judges each criterion alone, with one criterion, and where the scoring method asks for one at a time.
+    which judges each criterion alone, with one criterion, and where the scoring method asks for one at a time. The
+    user's own prompt is asked as it stands: for all criteria, or one at a time where it has one place for whichever.
 
     Raises:
         ConfigError: a layout that does not fit the mode or the criteria.
@@ -83,7 +90,10 @@ def layouts_of(config: RunConfig, prompt: JudgePrompt, scoring: Scoring, abiliti
     jointly = layout("joint", names)
     if len(names) == 1:
         return (jointly,)
-    apart = layout("forked" if abilities.prefix_cache else "separate", names)
+    first = prompt.template is None or item_first(prompt.template)
+    apart = layout("forked" if abilities.prefix_cache and first else "separate", names)
+    if prompt.template is not None:
+        return (apart,) if prompt.template.generic else (jointly,)
     return (apart,) if refusal(scoring, jointly, prompt, abilities) else (jointly, apart)
 
 
@@ -97,7 +107,7 @@ def scoring_name(config: RunConfig, prompt: JudgePrompt, wish: str | None, abili
         return config.scoring
     if config.samples > 1:
         return "expected"
-    if config.model.startswith("local/") and wish:
+    if config.model.startswith("local/") and wish and prompt.template is None:
         return wish
     refused = ExpectedScoring.of(prompt, config.structured).refusal(prompt, abilities)
     return "json" if abilities.assumed or refused else "expected"
@@ -270,6 +280,11 @@ def leaks_of(config: RunConfig, parts: Split) -> LeakReport:
 def initial_prompt(config: RunConfig, dataset: Dataset, parts: Split) -> JudgePrompt:
     """The prompt before any fit; demonstrations are training rows, which batches may then not draw."""
     prompt = JudgePrompt.initial(dataset.rubric, _demonstrations(config, parts))
+    if prompt.demonstrations and prompt.template is not None and not prompt.template.holds(DEMONSTRATIONS):
+        raise ConfigError(
+            f"--demonstrations {config.demonstrations}: the prompt has no place for them; write "
+            f"{{{{ demonstrations }}}} into it, or leave the option out"
+        )
     if config.definitions:
         return prompt
     return replace(prompt, criteria=tuple(replace(criterion, definition="") for criterion in prompt.criteria))

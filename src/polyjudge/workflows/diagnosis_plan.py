@@ -112,6 +112,9 @@ class ReloadedRun:
         """Why criteria cannot be judged together; "" when they can."""
         if len(self.run_setup.prompt.names) < 2:
             return "there is one criterion, so no call is shared"
+        template = self.run_setup.prompt.template
+        if template is not None and not template.generic:
+            return "the prompt shows every instruction in every call, so that no criterion can be judged by itself"
         judge = self.run_setup.judge
         abilities = judge.asker.abilities(judge.role.model)
         reason = refusal(judge.scoring, layout("joint", self.run_setup.prompt.names), self.run_setup.prompt, abilities)
