@@ -203,7 +203,7 @@ BAD = {
     "label twice": (BASE.replace("note: Note", "note: summary"), ["inputs.summary", "appears twice"]),
     "label of lines": (BASE.replace("note: Note", r'note: "a\nb"'), ["inputs.note", "several lines"]),
     "unknown key": (BASE + "documnet: x\n", ["'documnet'", "did you mean 'document'"]),
-    "unknown far key": (BASE + "zzz: x\n", ["'zzz'", "known are task, inputs"]),
+    "unknown far key": (BASE + "zzz: x\n", ["'zzz'", "known are task, prompt, inputs"]),
     "document a list": (BASE + "document: [x]\n", ["document", "not text"]),
     "scoring": (BASE + "scoring: clozet\n", ["scoring", "'clozet'", "json, expected, yes-no, cloze"]),
     "no criteria": (BASE.partition("criteria:")[0], ["criteria", "missing"]),
