@@ -17,6 +17,7 @@ from .optimizers.rubric import Rubric as Rubric
 from .optimizers.textgrad import TextGrad as TextGrad
 from .reporting.report import report as report
 from .results.audit import Audit as Audit
+from .results.combination import Combination as Combination
 from .results.result import Run as Run
 from .results.scores import Scores as Scores
 from .settings.given import Budget as Budget
@@ -25,12 +26,15 @@ from .version import __version__ as __version__
 from .workflows.audit import audit as audit
 from .workflows.check import Check as Check
 from .workflows.check import check as check
+from .workflows.combine import combine as combine
 from .workflows.diagnose import Diagnosed as Diagnosed
 from .workflows.diagnose import diagnose as diagnose
 from .workflows.diagnose import plan_diagnosis as plan_diagnosis
 from .workflows.export import export as export
 from .workflows.init import CriteriaDraft as CriteriaDraft
 from .workflows.init import init as init
+from .workflows.jury import JuryScores as JuryScores
+from .workflows.jury import apply_jury as apply_jury
 from .workflows.loaded_judge import LoadedJudge as LoadedJudge
 from .workflows.loaded_judge import load as load
 from .workflows.maintenance import cache_merge as cache_merge

@@ -95,13 +95,16 @@ def rows_table(rows: Rows) -> list[NamedTable]:
     return [NamedTable(THE_JUDGE, table_of(rows))]
 
 
-def score_table(tables: Sequence[NamedTable], rubric: Rubric | None, along: str = "") -> ScoreTable:
+def score_table(
+    tables: Sequence[NamedTable], rubric: Rubric | None, along: str = "", *, rated: bool = True
+) -> ScoreTable:
     """One table of all scores.
 
     Args:
         tables: wide or long, recognised by their columns.
         rubric: criteria, scales and the raters' columns; None: guessed from the columns.
         along: the column along which drift is measured; "" = none.
+        rated: whether every criterion needs a human rating.
 
     Raises:
         DataError: missing columns, or cells that cannot be used, each with its row and column.
@@ -111,7 +114,8 @@ def score_table(tables: Sequence[NamedTable], rubric: Rubric | None, along: str 
     for named in tables:
         reader = _Reader(collector, named, rubric, several=len(tables) > 1)
         reader.long() if _is_long(named.table) else reader.wide()
-    return collector.table(", ".join(named.table.source for named in tables), guessed=rubric is None)
+    source = ", ".join(named.table.source for named in tables)
+    return collector.table(source, guessed=rubric is None, rated=rated)
 
 
 def _is_long(table: Table) -> bool:
@@ -353,7 +357,7 @@ class _Collector:
         self.columns: dict[str, str] = {}
         self.notes: list[str] = []
 
-    def table(self, source: str, *, guessed: bool) -> ScoreTable:
+    def table(self, source: str, *, guessed: bool, rated: bool) -> ScoreTable:
         """The table of all collected scores and ratings.
 
         Raises:
@@ -361,7 +365,7 @@ class _Collector:
         """
         problems = ErrorCollector(source, DataError)
         for name in self.scales:
-            if not any(self.ratings[name].values()):
+            if rated and not any(self.ratings[name].values()):
                 problems.add(f"no row has a human rating of {name!r}; name the raters' columns in a criteria file")
             if not any(item[1] == name for scores in self.scores.values() for item in scores):
                 problems.add(f"no row has a score of {name!r}; leave the criterion out, or check the column's name")

@@ -18,24 +18,27 @@ from polyjudge.errors import ConfigError, DataError
 Files = str | Path | Sequence[str | Path]
 
 
-def read_scores(scores: Files | Rows, criteria: Criteria | None = None, along: str = "") -> ScoreTable:
+def read_scores(
+    scores: Files | Rows, criteria: Criteria | None = None, along: str = "", *, rated: bool = True
+) -> ScoreTable:
     """One table of the scores of one or more judges with people's ratings.
 
     Args:
         scores: one or several files, Inspect logs among them, rows, a data frame, or the name of recorded scores.
         criteria: a criteria file or mapping, of which names and scales suffice; None: guessed from the columns.
         along: the column along which drift is measured; "" = none.
+        rated: whether every criterion needs a human rating.
 
     Raises:
         InputError: files or criteria that cannot be used.
     """
     if (name := _recording(scores)) is not None:
-        if criteria is not None or along:
+        if along or (criteria is not None and rated):
             raise ConfigError(f"the recorded scores {name!r} have criteria of their own and no further columns")
         table: ScoreTable = registry.lookup("recordings", name)()
         return table
     rubric = _rubric(criteria) if criteria is not None else None
-    return score_table(_tables(scores, rubric), rubric, along)
+    return score_table(_tables(scores, rubric), rubric, along, rated=rated)
 
 
 def _recording(scores: Files | Rows) -> str | None:

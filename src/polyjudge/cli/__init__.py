@@ -27,6 +27,7 @@ VERBS = {
     "score": "Score new texts with a fitted judge.",
     "export": "Write a fitted judge for another tool: its prompts, or messages with their JSON schema.",
     "audit": "Audit a judge that already scores, from any tool; no model, no key.",
+    "combine": "Make one judge of several from scores at hand, and prove it; no model, no key.",
     "report": "Write the report of a run or a study, one HTML file.",
     "view": "Open that report in the browser.",
     "data": "List the registered data sets, show or fetch one.",

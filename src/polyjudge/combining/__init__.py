@@ -7,6 +7,7 @@ asks no model.
 """
 
 from polyjudge.combining.calibration import Calibration, MonotoneMap, calibrate, calibrated, isotonic
+from polyjudge.combining.fitted import FittedJury, JuryFit, fit_jury
 from polyjudge.combining.folds import folds, half
 from polyjudge.combining.jury import Combined, Footing, Jury
 from polyjudge.combining.objective import Objective, Value
@@ -18,10 +19,12 @@ __all__ = [
     "Addition",
     "Calibration",
     "Combined",
+    "FittedJury",
     "Footing",
     "Forecast",
     "Jury",
     "JuryChoice",
+    "JuryFit",
     "MonotoneMap",
     "Objective",
     "Ridge",
@@ -30,6 +33,7 @@ __all__ = [
     "calibrate",
     "calibrated",
     "choose_ridge",
+    "fit_jury",
     "fit_ridge",
     "folds",
     "forecast",
