@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -10,7 +11,8 @@ from polyjudge.concurrency import together
 from polyjudge.domain.example import Example
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.records import Candidate, Effect, Measured, Prediction, Rejected, ScoredPrompt, Step
-from polyjudge.gates.base import Decision, Evidence, Gate, Scored, Selection, StopsEarly
+from polyjudge.domain.scale import NAN
+from polyjudge.gates.base import Decision, Evidence, Gate, Scored, Selection, StopsEarly, Verdict
 from polyjudge.gates.early import EarlyReject
 from polyjudge.judge.predict import Judge
 from polyjudge.metrics.rated import RatedRows
@@ -85,10 +87,11 @@ async def optimize(setup: Setup) -> AsyncGenerator[Step, None]:
         batch = setup.sampler(index)
         turn = Turn(index, current.prompt, batch, setup.judge, rejected, measured)
         proposal = await setup.optimizer.propose(turn)
-        readable = [candidate for candidate in proposal.candidates if candidate.instructions]
+        readable = [candidate for candidate in proposal.candidates if candidate.readable]
         evidence = Evidence(index, setup.rated, current, (), initial, history)
         scored = await together(
-            _screened(setup, evidence, current.prompt.revise(candidate.instructions)) for candidate in readable
+            _screened(setup, evidence, current.prompt.revise(candidate.instructions, candidate.demonstrations))
+            for candidate in readable
         )
         evidence = replace(evidence, candidates=tuple(scored))
         ruling = await _rule(setup, evidence) if readable else None
@@ -107,10 +110,12 @@ def _recorded(
 ) -> tuple[ScoredPrompt, ...]:
     """The prompts that were measured so far, each once."""
     for scored_prompt in scored:
-        instructions, measured = scored_prompt.prompt.instructions, scored_prompt.measured
-        if measured is not None and all(instructions != earlier.instructions for earlier in recorded):
+        prompt, measured = scored_prompt.prompt, scored_prompt.measured
+        shown = tuple(example.id for example in prompt.demonstrations)
+        key = (prompt.instructions, shown)
+        if measured is not None and all(key != (one.instructions, one.demonstrations) for one in recorded):
             record = ScoredPrompt(
-                turn, instructions, measured.metric, measured.values, measured.mean, gate.higher_is_better
+                turn, key[0], measured.metric, measured.values, measured.mean, gate.higher_is_better, shown
             )
             recorded = (*recorded, record)
     return recorded
@@ -178,6 +183,8 @@ def _new_effects(evidence: Evidence, ruling: _Ruling | None) -> tuple[Effect, ..
 
 async def _rule(setup: Setup, evidence: Evidence) -> _Ruling:
     """Let the gate select, measure the prompt that this makes unless it is a candidate, and let the gate confirm."""
+    if any(_shows_others(evidence, candidate) for candidate in evidence.candidates):
+        return _rule_on_demonstrations(setup.gate, evidence)
     selection = setup.gate.select(evidence)
     if not selection.instructions:
         return _Ruling(selection, Decision(False, selection.reason))
@@ -185,6 +192,22 @@ async def _rule(setup: Setup, evidence: Evidence) -> _Ruling:
     chosen = next((index for index, candidate in enumerate(evidence.candidates) if candidate.prompt == prompt), None)
     merged = await _scored(setup, prompt) if chosen is None else evidence.candidates[chosen]
     return _Ruling(selection, setup.gate.confirm(evidence, merged), merged, chosen)
+
+
+def _shows_others(evidence: Evidence, scored: Scored) -> bool:
+    return scored.prompt.demonstrations != evidence.current.prompt.demonstrations
+
+
+def _rule_on_demonstrations(gate: Gate, evidence: Evidence) -> _Ruling:
+    """Let the gate confirm the candidate with the best mean, because demonstrations belong to no single criterion."""
+    sign = 1 if gate.higher_is_better else -1
+    means = [candidate.measured.mean if candidate.measured else NAN for candidate in evidence.candidates]
+    worths = [-math.inf if math.isnan(mean) else sign * mean for mean in means]
+    chosen = worths.index(max(worths))
+    best = evidence.candidates[chosen]
+    decision = gate.confirm(evidence, best)
+    verdicts = tuple(Verdict((), "" if at == chosen else "another has the better mean") for at in range(len(worths)))
+    return _Ruling(Selection(best.prompt.instructions, "", verdicts), decision, best, chosen)
 
 
 def _step(evidence: Evidence, batch: Sequence[Example], proposal: Proposal, ruling: _Ruling | None) -> Step:
@@ -206,7 +229,14 @@ def _step(evidence: Evidence, batch: Sequence[Example], proposal: Proposal, ruli
         measured=now.measured,
         kept=tuple(evidence.new(now)),
         merged=_merged(evidence, ruling) if ruling and not (accepted and chosen is not None) else None,
+        demonstrations=_demonstrations(evidence, now.prompt),
     )
+
+
+def _demonstrations(evidence: Evidence, prompt: JudgePrompt) -> tuple[Example, ...] | None:
+    """The prompt's demonstrations; None while they are the initial prompt's."""
+    initial = evidence.initial or evidence.current
+    return None if prompt.demonstrations == initial.prompt.demonstrations else prompt.demonstrations
 
 
 def _candidates(
@@ -219,7 +249,7 @@ def _candidates(
     chosen: int | None = None
     verdicts = enumerate(zip(evidence.candidates, ruling.selection.verdicts, strict=True))
     for index, candidate in enumerate(proposed):
-        if not candidate.instructions:
+        if not candidate.readable:
             candidates.append(candidate)
             continue
         scored_index, (scored, verdict) = next(verdicts)

@@ -68,6 +68,7 @@ TABLES: Mapping[str, Mapping[str, str]] = MappingProxyType(
                 "textgrad": "polyjudge.optimizers.textgrad:TextGrad",
                 "opro": "polyjudge.optimizers.opro:OPRO",
                 "rubric": "polyjudge.optimizers.rubric:Rubric",
+                "demonstrations": "polyjudge.optimizers.demonstrations:Demonstrations",
                 "pool": "polyjudge.optimizers.pool:Pool",
             }
         ),

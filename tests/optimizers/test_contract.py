@@ -5,6 +5,7 @@ from __future__ import annotations
 from tests.asking import speaker
 
 from polyjudge.llm.request import Request
+from polyjudge.optimizers.demonstrations import Demonstrations
 from polyjudge.optimizers.opro import OPRO
 from polyjudge.optimizers.pool import Pool
 from polyjudge.optimizers.rubric import Rubric
@@ -48,6 +49,11 @@ class TestOPROCombined(TestOPROSeparate):
 class TestRubric(TestSeparate):
     def make(self, candidates: int) -> Rubric:
         return Rubric(candidates=candidates)
+
+
+class TestDemonstrations(TestSeparate):
+    def make(self, candidates: int) -> Demonstrations:
+        return Demonstrations(candidates=candidates)
 
 
 class TestPool(OptimizerContract):

@@ -38,12 +38,13 @@ class Standing:
 
 def standings(initial: JudgePrompt, steps: Sequence[Step], run: str = "") -> tuple[Standing, ...]:
     """The different prompts that stood, as they first stood; under ST the criteria's runs put together."""
-    different: dict[tuple[str, ...], Standing] = {}
+    different: dict[tuple[object, ...], Standing] = {}
     prompt = initial
     for index in sorted({step.index for step in steps}):
         for step in steps:
-            prompt = prompt.revise(step.instructions) if step.index == index else prompt
-        different.setdefault(tuple(prompt.instructions.values()), Standing(index, prompt, run))
+            prompt = prompt.after(step) if step.index == index else prompt
+        shown = tuple(example.id for example in prompt.demonstrations)
+        different.setdefault((*prompt.instructions.values(), shown), Standing(index, prompt, run))
     return tuple(different.values())
 
 

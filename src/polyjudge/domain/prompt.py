@@ -1,7 +1,7 @@
 """The judge prompt: the frozen parts, and the instructions that a fit changes.
 
-``revise`` is the only way to a new prompt. It replaces instructions alone, so that the directive, the definitions, the
-output format and the demonstrations stay byte-identical through a whole run.
+``revise`` is the only way to a new prompt. It replaces instructions, and demonstrations where a run chooses them, so
+that the directive, the definitions and the output format stay byte-identical through a whole run.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.dataset import Rubric
 from polyjudge.domain.example import Example
 from polyjudge.domain.prompt_template import PromptTemplate
+from polyjudge.domain.records import Step
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +26,7 @@ class JudgePrompt:
         inputs: (column, label); frozen.
         criteria: with the current instructions.
         reply_begins: the begun reply of the cloze scoring method; frozen.
-        demonstrations: rated examples shown to the judge; frozen.
+        demonstrations: rated examples shown to the judge.
         template: the user's own prompt, in which only the instructions change; None: the prompt of this package.
     """
 
@@ -49,8 +50,8 @@ class JudgePrompt:
         """Criterion -> current instruction."""
         return {criterion.name: criterion.instruction for criterion in self.criteria}
 
-    def revise(self, texts: Mapping[str, str]) -> JudgePrompt:
-        """The same prompt with the named instructions replaced.
+    def revise(self, texts: Mapping[str, str], demonstrations: tuple[Example, ...] | None = None) -> JudgePrompt:
+        """The same prompt with the named instructions, and the demonstrations unless they are None, replaced.
 
         Raises:
             ValueError: an unknown criterion or an empty text; an instruction is never dropped in silence.
@@ -65,7 +66,16 @@ class JudgePrompt:
             replace(criterion, instruction=texts.get(criterion.name, criterion.instruction))
             for criterion in self.criteria
         )
-        return replace(self, criteria=revised)
+        shown = self.demonstrations if demonstrations is None else demonstrations
+        return replace(self, criteria=revised, demonstrations=shown)
+
+    def after(self, step: Step) -> JudgePrompt:
+        """The prompt as a step left it.
+
+        Raises:
+            ValueError: the step fits a criterion that the prompt does not have.
+        """
+        return self.revise(step.instructions, step.demonstrations)
 
     def only(self, group: tuple[str, ...]) -> JudgePrompt:
         """The prompt reduced to some of its criteria, in the prompt's order.

@@ -6,7 +6,9 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from polyjudge.codec import UNWRITTEN_AT_DEFAULT
 from polyjudge.domain.decomposition import Group
+from polyjudge.domain.example import Example
 from polyjudge.domain.scale import NAN
 
 
@@ -119,6 +121,7 @@ class Candidate:
         passed: the criteria whose new instruction passed the gate, even if another candidate's was taken.
         effects: on each criterion; empty under a gate that uses the mean alone.
         stopped: the criteria that were given up, and measured, on a first half of the validation rows.
+        demonstrations: all rated examples that the judge is to be shown; None keeps those of the current prompt.
     """
 
     instructions: Mapping[str, str]
@@ -128,6 +131,12 @@ class Candidate:
     passed: Group = ()
     effects: tuple[Effect, ...] = ()
     stopped: Group = ()
+    demonstrations: tuple[Example, ...] | None = field(default=None, metadata=UNWRITTEN_AT_DEFAULT)
+
+    @property
+    def readable(self) -> bool:
+        """Whether it changes anything that can be measured."""
+        return bool(self.instructions) or self.demonstrations is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,6 +173,7 @@ class ScoredPrompt:
         values: criterion -> agreement; nan = undefined.
         mean: over the criteria; nan when any of them is undefined.
         higher_is_better: the metric's direction.
+        demonstrations: the ids of the rated examples that it showed.
     """
 
     turn: int
@@ -172,6 +182,7 @@ class ScoredPrompt:
     values: Mapping[str, float]
     mean: float
     higher_is_better: bool = True
+    demonstrations: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +206,7 @@ class Step:
         merged: the prompt with all passed instructions, unless it equals a candidate that was accepted as a whole; its
             ``instructions`` are the new ones, and none is ``passed`` if it was refused. None if nothing passed.
         notice: a warning for every reader of the record, such as "SIMULATED".
+        demonstrations: those of the prompt after the turn; None while they are the initial prompt's.
     """
 
     index: int
@@ -212,6 +224,7 @@ class Step:
     kept: Group = ()
     merged: Candidate | None = None
     notice: str = ""
+    demonstrations: tuple[Example, ...] | None = field(default=None, metadata=UNWRITTEN_AT_DEFAULT)
 
 
 @dataclass(frozen=True, slots=True)

@@ -121,16 +121,18 @@ class PerCriterionGate:
         """Whether the merged prompt is strictly better in the mean and credibly worse on no criterion."""
         mean = compare(self, evidence, merged, higher_is_better=True, strict=True)
         effects = self.effects(evidence, merged)
-        accepted = f"new instruction kept for {', '.join(evidence.new(merged))}"
+        new = evidence.new(merged)
+        accepted = f"new instruction kept for {', '.join(new)}" if new else "new demonstrations"
+        refused = f"{accepted}, but refused{' when merged' if new else ''}"
         if not mean.accepted:
-            return Decision(False, f"{accepted}, but refused when merged: {mean.reason}", effects)
+            return Decision(False, f"{refused}: {mean.reason}", effects)
         worse = [effect for effect in effects if effect.difference < 0 and effect.high < 0]
         if worse:
             losses = ", ".join(
                 f"{e.criterion} ({e.difference:+.4f}, {e.level:.0%} interval {e.low:+.4f} to {e.high:+.4f})"
                 for e in worse
             )
-            return Decision(False, f"{accepted}, but refused when merged: credibly worse on {losses}", effects)
+            return Decision(False, f"{refused}: credibly worse on {losses}", effects)
         return Decision(True, f"{accepted}: {mean.reason}", effects)
 
     def hopeless(self, evidence: Evidence, candidate: Scored, errors: float) -> Group:

@@ -95,7 +95,7 @@ class ReportData:
     @property
     def changed(self) -> bool:
         """Whether the fitted prompt differs from the initial one."""
-        return any(
+        return any(step.demonstrations is not None for step in self.steps) or any(
             self.judge.prompt.instructions[criterion.name] != criterion.instruction for criterion in self.initial
         )
 

@@ -114,7 +114,8 @@ def _together(steps: Sequence[Step]) -> Iterator[Archived]:
     yield Archived(0, "initial", steps[0].instructions, initial.values)
     for before, step in pairwise(steps):
         for candidate in (*step.candidates, *([step.merged] if step.merged else [])):
-            if candidate.measured is not None:
+            # The archive compares instructions.
+            if candidate.measured is not None and candidate.demonstrations is None:
                 origin = "merged" if candidate is step.merged else "candidate"
                 texts = {**before.instructions, **candidate.instructions}
                 held = _covers(candidate, initial.coverage)

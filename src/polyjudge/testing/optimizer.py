@@ -73,10 +73,14 @@ class OptimizerContract(ABC):
     def test_a_candidate_has_new_instructions_for_known_criteria_or_a_reason(self) -> None:
         proposal, _ = self._propose(self._good)
         for candidate in proposal.candidates:
-            assert candidate.instructions or candidate.failure, "a candidate without instructions says why"
+            assert candidate.readable or candidate.failure, "a candidate that changes nothing says why"
             assert set(candidate.instructions) <= set(NAMES)
-            assert set(candidate.instructions) == set(NAMES) or candidate.failure, "a criterion without one says why"
-        assert any(PROMPT.revise(candidate.instructions) != PROMPT for candidate in proposal.candidates)
+            whole = set(candidate.instructions) == set(NAMES) or candidate.demonstrations is not None
+            assert whole or candidate.failure, "a criterion without one says why"
+        assert any(
+            PROMPT.revise(candidate.instructions, candidate.demonstrations) != PROMPT
+            for candidate in proposal.candidates
+        )
 
     def test_as_many_candidates_as_are_wanted(self) -> None:
         for candidates in (1, 3):

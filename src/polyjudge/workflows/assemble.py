@@ -10,7 +10,7 @@ from typing import Any
 
 from polyjudge.datasets.leaks import LeakReport, leaks
 from polyjudge.datasets.split import paper_batch, paper_split, split
-from polyjudge.domain.dataset import Dataset, Split
+from polyjudge.domain.dataset import Dataset, Rubric, Split
 from polyjudge.domain.example import Example
 from polyjudge.domain.layout import AUTO, Layout, layout
 from polyjudge.domain.prompt import JudgePrompt
@@ -28,6 +28,7 @@ from polyjudge.judge.scoring import Scoring
 from polyjudge.llm.request import SIMULATED, Abilities, Asker, Backend, Role
 from polyjudge.metrics.rated import RatedRows
 from polyjudge.optimizers.base import Context, Optimizer, as_optimizer
+from polyjudge.optimizers.demonstrations import balanced
 from polyjudge.registry import lookup
 from polyjudge.results.outcome import simulated
 from polyjudge.settings.config import DIAGNOSTIC, STAGES, RunConfig
@@ -279,7 +280,7 @@ def leaks_of(config: RunConfig, parts: Split) -> LeakReport:
 
 def initial_prompt(config: RunConfig, dataset: Dataset, parts: Split) -> JudgePrompt:
     """The prompt before any fit; demonstrations are training rows, which batches may then not draw."""
-    prompt = JudgePrompt.initial(dataset.rubric, _demonstrations(config, parts))
+    prompt = JudgePrompt.initial(dataset.rubric, _demonstrations(config, dataset.rubric, parts))
     if prompt.demonstrations and prompt.template is not None and not prompt.template.holds(DEMONSTRATIONS):
         raise ConfigError(
             f"--demonstrations {config.demonstrations}: the prompt has no place for them; write "
@@ -396,10 +397,12 @@ def _optimizer(
     )
 
 
-def _demonstrations(config: RunConfig, parts: Split) -> tuple[Example, ...]:
+def _demonstrations(config: RunConfig, rubric: Rubric, parts: Split) -> tuple[Example, ...]:
+    """Training rows whose ratings spread over the scales."""
     if config.demonstrations >= len(parts.train):
         raise ConfigError(
             f"--demonstrations {config.demonstrations} leaves no training rows for batches; there are "
             f"{len(parts.train)} training rows"
         )
-    return tuple(Random(f"{config.seed}/0/demonstrations").sample(parts.train, config.demonstrations))
+    seed = f"{config.seed}/0/demonstrations"
+    return tuple(balanced(parts.train, rubric.criteria, config.demonstrations, seed=seed))

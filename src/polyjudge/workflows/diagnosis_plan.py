@@ -131,7 +131,7 @@ class ReloadedRun:
                 batch = tuple(rows[name] for name in same_index[0].batch)
                 criticised.append(Criticised(Turn(index, prompt, batch, self.run_setup.judge), gradients))
             for step in same_index:
-                prompt = prompt.revise(step.instructions)
+                prompt = prompt.after(step)
         return tuple(criticised)
 
 

@@ -407,9 +407,10 @@ def _check_coverage(step: Step, run_setup: RunSetup, config: RunConfig) -> None:
 
 
 def _fitted(prompt: JudgePrompt, steps: Sequence[Step]) -> JudgePrompt:
-    """The prompt with each criterion's last instruction."""
-    instructions = {name: text for step in steps for name, text in step.instructions.items()}
-    return prompt.revise(instructions)
+    """The prompt with each criterion's last instruction, and the last demonstrations."""
+    for step in steps:
+        prompt = prompt.after(step)
+    return prompt
 
 
 async def _test(

@@ -78,7 +78,7 @@ async def _again(prepared: PreparedRun, cells: tuple[str, ...], sample: int) -> 
 
 async def _validated(prepared: PreparedRun, step: Step) -> Extra:
     run_setup = prepared.run_setup
-    prompt = run_setup.prompt.only(step.criteria).revise(step.instructions)
+    prompt = run_setup.prompt.only(step.criteria).after(step)
     predictions = await run_setup.judge.evaluate(prompt, run_setup.split.validation)
     measured = measure(run_setup.metric, predictions, run_setup.validation_rows.select(prompt.names))
     return Extra(

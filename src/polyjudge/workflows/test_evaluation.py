@@ -31,7 +31,7 @@ class TestEvaluator:
 
     async def of(self, step: Step) -> Reading:
         """The reading of a step; the calls of this method must begin in the order of the steps."""
-        prompt = self._run_setup.prompt.only(step.criteria).revise(step.instructions)
+        prompt = self._run_setup.prompt.only(step.criteria).after(step)
         last = self._last.get(step.criteria)
         if last is not None and last[0] == prompt:
             return replace(await asyncio.shield(last[1]), step=step.index)

@@ -204,12 +204,16 @@ def _step(step: Step, before: Mapping[str, str], several: bool, lengths: Lengths
 
 
 def _candidate(step: Step, index: int, candidate: Candidate, before: Mapping[str, str], lengths: Lengths) -> Html:
-    title = f"Candidate {index + 1}" if len(step.candidates) > 1 else "New instructions"
+    shown = candidate.demonstrations
+    alone = "New instructions" if shown is None else "New demonstrations"
+    title = f"Candidate {index + 1}" if len(step.candidates) > 1 else alone
     parts: list[Child] = [tag("h4", title)]
     if candidate.failure:
         parts.append(tag("p", candidate.failure, class_="failed"))
     if candidate.reason:
         parts.append(tag("p", f"The gate: {candidate.reason}", class_="soft"))
+    if shown is not None:
+        parts.append(tag("p", f"Shows {', '.join(example.id for example in shown)} as rated examples.", class_="soft"))
     parts.append(_effects(step, candidate))
     for name in filter(candidate.instructions.__contains__, step.criteria):
         text = candidate.instructions[name]
