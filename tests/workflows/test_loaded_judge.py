@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import pickle
 import threading
 import time
 from collections.abc import Iterator
@@ -52,6 +53,24 @@ def test_scores_are_numbers_labels_or_nothing(path: Path) -> None:
         assert judge(letter="Dear all.") == {"clarity": 4.0, "tone": "cold"}
     with always(path, '{"clarity": 9, "tone": "icy"}') as judge:
         assert judge(letter="Dear none.") == {"clarity": None, "tone": None}
+
+
+def test_many_rows_are_scored_in_their_order(judge: polyjudge.LoadedJudge, recorder: Recorder) -> None:
+    rows = [{"letter": f"Dear {k}.", "more": "x"} for k in range(12)]
+    found = judge.map(rows)
+    assert found == [judge(letter=row["letter"]) for row in rows]
+    assert judge.map([]) == []
+    with pytest.raises(ConfigError, match=r"takes the inputs \['letter'\]"):
+        judge.map([rows[0], {"more": "x"}])
+
+
+def test_a_judge_travels_to_another_process(path: Path, judge: polyjudge.LoadedJudge) -> None:
+    again = pickle.loads(pickle.dumps(polyjudge.load(path, model="simulated/default")))
+    with again:
+        assert again.file == judge.file
+        assert set(again(letter="Dear all.")) == {"clarity", "tone"}
+    with pytest.raises(TypeError, match="load it where it is called"):
+        pickle.dumps(judge)
 
 
 def test_the_model_stays_open_and_an_item_is_asked_for_once(judge: polyjudge.LoadedJudge, recorder: Recorder) -> None:

@@ -25,6 +25,7 @@ VERBS = {
     "study": "Run a grid of runs, such as the paper's ten configurations, and make its tables.",
     "diagnose": "Say what went wrong in a run: dilution, interference, disobedience.",
     "score": "Score new texts with a fitted judge.",
+    "prompt": "Print exactly what a judge is sent: messages, schema, parameters.",
     "export": "Write a fitted judge for another tool: its prompts, or messages with their JSON schema.",
     "audit": "Audit a judge that already scores, from any tool; no model, no key.",
     "combine": "Make one judge of several from scores at hand, and prove it; no model, no key.",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterable, Sequence
 
 import click
@@ -19,6 +20,8 @@ from polyjudge.results.scores import Scores
 from polyjudge.results.store import REPORT
 from polyjudge.workflows.check import Check, CriterionCheck
 from polyjudge.workflows.diagnose import Diagnosed
+from polyjudge.workflows.prompt import SentPrompt
+from polyjudge.workflows.prompt import lines as prompt_lines
 from polyjudge.workflows.study import StudyResult
 from polyjudge.workflows.study_plan import StudyPlan
 
@@ -29,6 +32,14 @@ def print_check(check: Check, as_json: bool) -> None:
         click.echo(codec.pretty(check))
         return
     _lines(_check_lines(check))
+
+
+def print_prompt(shown: SentPrompt, as_json: bool) -> None:
+    """What a judge is sent."""
+    if as_json:
+        click.echo(codec.pretty(shown))
+        return
+    _lines(_on_terminal(prompt_lines(shown)))
 
 
 def print_run(run: Run, as_json: bool) -> None:
@@ -181,6 +192,10 @@ def _check_lines(check: Check) -> Iterable[str]:
         f"(80 % power). {check.assumptions}"
     )
     yield ""
+    for shown in check.shown:
+        yield f"The judge is sent about the row {shown.item!r}:"
+        yield from _on_terminal(prompt_lines(shown))
+        yield ""
     if not check.roles:
         yield "No --model named: no calls planned."
         return
@@ -236,6 +251,13 @@ def _role(role: PlannedRole) -> tuple[str, ...]:
     cost = role.unpriced.partition(":")[0] if role.cost is None else cost_text(role.cost).removesuffix(" USD")
     tokens = (f"{role.prompt_tokens:,}", f"{role.completion_tokens:,}")
     return (role.role, role.model, f"{role.calls:,}", *tokens, cost)
+
+
+def _on_terminal(lines: Iterable[str]) -> Iterable[str]:
+    """The lines; on a terminal without the characters that would steer it."""
+    if not sys.stdout.isatty():
+        return lines
+    return ("".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in line) for line in lines)
 
 
 def _lines(lines: Iterable[str]) -> None:

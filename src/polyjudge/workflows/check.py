@@ -13,7 +13,9 @@ from polyjudge.audits.annotators import Annotators, annotators, verdict
 from polyjudge.datasets.load import Criteria, Data, load_dataset
 from polyjudge.domain.dataset import Dataset, Split
 from polyjudge.domain.example import Example
+from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.judge.measure import primary_metric, rated_rows
+from polyjudge.judge.own_prompt import notes as own_prompt_notes
 from polyjudge.llm.request import Backend
 from polyjudge.metrics import agreement, baselines, power
 from polyjudge.metrics.rated import RatedRows
@@ -31,12 +33,13 @@ from polyjudge.settings.given import (
     suggests,
 )
 from polyjudge.settings.merged import ResolvedSettings, resolve
-from polyjudge.workflows.assemble import assemble, leaks_of, split_of
+from polyjudge.workflows.assemble import RunSetup, assemble, leaks_of, split_of
 from polyjudge.workflows.client import open_client
 from polyjudge.workflows.costs import priced
 from polyjudge.workflows.events import unwatched
 from polyjudge.workflows.gate_setup import blind_spots
 from polyjudge.workflows.plan import plan_of
+from polyjudge.workflows.prompt import NobodyAsked, SentPrompt, sent
 from polyjudge.workflows.sync import run
 
 
@@ -82,6 +85,7 @@ class Check:
         assumptions: behind ``detectable``.
         roles: planned calls; empty if no model was named.
         notes: what loading changed or noticed, and what the validation rows cannot decide.
+        shown: what the judge is sent about the first rows, for as many as were wanted.
     """
 
     data: str
@@ -98,6 +102,7 @@ class Check:
     assumptions: str
     roles: tuple[PlannedRole, ...]
     notes: tuple[str, ...]
+    shown: tuple[SentPrompt, ...] = ()
 
     @property
     def calls(self) -> int:
@@ -120,6 +125,7 @@ def check(
     gate: GateLike | None = None,
     scoring: ScoringLike | None = None,
     layout: LayoutLike | None = None,
+    show: int = 0,
     budget: Budget | None = None,
     settings: Settings | None = None,
     config: str | Path | None = None,
@@ -135,6 +141,8 @@ def check(
         gate: as for ``optimize``.
         scoring: as for ``optimize``.
         layout: as for ``optimize``.
+        show: for how many rows to show what the judge is sent; without a model, as to an endpoint that holds replies
+            to a schema.
         budget: as for ``optimize``.
         settings: as for ``optimize``.
         config: a TOML file with settings.
@@ -148,20 +156,35 @@ def check(
     resolved.check_used()
     dataset = load_dataset(data, criteria, limit=resolved.config.limit)
     parts = split_of(resolved.config, dataset)
-    roles, simulated = run(_plan(resolved, dataset, backends or {})) if resolved.config.model else ((), "")
+    roles, run_setup = run(_plan(resolved, dataset, backends or {})) if resolved.config.model else ((), None)
+    told = list(own_prompt_notes(JudgePrompt.initial(dataset.rubric)))
+    if run_setup is not None and (simulated := notice(run_setup.simulated, unrelated=not dataset.simulated)):
+        told.insert(0, simulated)
     result = _check(resolved.config, dataset, parts, roles)
-    return replace(result, notes=(simulated, *result.notes)) if simulated else result
+    shown: tuple[SentPrompt, ...] = ()
+    if show > 0:
+        shown = _shown(run_setup or assemble(resolved.config, dataset, NobodyAsked(), resolved.objects), show)
+    return replace(result, notes=(*told, *result.notes), shown=shown)
+
+
+def _shown(run_setup: RunSetup, rows: int) -> tuple[SentPrompt, ...]:
+    """What the judge is sent about the first rows; of layouts that are still to be measured, in the first."""
+    judge = replace(run_setup.judge, layout=run_setup.layouts[0])
+    asked = [sent(judge, run_setup.prompt, example) for example in run_setup.dataset.examples[:rows]]
+    measured = " or ".join(map(str, run_setup.layouts))
+    chosen = f"auto, which measures {measured}; {judge.layout} is shown"
+    return tuple(replace(one, layout=chosen) if len(run_setup.layouts) > 1 else one for one in asked)
 
 
 async def _plan(
     settings: ResolvedSettings, dataset: Dataset, backends: Mapping[str, Backend]
-) -> tuple[tuple[PlannedRole, ...], str]:
-    """The planned calls, and the notice if something is simulated."""
+) -> tuple[tuple[PlannedRole, ...], RunSetup]:
+    """The planned calls, and the run that they belong to."""
     config = settings.config
     async with open_client(config, backends, unwatched, planning=True) as client:
         run_setup = assemble(config, dataset, client, settings.objects)
         roles = priced(plan_of(config, run_setup.setups, run_setup.split, run_setup.layouts), client.tariffs)
-        return roles, notice(run_setup.simulated, unrelated=not dataset.simulated)
+        return roles, run_setup
 
 
 def _check(config: RunConfig, dataset: Dataset, parts: Split, roles: tuple[PlannedRole, ...]) -> Check:

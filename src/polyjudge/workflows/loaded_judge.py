@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import concurrent.futures
 import threading
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from polyjudge.concurrency import in_turn
 from polyjudge.datasets.table import text_of
 from polyjudge.domain.example import Example
 from polyjudge.errors import ConfigError
@@ -25,7 +26,7 @@ from polyjudge.settings.config import RunConfig
 from polyjudge.settings.given import Budget, ScoringLike, Settings, explicit, suggests
 from polyjudge.workflows.client import FileAddress, open_client
 from polyjudge.workflows.events import unwatched
-from polyjudge.workflows.score import judge_of, settings_of
+from polyjudge.workflows.score import WAVES, judge_of, settings_of
 
 T = TypeVar("T")
 
@@ -33,7 +34,8 @@ T = TypeVar("T")
 class LoadedJudge:
     """A judge in memory: ``judge(note=..., summary=...)`` gives its scores, ``await judge.acall(...)`` the same.
 
-    The model stays open between calls; ``close()`` it, or use it in a ``with`` block.
+    The model stays open between calls; ``close()`` it, or use it in a ``with`` block. It can be pickled, and opens its
+    model again where it is called.
     """
 
     def __init__(
@@ -57,6 +59,7 @@ class LoadedJudge:
         self._entered: AbstractAsyncContextManager[Client] | None = None
         self._asking: set[asyncio.Task[Any]] = set()
         self._starting = threading.Lock()
+        self._opening = asyncio.Lock()
 
     def __call__(self, **inputs: str) -> dict[str, float | str | None]:
         """Criterion -> score (a label on a categorical scale), None where no score could be read."""
@@ -65,6 +68,21 @@ class LoadedJudge:
     async def acall(self, **inputs: str) -> dict[str, float | str | None]:
         """The same, without blocking the caller's event loop."""
         return await asyncio.wrap_future(self._submit(self._ask(self._example(inputs))))
+
+    def map(self, rows: Iterable[Mapping[str, str]]) -> list[dict[str, float | str | None]]:
+        """The scores of many rows, aligned with them, several asked at once; other columns than the inputs are free.
+
+        Raises:
+            ConfigError: a row without the judge's inputs, before any is asked.
+        """
+        wanted = [column for column, _ in self.file.rubric.inputs]
+        examples = [self._example({name: row[name] for name in wanted if name in row}) for row in rows]
+        return self._submit(self._ask_all(examples)).result()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        if self._backends or self._store is not None:
+            raise TypeError("a judge with backends or a store cannot be pickled; load it where it is called")
+        return LoadedJudge, (self.file, self._config, None, None, self._scoring, self._address)
 
     def _repr_html_(self) -> str:
         tested = self.file.lineage.get("test")
@@ -114,16 +132,22 @@ class LoadedJudge:
                 self._thread.start()
         return asyncio.run_coroutine_threadsafe(work, self._loop)
 
+    async def _ask_all(self, examples: Sequence[Example]) -> list[dict[str, float | str | None]]:
+        found: list[dict[str, float | str | None]] = []
+        await in_turn((self._ask(example) for example in examples), found.append, WAVES * self._config.max_concurrency)
+        return found
+
     async def _ask(self, example: Example) -> dict[str, float | str | None]:
         task = asyncio.current_task()
         if task is not None:
             self._asking.add(task)
             task.add_done_callback(self._asking.discard)
-        if self._client is None:
-            self._entered = open_client(
-                self._config, self._backends, unwatched, store=self._store, address=self._address
-            )
-            self._client = await self._entered.__aenter__()
+        async with self._opening:
+            if self._client is None:
+                self._entered = open_client(
+                    self._config, self._backends, unwatched, store=self._store, address=self._address
+                )
+                self._client = await self._entered.__aenter__()
         prompt = self.file.prompt
         prediction = await judge_of(self.file, self._config, self._client, self._scoring).predict(prompt, example)
         return {c.name: value(c.scale, prediction.score(c.name)) for c in prompt.criteria}

@@ -1,0 +1,23 @@
+"""``polyjudge prompt``."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command("prompt")
+@click.argument("judge", metavar="JUDGE.yaml")
+@click.option("--data", metavar="FILE", help="rows with the judge's inputs; default: {{ COLUMN }} stands for each")
+@click.option("--row", metavar="N", type=int, default=1, show_default=True, help="the row of DATA to show")
+@click.option("--model", metavar="M", help="the judge, PROVIDER/MODEL, instead of the file's")
+@click.option("--config", metavar="FILE", help="settings in a TOML file")
+@click.option("--json", "as_json", is_flag=True, help="print the result as JSON")
+def command(judge: str, data: str | None, row: int, model: str | None, config: str | None, as_json: bool) -> None:
+    """Print exactly what a judge is sent; no model is asked.
+
+    It shows all messages of all calls about a row, the schema that the reply is held to, and the parameters.
+    """
+    from polyjudge.cli.printing import print_prompt
+    from polyjudge.workflows.prompt import prompt
+
+    print_prompt(prompt(judge, data, row=row, model=model, config=config), as_json)
