@@ -24,6 +24,7 @@ ELSEWHERE = {
     "help",
     "optimizer-option",
     "trust-address",
+    "show",
 }
 
 
