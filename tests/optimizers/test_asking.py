@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
 import pytest
 
 from polyjudge.errors import BudgetSpent, ReplyError
-from polyjudge.llm.request import Reply, Request, Role, Sampling
+from polyjudge.llm.request import Abilities, Reply, Request, Role, Sampling
 from polyjudge.optimizers.asking import Stage
+from polyjudge.templates.instruction_parser import marked
 from polyjudge.testing.asking import Answer, ScriptedAsker, said
 
 
@@ -70,3 +72,40 @@ def test_without_chance_there_is_but_one_draw() -> None:
     for sample in range(3):
         asyncio.run(stage(asker, temperature=0.0).ask("How?", whole, sample))
     assert len({request.key("here") for request in asker.asked}) == 1
+
+
+HELD = Abilities(schema=True)
+
+
+def test_new_instructions_are_held_to_a_schema_where_the_endpoint_is_known_to_do_that() -> None:
+    asker = ScriptedAsker(lambda request: '{"instruction": "Rate it."}', HELD)
+    assert asyncio.run(stage(asker).write("How?", ("fluency",))) == {"fluency": "Rate it."}
+    assert json.loads(asker.asked[0].schema)["required"] == ["instruction"]
+    assert "maxLength" not in asker.asked[0].schema
+
+
+@pytest.mark.parametrize("able", [Abilities(), Abilities(schema=True, assumed=True)])
+def test_elsewhere_they_stand_between_markers(able: Abilities) -> None:
+    asker = ScriptedAsker(lambda request: marked("Rate it."), able)
+    assert asyncio.run(stage(asker).write("How?", ("fluency",))) == {"fluency": "Rate it."}
+    assert asker.asked[0].schema == ""
+
+
+def test_a_run_without_schemas_uses_markers() -> None:
+    asker = ScriptedAsker(lambda request: marked("Rate it."), HELD)
+    plain = Stage(asker, Role("optimizer", "script/writer", Sampling(0.7, 99)), structured=False)
+    assert asyncio.run(plain.write("How?", ("fluency",))) == {"fluency": "Rate it."}
+    assert asker.asked[0].schema == ""
+
+
+@pytest.mark.parametrize(("tokens", "count"), [(99, 1), (99, 5), (4096, 1), (4096, 5)])
+def test_bounded_texts_fit_into_the_token_limit(tokens: int, count: int) -> None:
+    names = tuple(f"criterion {number}" for number in range(count))
+    texts = {"instruction": "a"} if count == 1 else dict.fromkeys(names, "a")
+    asker = ScriptedAsker(lambda request: json.dumps(texts), Abilities(schema=True, bounds=True))
+    writer = Stage(asker, Role("optimizer", "script/writer", Sampling(0.7, tokens)))
+    asyncio.run(writer.write("How?", names))
+    lengths = {text["maxLength"] for text in json.loads(asker.asked[0].schema)["properties"].values()}
+    assert len(lengths) == 1
+    assert 40 <= max(lengths) <= 2000
+    assert count * max(lengths) <= max(3 * tokens, 40 * count)

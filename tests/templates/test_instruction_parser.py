@@ -11,7 +11,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from polyjudge.errors import ReplyError
-from polyjudge.templates.instruction_parser import MANY, ONE, marked, read_instruction, read_instructions, read_text
+from polyjudge.templates.instruction_parser import (
+    MANY,
+    ONE,
+    instruction_form,
+    instruction_schema,
+    marked,
+    read_held,
+    read_instruction,
+    read_instructions,
+    read_text,
+)
 
 law = settings(deadline=None, max_examples=150)
 
@@ -241,3 +251,48 @@ def test_prose_has_no_thought(around: str) -> None:
 def test_a_mention_of_a_thoughts_mark_ends_no_prose() -> None:
     text = "It should ignore every </think> in the text.\nAnd be brief."
     assert read_text(text) == text
+
+
+@law
+@given(wanted, wanted, st.booleans())
+def test_instructions_that_a_schema_held_survive_byte_for_byte(first: str, second: str, escaped: bool) -> None:
+    one = json.dumps({"instruction": first}, ensure_ascii=escaped)
+    assert read_held(one, ("fluency",)) == {"fluency": first.strip()}
+    two = json.dumps({"fluency": first, "coherence": second}, ensure_ascii=escaped)
+    read = {"fluency": first.strip(), "coherence": second.strip()}
+    assert (
+        read_held(two, ("fluency", "coherence")) == read_held(f"```json\n{two}\n```", ("fluency", "coherence")) == read
+    )
+
+
+@pytest.mark.parametrize(
+    ("reply", "reason"),
+    [
+        ("Rate fluency.", "is not one JSON object"),
+        ('{"instruction": "Rate flu', "is not one JSON object"),
+        ('Here it is: {"instruction": "Rate it."}', "is not one JSON object"),
+        ('{"instruction": 4}', "no single instruction under 'instruction'"),
+        ('{"fluency": "Rate it."}', "no single instruction under 'instruction'"),
+        ('{"instruction": "..."}', "is empty"),
+        ('{"instruction": "Rate <|im_end|> it."}', "special token"),
+        ('{"instruction": "One.", "instruction": "Two."}', "no single instruction"),
+    ],
+)
+def test_what_is_no_instruction_in_json_is_refused(reply: str, reason: str) -> None:
+    with pytest.raises(ReplyError, match=reason):
+        read_held(reply, ("fluency",))
+
+
+def test_a_cut_reply_says_so() -> None:
+    with pytest.raises(ReplyError, match="cut off at its token limit"):
+        read_held('{"instruction": "Rate flu', ("fluency",), cut=True)
+
+
+def test_the_schema_asks_for_the_form_and_bounds_its_texts() -> None:
+    for names in (("fluency",), ("fluency", "coherence")):
+        form = instruction_form(names)
+        for longest in (0, 90):
+            schema = json.loads(instruction_schema(names, longest))
+            assert list(schema["properties"]) == schema["required"] == list(form)
+            assert {text.get("maxLength", 0) for text in schema["properties"].values()} == {longest}
+    assert instruction_form(("fluency",)) == {"instruction": "..."}

@@ -68,4 +68,5 @@ def test_the_templates_of_a_version_are_those_that_are_used() -> None:
     forks |= {"fork_yesno_item.txt", "fork_yesno_criterion.txt"}
     diagnostic = {"specificity.txt", "adherence.txt", "attribution.txt", "sentences.txt", "padding.txt"}
     others = {"demonstration.txt", "loss_item.txt", "rejected.txt", "opro_one.txt", "opro_many.txt"}
+    others |= {f"{stage}_{size}_json.txt" for stage in ("optimizer", "opro") for size in ("one", "many")}
     assert names == judges | forks | others | one_or_many | diagnostic

@@ -65,7 +65,7 @@ def test_what_a_preset_sets_is_left_out_with_a_notice(tmp_path: Path) -> None:
     for name in ("structured", *temperatures):
         assert sum(f"does not take {name}," in note for note in notes) == 1
     refused = [one for one in server.received if {"temperature", "response_format"} & set(one.body)]
-    assert len(refused) <= 5
+    assert len(refused) <= 6
     assert (tmp_path / "run" / "judge.yaml").is_file()
 
 
@@ -82,9 +82,29 @@ def questions(server: FakeServer) -> list[Received]:
 
 def test_roles_that_are_asked_alike_are_probed_by_one_call(tmp_path: Path) -> None:
     alike = {role: {"temperature": 0.0, "max_tokens": 99} for role in ("loss", "gradient", "optimizer")}
-    assert len(questions(run(tmp_path / "alike", (), parameters=alike)[0])) == 1
+    free = {"structured": False}
+    assert len(questions(run(tmp_path / "alike", (), parameters=alike, **free)[0])) == 1
     apart = alike | {"loss": {"temperature": 0.0, "max_tokens": 77}}
-    assert len(questions(run(tmp_path / "apart", (), parameters=apart)[0])) == 2
+    assert len(questions(run(tmp_path / "apart", (), parameters=apart, **free)[0])) == 2
+
+
+def test_an_optimizer_whose_replies_a_schema_holds_is_probed_with_a_schema(tmp_path: Path) -> None:
+    alike = {role: {"temperature": 0.0, "max_tokens": 99} for role in ("loss", "gradient", "optimizer")}
+    asked = questions(run(tmp_path, (), parameters=alike)[0])
+    assert ["response_format" in one.body for one in asked] in ([True, False], [False, True])
+
+
+def test_a_schema_that_only_the_optimizer_refuses_is_left_out_with_a_notice(tmp_path: Path) -> None:
+    def answer(received: Received) -> Canned:
+        refuses = received.body["model"] == "writer" and "response_format" in received.body
+        return refusing(*(["response_format"] if refuses else []))(received)
+
+    server, events = run(tmp_path, (), answer=answer, optimizer_model="vllm/writer")
+    notes = [event.text for event in events if isinstance(event, Noted)]
+    assert sum("vllm/writer does not take structured" in note for note in notes) == 1
+    writing = [one for one in server.received if one.body["model"] == "writer"]
+    assert sum("response_format" in one.body for one in writing) == 1
+    assert (tmp_path / "run" / "judge.yaml").is_file()
 
 
 def test_a_limit_refused_by_its_name_goes_by_the_other(tmp_path: Path) -> None:

@@ -187,6 +187,7 @@ class Abilities:
     Attributes:
         logprobs: the most alternatives of a token; 0 = none.
         schema: whether it restricts answers to a JSON schema.
+        bounds: whether such a schema may bound the length of a text; others refuse ``maxLength``.
         begins: whether it continues a begun reply.
         prefix_cache: whether it serves repeated prefixes from a cache.
         slots: how many prefixes that cache holds, if each belongs to a slot that serves one call at a time; 0 = the
@@ -205,6 +206,7 @@ class Abilities:
     own_timeout: bool = False
     assumed: bool = False
     simulated: bool = False
+    bounds: bool = False
 
 
 class NobodyListens(CallFailed):

@@ -118,6 +118,7 @@ class Context:
         parse_retries: how often an unreadable reply is asked for again.
         measures: whether the gate measures prompts; otherwise ``Turn.scored`` is empty.
         seed: of the run.
+        structured: whether replies may be held to a JSON schema.
     """
 
     prompt: JudgePrompt
@@ -126,6 +127,7 @@ class Context:
     parse_retries: int = 2
     measures: bool = True
     seed: int = 0
+    structured: bool = True
 
     def stage(self, role: str) -> Stage:
         """A role's model with its sampling.
@@ -137,7 +139,7 @@ class Context:
             raise ConfigError(
                 f"the optimizer asks as {role!r}, which its 'roles' do not name; they are {[*self.roles]}"
             )
-        return Stage(self.asker, self.roles[role], self.parse_retries)
+        return Stage(self.asker, self.roles[role], self.parse_retries, self.structured)
 
 
 class OptimizerSettings(Protocol):

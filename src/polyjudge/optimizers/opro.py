@@ -19,7 +19,7 @@ from polyjudge.domain.records import Candidate, ScoredPrompt
 from polyjudge.domain.scale import NAN
 from polyjudge.errors import ConfigError, ReplyError
 from polyjudge.optimizers import wording
-from polyjudge.optimizers.asking import Stage, reader
+from polyjudge.optimizers.asking import Stage
 from polyjudge.optimizers.base import Context, Proposal, Turn, TurnPlan
 from polyjudge.optimizers.estimate import bounded, planned
 
@@ -122,7 +122,7 @@ class OPROOptimizer:
         # nothing new was measured.
         draw = (turn.index - 1) * self.candidates + sample
         try:
-            return Candidate(await self.optimizer.ask(self._request(turn, group), reader(group), draw))
+            return Candidate(await self.optimizer.write(self._request(turn, group), group, draw))
         except ReplyError as error:
             return Candidate({}, str(error))
 
@@ -134,6 +134,7 @@ class OPROOptimizer:
             [(entry.instructions, entry.score) for entry in tried],
             f"{metric}, {'higher' if higher else 'lower'} is better",
             turn.batch,
+            held=self.optimizer.held,
         )
 
 

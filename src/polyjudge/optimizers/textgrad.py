@@ -20,7 +20,7 @@ from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.records import Candidate, Critique, Gradient, Prediction
 from polyjudge.errors import ReplyError
 from polyjudge.optimizers import wording
-from polyjudge.optimizers.asking import Stage, reader
+from polyjudge.optimizers.asking import Stage
 from polyjudge.optimizers.base import WRITERS, Context, Proposal, Turn, TurnPlan
 from polyjudge.optimizers.estimate import bounded, filler, imagined, planned
 from polyjudge.templates.instruction_parser import read_text
@@ -267,7 +267,7 @@ class TextGradOptimizer:
             return Candidate({}, "no gradient was written" + (f" ({', '.join(reasons)})" if reasons else ""))
         text = self._rewriting(turn, group, [chain.prediction for chain in chains], gradients)
         try:
-            return Candidate(await self.optimizer.ask(text, reader(group), sample))
+            return Candidate(await self.optimizer.write(text, group, sample))
         except ReplyError as error:
             return Candidate({}, str(error))
 
@@ -278,7 +278,7 @@ class TextGradOptimizer:
         prompt = turn.prompt.only(group)
         asked = [turn.judge.question(prompt, example).text for example in turn.batch]
         rejected = [edit for edit in turn.rejected if edit.criterion in group] if self.show_rejected else []
-        return wording.optimizer(prompt, asked, predictions, gradients, rejected)
+        return wording.optimizer(prompt, asked, predictions, gradients, rejected, held=self.optimizer.held)
 
 
 def _gradients(chains: Sequence[_Chain]) -> tuple[Gradient, ...]:

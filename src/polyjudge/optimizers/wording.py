@@ -15,6 +15,7 @@ from polyjudge.domain.scale import Categorical, Continuous, Ordinal, show
 from polyjudge.formatting.text import number
 from polyjudge.judge.render import described, instruction_line, item
 from polyjudge.judge.scoring import Scoring
+from polyjudge.templates.instruction_parser import instruction_form
 from polyjudge.templates.load import fenced, labelled, render
 
 # A scale without steps is taken as one of five points.
@@ -55,8 +56,13 @@ def optimizer(
     predictions: Sequence[Prediction],
     gradients: Sequence[Gradient],
     rejected: Sequence[Rejected] = (),
+    *,
+    held: bool = False,
 ) -> str:
-    """The optimizer LLM's prompt: rewrite the criteria's instructions by the step's gradients."""
+    """The optimizer LLM's prompt: rewrite the criteria's instructions by the step's gradients.
+
+    ``held``: whether the new ones are asked for in JSON that a schema holds, else between markers.
+    """
     conversations = "\n\n".join(
         f"Prompt:\n{fenced(text)}\n\nReply:\n{fenced(_replies(prediction, prompt.names))}"
         for text, prediction in zip(asked, predictions, strict=True)
@@ -68,13 +74,16 @@ def optimizer(
         "gradients": _headed(gradients),
         "rejected": _rejected(rejected),
     }
-    if len(prompt.criteria) == 1:
-        return render("optimizer_one", **values)
-    return render("optimizer_many", **values, format=_format(prompt))
+    return _asking("optimizer", prompt, values, held)
 
 
 def trajectory(
-    prompt: JudgePrompt, tried: Sequence[tuple[Mapping[str, str], float]], metric: str, examples: Sequence[Example]
+    prompt: JudgePrompt,
+    tried: Sequence[tuple[Mapping[str, str], float]],
+    metric: str,
+    examples: Sequence[Example],
+    *,
+    held: bool = False,
 ) -> str:
     """OPRO's prompt: write instructions that do better than those that were tried.
 
@@ -83,6 +92,7 @@ def trajectory(
         tried: instructions by criterion and their agreement, from worst to best.
         metric: the agreement's name and direction.
         examples: rated training examples.
+        held: as for ``optimizer``.
     """
     values = {
         "criteria": _described(prompt),
@@ -92,9 +102,16 @@ def trajectory(
         ),
         "examples": "\n\n".join(f"{item(prompt, one)}\n{_rated_by_people(prompt, one)}" for one in examples),
     }
-    if len(prompt.criteria) == 1:
-        return render("opro_one", **values)
-    return render("opro_many", **values, format=_format(prompt))
+    return _asking("opro", prompt, values, held)
+
+
+def _asking(template: str, prompt: JudgePrompt, values: Mapping[str, str], held: bool) -> str:
+    """A prompt that asks for new instructions of its criteria, in JSON or between markers."""
+    size = "one" if len(prompt.criteria) == 1 else "many"
+    form = json.dumps(instruction_form(prompt.names), ensure_ascii=False)
+    if held:
+        return render(f"{template}_{size}_json", **values, format=form)
+    return render(f"{template}_{size}", **values, **({} if size == "one" else {"format": form}))
 
 
 def rubric(
@@ -146,11 +163,6 @@ def _rated_by_people(prompt: JudgePrompt, example: Example) -> str:
         f"- {criterion.name}: {show(criterion.scale, human)}" for criterion, human in rated if not math.isnan(human)
     ]
     return "\n".join(["Human ratings:", *known]) if known else "Human ratings: none"
-
-
-def _format(prompt: JudgePrompt) -> str:
-    """The requested JSON object with the new instructions of several criteria."""
-    return json.dumps(dict.fromkeys(prompt.names, "..."), ensure_ascii=False)
 
 
 def _described(prompt: JudgePrompt) -> str:

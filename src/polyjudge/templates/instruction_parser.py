@@ -1,19 +1,24 @@
-"""Read texts that models write: criticism as it stands, new instructions only between markers of our own.
+"""Read texts that models write: criticism as it stands, new instructions only where they are asked for.
 
-A preamble, a refusal or talk about the change has no markers, so that nothing of it can become an instruction.
+They are asked for in JSON that a schema holds, or between markers of our own. A preamble, a refusal or talk about the
+change stands in neither, so that nothing of it can become an instruction.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 
 from polyjudge.errors import ReplyError
 from polyjudge.templates.reasoning_strip import Span, answer, unwrapped
-from polyjudge.templates.score_parser import excerpt, under, whole_object
+from polyjudge.templates.score_parser import Member, excerpt, under, whole_object
 
 ONE, MANY = "new_instruction", "new_instructions"
 """The markers: ``<new_instruction>`` around one text, ``<new_instructions>`` around a JSON object of several."""
+
+KEY = "instruction"
+"""The key of the one instruction in a reply that is held to a JSON schema."""
 
 _SPECIAL = re.compile(r"<\|[\w-]{1,40}\|>")
 _QUOTED = re.compile(r'(?P<quotes>"+)\s*(?P<text>.*?)\s*(?P=quotes)', re.DOTALL)
@@ -67,13 +72,48 @@ def read_instructions(text: str, names: Sequence[str], *, cut: bool = False) -> 
     members = whole_object(unwrapped(_inside(text, MANY, cut)))
     if members is None:
         raise ReplyError(f"there is no JSON object of instructions between <{MANY}> and </{MANY}>")
-    texts: dict[str, str] = {}
-    for name in names:
-        values = [member.value for member in under(members, name, names)]
-        if not values or not isinstance(values[0], str) or any(value != values[0] for value in values):
-            raise ReplyError(f"there is no single instruction for {name!r}")
-        texts[name] = _checked(values[0].strip(), f"the new instruction for {name!r}")
-    return texts
+    return {name: _text(members, name, names, f" for {name!r}") for name in names}
+
+
+def instruction_form(names: Sequence[str]) -> dict[str, str]:
+    """The JSON object that is asked for where a schema holds the reply, with "..." in the place of each text."""
+    return dict.fromkeys(names if len(names) > 1 else (KEY,), "...")
+
+
+def instruction_schema(names: Sequence[str], longest: int = 0) -> str:
+    """The JSON schema of that object; ``longest``: the most characters of each text, 0 = no bound."""
+    text = {"type": "string", "maxLength": longest} if longest else {"type": "string"}
+    keys = instruction_form(names)
+    schema = {
+        "type": "object",
+        "properties": dict.fromkeys(keys, text),
+        "required": list(keys),
+        "additionalProperties": False,
+    }
+    return json.dumps(schema, ensure_ascii=False)
+
+
+def read_held(text: str, names: Sequence[str], *, cut: bool = False) -> dict[str, str]:
+    """The new instructions of a reply that was held to ``instruction_schema``.
+
+    Raises:
+        ReplyError: the reply is not one whole JSON object, lacks a text, or holds one that is no instruction.
+    """
+    members = whole_object(unwrapped(answer(text)))
+    if members is None:
+        ended = ", which was cut off at its token limit" if cut else ""
+        raise ReplyError(f"the reply {excerpt(text)}{ended} is not one JSON object")
+    if len(names) == 1:
+        return {names[0]: _text(members, KEY, (KEY,))}
+    return {name: _text(members, name, names, f" for {name!r}") for name in names}
+
+
+def _text(members: Sequence[Member], key: str, keys: Sequence[str], of: str = "") -> str:
+    """The one text under a key of an object."""
+    values = [member.value for member in under(members, key, keys)]
+    if not values or not isinstance(values[0], str) or any(value != values[0] for value in values):
+        raise ReplyError(f"there is no single instruction{of or f' under {key!r}'}")
+    return _checked(values[0].strip(), f"the new instruction{of}")
 
 
 def _inside(text: str, marker: str, cut: bool) -> Span:

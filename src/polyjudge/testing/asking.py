@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
 from polyjudge.llm.request import Abilities, Reply, Request
-from polyjudge.templates.instruction_parser import MANY, marked
+from polyjudge.templates.instruction_parser import KEY, MANY, marked
 
 Answer = str | Reply
 
@@ -54,6 +54,10 @@ def instructions_for(request: Request, write: Callable[[str], str]) -> str:
         request: asks for one instruction, or for several by criterion.
         write: criterion -> its new instruction; the name is "" where one is asked for.
     """
+    if request.schema:
+        names = list(json.loads(request.schema)["properties"])
+        texts = {name: write("" if names == [KEY] else name) for name in names}
+        return json.dumps(texts, ensure_ascii=False)
     _, several, template = said(request).rpartition(f"\n<{MANY}>\n")
     if not several:
         return marked(write(""))

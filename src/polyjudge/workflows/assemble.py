@@ -392,9 +392,8 @@ def _optimizer(
     if not hasattr(settings, "build"):
         return as_optimizer(settings)
     roles = {role: role_of(config, role) for role in proposer.roles}
-    return as_optimizer(
-        settings.build(Context(prompt, asker, roles, config.parse_retries, gate.measures, config.seed))
-    )
+    context = Context(prompt, asker, roles, config.parse_retries, gate.measures, config.seed, config.structured)
+    return as_optimizer(settings.build(context))
 
 
 def _demonstrations(config: RunConfig, rubric: Rubric, parts: Split) -> tuple[Example, ...]:

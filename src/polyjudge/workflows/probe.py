@@ -23,8 +23,10 @@ from polyjudge.formatting.text import clipped
 from polyjudge.judge.predict import Judge
 from polyjudge.llm.client import Client
 from polyjudge.llm.request import Message, Reply, Request, Role, Sampling
+from polyjudge.optimizers.asking import Stage
 from polyjudge.settings.config import Parameters, RunConfig
 from polyjudge.settings.merged import OURS, ResolvedSettings
+from polyjudge.templates.instruction_parser import instruction_schema
 from polyjudge.workflows.assemble import RunSetup, assemble
 from polyjudge.workflows.events import Noted, Observer
 
@@ -66,8 +68,9 @@ async def probed(
     ]
     judged = "judge" in pending
     while pending:
-        groups = _alike(config, pending)
-        failures = await together(_refused(config, group[0], run_setup, client) for group in groups)
+        asked = config
+        groups = _alike(asked, pending, client)
+        failures = await together(_refused(asked, group[0], run_setup, client) for group in groups)
         pending = []
         for group, failure in zip(groups, failures, strict=True):
             if failure is None:
@@ -75,7 +78,8 @@ async def probed(
             for stage in group:
                 # Each round leaves out one more setting of ours or ends the run, so there are few.
                 scoring = config.scoring
-                config = _without(config, stage, failure, settings, observer)
+                if not (failure.parameter in _SCHEMA and asked.structured and not config.structured):
+                    config = _without(config, stage, failure, settings, observer)
                 run_setup = (
                     run_setup
                     if config.scoring == scoring
@@ -110,11 +114,12 @@ def quoted(reply: str) -> str:
     return f"reads {clipped(reply)}" if reply.strip() else f"is empty, {_EMPTY}"
 
 
-def _alike(config: RunConfig, stages: Sequence[str]) -> list[list[str]]:
+def _alike(config: RunConfig, stages: Sequence[str], client: Client) -> list[list[str]]:
     """The stages that one question speaks for: the same model, asked in the same way."""
-    groups: dict[tuple[bool, str, Sampling], list[str]] = {}
+    groups: dict[tuple[bool, bool, str, Sampling], list[str]] = {}
     for stage in stages:
-        groups.setdefault((stage == "judge", config.model_of(stage), config.sampling_of(stage)), []).append(stage)
+        form = (stage == "judge", _held(config, stage, client))
+        groups.setdefault((*form, config.model_of(stage), config.sampling_of(stage)), []).append(stage)
     return list(groups.values())
 
 
@@ -124,7 +129,7 @@ async def _refused(config: RunConfig, stage: str, run_setup: RunSetup, client: C
     A text that is filtered or too long says nothing of these: others are tried, and the run counts it as unscored.
     """
     tried = False
-    for request in _requests(config, stage, run_setup):
+    for request in _requests(config, stage, run_setup, client):
         answer = await client.probe(request)
         untold = _untold(request, answer)
         if untold is not None:
@@ -161,7 +166,7 @@ async def _needless(request: Request, client: Client) -> str:
     return ""
 
 
-def _requests(config: RunConfig, stage: str, run_setup: RunSetup) -> Iterator[Request]:
+def _requests(config: RunConfig, stage: str, run_setup: RunSetup, client: Client) -> Iterator[Request]:
     """Real questions of the judge, which the run would ask anyway; a tiny one of the other roles."""
     if stage == "judge":
         rows = run_setup.split.validation
@@ -169,7 +174,14 @@ def _requests(config: RunConfig, stage: str, run_setup: RunSetup) -> Iterator[Re
             yield _question(config, run_setup.judge, run_setup.prompt, row)
         return
     role = Role(stage, config.model_of(stage), config.sampling_of(stage), config.seed)
-    yield role.request((Message("user", QUESTION),))
+    schema = instruction_schema(("",)) if _held(config, stage, client) else ""
+    yield role.request((Message("user", QUESTION),), schema=schema)
+
+
+def _held(config: RunConfig, stage: str, client: Client) -> bool:
+    """Whether the run holds the stage's replies to a schema of new instructions."""
+    role = Role(stage, config.model_of(stage), config.sampling_of(stage), config.seed)
+    return stage == "optimizer" and Stage(client, role, structured=config.structured).held
 
 
 def _question(config: RunConfig, judge: Judge, prompt: JudgePrompt, row: Example) -> Request:
@@ -212,7 +224,7 @@ def _without(
         return _without_probabilities(config, failure, observer)
     if refused == "temperature":
         name, dropped = f"parameters.{stage}.temperature", _without_temperature(config, stage)
-    elif refused in _SCHEMA and stage == "judge":
+    elif refused in _SCHEMA and stage in ("judge", "optimizer"):
         name, dropped = "structured", config.model_copy(update={"structured": False})
     else:
         advice = "; set limit_field in --config to the other name" if refused in _LENGTH else ""

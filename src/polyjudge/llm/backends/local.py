@@ -27,7 +27,9 @@ from polyjudge.llm.request import Abilities, Reply, Request
 from polyjudge.llm.secrets import quotable
 
 EMBEDDED = "smollm2-135m"
-ABILITIES = Abilities(logprobs=500, schema=True, begins=True, prefix_cache=True, slots=1, own_timeout=True)
+ABILITIES = Abilities(
+    logprobs=500, schema=True, begins=True, prefix_cache=True, slots=1, own_timeout=True, bounds=True
+)
 
 # The version of what changes answers here: how messages are prepared, and the engine's settings below.
 _FORM = 1

@@ -137,7 +137,7 @@ _ROWS = (
         "http://127.0.0.1:8000/v1",
         "VLLM_API_KEY",
         key_needed=False,
-        abilities=_over_http(logprobs=20, schema=True, begins=True, prefix_cache=True),
+        abilities=_over_http(logprobs=20, schema=True, begins=True, prefix_cache=True, bounds=True),
         begun_fields=MappingProxyType({"continue_final_message": True, "add_generation_prompt": False}),
     ),
     # lmstudio.ai, docs, "OpenAI compatibility": structured output; logprobs not among the listed parameters.
@@ -156,7 +156,7 @@ _ROWS = (
         "http://127.0.0.1:8080/v1",
         "LLAMA_API_KEY",
         key_needed=False,
-        abilities=_over_http(logprobs=500, schema=True, begins=True, prefix_cache=True, slots=4),
+        abilities=_over_http(logprobs=500, schema=True, begins=True, prefix_cache=True, slots=4, bounds=True),
     ),
 )
 
