@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from importlib.resources import files
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
@@ -61,12 +63,9 @@ def test_a_missing_or_surplus_value_is_an_error() -> None:
 
 
 def test_the_templates_of_a_version_are_those_that_are_used() -> None:
-    names = {entry.name for entry in files("polyjudge.templates").joinpath(VERSION).iterdir()}
-    one_or_many = {f"{stage}_{size}.txt" for stage in ("loss", "gradient", "optimizer") for size in ("one", "many")}
-    judges = {"judge.txt", "judge_yesno.txt", "cloze.txt"}
-    forks = {"fork_item.txt", "fork_criteria.txt", "fork_example.txt", "fork_ratings.txt"}
-    forks |= {"fork_yesno_item.txt", "fork_yesno_criterion.txt"}
-    diagnostic = {"specificity.txt", "adherence.txt", "attribution.txt", "sentences.txt", "padding.txt"}
-    others = {"demonstration.txt", "loss_item.txt", "rejected.txt", "opro_one.txt", "opro_many.txt"}
-    others |= {f"{stage}_{size}_json.txt" for stage in ("optimizer", "opro") for size in ("one", "many")}
-    assert names == judges | forks | others | one_or_many | diagnostic
+    names = {entry.name.removesuffix(".txt") for entry in files("polyjudge.templates").joinpath(VERSION).iterdir()}
+    package = Path(str(files("polyjudge")))
+    source = "\n".join(file.read_text("utf-8") for file in package.rglob("*.py"))
+    # Those that depend on the number of criteria are named by their stage.
+    unused = {name for name in names if f'"{re.sub("_(one|many)(_json)?$", "", name)}' not in source}
+    assert not unused
