@@ -73,7 +73,6 @@ def rubrics(draw: st.DrawFn) -> Rubric:
             instruction=draw(texts),
             ratings=tuple(f"{name}_{rater}" for rater in range(draw(st.integers(1, 3)))),
             words=draw(st.just(()) | words),
-            weight=draw(st.just(1.0) | st.floats(0.5, 9)),
         )
         for name in names
     )
@@ -209,6 +208,7 @@ BAD = {
     "no criteria": (BASE.partition("criteria:")[0], ["criteria", "missing"]),
     "criteria a mapping": (BASE.partition("criteria:")[0] + "criteria: {a: b}", ["criteria", "no list"]),
     "criterion a text": (BASE + "  - fluency2\n", ["criteria[1]", "'fluency2'"]),
+    "weight": (BASE + "  - {name: b, scale: [1, 5], weight: 2}\n", ["criteria[1].weight", "count alike"]),
     "no name": (BASE + "  - scale: [1, 5]\n", ["criteria[1].name", "missing"]),
     "name a number": (BASE + "  - {name: 3, scale: [1, 5]}\n", ["criteria[1].name", "3 is not text"]),
     "name a date": (BASE + "  - {name: 2020-01-01, scale: [1, 5]}\n", ["criteria[1].name", "quotes"]),

@@ -22,7 +22,8 @@ from polyjudge.judge.render import (
     rating_prefix,
     rating_request,
 )
-from polyjudge.llm.request import Message
+from polyjudge.judge.yes_no import YesNoScoring
+from polyjudge.llm.request import Abilities, Message, Sampling
 
 law = settings(deadline=None, max_examples=100)
 
@@ -232,3 +233,16 @@ def test_an_own_prompt_may_speak_of_whichever_criterion_is_in_question() -> None
         "coherence (1..5): How is the coherence? Rate coherence from 1 to 5.\n1 = bad\n5 = good|"
         + row(1).inputs["text"]
     )
+
+
+def test_levels_stand_under_their_criterion_and_nowhere_else() -> None:
+    plain = prompt_of(NAMES[:2])
+    one, other = plain.criteria
+    anchored = replace(plain, criteria=(replace(one, levels=((1.0, "broken"), (5.0, "fluent,\nas a book"))), other))
+    levels = "\n  1 = broken\n  5 = fluent,\n  as a book"
+    assert levels in rating_prompt(anchored, row(1))
+    assert rating_prompt(anchored, row(1)).replace(levels, "") == rating_prompt(plain, row(1))
+    assert levels in rating_request(anchored)
+    alone = anchored.only(NAMES[:1])
+    (asked,) = YesNoScoring().question(alone, row(1), Sampling(), Abilities(), item_first=False).messages
+    assert levels in asked.content

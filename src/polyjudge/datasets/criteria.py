@@ -109,8 +109,6 @@ def _criterion_to(criterion: Criterion) -> dict[str, Any]:
         mapping["values"] = {word: _key(value) for word, value in criterion.values}
     if criterion.read:
         mapping["read"] = criterion.read
-    if criterion.weight != 1:
-        mapping["weight"] = criterion.weight
     if criterion.words:
         mapping["words"] = list(criterion.words)
     return mapping
@@ -320,12 +318,13 @@ class _Reader:
         return str(value)
 
     def weight(self, path: str, value: object) -> float:
-        if value is None:
-            return 1.0
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < 1e9:
-            self.errors.add(f"{path}: {clipped(value)} is no weight; write a positive number")
-            return 1.0
-        return float(value)
+        """1: agreement has no unit in which one criterion could count for more of its mean than another."""
+        if value is not None and (isinstance(value, bool) or value != 1):
+            self.errors.add(
+                f"{path}: {clipped(value)}; criteria count alike in every mean over criteria. Leave the key out, and "
+                f"weigh the scores of scores.csv where you need one number of them"
+            )
+        return 1.0
 
     def name(self, path: str, value: object) -> str:
         name = self.text(path, value, required=True)

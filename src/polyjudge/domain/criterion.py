@@ -21,7 +21,7 @@ class Criterion:
         read: how a number is read out of a rating such as "4 - Good" or "★★★★": "leading-number" or "stars"; "" takes
             plain numbers alone.
         levels: level -> what it means, shown to the judge; may be empty, or name some levels only.
-        weight: of the criterion in a mean over criteria; positive.
+        weight: 1; criteria count alike in every mean over criteria.
         words: the word set of the cloze scoring method; may be empty.
     """
 

@@ -28,6 +28,12 @@ def instruction_line(criterion: Criterion) -> str:
     return f"- {criterion.name}{definition}: " + "\n  ".join(criterion.instruction.strip().splitlines())
 
 
+def criterion_lines(criterion: Criterion) -> str:
+    """The same with what its levels mean, each on a line below."""
+    anchors = [" ".join(line.split()) for line in criterion.anchors.splitlines()]
+    return "\n  ".join([instruction_line(criterion), *anchors])
+
+
 def described(criterion: Criterion) -> str:
     """``name (scale 1..5): definition``, for the stages that speak about a criterion."""
     definition = f": {criterion.definition}" if criterion.definition else ""
@@ -128,7 +134,7 @@ def _demonstrations(prompt: JudgePrompt) -> str:
 
 
 def _criteria(prompt: JudgePrompt) -> str:
-    return "\n".join(instruction_line(criterion) for criterion in prompt.criteria)
+    return "\n".join(criterion_lines(criterion) for criterion in prompt.criteria)
 
 
 def _ratings(prompt: JudgePrompt, example: Example) -> str:

@@ -16,7 +16,7 @@ from polyjudge.domain.scale import Categorical
 from polyjudge.errors import ReplyError
 from polyjudge.judge.expected import distribution
 from polyjudge.judge.own_prompt import OWN_QUESTION
-from polyjudge.judge.render import instruction_line, item
+from polyjudge.judge.render import criterion_lines, item
 from polyjudge.judge.scoring import Question, Scored
 from polyjudge.llm.request import Abilities, Message, Reply, Sampling
 from polyjudge.templates.load import render
@@ -62,7 +62,7 @@ class YesNoScoring:
         (criterion,) = prompt.criteria
         material = {"task": prompt.task, "item": item(prompt, example)}
         asked = {
-            "criterion": instruction_line(criterion),
+            "criterion": criterion_lines(criterion),
             "scale": criterion.scale.describe(),
             "name": criterion.name,
         }
