@@ -12,6 +12,7 @@ from .metrics.metric import Metric as Metric
 from .metrics.metric import metric as metric
 from .metrics.metric import scalar_metric as scalar_metric
 from .optimizers.demonstrations import Demonstrations as Demonstrations
+from .optimizers.gepa import GEPA as GEPA
 from .optimizers.opro import OPRO as OPRO
 from .optimizers.pool import Pool as Pool
 from .optimizers.rubric import Rubric as Rubric

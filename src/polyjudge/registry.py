@@ -69,6 +69,7 @@ TABLES: Mapping[str, Mapping[str, str]] = MappingProxyType(
                 "opro": "polyjudge.optimizers.opro:OPRO",
                 "rubric": "polyjudge.optimizers.rubric:Rubric",
                 "demonstrations": "polyjudge.optimizers.demonstrations:Demonstrations",
+                "gepa": "polyjudge.optimizers.gepa:GEPA",
                 "pool": "polyjudge.optimizers.pool:Pool",
             }
         ),

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from tests.asking import speaker
+from tests.asking import mark, speaker
 
 from polyjudge.llm.request import Request
 from polyjudge.optimizers.demonstrations import Demonstrations
+from polyjudge.optimizers.gepa import GEPA
 from polyjudge.optimizers.opro import OPRO
 from polyjudge.optimizers.pool import Pool
 from polyjudge.optimizers.rubric import Rubric
@@ -54,6 +55,16 @@ class TestRubric(TestSeparate):
 class TestDemonstrations(TestSeparate):
     def make(self, candidates: int) -> Demonstrations:
         return Demonstrations(candidates=candidates)
+
+
+class TestGEPA(OptimizerContract):
+    exact = False
+
+    def make(self, candidates: int) -> GEPA:
+        return GEPA(candidates=candidates, rollouts=60)
+
+    def answer(self, request: Request) -> str:
+        return f"```\n{mark(request)}: look for plain words.\n```"
 
 
 class TestPool(OptimizerContract):

@@ -23,7 +23,7 @@ _WRITERS = (
 _METHOD = (
     ("--preset", str, "NAME", "a named set of settings: default, cheap, smoke or paper"),
     ("--mode", str, "MODE", "ST, SSS (default), SSC, SCC or CCC"),
-    ("--optimizer", str, "NAME", "textgrad (default), opro, rubric, demonstrations, pool, or an installed one"),
+    ("--optimizer", str, "NAME", "textgrad (default), opro, rubric, gepa, demonstrations, pool, or an installed one"),
     ("--layout", str, "NAME", "auto (default), joint, separate, forked, or groups: one+two,three"),
     ("--scoring", str, "NAME", "auto (default), json, expected, yes-no or cloze"),
     ("--samples", int, "K", "scoring expected without token probabilities: the mean of K answers"),

@@ -26,7 +26,7 @@ def loss(prompt: JudgePrompt, example: Example, prediction: Prediction, scoring:
     """The loss LLM's prompt: compare the prediction of the prompt's criteria with the human ratings."""
     judged_item = render("loss_item", item=item(prompt, example)) if shows_item else ""
     rated = [criterion for criterion in prompt.criteria if not math.isnan(example.human(criterion))]
-    results = "\n".join(_result(criterion, example, prediction, scoring) for criterion in rated)
+    results = "\n".join(result(criterion, example, prediction, scoring) for criterion in rated)
     if len(prompt.criteria) == 1:
         return render("loss_one", criteria=described(prompt.criteria[0]), results=results, item=judged_item)
     return render(
@@ -134,7 +134,7 @@ def rubric(
     (criterion,) = prompt.criteria
     examples = [
         f"{title}:\n\n"
-        + "\n\n".join(f"{item(prompt, one)}\n{_result(criterion, one, said, scoring)}" for one, said in judged)
+        + "\n\n".join(f"{item(prompt, one)}\n{result(criterion, one, said, scoring)}" for one, said in judged)
         for title, judged in cells
     ]
     return render(
@@ -205,7 +205,7 @@ def half_step(scale: Ordinal | Continuous) -> float:
     return scale.step / 2 if isinstance(scale, Ordinal) else (scale.high - scale.low) / CONTINUOUS_STEPS / 2
 
 
-def _result(criterion: Criterion, example: Example, prediction: Prediction, scoring: Scoring) -> str:
+def result(criterion: Criterion, example: Example, prediction: Prediction, scoring: Scoring) -> str:
     score, human = prediction.score(criterion.name), example.human(criterion)
     people = f"the human rating is {show(criterion.scale, human)} (scale {criterion.scale.describe()})"
     if math.isnan(score):

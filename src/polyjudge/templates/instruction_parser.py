@@ -116,6 +116,15 @@ def _text(members: Sequence[Member], key: str, keys: Sequence[str], of: str = ""
     return _checked(values[0].strip(), f"the new instruction{of}")
 
 
+def checked_instruction(text: str) -> str:
+    """A text as a new instruction, where another reader found it in a reply.
+
+    Raises:
+        ReplyError: the text is no instruction.
+    """
+    return _checked(text.strip(), "the new instruction")
+
+
 def _inside(text: str, marker: str, cut: bool) -> Span:
     """What stands between the markers."""
     span = answer(text, unknown_tags=True, marker=marker)

@@ -8,10 +8,10 @@ import hashlib
 import json
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.example import Example
@@ -60,7 +60,13 @@ Function = Callable[[Request], Answer | Awaitable[Answer]]
 
 
 class OptimizerContract(ABC):
-    """Inherit from it and implement ``make`` and ``answer``."""
+    """Inherit from it and implement ``make`` and ``answer``.
+
+    Attributes:
+        exact: whether a turn makes just the calls that it plans; False: it may make fewer.
+    """
+
+    exact: ClassVar[bool] = True
 
     @abstractmethod
     def make(self, candidates: int) -> OptimizerSettings:
@@ -107,9 +113,9 @@ class OptimizerContract(ABC):
             _, asked = self._propose(self._good, candidates)
             made = Counter(request.role for request in asked if request.role != "judge")
             judged = {request.messages for request in asked if request.role == "judge"}
-            assert planned == dict(made)
+            self._kept(planned, made)
             assert set(planned) <= set(self.make(candidates).roles) <= set(WRITERS)
-            assert plan.judged == len(judged), "so many examples of the batch are judged"
+            assert plan.judged == len(judged) or (not self.exact and plan.judged > len(judged))
             assert all(calls.prompt_tokens > 0 and calls.completion_tokens > 0 for calls in plan.calls if calls.calls)
 
     def test_longer_instructions_are_planned_for(self) -> None:
@@ -171,13 +177,17 @@ class OptimizerContract(ABC):
         planned = {role.role: role.calls for role in plan.roles if role.calls}
         asked = {account.role: account.answered + account.from_cache + account.joined for account in run.accounts}
         assert set(asked) == set(planned)
-        assert {role: calls for role, calls in asked.items() if role != "judge"} == {
-            role: calls for role, calls in planned.items() if role != "judge"
-        }
-        assert asked["judge"] <= planned["judge"]
+        judged = asked.pop("judge"), planned.pop("judge")
+        assert judged[0] <= judged[1]
+        self._kept(planned, asked)
         again = self._run(tmp_path / "run")
         assert not again.paid
         assert again.steps == run.steps
+
+    def _kept(self, planned: Mapping[str, int], made: Mapping[str, int]) -> None:
+        if self.exact:
+            assert dict(made) == dict(planned)
+        assert all(0 < calls <= planned[role] for role, calls in made.items())
 
     def _run(self, output: Path) -> Run:
         return optimize(ROWS, optimizer=self.make(2), output=output, **self._keywords())

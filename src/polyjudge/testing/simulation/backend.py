@@ -81,6 +81,9 @@ class Simulated:
         if request.role == "gradient":
             return self._reply(request, text, self._writer.gradient(prompt, stream))
         if request.role == "optimizer":
+            reflected = self._writer.reflection(text, stream)
+            if reflected:
+                return self._reply(request, text, reflected)
             texts = self._writer.optimizer(prompt, stream)
             many = len(texts) > 1
             content = json.dumps(texts, ensure_ascii=False) if many else next(iter(texts.values()))

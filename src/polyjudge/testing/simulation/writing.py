@@ -24,7 +24,10 @@ T = TypeVar("T")
 # Textual replies begin with it, so that it stands wherever they are kept. No sentence of its own.
 MARK = "[SIMULATED]"
 _RESULT = re.compile(r"^- (.+?): (.*)$", re.M)
-_ERRORS = re.compile(r"^Scored (?:too|with)\b.*:$", re.M)
+_ERRORS = re.compile(r"^Scored (?:too|with)\b.*:$|: wrong(?:, too \w+)?", re.M)
+_REFLECTED = re.compile(
+    r"^```\n(?P<instruction>.*?)\n```\n.*?^## Criterion\n(?P<criterion>.+?) \((?P<examples>.*)", re.M | re.S
+)
 _ADD = re.compile(r"\badd a rule on the ([a-z]+)")
 _DROP = re.compile(r"\bthe rule on the ([a-z]+) misleads\b")
 _GENERAL = (
@@ -94,6 +97,14 @@ class Writer:
             for one in criteria
         }
 
+    def reflection(self, text: str, stream: Stream) -> str:
+        """GEPA's new instruction in its code fence; "" when the prompt is none of that package."""
+        found = _REFLECTED.search(text)
+        if found is None:
+            return ""
+        current = self._anchored(found["criterion"], found["instruction"], found["examples"], stream)
+        return f"```\n{current}\n```"
+
     def _about(self, criterion: Described, instruction: str, critiques: str, stream: Stream) -> tuple[int, str]:
         """A sentence that serves one criterion, and the paragraph that it belongs to."""
         name, words = criterion.name, criterion.words
@@ -128,7 +139,7 @@ class Writer:
     def _anchored(self, name: str, instruction: str, cells: str, stream: Stream) -> str:
         """The instruction with a rule for each kind of error in which one is recognised."""
         text = instruction.strip()
-        for _ in _ERRORS.findall(cells):
+        for _ in dict.fromkeys(_ERRORS.findall(cells)):
             if stream.happens(self._world.writers.insight):
                 text = _with(text, self._named(name, self._rules.within(name, text), stream).text)
         return text
