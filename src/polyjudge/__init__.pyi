@@ -45,6 +45,7 @@ from .workflows.maintenance import cache_show as cache_show
 from .workflows.maintenance import pull as pull
 from .workflows.optimize import optimize as optimize
 from .workflows.prompt import prompt as prompt
+from .workflows.score import plan_score as plan_score
 from .workflows.score import score as score
 from .workflows.study import StudyResult as StudyResult
 from .workflows.study import plan_study as plan_study

@@ -124,7 +124,9 @@ def test_score_writes_the_table_and_says_where(place: Path) -> None:
     found = polyjudge("score", "judge.yaml", "new.csv")
     assert (found.code, found.err) == (0, "")
     assert found.out == "2 rows, 4 scores, 0 unscored\nscores: scores.csv\n"
-    assert (place / "scores.csv").read_text("utf-8").startswith("id,document,clarity,warmth,error\nn1,s1,")
+    assert (
+        (place / "scores.csv").read_text("utf-8").startswith("id,document,clarity,warmth,error,street,letter\nn1,s1,")
+    )
 
 
 def test_score_as_json(place: Path) -> None:

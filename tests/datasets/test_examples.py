@@ -82,7 +82,7 @@ def test_parts_say_what_the_whole_says(
 
     def parts() -> object:
         file = open_examples(path, rubric, 2)
-        return tuple(file.examples()), file.notes, file.rows
+        return tuple(file.examples()), file.notes, file.count
 
     assert result_of(parts) == result_of(whole)
 

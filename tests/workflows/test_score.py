@@ -23,7 +23,8 @@ from polyjudge.domain.records import Prediction
 from polyjudge.errors import ConfigError, DataError, ModelError, TooManyUnscored
 from polyjudge.llm.request import Request, Sampling
 from polyjudge.results.judge_file import JudgeFile
-from polyjudge.results.scores import ScoreTable
+from polyjudge.results.score_forms import CsvForm
+from polyjudge.results.score_table import ScoreTable
 from polyjudge.workflows.events import Counted, Event, Noted
 from polyjudge.workflows.score import settings_of
 
@@ -71,6 +72,8 @@ def test_rows_keep_the_file_s_order_and_carry_their_ratings(place: Path) -> None
             "clarity": str(1 + number % 5),
             "warmth": str(5 - number % 5),
             "error": "",
+            "street": row["street"],
+            "letter": row["letter"],
             "clarity_0": row["clarity_0"],
             "warmth_0": row["warmth_0"],
         }
@@ -82,7 +85,7 @@ def test_rows_keep_the_file_s_order_and_carry_their_ratings(place: Path) -> None
 
 def test_new_texts_need_the_inputs_alone(place: Path) -> None:
     scored(rows=[{"letter": "Dear all."}, {"letter": "Dear none."}])
-    assert [list(row) for row in written(place)] == [["id", "clarity", "warmth", "error"]] * 2
+    assert [list(row) for row in written(place)] == [["id", "clarity", "warmth", "error", "letter"]] * 2
     assert len({row["id"] for row in written(place)}) == 2
 
 
@@ -148,7 +151,7 @@ def test_a_rating_column_that_bears_a_criterion_s_name_is_carried_under_another(
     own = [{"name": "clarity", "scale": [1, 5], "ratings": ["clarity", "error"]}]
     judge = JudgeFile(load_rubric(criteria | {"criteria": own}), JUDGE, "joint", "json", Sampling())
     scored(data, rows, judge=judge)
-    assert list(written(place)[0]) == ["id", "clarity", "error", "clarity.rating", "error.rating"]
+    assert list(written(place)[0]) == ["id", "clarity", "error", "letter", "clarity.rating", "error.rating"]
     assert [row["clarity.rating"] for row in written(place)] == [row["clarity"] for row in rows]
     assert {(row["error"], row["error.rating"]) for row in written(place)} == {("", "2")}
 
@@ -190,12 +193,15 @@ def test_no_two_columns_are_called_alike_and_no_value_is_lost(columns: list[str]
     rubric = load_rubric(frame | {"criteria": named})
     given_ = tuple(float(1 + place % 5) for place in range(len(columns)))
     example = Example("r1", {"letter": "x"}, "d1", {"a": given_, "b": given_})
-    lines = ScoreTable(rubric, [example])
-    text = lines.header() + lines.line(example, Prediction("r1", {"a": 4.0, "b": 5.0}, ()))
+    row = {"letter": "x", **{column: str(rating) for column, rating in zip(columns, given_, strict=True)}}
+    lines = ScoreTable(rubric, list(row), [example])
+    form = CsvForm(lines.scored)
+    prediction = Prediction("r1", {"a": 4.0, "b": 5.0}, ())
+    text = form.head(lines.columns) + form.line(lines.columns, lines.row(example, prediction, row))
     header, values = csv.reader(io.StringIO(text))
     assert header[:5] == ["id", "document", "a", "b", "error"]
     assert len(set(header)) == len(header)
-    assert values == ["r1", "d1", "4", "5", "", *(f"{value:g}" for value in given_)]
+    assert values == ["r1", "d1", "4", "5", "", "x", *map(str, given_)]
 
 
 def test_texts_with_commas_quotes_and_breaks_come_back_whole(place: Path) -> None:
@@ -288,9 +294,11 @@ def test_missing_columns_and_models_are_told_before_any_call(place: Path) -> Non
     assert list(place.iterdir()) == []
 
 
-@pytest.mark.parametrize("name", ["s.jsonl", "s.parquet", "s.XLSX"])
+@pytest.mark.parametrize("name", ["s.json", "s.tsv", "s.XLSX"])
 def test_a_csv_is_not_written_under_the_name_of_another_form(name: str, place: Path) -> None:
-    with pytest.raises(ConfigError, match=f"cannot write '{name}': scores are written as CSV; call it 's.csv'"):
+    with pytest.raises(
+        ConfigError, match=f"cannot write '{name}': scores are written as .csv, .jsonl or .parquet; call it 's.csv'"
+    ):
         scored(output=name)
     assert not (place / name).exists()
 
@@ -302,8 +310,28 @@ def test_scores_go_into_a_regular_file_only(place: Path) -> None:
         scored(output="pipe")
 
 
-def test_an_older_table_of_scores_is_replaced_whole(place: Path) -> None:
-    (place / "scores.csv").write_text("old\n" * 1000, "utf-8")
+def test_an_older_table_of_the_same_scores_is_replaced_whole_and_no_other_file(place: Path) -> None:
     scored()
+    whole = (place / "scores.csv").read_bytes()
+    scored()
+    assert (place / "scores.csv").read_bytes() == whole
+    assert sorted(path.name for path in place.iterdir()) == [".polyjudge", ".scores.csv.scored", "scores.csv"]
+    stamp = place / ".scores.csv.scored"
+    for change, reason in (
+        (lambda: (place / "scores.csv").write_text("mine\n"), "was changed since it was written"),
+        (stamp.unlink, "was not written by polyjudge score"),
+    ):
+        change()
+        before = (place / "scores.csv").read_bytes()
+        with pytest.raises(ConfigError, match=reason):
+            scored()
+        assert (place / "scores.csv").read_bytes() == before
+
+
+def test_scores_of_another_judge_or_of_other_data_are_not_written_over(place: Path) -> None:
+    scored()
+    with pytest.raises(ConfigError, match="holds the scores of another judge"):
+        scored(judge=judge_for(DATA, task="Judge otherwise."))
+    with pytest.raises(ConfigError, match="holds the scores of other data"):
+        scored(rows=DATA.rows[1:])
     assert len(written(place)) == len(DATA.rows)
-    assert sorted(path.name for path in place.iterdir()) == [".polyjudge", "scores.csv"]

@@ -201,6 +201,7 @@ def test_memory_does_not_grow_with_the_file(place: Path) -> None:
     for count, words in ((300, 10), (2000, 2500)):
         data = letters(place / f"{count}.csv", count, words)
         line = [sys.executable, "-c", peak, "score", "judge.yaml", data.name, "--quiet", "--max-concurrency", "16"]
+        line += ["--output", f"{count}-scores.csv"]
         ended = subprocess.run(line, cwd=place, env=ENVIRONMENT, capture_output=True, text=True, check=True)
         peaks.append(int(ended.stdout.split()[-1]) / 1000)
         megabytes = data.stat().st_size / 1e6

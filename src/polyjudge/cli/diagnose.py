@@ -46,7 +46,7 @@ def command(
     RUN is the folder of a run of optimize. Verdicts, evidence and tables are written into it as diagnosis.json and
     diagnosis.md; docs/diagnosis.md says how to read them.
     """
-    from polyjudge.cli.printing import print_diagnosis, print_diagnosis_plan
+    from polyjudge.cli.printing import print_diagnosis, print_plan
     from polyjudge.cli.progress import watching
     from polyjudge.diagnosis.records import PARTS
     from polyjudge.settings.given import Settings
@@ -62,7 +62,7 @@ def command(
         "settings": Settings(**options),
     }
     if dry_run:
-        print_diagnosis_plan(plan_diagnosis(run, **keywords), as_json)
+        print_plan(plan_diagnosis(run, **keywords), as_json)
         return
     with watching(quiet=quiet or as_json) as observer:
         diagnosed = diagnose(run, trust_address=trust_address, observer=observer, **keywords)

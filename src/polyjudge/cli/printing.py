@@ -102,37 +102,38 @@ def print_diagnosis(diagnosed: Diagnosed, as_json: bool) -> None:
     )
 
 
-def print_diagnosis_plan(roles: Sequence[PlannedRole], as_json: bool) -> None:
-    """What a diagnosis would ask."""
+def print_plan(roles: Sequence[PlannedRole], as_json: bool) -> None:
+    """What a diagnosis or a scoring would ask."""
     if as_json:
         click.echo(codec.pretty(roles))
         return
     _lines(_planned(roles, "what the cache holds is free"))
 
 
-def print_scores(scores: Scores, as_json: bool) -> None:
-    """Where the scores lie and how many are missing."""
+def print_scores(scores: Scores, as_json: bool, err: bool = False) -> None:
+    """Where the scores lie and how many are missing; to standard error if the scores themselves went out."""
     total = scores.rows * len(scores.rubric.names)
     if as_json:
         click.echo(
             codec.pretty(
                 {
-                    "output": str(scores.path),
+                    "output": None if scores.path is None else str(scores.path),
                     "rows": scores.rows,
                     "scores": total - scores.unscored,
                     "unscored": scores.unscored,
                     "accounts": scores.accounts,
                     "simulated": scores.simulated,
                 }
-            )
+            ),
+            err=err,
         )
         return
-    click.echo(f"{many(scores.rows, 'rows')}, {many(total - scores.unscored, 'scores')}, {scores.unscored} unscored")
-    click.echo(f"scores: {scores.path}")
-    if billed(scores.accounts):
-        click.echo(f"cost: {total_text(scores.accounts)}")
-    if scores.simulated:
-        click.echo(notice(scores.simulated))
+    lines = [f"{many(scores.rows, 'rows')}, {many(total - scores.unscored, 'scores')}, {scores.unscored} unscored"]
+    lines += [f"scores: {scores.path}"] if scores.path is not None else []
+    lines += [f"cost: {total_text(scores.accounts)}"] if billed(scores.accounts) else []
+    lines += [notice(scores.simulated)] if scores.simulated else []
+    for line in lines:
+        click.echo(line, err=err)
 
 
 def print_study_plan(plan: StudyPlan, as_json: bool) -> None:

@@ -35,6 +35,7 @@ from polyjudge.datasets.table import (
     ratings_of,
     text_of,
     with_paths,
+    with_points,
 )
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.dataset import Dataset, Rubric
@@ -97,18 +98,23 @@ class ExampleFile:
         path: of the file.
         rubric: names the columns.
         columns: all columns of the file.
-        rows: how many there are.
+        count: of the rows.
         notes: for the user.
     """
 
     path: Path
     rubric: Rubric
     columns: tuple[str, ...]
-    rows: int
+    count: int
     notes: tuple[str, ...]
     _ids: _Ids
     _state: tuple[int, int]
     _batch: int
+
+    @property
+    def named_by(self) -> str:
+        """The column that gives the rows their identifiers; "" where digests of the inputs do."""
+        return self._ids.column or ""
 
     def examples(self) -> Iterator[Example]:
         """The examples, from the first row on; equal to those of ``read_dataset``.
@@ -116,15 +122,20 @@ class ExampleFile:
         Raises:
             DataError: the file has changed since it was checked.
         """
+        return (example for example, _ in self.rows())
+
+    def rows(self) -> Iterator[tuple[Example, Row]]:
+        """Each example with its row, which has all columns of the file; raises as ``examples`` does."""
         ids = _Ids(self._ids.column, self._ids.repeated)
         malformed = ErrorCollector(str(self.path), DataError)
-        for table in _batches(self.path, self.rubric, self.columns, self._batch, malformed):
+        paths = sorted(columns_of(self.rubric))
+        for table in read_batches(self.path, self._batch, malformed):
             if _file_state(self.path) != self._state:
                 raise DataError(f"{self.path}: changed while it was being scored; give the same command again")
             errors = ErrorCollector(str(self.path), DataError)
-            examples = _examples(table, self.rubric, errors)
+            examples = _examples(with_paths(replace(table, columns=self.columns), paths), self.rubric, errors)
             errors.check()
-            yield from ids.assign(table, examples)
+            yield from zip(ids.assign(table, examples), with_points(table), strict=True)
 
 
 def open_examples(path: Path, rubric: Rubric, batch: int = BATCH) -> ExampleFile:

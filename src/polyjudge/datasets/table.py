@@ -328,6 +328,12 @@ def with_point(value: object, decimal: str) -> object:
     return value
 
 
+def with_points(table: Table) -> Iterator[Row]:
+    """The rows of a table, numbers with a decimal point."""
+    for row in table.rows:
+        yield row if table.decimal == "." else {name: with_point(cell, table.decimal) for name, cell in row.items()}
+
+
 def _rating(value: object, criterion: Criterion, decimal: str) -> float:
     if isinstance(value, str) and not isinstance(criterion.scale, Categorical) and not is_missing(value):
         word = " ".join(value.split()).casefold()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from polyjudge.datasets.load import Data
 from polyjudge.domain.dataset import Dataset
-from polyjudge.errors import DataError, InputError
+from polyjudge.errors import ConfigError, DataError, InputError
 from polyjudge.llm.request import SIMULATED
 from polyjudge.reporting.html.page import Page, html
 from polyjudge.reporting.report_data import read_report_data
@@ -41,17 +41,31 @@ def report(
 
     Raises:
         DataError: the folder holds neither, a file of it cannot be read, or ``data`` are not those of the run.
+        ConfigError: ``output`` is the name of a file of another kind, such as a PDF.
         MissingExtra: ``figures`` without the extra of that name.
     """
     folder = Path(path)
-    page = _page(folder, data)
     target = Path(output) if output is not None else folder / REPORT
+    _check_is_page(target)
+    page = _page(folder, data)
     if figures is not None:
         from polyjudge.reporting.html.export import export
 
         export(page.charts(), Path(figures), SIMULATED if page.banner else "")
     write_whole(target, html(page))
     return target
+
+
+def _check_is_page(target: Path) -> None:
+    """Refuse a name that says of the file that it is no page."""
+    page = target.with_suffix(".html").name
+    if target.suffix.casefold() == ".pdf":
+        raise ConfigError(
+            f"cannot write {str(target)!r}: a report is a page; write {page!r} and print it as PDF from a browser, or "
+            f"by: chromium --headless --print-to-pdf={target.name} {page}"
+        )
+    if target.suffix.casefold() not in ("", ".html", ".htm"):
+        raise ConfigError(f"cannot write {str(target)!r}: a report is a page; call it {page!r}")
 
 
 @dataclass(frozen=True, slots=True)

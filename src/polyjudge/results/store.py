@@ -313,12 +313,16 @@ class GrowingFile:
         except OSError as error:
             raise self._unwritable(error) from error
 
-    def finish(self) -> None:
-        """Give the file its name."""
+    def finish(self, convert: Callable[[Path, Path], None] | None = None) -> None:
+        """Give the file its name; ``convert`` first makes another file of it, which gets the name instead."""
         try:
             self._file.flush()
             os.fsync(self._file.fileno())
             self._file.close()
+            if convert is not None:
+                converted = self._target.with_name(f".{self._target.name}.{os.getpid()}")
+                convert(self.path, converted)
+                os.replace(converted, self.path)
             if sys.platform == "win32":
                 os.close(self._lock)
             os.replace(self.path, self._target)

@@ -21,7 +21,7 @@ from polyjudge.llm.cache.store import AnswerStore
 from polyjudge.llm.client import Client
 from polyjudge.llm.request import Backend
 from polyjudge.results.judge_file import JudgeFile, read_judge
-from polyjudge.results.scores import value
+from polyjudge.results.score_table import value
 from polyjudge.settings.config import RunConfig
 from polyjudge.settings.given import Budget, ScoringLike, Settings, explicit, suggests
 from polyjudge.workflows.client import FileAddress, open_client

@@ -13,6 +13,7 @@ from polyjudge.domain.records import Rejected, ScoredPrompt
 from polyjudge.domain.scale import NAN
 from polyjudge.engine import Setup
 from polyjudge.formatting.text import CHARACTERS_A_TOKEN
+from polyjudge.judge.predict import Judge
 from polyjudge.optimizers.base import Turn, TurnPlan
 from polyjudge.optimizers.estimate import answer, filler, grown, tokens_of
 from polyjudge.optimizers.memory import REMEMBERED
@@ -51,7 +52,7 @@ def plan_of(
                 tallies.setdefault(asked.role, _Tally()).add(asked.calls, asked.prompt_tokens, asked.completion_tokens)
     for setup in _measured(setups, layouts):
         before = tallies["judge"].calls
-        _Questions(setup).add(setup.prompt, len(setup.validation), tallies["judge"])
+        _Questions(setup.judge, setup.validation).add(setup.prompt, len(setup.validation), tallies["judge"])
         choosing += tallies["judge"].calls - before
     roles = tuple(
         PlannedRole(
@@ -65,6 +66,13 @@ def plan_of(
         for role, tally in tallies.items()
     )
     return (*roles, *_diagnostics(config, setups, tallies)) if config.diagnostics else roles
+
+
+def planned_judging(judge: Judge, prompt: JudgePrompt, some: Sequence[Example], rows: int) -> PlannedRole:
+    """The calls that judge so many rows with a prompt; tokens are estimated from some of them."""
+    tally = _Tally()
+    _Questions(judge, some).add(prompt, rows, tally)
+    return PlannedRole("judge", judge.role.model, tally.calls, tally.prompt_tokens, tally.completion_tokens)
 
 
 @dataclass(slots=True)
@@ -84,9 +92,9 @@ class _Tally:
 class _Questions:
     """Estimates the judge's calls and tokens for a prompt from the questions about some rows."""
 
-    def __init__(self, setup: Setup) -> None:
-        self._judge = setup.judge
-        self._rows = setup.validation[:: max(1, len(setup.validation) // ROWS)][:ROWS]
+    def __init__(self, judge: Judge, rows: Sequence[Example]) -> None:
+        self._judge = judge
+        self._rows = rows[:: max(1, len(rows) // ROWS)][:ROWS]
 
     def add(self, prompt: JudgePrompt, rows: int, tally: _Tally) -> None:
         """Count so many rows, judged with a prompt."""
@@ -140,7 +148,7 @@ def _judged(
     tally: _Tally,
 ) -> None:
     """Count the judge's calls: the validation rows, the batches, and the test rows."""
-    questions, rows = _Questions(setup), len(setup.validation) if setup.gate.measures else 0
+    questions, rows = _Questions(setup.judge, setup.validation), len(setup.validation) if setup.gate.measures else 0
     written = max((plan.instruction_tokens for plan in plans), default=0)
     new, fitted = grown(setup.prompt, written), grown(setup.prompt, written, _grown_by(setup, setup.steps + 1))
     questions.add(setup.prompt, rows, tally)

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import Any, Self, TextIO, cast
 
-from polyjudge import registry
 from polyjudge.concurrency import in_turn
-from polyjudge.datasets.examples import open_examples
-from polyjudge.datasets.load import Data, load_dataset
-from polyjudge.datasets.readers import is_there
-from polyjudge.domain.dataset import Dataset, Rubric
+from polyjudge.datasets.load import Data
+from polyjudge.datasets.table import Row
+from polyjudge.datasets.textfiles import ending_of
 from polyjudge.domain.example import Example
 from polyjudge.domain.layout import layout
 from polyjudge.domain.prompt import JudgePrompt
@@ -25,20 +25,32 @@ from polyjudge.llm.accounts import RoleAccount
 from polyjudge.llm.cache.store import AnswerStore
 from polyjudge.llm.client import Client
 from polyjudge.llm.request import Backend, Role
-from polyjudge.results.judge_file import JudgeFile, read_judge
+from polyjudge.results.judge_file import JudgeFile, dump_judge, read_judge
+from polyjudge.results.money import PlannedRole
 from polyjudge.results.outcome import Lost, simulated
-from polyjudge.results.scores import Scores, ScoreTable, check_unscored
+from polyjudge.results.score_forms import (
+    Form,
+    check_own,
+    ending_of_scores,
+    form_of,
+    kinds_of,
+    stamp_own,
+    write_parquet,
+)
+from polyjudge.results.score_table import ScoreTable
+from polyjudge.results.scores import Scores, check_unscored
 from polyjudge.results.store import GrowingFile, writable
 from polyjudge.settings.config import RunConfig
 from polyjudge.settings.given import Budget, ScoringLike, Settings, explicit, suggests
 from polyjudge.settings.merged import resolve
 from polyjudge.workflows.assemble import open_judge, open_scoring
 from polyjudge.workflows.client import FileAddress, open_client
+from polyjudge.workflows.costs import priced
 from polyjudge.workflows.events import Noted, Observer, unwatched
+from polyjudge.workflows.plan import ROWS, planned_judging
+from polyjudge.workflows.score_rows import ScoredRows, scored_rows
 from polyjudge.workflows.sync import run
 
-# Names that say of a file what a CSV is not.
-OTHER_FORMS = frozenset({".jsonl", ".ndjson", ".json", ".parquet", ".pq", ".xlsx", ".yaml", ".yml"})
 # Rows begun at a time, over those that can be asked about at once: a slow answer holds the rest up only so far.
 WAVES = 4
 # The settings that scoring understands; the rest of a judge is its file's.
@@ -46,21 +58,6 @@ SCORE_SETTINGS = frozenset(
     {"model", "base_url", "endpoint_name", "limit", "max_calls", "max_tokens", "max_cost", "prices"}
     | {"max_concurrency", "attempt_timeout", "threads", "no_cache", "fail_on_error"}
 )
-
-
-@dataclass(frozen=True, slots=True)
-class _Rows:
-    """What is to be scored: a file that is read row by row, or rows in memory.
-
-    Attributes:
-        dataset: None where the rows are streamed.
-        notes: of the reader.
-    """
-
-    count: int
-    notes: tuple[str, ...]
-    dataset: Dataset | None
-    examples: Callable[[], Iterator[Example]]
 
 
 @dataclass(slots=True)
@@ -86,7 +83,7 @@ def score(
     data: Data,
     *,
     model: str | None = None,
-    output: str | Path | None = None,
+    output: str | Path | TextIO | None = None,
     distribution: bool = False,
     scoring: ScoringLike | None = None,
     budget: Budget | None = None,
@@ -101,10 +98,12 @@ def score(
 
     Args:
         judge: a judge.yaml.
-        data: new texts with the judge's input columns; rating columns are carried along where they are.
+        data: new texts with the judge's input columns; all columns are carried along.
         model: replaces the judge's own, and its address too.
-        output: a CSV file to write. A file that is scored into a file is streamed: memory does not grow with it.
-        distribution: whether the file also gives each label's probability.
+        output: a file to write, in the form of its ending: .csv, .jsonl or .parquet; or an open text stream, which
+            gets JSON lines if the data are JSON, else CSV. A file that is scored into a file is streamed: memory does
+            not grow with it. A file that is there is only written over if it was written for the same judge and data.
+        distribution: whether the output also gives each label's probability.
         scoring: the judge's scoring method, where a run was given it as an object and no package registers it.
         budget: the most that this call may ask or pay.
         settings: those of ``SCORE_SETTINGS``; the others are the judge's own.
@@ -123,40 +122,134 @@ def score(
     taken, address = settings_of(
         file, explicit(settings, budget, {"model": model}), config, _source(judge), trust_address
     )
-    target = writable(output, [source for source in (judge, data) if isinstance(source, str | Path)])
-    if target is not None and target.suffix.casefold() in OTHER_FORMS:
-        raise ConfigError(f"cannot write {str(target)!r}: scores are written as CSV; call it {target.stem + '.csv'!r}")
+    to = _Output.of(output, judge, data)
     rubric = replace(file.rubric, split=None)
-    rows = _rows(data, rubric, taken.limit, stream=target is not None)
+    rows = scored_rows(data, rubric, taken.limit, stream=to is not None)
     for note in rows.notes:
         observer(Noted(note))
     if taken.model != file.model:
         observer(Noted(f"this judge was fitted for {file.model}; {taken.model} may agree with people less"))
+    if to is not None:
+        to.check_own(file, taken.model, rows)
     tally = _Tally([] if rows.dataset else None)
     asking = _score(
-        file, scoring, taken, address, rows, target, tally, backends or {}, store, observer, distribution=distribution
+        file, scoring, taken, address, rows, to, tally, backends or {}, store, observer, distribution=distribution
     )
     accounts, parts = run(asking)
     kept = (rows.dataset, tuple(tally.kept)) if rows.dataset and tally.kept is not None else None
-    done = Scores(rubric, rows.count, tally.unscored, target, accounts, kept, parts)
+    if to is not None:
+        to.stamp(file, taken.model, rows)
+    path = to.path if to is not None else None
+    done = Scores(rubric, rows.count, tally.unscored, path, accounts, kept, parts)
     for line in tally.lost.lines():
         observer(Noted(line))
     check_unscored(done.unscored, done.rows * len(rubric.names), taken.fail_on_error, "the rows")
     return done
 
 
-def _rows(data: Data, rubric: Rubric, limit: int | None, *, stream: bool) -> _Rows:
-    """The rows, checked; those of a file are streamed where nobody wants to have them in memory."""
-    path = Path(data) if isinstance(data, str | Path) else None
-    if not stream or path is None or data in registry.names("datasets") or not is_there(path):
-        dataset = load_dataset(data, rubric, limit=limit, ratings_required=False)
-        return _Rows(len(dataset.examples), dataset.notes, dataset, lambda: iter(dataset.examples))
-    if limit is not None and limit < 1:
-        raise ConfigError(f"limit={limit!r}: at least one row is needed")
-    found = open_examples(path, rubric)
-    count = found.rows if limit is None else min(limit, found.rows)
-    limited = (f"limited to {count} of {found.rows} rows",) if count < found.rows else ()
-    return _Rows(count, (*found.notes, *limited), None, lambda: islice(found.examples(), count))
+@dataclass(frozen=True, slots=True)
+class _Output:
+    """Where the scores go: a file of a known form, or a stream.
+
+    Attributes:
+        path: of the file; None for a stream.
+        stream: None for a file.
+        ending: of the form.
+    """
+
+    path: Path | None
+    stream: TextIO | None
+    ending: str
+
+    @classmethod
+    def of(cls, output: str | Path | TextIO | None, judge: object, data: object) -> Self | None:
+        if output is None:
+            return None
+        if not isinstance(output, str | Path):
+            is_json = isinstance(data, str | Path) and ending_of(Path(data)) in (".json", ".jsonl", ".ndjson")
+            return cls(None, output, ".jsonl" if is_json else ".csv")
+        path = writable(output, [source for source in (judge, data) if isinstance(source, str | Path)])
+        return cls(path, None, ending_of_scores(Path(output)))
+
+    def check_own(self, judge: JudgeFile, model: str, rows: ScoredRows) -> None:
+        if self.path is not None:
+            check_own(self.path, _judge_digest(judge, model), rows.digest)
+
+    def stamp(self, judge: JudgeFile, model: str, rows: ScoredRows) -> None:
+        if self.path is not None:
+            stamp_own(self.path, _judge_digest(judge, model), rows.digest)
+
+    @contextmanager
+    def opened(self, table: ScoreTable, rows: ScoredRows) -> Iterator[_Lines]:
+        form = form_of(self.ending, table.scored)
+        if self.stream is not None:
+            yield _Lines(table, form, self.stream.write, self.stream.flush)
+            return
+        convert: Callable[[Path, Path], None] | None = None
+        if self.ending == ".parquet":
+            kinds = table.kinds(kinds_of(table.carried, (table.carried_cells(*row) for row in rows.rows())))
+            convert = partial(write_parquet, kinds=kinds)
+        with GrowingFile(cast(Path, self.path)) as file:
+            yield _Lines(table, form, file.write, lambda: file.finish(convert))
+
+
+@dataclass(slots=True)
+class _Lines:
+    """Writes rows as text, their head first."""
+
+    table: ScoreTable
+    form: Form
+    write: Callable[[str], object]
+    finish: Callable[[], object]
+    begun: bool = False
+
+    def add(self, example: Example, prediction: Prediction, row: Row) -> None:
+        head = "" if self.begun else self.form.head(self.table.columns)
+        self.begun = True
+        self.write(head + self.form.line(self.table.columns, self.table.row(example, prediction, row)))
+
+
+def _judge_digest(judge: JudgeFile, model: str) -> str:
+    """What identifies a judge and the model that it is asked with."""
+    return f"sha256:{hashlib.sha256(f'{model} {dump_judge(judge)}'.encode()).hexdigest()}"
+
+
+def plan_score(
+    judge: str | Path | JudgeFile,
+    data: Data,
+    *,
+    model: str | None = None,
+    scoring: ScoringLike | None = None,
+    budget: Budget | None = None,
+    settings: Settings | None = None,
+    config: str | Path | None = None,
+    backends: Mapping[str, Backend] | None = None,
+) -> tuple[PlannedRole, ...]:
+    """The most calls that ``score`` would make, with an estimate of their tokens and money; no model is asked.
+
+    Answers in the cache are not subtracted.
+
+    Raises:
+        InputError: as ``score``.
+    """
+    file = judge if isinstance(judge, JudgeFile) else read_judge(judge)
+    taken, _ = settings_of(file, explicit(settings, budget, {"model": model}), config, _source(judge))
+    rows = scored_rows(data, replace(file.rubric, split=None), taken.limit, stream=True)
+    return run(_plan(file, scoring, taken, rows, backends or {}))
+
+
+async def _plan(
+    file: JudgeFile,
+    method: ScoringLike | None,
+    config: RunConfig,
+    rows: ScoredRows,
+    backends: Mapping[str, Backend],
+) -> tuple[PlannedRole, ...]:
+    async with open_client(config, backends, unwatched, planning=True) as client:
+        judge = judge_of(file, config, client, method)
+        step = max(1, rows.count // ROWS)
+        some = [example for example, _ in islice(rows.rows(), 0, None, step)][:ROWS]
+        return priced([planned_judging(judge, file.prompt, some, rows.count)], client.tariffs)
 
 
 def _source(judge: str | Path | JudgeFile) -> str:
@@ -199,8 +292,8 @@ async def _score(
     method: ScoringLike | None,
     config: RunConfig,
     address: FileAddress | None,
-    rows: _Rows,
-    target: Path | None,
+    rows: ScoredRows,
+    output: _Output | None,
     tally: _Tally,
     backends: Mapping[str, Backend],
     store: AnswerStore | None,
@@ -216,23 +309,25 @@ async def _score(
                 f"scoring {file.scoring!r} gives no probabilities of labels; leave out --distribution, or fit the "
                 f"judge with --scoring expected"
             )
-        known = rows.dataset.examples if rows.dataset else tuple(islice(rows.examples(), 1))
+        known = rows.dataset.examples if rows.dataset else tuple(example for example, _ in islice(rows.rows(), 1))
         parts = simulated([config.model], client, rows.dataset)
-        table = ScoreTable(file.rubric, known, labels if distribution else (), simulated=bool(parts))
+        shown = labels if distribution else ()
+        table = ScoreTable(file.rubric, rows.columns, known, shown, named_by=rows.named_by, simulated=bool(parts))
 
-        async def one(example: Example) -> tuple[Example, Prediction]:
-            return example, await judge.predict(prompt, example)
+        async def one(row: tuple[Example, Row]) -> tuple[tuple[Example, Row], Prediction]:
+            return row, await judge.predict(prompt, row[0])
 
-        with GrowingFile(target) if target else nullcontext() as output:
+        with output.opened(table, rows) if output is not None else nullcontext() as lines:
 
-            def take(scored: tuple[Example, Prediction]) -> None:
-                if output is not None:
-                    output.write((table.header() if tally.rows == 0 else "") + table.line(*scored))
-                tally.add(scored[1])
+            def take(scored: tuple[tuple[Example, Row], Prediction]) -> None:
+                (example, row), prediction = scored
+                if lines is not None:
+                    lines.add(example, prediction, row)
+                tally.add(prediction)
 
-            await in_turn(map(one, rows.examples()), take, WAVES * config.max_concurrency)
-            if output is not None:
-                output.finish()
+            await in_turn(map(one, rows.rows()), take, WAVES * config.max_concurrency)
+            if lines is not None:
+                lines.finish()
         return client.accounts.snapshot(), parts
 
 
