@@ -84,10 +84,10 @@ class PromptTemplate:
         )
         return replace(self, messages=messages)
 
-    def rendered(self, fill: Callable[[Piece], str]) -> tuple[tuple[str, str], ...]:
-        """(role, text) of each message, its places filled in a single pass."""
+    def rendered(self, fill: Callable[[Piece], str]) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """Of each message the role and the texts of its pieces, the places filled in a single pass."""
         return tuple(
-            (message.role, "".join(p.value if p.kind == TEXT else fill(p) for p in message.pieces))
+            (message.role, tuple(p.value if p.kind == TEXT else fill(p) for p in message.pieces))
             for message in self.messages
         )
 

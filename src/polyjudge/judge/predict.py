@@ -156,4 +156,4 @@ def _with(reminder: str, messages: tuple[Message, ...]) -> tuple[Message, ...]:
     """The messages with a reminder at the end of the last; two messages of one role in a row are refused by many."""
     if not reminder:
         return messages
-    return (*messages[:-1], Message(messages[-1].role, f"{messages[-1].content}\n\n{reminder}"))
+    return (*messages[:-1], replace(messages[-1], content=f"{messages[-1].content}\n\n{reminder}"))

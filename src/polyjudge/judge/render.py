@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Sequence
 from functools import partial
+from itertools import accumulate
 
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.example import Example
 from polyjudge.domain.prompt import JudgePrompt
-from polyjudge.domain.prompt_template import COLUMN, DEMONSTRATIONS, FORMAT, TEXT, Piece, of_criterion
+from polyjudge.domain.prompt_template import COLUMN, DEMONSTRATIONS, FORMAT, TEXT, Piece, TemplateMessage, of_criterion
 from polyjudge.domain.scale import Categorical, Continuous, Scale, show
 from polyjudge.judge.own_prompt import shared
 from polyjudge.llm.request import Message
@@ -61,7 +63,10 @@ def rating_messages(
     wanted = reply_format or output_format(prompt)
     if prompt.template is not None:
         rendered = prompt.template.rendered(partial(_filled, prompt, example, wanted))
-        return tuple(Message(role, content) for role, content in rendered)
+        return tuple(
+            Message(message.role, "".join(texts), _judged(prompt, message, texts))
+            for message, (_, texts) in zip(prompt.template.messages, rendered, strict=True)
+        )
     text = render(
         frame,
         task=prompt.task,
@@ -71,6 +76,17 @@ def rating_messages(
         item=item(prompt, example),
     )
     return (Message("user", text),)
+
+
+def _judged(prompt: JudgePrompt, message: TemplateMessage, texts: Sequence[str]) -> tuple[tuple[int, int, int], ...]:
+    """Where the item's texts stand in a message of the user's own prompt, and which inputs they are."""
+    numbers = {column: number for number, (column, _) in enumerate(prompt.inputs)}
+    ends = [*accumulate(map(len, texts))]
+    return tuple(
+        (end - len(text), end, numbers[piece.value])
+        for piece, text, end in zip(message.pieces, texts, ends, strict=True)
+        if piece.kind == COLUMN
+    )
 
 
 def own_prefix(prompt: JudgePrompt, example: Example) -> str:

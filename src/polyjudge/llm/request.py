@@ -22,10 +22,18 @@ ROLES = ("judge", "loss", "gradient", "optimizer", "diagnostic")
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One chat message; a last message of the role "assistant" is a begun reply that the model continues."""
+    """One chat message; a last message of the role "assistant" is a begun reply that the model continues.
+
+    Attributes:
+        role: "system", "user" or "assistant".
+        content: the text.
+        judged: where the item's texts stand in the user's own prompt, as (start, end, number of the input); no model
+            is told. Not part of the key.
+    """
 
     role: str
     content: str
+    judged: tuple[tuple[int, int, int], ...] = field(default=(), compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from polyjudge.testing.simulation.reading import (
     asked_question,
     instruction_of,
     item_and_rest,
+    own_item_and_rest,
     take_apart,
 )
 from polyjudge.testing.simulation.rules import Item, Latents, Rules, edges
@@ -84,16 +85,18 @@ class SimulatedJudge:
         Raises:
             CallFailed: the prompt shows no item, or asks for nothing that this judge knows how to answer.
         """
-        texts, outside = item_and_rest(text)
+        own = any(message.judged for message in request.messages)
+        texts, outside = own_item_and_rest(request.messages) if own else item_and_rest(text)
         frame = self._frames.get(outside)
         if frame is None:
-            frame = self._read(outside)
+            frame = self._read(outside, own=own)
             if len(self._frames) >= _MOST:
                 self._frames.clear()
             self._frames[outside] = frame
         if not texts or not frame.criteria:
             raise CallFailed(
-                "a simulated judge answers prompts that tag an item and state an output format, or one criterion; "
+                "a simulated judge answers prompts that show an item and state an output format ({{ format }} in your "
+                "own prompt), or one criterion; "
                 f"it found {len(texts)} items and {len(frame.criteria)} criteria",
                 retryable=False,
                 scope="request",
@@ -169,14 +172,17 @@ class SimulatedJudge:
         noise = self._world.judge.call * math.sqrt(1.0 if temperature is None else temperature)
         return low + (high - low) * 0.5 * (1 + math.erf((value + noise * draws.normal()) / _ROOT))
 
-    def _read(self, outside: str) -> _Frame:
-        """A frame's criteria with all that instructions and company make of them."""
+    def _read(self, outside: str, *, own: bool) -> _Frame:
+        """A frame's criteria with all that instructions and company make of them.
+
+        The user's own prompt has no lines of criteria: rules are looked for in all of it.
+        """
         frame = take_apart(outside).frame
         allowed = answer_format(frame)
         question = "" if allowed else asked_question(frame)
         if question:
             allowed = {question: ("no", "yes")}
-        texts = {name: instruction_of(frame, name) for name in allowed}
+        texts = {name: outside if own else instruction_of(frame, name) for name in allowed}
         attention = self._attention(texts)
         company = seeded(*(part for name in texts for part in (name, texts[name])))
         criteria = []

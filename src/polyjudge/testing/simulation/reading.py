@@ -8,14 +8,17 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+from polyjudge.llm.request import Message
 
 CUT = "\0"
 """Stands in a frame for a fenced text."""
 
 _SECTION = re.compile(r"^<(?P<tag>[a-z_]+)>\n(?P<inside>(?:.*\n)*?)</(?P=tag)>$", re.M)
 _FORMAT = re.compile(r"^\{.*\}$", re.M)
+_FORMAT_WITHIN = re.compile(r'\{"[^{}\n]*\}')
 _MEMBER = re.compile(r'("(?:[^"\\]|\\.)*"): ((?:"(?:[^"\\]|\\.)*"|[^"{}\n])+?)(?=, "|})')
 _LABEL = re.compile(r'"(?:[^"\\]|\\.)*"|[^|\s]+')
 _NUMBER = re.compile(r"(?<!\S)-?\d+(?:\.\d+)?(?:e[-+]?\d+)?(?!\S)")
@@ -122,9 +125,23 @@ def item_and_rest(text: str) -> tuple[tuple[str, ...], str]:
     return item.blocks, _without(text, fences(text)[item.first : item.last])
 
 
+def own_item_and_rest(messages: Sequence[Message]) -> tuple[tuple[str, ...], str]:
+    """The same of a prompt that the user wrote, whose item stands where its messages say."""
+    texts: dict[int, str] = {}
+    parts: list[str] = []
+    for message in messages:
+        end = 0
+        for start, behind, number in message.judged:
+            texts[number] = message.content[start:behind]
+            parts += message.content[end:start], CUT
+            end = behind
+        parts += message.content[end:], "\n\n"
+    return tuple(texts[number] for number in sorted(texts)), "".join(parts)
+
+
 def answer_format(frame: str) -> dict[str, tuple[str, ...] | tuple[float, float]]:
     """Criterion -> its allowed values as JSON texts, or the ends of a continuous scale; empty without a format."""
-    lines = _FORMAT.findall(frame)
+    lines = _FORMAT.findall(frame) or _FORMAT_WITHIN.findall(frame)
     values: dict[str, tuple[str, ...] | tuple[float, float]] = {}
     for name, allowed in _MEMBER.findall(lines[-1] if lines else ""):
         ends = [] if '"' in allowed or "|" in allowed else _NUMBER.findall(allowed)
