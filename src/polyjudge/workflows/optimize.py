@@ -56,6 +56,7 @@ from polyjudge.workflows.costs import priced
 from polyjudge.workflows.diagnosis_parts import rater_of
 from polyjudge.workflows.events import LayoutChosen, Noted, Observer, Planned, unwatched
 from polyjudge.workflows.gate_setup import blind_spots
+from polyjudge.workflows.going_on import Start, start_of
 from polyjudge.workflows.layout_selection import choose
 from polyjudge.workflows.plan import plan_of, test_readings
 from polyjudge.workflows.probe import probed, quoted
@@ -97,8 +98,9 @@ def fitted_judge(
     steps: Sequence[Step],
     outcome: Outcome,
     choice: Choice | None,
+    start: Start | None = None,
 ) -> JudgeFile:
-    """The judge after the fit, with its lineage."""
+    """The judge after the fit, with its lineage and that of the judge that it started from."""
     rubric: Rubric = replace(run_setup.dataset.rubric, criteria=fitted.criteria)
     validation = {name: value for step in steps if step.measured for name, value in step.measured.values.items()}
     lineage = {
@@ -118,6 +120,7 @@ def fitted_judge(
         "test": codec.plain(outcome),
         "templates": VERSION,
         "version": __version__,
+        **(start.lineage() if start is not None else {}),
     } | ({"notice": run_setup.notice, "simulated": list(run_setup.simulated)} if run_setup.simulated else {})
     return JudgeFile(
         rubric=rubric,
@@ -149,6 +152,7 @@ def optimize(
     layout: LayoutLike | None = None,
     budget: Budget | None = None,
     settings: Settings | None = None,
+    start: str | Path | JudgeFile | None = None,
     output: str | Path | None = None,
     config: str | Path | None = None,
     backends: Mapping[str, Backend] | None = None,
@@ -168,6 +172,8 @@ def optimize(
         layout: "auto", "joint", "separate", "forked", or groups such as "fluency+coherence,relevance".
         budget: limits of calls, tokens and money.
         settings: every other setting.
+        start: a judge.yaml to go on from: its instructions are the initial ones, and its lineage is kept. Criteria,
+            model, and the split of the same data are its own where none are given.
         output: the run folder; default ``runs/DATA-MODEL-DIGEST8``.
         config: a TOML file with settings.
         backends: model name -> an opened backend, instead of looking the name up.
@@ -182,12 +188,26 @@ def optimize(
         settings, budget, {"model": model, "optimizer": optimizer, "gate": gate, "scoring": scoring, "layout": layout}
     )
     resolved = resolve(explicit_settings, config_file=config)
+    if start is None:
+        _check_settings(resolved, explicit_settings)
+        dataset = load_dataset(data, criteria, limit=resolved.config.limit)
+        return run(_optimize(resolved, dataset, output, backends or {}, store, observer))
+    begun = start_of(start, criteria)
+    dataset = load_dataset(data, begun.rubric, limit=resolved.config.limit)
+    named = {name: value for name, value in resolved.config if name in resolved.origins}
+    resolved = resolve({**explicit_settings, **begun.settings(named, dataset)}, config_file=config)
+    _check_settings(resolved, explicit_settings)
+    for note in (*begun.notes, *begun.warnings(resolved.config, dataset)):
+        observer(Noted(note))
+    return run(_optimize(resolved, dataset, output, backends or {}, store, observer, begun))
+
+
+def _check_settings(resolved: ResolvedSettings, given: Mapping[str, object]) -> None:
+    """Refuse settings that have no effect, and a run without a model."""
     resolved.check_used()
-    if explicit_settings.get("diagnostic_model") and not resolved.config.diagnostics:
+    if given.get("diagnostic_model") and not resolved.config.diagnostics:
         raise ConfigError("--diagnostic-model is not used; add --diagnostics, or pass it to polyjudge diagnose")
     models_of(resolved.config)
-    dataset = load_dataset(data, criteria, limit=resolved.config.limit)
-    return run(_optimize(resolved, dataset, output, backends or {}, store, observer))
 
 
 async def _optimize(
@@ -197,9 +217,10 @@ async def _optimize(
     backends: Mapping[str, Backend],
     store: AnswerStore | None,
     observer: Observer,
+    start: Start | None = None,
 ) -> Run:
     async with open_client(settings.config, backends, observer, store=store) as client:
-        result = await carry_out(settings, dataset, output, client, set(backends), observer)
+        result = await carry_out(settings, dataset, output, client, set(backends), observer, start)
         if result.paid or not (result.path / REPORT).exists():
             report_run(result.path, dataset)
         return result
@@ -212,6 +233,7 @@ async def carry_out(
     client: Client,
     trusted: Collection[str],
     observer: Observer,
+    start: Start | None = None,
 ) -> Run:
     """Carry out one run with an open client, which several runs may share.
 
@@ -222,6 +244,7 @@ async def carry_out(
         client: asks; its accounts are those of this run's part.
         trusted: the models that are not asked whether they take the settings.
         observer: called with every event.
+        start: the judge that the dataset's instructions come from.
     """
     config = settings.config
     started = time.monotonic()
@@ -247,7 +270,7 @@ async def carry_out(
         steps = await _steps(folder, config, run_setup, observer, test_evaluator, diagnostics)
         fitted = _fitted(run_setup.prompt, steps)
         outcome = await _test(folder, run_setup, test_evaluator, fitted, steps, config)
-        judge = fitted_judge(config, run_setup, fitted, steps, outcome, choice)
+        judge = fitted_judge(config, run_setup, fitted, steps, outcome, choice, start)
         prompt_archive = archive(steps, run_setup.prompt.criteria, run_setup.setups[0].gate)
         prompt_archive = (
             replace(prompt_archive, note=f"{run_setup.notice}. {prompt_archive.note}")
