@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from inspect import isclass
 from pathlib import Path
 
 import pytest
 
 from polyjudge import registry
+from polyjudge.domain.criterion import Criterion
+from polyjudge.domain.prompt import JudgePrompt
+from polyjudge.domain.scale import Ordinal
 from polyjudge.errors import ConfigError
-from polyjudge.judge.cloze import ClozeScoring
-from polyjudge.judge.expected import ExpectedScoring
-from polyjudge.judge.json_scoring import JsonScoring
-from polyjudge.judge.yes_no import YesNoScoring
-from polyjudge.optimizers.textgrad import TextGrad
 
 ROWS = [(kind, name) for kind, table in registry.TABLES.items() for name in table]
 
@@ -39,14 +36,9 @@ def test_every_row_is_among_the_names(kind: str, name: str) -> None:
 
 
 def test_scoring_methods_call_themselves_by_their_row() -> None:
-    assert isclass(registry.lookup("scoring", "json"))
-    assert registry.lookup("scoring", "json") is JsonScoring
-    assert registry.lookup("scoring", "cloze") is ClozeScoring
-    assert registry.lookup("optimizers", "textgrad") is TextGrad
-    assert registry.lookup("scoring", "expected") is ExpectedScoring
-    assert registry.lookup("scoring", "yes-no") is YesNoScoring
-    methods = (JsonScoring(), ExpectedScoring(), YesNoScoring(), ClozeScoring({}))
-    assert {method.name for method in methods} == set(registry.TABLES["scoring"])
+    prompt = JudgePrompt("Judge.", (("text", "Text"),), (Criterion("a", Ordinal(1, 5), words=("angry",)),))
+    for name in registry.TABLES["scoring"]:
+        assert registry.lookup("scoring", name).of(prompt, True).name == name
 
 
 @pytest.mark.parametrize("kind", registry.TABLES)

@@ -35,6 +35,8 @@ TABLES: Mapping[str, Mapping[str, str]] = MappingProxyType(
             {
                 "json": "polyjudge.judge.json_scoring:JsonScoring",
                 "expected": "polyjudge.judge.expected:ExpectedScoring",
+                "reasoned": "polyjudge.judge.reasoned:ReasonedScoring",
+                "reasoned-json": "polyjudge.judge.reasoned:ReasonedJsonScoring",
                 "yes-no": "polyjudge.judge.yes_no:YesNoScoring",
                 "cloze": "polyjudge.judge.cloze:ClozeScoring",
             }

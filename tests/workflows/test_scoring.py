@@ -19,6 +19,7 @@ from polyjudge.domain.scale import Continuous, Ordinal
 from polyjudge.errors import ConfigError, CriteriaError
 from polyjudge.llm.backends.scripted import Scripted
 from polyjudge.llm.request import Abilities, Reply, Request
+from polyjudge.results.finished import read_row_scores
 from polyjudge.results.judge_file import dump_judge, read_judge
 from polyjudge.results.outcome import lost_lines
 from polyjudge.settings.config import RunConfig
@@ -186,3 +187,57 @@ def test_lost_mass_is_spoken_of_where_it_matters() -> None:
         "Token probability that fell on no label of the scale, left out of the scores: a 10%."
     ]
     assert lost_lines([losing(a=0.04)]) == lost_lines([losing()]) == lost_lines([]) == []
+
+
+class TestReasoned:
+    REPLY = '{"clarity": {"reason": "<b>Clear</b> & short.", "score": 4}, "warmth": {"reason": "Cold.", "score": 2}}'
+
+    def answer(self, request: Request) -> Reply:
+        if request.role != "judge":
+            return answer(request)
+        if not request.top_logprobs:
+            return Reply(self.REPLY, "stop")
+        return rated(self.REPLY, {self.REPLY.index("4}"): {"4": 0.5, "5": 0.5}, self.REPLY.index("2}"): {"2": 1.0}})
+
+    def fitted(self, folder: Path, abilities: Abilities = KNOWN, **options: Any) -> Any:
+        given = {"mode": "CCC", "steps": 1, "batch": 2, "gate": "mae", "scoring": "reasoned"} | options
+        backends = {"script/m": Scripted(self.answer, abilities=abilities)}
+        return polyjudge.optimize(
+            output=folder / "run", model="script/m", backends=backends, **keywords(**files(folder), **given)
+        )
+
+    def test_a_run_keeps_the_reasons_and_its_report_shows_them_escaped(self, tmp_path: Path) -> None:
+        done = self.fitted(tmp_path)
+        assert done.judge.scoring == "reasoned"
+        assert done.steps[1].predictions[0].scores == {"clarity": 4.5, "warmth": 2.0}
+        assert done.steps[1].predictions[0].reasons["warmth"] == "Cold."
+        rows = read_row_scores(tmp_path / "run")
+        assert rows[0].reasons == {"clarity": "<b>Clear</b> & short.", "warmth": "Cold."}
+        report = polyjudge.report(tmp_path / "run").read_text("utf-8")
+        assert "&lt;b&gt;Clear&lt;/b&gt; &amp; short." in report
+        assert "<b>Clear</b>" not in report
+
+    def test_its_judge_scores_and_loads(self, tmp_path: Path) -> None:
+        self.fitted(tmp_path)
+        backends = {"script/m": Scripted(self.answer, abilities=KNOWN)}
+        scores = polyjudge.score(tmp_path / "run" / "judge.yaml", tmp_path / "letters.csv", backends=backends)
+        assert {row["clarity"] for row in scores} == {4.5}
+        assert scores.predictions[0].reasons["warmth"] == "Cold."
+        with polyjudge.load(tmp_path / "run" / "judge.yaml", backends=backends) as judge:
+            inputs = {column: "Hello." for column, _ in judge.file.rubric.inputs}
+            assert judge(**inputs) == {"clarity": 4.5, "warmth": 2.0}
+
+    def test_samples_are_means_of_scores_as_written(self, tmp_path: Path) -> None:
+        done = self.fitted(tmp_path, samples=2, parameters=HOT)
+        assert (done.judge.scoring, done.judge.samples) == ("reasoned", 2)
+        assert done.steps[1].predictions[0].scores == {"clarity": 4.0, "warmth": 2.0}
+
+    def test_a_plan_counts_the_reasons(self, tmp_path: Path) -> None:
+        backends = {"script/m": Scripted(self.answer, abilities=KNOWN)}
+        options = {"mode": "CCC", "steps": 1, "batch": 2, "model": "script/m", "layout": "joint"}
+        tokens = [
+            polyjudge.check(backends=backends, **keywords(**files(tmp_path), **options, scoring=scoring)).roles[0]
+            for scoring in ("expected", "reasoned")
+        ]
+        assert tokens[0].calls == tokens[1].calls
+        assert tokens[1].completion_tokens > 3 * tokens[0].completion_tokens

@@ -32,6 +32,7 @@ class Prediction:
         distributions: criterion -> label -> probability (sum 1), where the scoring method gives them.
         lost: criterion -> share of the token probability that fell on no label, 0..1, where it was read from tokens.
         samples: criterion -> how many samples could be read, where several were asked for.
+        reasons: criterion -> the judge's reason for its score, where the scoring method asks for one.
     """
 
     example: str
@@ -40,6 +41,7 @@ class Prediction:
     distributions: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     lost: Mapping[str, float] = field(default_factory=dict)
     samples: Mapping[str, int] = field(default_factory=dict)
+    reasons: Mapping[str, str] = field(default_factory=dict, metadata=UNWRITTEN_AT_DEFAULT)
 
     @property
     def unscored(self) -> tuple[str, ...]:

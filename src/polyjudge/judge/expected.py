@@ -65,39 +65,62 @@ class ExpectedScoring:
     def question(
         self, prompt: JudgePrompt, example: Example, sampling: Sampling, abilities: Abilities, *, item_first: bool
     ) -> Question:
-        wanted = min(abilities.logprobs, max(ALTERNATIVES, 2 * _most_labels(prompt)))
         asked = self.asking.question(prompt, example, sampling, abilities, item_first=item_first)
-        return replace(asked, top_logprobs=wanted)
+        return replace(asked, top_logprobs=wanted_logprobs(prompt, abilities))
 
     def spoken(self, criterion: Criterion, score: float) -> str:
         return spoken(criterion.scale, score)
 
     def read(self, reply: Reply, prompt: JudgePrompt) -> Scored:
-        if not any(token.top for token in reply.tokens):
+        if not has_probabilities(reply):
             raise ReplyError("the reply carries no token probabilities")
-        statements = read_statements(reply.text, prompt.criteria, cut=reply.finish == "length")
-        alignment = _Alignment(reply)
-        distributions: dict[str, Distribution] = {}
-        doubtful: list[str] = []
-        for criterion in prompt.criteria:
-            statement = statements.get(criterion.name)
-            found = None if statement is None else alignment.distribution(statement, criterion.scale.labels)
-            if found is not None and found.telling:
-                distributions[criterion.name] = found
-            elif found is not None and found.doubt > MOST_DOUBT:
-                doubtful.append(criterion.name)
-        if not distributions and doubtful:
-            raise ReplyError(
-                f"labels of {', '.join(map(repr, doubtful))} begin with the same token, and the reply's probabilities "
-                "do not tell them apart (--samples K gives a mean of samples instead)"
-            )
-        if not distributions:
-            raise ReplyError("the reply's token probabilities say too little about the labels of any criterion")
-        return Scored(
-            {c.name: expectation(c.scale, distributions[c.name].probabilities) for c in _read(prompt, distributions)},
-            {name: found.probabilities for name, found in distributions.items()},
-            {name: found.lost for name, found in distributions.items()},
+        return weighed(reply, read_statements(reply.text, prompt.criteria, cut=reply.finish == "length"), prompt)
+
+
+def has_probabilities(reply: Reply) -> bool:
+    """Whether a reply carries probabilities of alternative tokens."""
+    return any(token.top for token in reply.tokens)
+
+
+def wanted_logprobs(prompt: JudgePrompt, abilities: Abilities) -> int:
+    """How many alternatives of each token are asked for, so that every label can be among them; 0 = cannot be."""
+    most = _most_labels(prompt)
+    return min(abilities.logprobs, max(ALTERNATIVES, 2 * most)) if abilities.logprobs >= most else 0
+
+
+def weighed(reply: Reply, statements: Mapping[str, Statement], prompt: JudgePrompt) -> Scored:
+    """The expected scores where a reply states scores of criteria whose scales have labels.
+
+    Args:
+        reply: with token probabilities.
+        statements: by criterion.
+        prompt: over the criteria.
+
+    Raises:
+        ReplyError: the probabilities tell the score of no criterion.
+    """
+    alignment = _Alignment(reply)
+    distributions: dict[str, Distribution] = {}
+    doubtful: list[str] = []
+    for criterion in prompt.criteria:
+        statement = statements.get(criterion.name)
+        found = None if statement is None else alignment.distribution(statement, criterion.scale.labels)
+        if found is not None and found.telling:
+            distributions[criterion.name] = found
+        elif found is not None and found.doubt > MOST_DOUBT:
+            doubtful.append(criterion.name)
+    if not distributions and doubtful:
+        raise ReplyError(
+            f"labels of {', '.join(map(repr, doubtful))} begin with the same token, and the reply's probabilities "
+            "do not tell them apart (--samples K gives a mean of samples instead)"
         )
+    if not distributions:
+        raise ReplyError("the reply's token probabilities say too little about the labels of any criterion")
+    return Scored(
+        {c.name: expectation(c.scale, distributions[c.name].probabilities) for c in _read(prompt, distributions)},
+        {name: found.probabilities for name, found in distributions.items()},
+        {name: found.lost for name, found in distributions.items()},
+    )
 
 
 def expectation(scale: Scale, probabilities: Mapping[str, float]) -> float:

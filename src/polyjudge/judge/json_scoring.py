@@ -66,14 +66,15 @@ class JsonScoring:
 def _schema(prompt: JudgePrompt) -> str:
     schema = {
         "type": "object",
-        "properties": {criterion.name: _values(criterion.scale) for criterion in prompt.criteria},
+        "properties": {criterion.name: value_schema(criterion.scale) for criterion in prompt.criteria},
         "required": list(prompt.names),
         "additionalProperties": False,
     }
     return json.dumps(schema, ensure_ascii=False)
 
 
-def _values(scale: Scale) -> dict[str, object]:
+def value_schema(scale: Scale) -> dict[str, object]:
+    """The JSON schema of a value on a scale."""
     if isinstance(scale, Continuous):
         return {"type": "number"}
     if isinstance(scale, Categorical):

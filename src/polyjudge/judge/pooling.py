@@ -15,7 +15,7 @@ from polyjudge.domain.scale import NAN, Categorical, Scale
 
 
 def pooled(prompt: JudgePrompt, samples: Sequence[Prediction]) -> Prediction:
-    """One prediction of several samples of it, with the calls of the first that could be read.
+    """One prediction of several samples of it, with the calls and reasons of the first that could be read.
 
     Its distributions are the shares of the readable samples; a scale without steps has none.
     """
@@ -32,6 +32,7 @@ def pooled(prompt: JudgePrompt, samples: Sequence[Prediction]) -> Prediction:
             c.name: _shares(c.scale, read[c.name]) for c in prompt.criteria if read[c.name] and c.scale.labels
         },
         samples={name: len(scores) for name, scores in read.items()},
+        reasons=shown.reasons,
     )
 
 

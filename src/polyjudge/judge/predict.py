@@ -22,7 +22,7 @@ from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.records import Call, Prediction
 from polyjudge.errors import ReplyError
 from polyjudge.judge.pooling import pooled
-from polyjudge.judge.scoring import Question, Scoring, with_limit
+from polyjudge.judge.scoring import Question, Scoring, prose_of, with_limit
 from polyjudge.llm.request import Asker, Message, Role
 
 
@@ -82,7 +82,7 @@ class Judge:
     def question(self, prompt: JudgePrompt, example: Example) -> Question:
         """The one call that asks for every criterion of ``prompt``."""
         able = self.asker.abilities(self.role.model)
-        sampling = with_limit(self.role.sampling, prompt)
+        sampling = with_limit(self.role.sampling, prompt, prose_of(self.scoring))
         return self.scoring.question(prompt, example, sampling, able, item_first=self.layout.item_first)
 
     def groups(self, prompt: JudgePrompt) -> tuple[Group, ...]:
@@ -132,7 +132,7 @@ class Judge:
             found = self.scoring.read(reply, prompt)
         except ReplyError:
             return Prediction(example.id, {}, (call,))
-        return Prediction(example.id, found.scores, (call,), found.distributions, found.lost)
+        return Prediction(example.id, found.scores, (call,), found.distributions, found.lost, reasons=found.reasons)
 
 
 def _whole(prompt: JudgePrompt, example: Example, answers: Sequence[Prediction]) -> Prediction:
@@ -149,6 +149,7 @@ def _merged(example: Example, answers: Sequence[Prediction]) -> Prediction:
         tuple(call for answer in answers for call in answer.calls),
         {name: one for answer in answers for name, one in answer.distributions.items()},
         {name: share for answer in answers for name, share in answer.lost.items()},
+        reasons={name: reason for answer in answers for name, reason in answer.reasons.items()},
     )
 
 

@@ -16,6 +16,7 @@ from polyjudge.domain.scale import Categorical, Continuous, Scale, show
 from polyjudge.judge.own_prompt import shared
 from polyjudge.llm.request import Message
 from polyjudge.templates.load import labelled, render
+from polyjudge.templates.reason_parser import REASON, SCORE
 
 
 def item(prompt: JudgePrompt, example: Example) -> str:
@@ -46,6 +47,15 @@ def output_format(prompt: JudgePrompt) -> str:
     """The object that a reply must be, with the allowed values written out."""
     members = ", ".join(f"{json.dumps(c.name, ensure_ascii=False)}: {_allowed(c.scale)}" for c in prompt.criteria)
     return "{" + members + "}"
+
+
+def reasoned_format(prompt: JudgePrompt) -> str:
+    """The same, with a reason before each value."""
+    members = [
+        f'{json.dumps(c.name, ensure_ascii=False)}: {{"{REASON}": "...", "{SCORE}": {_allowed(c.scale)}}}'
+        for c in prompt.criteria
+    ]
+    return "{" + ", ".join(members) + "}"
 
 
 def rating_messages(
@@ -114,17 +124,23 @@ def rating_prefix(prompt: JudgePrompt, example: Example) -> str:
     )
 
 
-def rating_request(prompt: JudgePrompt) -> str:
-    """What follows ``rating_prefix``: the criteria, and people's ratings of the demonstrations on them."""
+def rating_request(prompt: JudgePrompt, *, reply_format: str = "", frame: str = "fork_criteria") -> str:
+    """What follows ``rating_prefix``: the criteria, and people's ratings of the demonstrations on them.
+
+    Args:
+        prompt: over the criteria to ask for.
+        reply_format: as for ``rating_messages``.
+        frame: the template that is filled with criteria, ratings and format.
+    """
     return render(
-        "fork_criteria",
+        frame,
         criteria=_criteria(prompt),
         ratings="".join(
             "\n" + render("fork_ratings", number=str(number), ratings=_ratings(prompt, shown))
             for number, shown in enumerate(prompt.demonstrations, 1)
         )
         + ("\n" if prompt.demonstrations else ""),
-        format=output_format(prompt),
+        format=reply_format or output_format(prompt),
     )
 
 

@@ -1,4 +1,4 @@
-"""Scoring ``expected`` without token probabilities: several answers to one question, each read as by ``json``.
+"""``expected`` and ``reasoned`` without token probabilities: several answers to one question, each read as written.
 
 A score is the mean of the samples that could be read, on a categorical scale the label that most of them gave (of
 labels given equally often the one that came first). An unreadable sample makes them fewer and nothing else.
@@ -14,7 +14,7 @@ from polyjudge.domain.example import Example
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.judge.expected import spoken
 from polyjudge.judge.json_scoring import JsonScoring
-from polyjudge.judge.scoring import Question, Scored
+from polyjudge.judge.scoring import Question, Scored, Scoring, prose_of
 from polyjudge.llm.request import Abilities, Reply, Sampling
 
 
@@ -26,7 +26,7 @@ class SampledScoring:
     """
 
     samples: int = 1
-    asking: JsonScoring = field(default_factory=JsonScoring)
+    asking: Scoring = field(default_factory=JsonScoring)
     name: str = "expected"
     on_scale: bool = True
 
@@ -37,6 +37,10 @@ class SampledScoring:
     @property
     def reminder(self) -> str:
         return self.asking.reminder
+
+    @property
+    def prose(self) -> int:
+        return prose_of(self.asking)
 
     def labels(self, criterion: Criterion) -> tuple[str, ...]:
         return criterion.scale.labels

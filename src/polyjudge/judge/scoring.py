@@ -47,11 +47,13 @@ class Scored:
         scores: criterion -> score, for those that can be read.
         distributions: criterion -> label -> probability; empty where the scoring method gives a score alone.
         lost: criterion -> share of the probability that fell on none of its labels, 0..1.
+        reasons: criterion -> the reason that the reply gives for its score; empty where none is asked for.
     """
 
     scores: Mapping[str, float]
     distributions: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     lost: Mapping[str, float] = field(default_factory=dict)
+    reasons: Mapping[str, str] = field(default_factory=dict)
 
 
 class Scoring(Protocol):
@@ -112,8 +114,15 @@ class Scoring(Protocol):
         ...
 
 
-def with_limit(sampling: Sampling, prompt: JudgePrompt) -> Sampling:
+def prose_of(scoring: object) -> int:
+    """The most tokens of prose that a scoring method asks for beside each score; most ask for none and say nothing."""
+    return int(getattr(scoring, "prose", 0))
+
+
+def with_limit(sampling: Sampling, prompt: JudgePrompt, prose: int = 0) -> Sampling:
     """The sampling with an answer limit that ratings of every criterion fit in, unless the user set a limit.
+
+    ``prose``: the most tokens of prose beside each rating.
 
     No token is shorter than a byte, so that the bytes of the longest JSON answer bound its tokens in any tokeniser.
     """
@@ -123,4 +132,4 @@ def with_limit(sampling: Sampling, prompt: JudgePrompt) -> Sampling:
         criterion.name: max(criterion.scale.labels, key=lambda label: len(json.dumps(label)), default=NUMBER)
         for criterion in prompt.criteria
     }
-    return replace(sampling, max_tokens=ROOM + len(json.dumps(longest, indent=4)))
+    return replace(sampling, max_tokens=ROOM + len(json.dumps(longest, indent=4)) + prose * len(longest))

@@ -11,10 +11,13 @@ from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.records import Call, Prediction
 from polyjudge.formatting.text import CHARACTERS_A_TOKEN
 from polyjudge.judge.predict import Judge
+from polyjudge.judge.scoring import prose_of
 from polyjudge.optimizers.asking import Stage
 from polyjudge.optimizers.base import PlannedCalls
 
 _WORD = "word "
+# The longest prose beside a score, in typical ones.
+LONGEST_TO_TYPICAL = 4
 # Quotes, colon, comma and blank around a member of a JSON object.
 SIGNS = 4
 
@@ -51,17 +54,21 @@ def grown(prompt: JudgePrompt, tokens: int, share: float = 1.0) -> JudgePrompt:
     )
 
 
-def answer(criteria: Sequence[Criterion]) -> str:
-    """A placeholder of as many tokens as a judge's JSON reply about some criteria, where signs count most."""
+def answer(criteria: Sequence[Criterion], scoring: object = None) -> str:
+    """A placeholder of as many tokens as a judge's JSON reply about some criteria, where signs count most.
+
+    ``scoring``: the method, which may ask for prose beside each score.
+    """
     longest = sum(max(map(len, criterion.scale.labels), default=len("0.00")) for criterion in criteria)
     names = sum(len(criterion.name) for criterion in criteria)
-    return filler(2 + (names + longest) // CHARACTERS_A_TOKEN + SIGNS * len(criteria))
+    prose = prose_of(scoring) // LONGEST_TO_TYPICAL
+    return filler(2 + (names + longest) // CHARACTERS_A_TOKEN + (SIGNS + prose) * len(criteria))
 
 
 def imagined(judge: Judge, prompt: JudgePrompt, example: Example) -> Prediction:
     """A placeholder for the judge's prediction, with the human ratings as scores."""
     groups = judge.groups(prompt)
-    calls = tuple(Call(group, "", answer(prompt.only(group).criteria)) for group in groups)
+    calls = tuple(Call(group, "", answer(prompt.only(group).criteria, judge.scoring)) for group in groups)
     return Prediction(example.id, {criterion.name: example.human(criterion) for criterion in prompt.criteria}, calls)
 
 

@@ -16,7 +16,7 @@ from polyjudge.domain.example import Example
 from polyjudge.domain.layout import layout
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.errors import ConfigError
-from polyjudge.judge.scoring import Scoring, with_limit
+from polyjudge.judge.scoring import Scoring, prose_of, with_limit
 from polyjudge.llm.request import Abilities, Message
 from polyjudge.registry import lookup
 from polyjudge.results.judge_file import JudgeFile
@@ -110,7 +110,7 @@ def messages(judge: ExportedJudge) -> str:
 
 
 def _call(file: JudgeFile, scoring: Scoring, prompt: JudgePrompt, item: Example, item_first: bool) -> JudgeCall:
-    sampling = with_limit(file.sampling, prompt)
+    sampling = with_limit(file.sampling, prompt, prose_of(scoring))
     question = scoring.question(prompt, item, sampling, _EVERYTHING, item_first=item_first)
     schema = json.loads(question.schema) if question.schema else None
     return JudgeCall(prompt.names, question.messages, schema, question.sampling.max_tokens, question.top_logprobs)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,6 +15,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from polyjudge import codec
+from polyjudge.codec import UNWRITTEN_AT_DEFAULT
 from polyjudge.datasets.load import Data, load_dataset
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.dataset import Dataset
@@ -179,6 +180,7 @@ class RowScores:
         initial: criterion -> the initial prompt's score; nan = unscored.
         fitted: criterion -> the fitted prompt's.
         notice: as in ``Step``.
+        reasons: criterion -> the fitted judge's reason, where the scoring method asks for one.
     """
 
     id: str
@@ -187,6 +189,7 @@ class RowScores:
     initial: Mapping[str, float]
     fitted: Mapping[str, float]
     notice: str = ""
+    reasons: Mapping[str, str] = field(default_factory=dict, metadata=UNWRITTEN_AT_DEFAULT)
 
 
 def row_scores(
@@ -207,6 +210,7 @@ def row_scores(
             {name: before.score(name) for name in people.names},
             {name: after.score(name) for name in people.names},
             notice,
+            after.reasons,
         )
 
 

@@ -87,7 +87,7 @@ class Settings:
         optimizer: a name, its settings such as ``TextGrad(mode="SSS")``, or an object with ``propose``.
         optimizer_options: settings that only the named optimizer has.
         layout: "auto", "joint", "separate", "forked", or groups such as "fluency+coherence,relevance".
-        scoring: "auto", "json", "expected", "yes-no", "cloze", an installed name, or an object.
+        scoring: "auto", "json", "expected", "reasoned", "yes-no", "cloze", an installed name, or an object.
         samples: how many answers a score is the mean of, if ``expected`` has no token probabilities.
         gate: "per-criterion", "none", a metric's name, a metric, or a gate.
         gate_rule: of the gate per-criterion: "empirical-bayes" or "point".

@@ -185,7 +185,7 @@ def _from_members(
             return None
     if len({json.dumps(member.value, default=str) for member in named}) != 1 or len({m.key for m in named}) != 1:
         return None
-    statement = _of_member(text, named[0], criterion.scale)
+    statement = statement_of(text, named[0], criterion.scale)
     if statement is None:
         return None
     rest = _Pairs((member.key, member.value) for member in members if member not in named)
@@ -193,11 +193,15 @@ def _from_members(
     return None if any(score != statement.score for score in further) else statement
 
 
-def _of_member(text: str, member: Member, scale: Scale, *, nested: bool = True) -> Statement | None:
+def statement_of(text: str, member: Member, scale: Scale, *, nested: bool = True) -> Statement | None:
+    """The score that a member's value is; None when it is none, or off the scale.
+
+    ``nested``: whether the value may be an object with one score in it.
+    """
     value = member.value
     if isinstance(value, _Pairs) and nested:
         inner = [one for one in members_of(text, member.start)[0] if fold(one.key) in _SCORE_KEYS]
-        return _of_member(text, inner[0], scale, nested=False) if len(inner) == 1 else None
+        return statement_of(text, inner[0], scale, nested=False) if len(inner) == 1 else None
     if isinstance(value, str):
         start, end = member.start, member.end
         if text[start] == '"' and text[end - 1] == '"' and end - start > len(value):

@@ -23,6 +23,7 @@ from polyjudge.judge.expected import ExpectedScoring
 from polyjudge.judge.measure import primary_metric, rated_rows
 from polyjudge.judge.own_prompt import item_first, layout_refusal
 from polyjudge.judge.predict import Judge
+from polyjudge.judge.reasoned import ReasonedJsonScoring
 from polyjudge.judge.sampled import SampledScoring
 from polyjudge.judge.scoring import Scoring
 from polyjudge.llm.request import SIMULATED, Abilities, Asker, Backend, Role
@@ -118,19 +119,22 @@ def open_scoring(method: str | Any, prompt: JudgePrompt, role: Role, *, structur
     """A scoring method by its name, or from an object or class.
 
     Raises:
-        ConfigError: ``samples`` is above 1 for another method than ``expected``, or at temperature 0.
+        ConfigError: ``samples`` is above 1 for another method than ``expected`` and ``reasoned``, or at temperature 0.
     """
     if samples == 1:
         scoring: Scoring = (lookup("scoring", method) if isinstance(method, str) else method).of(prompt, structured)
         return scoring
-    if method != "expected":
-        raise ConfigError(f"--samples {samples} belongs to --scoring expected, not to scoring {method!r}")
+    if method not in ("expected", "reasoned"):
+        raise ConfigError(f"--samples {samples} belongs to --scoring expected or reasoned, not to scoring {method!r}")
     if role.sampling.temperature == 0:
         raise ConfigError(
             f"--samples {samples} needs a temperature above 0, because all answers at temperature 0 are the same; in "
             f"the settings file: [parameters.judge] temperature = 1.0"
         )
-    return replace(SampledScoring.of(prompt, structured), samples=samples)
+    sampled = SampledScoring.of(prompt, structured)
+    if method == "reasoned":
+        sampled = replace(sampled, asking=ReasonedJsonScoring.of(prompt, structured), name=method)
+    return replace(sampled, samples=samples)
 
 
 @dataclass(frozen=True, slots=True)

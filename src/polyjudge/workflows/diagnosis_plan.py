@@ -149,7 +149,7 @@ def planned_diagnosis(reloaded: ReloadedRun, options: DiagnosisOptions) -> tuple
         "diagnostic": reloaded.run_setup.setups[0].batch * GRADIENT + FRAME,
     }
     answers = {
-        "judge": tokens_of(answer(reloaded.run_setup.prompt.criteria)),
+        "judge": tokens_of(answer(reloaded.run_setup.prompt.criteria, reloaded.run_setup.judge.scoring)),
         "loss": CRITIQUE,
         "gradient": GRADIENT,
         "diagnostic": 20,

@@ -104,7 +104,8 @@ class _Questions:
             asked = sum(len(question.text) for question in questions) / len(questions) / CHARACTERS_A_TOKEN
             longest = min(question.sampling.max_tokens for question in questions)
             calls = rows * self._judge.scoring.samples
-            tally.add(calls, round(calls * asked), calls * min(longest, tokens_of(answer(part.criteria))))
+            written = tokens_of(answer(part.criteria, self._judge.scoring))
+            tally.add(calls, round(calls * asked), calls * min(longest, written))
 
 
 def _turns(setup: Setup) -> Iterator[Turn]:

@@ -205,6 +205,9 @@ def _untold(request: Request, answer: Reply | CallFailed) -> CallFailed | None:
 
 def _without_probabilities(config: RunConfig, failure: CallFailed, observer: Observer) -> RunConfig:
     """The settings with scores read as integers, where nobody named another scoring method."""
+    if config.scoring == "reasoned":
+        observer(Noted(f"{config.model} gives no token probabilities ({failure}); its scores are read as written"))
+        return config.model_copy(update={"scoring": "reasoned-json"})
     if config.scoring != "auto":
         raise ModelError(
             f"{config.model!r} gives no token probabilities ({failure}), which scoring {config.scoring!r} needs; use "

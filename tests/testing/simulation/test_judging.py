@@ -6,6 +6,7 @@ of two judged on the same items less. Bounds are three to four of these.
 
 from __future__ import annotations
 
+import asyncio
 import json
 import math
 from dataclasses import replace
@@ -25,8 +26,9 @@ from polyjudge.domain.scale import Categorical, Continuous, Ordinal, Scale
 from polyjudge.errors import CallFailed
 from polyjudge.judge.expected import ExpectedScoring
 from polyjudge.judge.json_scoring import JsonScoring
+from polyjudge.judge.reasoned import ReasonedScoring
 from polyjudge.judge.yes_no import YesNoScoring
-from polyjudge.llm.request import Request, Sampling
+from polyjudge.llm.request import Abilities, Request, Sampling
 from polyjudge.testing.simulation.backend import ABILITIES, Simulated
 from polyjudge.testing.simulation.rules import Rules
 from polyjudge.testing.simulation.world import World
@@ -239,3 +241,16 @@ def test_unreadable_replies_come_as_often_as_the_world_says() -> None:
 def test_what_is_no_judge_prompt_is_refused(text: str) -> None:
     with pytest.raises(CallFailed, match="simulated judge"):
         answer(Simulated(world()), asked(text, "judge"))
+
+
+@pytest.mark.parametrize("logprobs", [0, 20])
+def test_it_gives_reasons_before_scores_where_they_are_asked_for(logprobs: int) -> None:
+    made, data, prompt = large()
+    able = Abilities(logprobs=logprobs)
+    backend = Simulated(made)
+    for method in (ReasonedScoring(weighs=bool(logprobs)), ReasonedScoring(weighs=False)):
+        question = method.question(prompt, data.examples[0], WARM, able, item_first=False)
+        request = Request("simulated/x", question.messages, sampling=WARM, top_logprobs=question.top_logprobs)
+        found = method.read(asyncio.run(backend.complete(request)), prompt)
+        assert set(found.scores) == set(found.reasons) == set(prompt.names)
+        assert all("SIMULATED" in reason for reason in found.reasons.values())

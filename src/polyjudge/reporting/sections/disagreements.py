@@ -157,6 +157,12 @@ def _shown(run: ReportData, criterion: Criterion, apart: Apart) -> Html:
     parts: list[Child] = []
     if texts is not None:
         parts = [_input(texts, column, label) for column, label in run.judge.rubric.inputs if column in texts]
+    if row.reasons.get(name):
+        parts.append(
+            join(
+                [tag("h4", "The judge's reason"), tag("div", clipped(row.reasons[name], LONGEST), class_="text-block")]
+            )
+        )
     document = f" of {row.document}" if row.document and run.outcome.unit == "documents" else ""
     if not parts:
         return tag("p", tag("code", row.id), f"{document}: ", text)

@@ -22,6 +22,7 @@ from polyjudge.testing.simulation.reading import (
     instruction_of,
     item_and_rest,
     own_item_and_rest,
+    reasons_wanted,
     take_apart,
 )
 from polyjudge.testing.simulation.rules import Item, Latents, Rules, edges
@@ -29,6 +30,8 @@ from polyjudge.testing.simulation.world import Stream, World, normal, seeded
 
 _ROOT = math.sqrt(2)
 _LEAST = 1e-9
+# A reason that stands for one: the perception does not hang on it.
+_REASONED = '{"reason": "[SIMULATED] The text was weighed against the instruction.", "score": '
 # Items and frames that are remembered; beyond, all are forgotten.
 _MOST = 50_000
 
@@ -59,6 +62,7 @@ class _Frame:
     seed: bytes
     criteria: tuple[_Criterion, ...]
     yes_or_no: bool
+    reasoned: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +113,7 @@ class SimulatedJudge:
         unreadable = self._world.judge.unreadable
         if unreadable and draws.happens(unreadable):
             return Answer("I would need to see more of it before I could say anything.")
-        return self._ratings(frame.criteria, perceived, draws, request)
+        return self._ratings(frame, perceived, draws, request)
 
     def _item(self, texts: tuple[str, ...]) -> Item:
         item = self._items.get(texts)
@@ -131,22 +135,22 @@ class SimulatedJudge:
             values = [(1 - halo) * value + mean for value in values]
         return [value + self._world.judge.leniency for value in values]
 
-    def _ratings(
-        self, criteria: Sequence[_Criterion], perceived: Sequence[float], draws: Stream, request: Request
-    ) -> Answer:
+    def _ratings(self, frame: _Frame, perceived: Sequence[float], draws: Stream, request: Request) -> Answer:
         text = ""
         tokens: list[TokenChoice] = []
-        for criterion, value in zip(criteria, perceived, strict=True):
-            before = f"{', ' if text else '{'}{json.dumps(criterion.name, ensure_ascii=False)}: "
+        opening, closing = (_REASONED, "}") if frame.reasoned else ("", "")
+        for criterion, value in zip(frame.criteria, perceived, strict=True):
+            before = f"{', ' if text else '{'}{json.dumps(criterion.name, ensure_ascii=False)}: {opening}"
             if criterion.bounds:
                 shares = self._shares(value, criterion.bounds)
                 written = str(criterion.allowed[_chosen(shares, request.sampling.temperature, draws)])
             else:
                 shares = []
                 written = f"{self._number(value, criterion.allowed, request.sampling.temperature, draws):.4g}"
-            text += before + written
+            text += before + written + closing
             if request.top_logprobs:
                 tokens += _tokens(before, written, criterion.allowed, shares, request.top_logprobs)
+                tokens += [TokenChoice(closing, 0.0, ((closing, 0.0),))] if closing else []
         if request.top_logprobs:
             tokens.append(TokenChoice("}", 0.0, (("}", 0.0),)))
         return Answer(text + "}", tuple(tokens))
@@ -197,7 +201,9 @@ class SimulatedJudge:
                     edges(len(values)) if labels else (),
                 )
             )
-        return _Frame(seeded(self._world.seed, "call", outside), tuple(criteria), bool(question))
+        return _Frame(
+            seeded(self._world.seed, "call", outside), tuple(criteria), bool(question), reasons_wanted(frame)
+        )
 
     def _attention(self, texts: dict[str, str]) -> dict[str, float]:
         """Each criterion's share of the attention, times their number, at most 1."""

@@ -20,6 +20,8 @@ _SECTION = re.compile(r"^<(?P<tag>[a-z_]+)>\n(?P<inside>(?:.*\n)*?)</(?P=tag)>$"
 _FORMAT = re.compile(r"^\{.*\}$", re.M)
 _FORMAT_WITHIN = re.compile(r'\{"[^{}\n]*\}')
 _MEMBER = re.compile(r'("(?:[^"\\]|\\.)*"): ((?:"(?:[^"\\]|\\.)*"|[^"{}\n])+?)(?=, "|})')
+# A reason before each value, as one prompt asks for it.
+_REASONED = re.compile(r'\{"reason": "\.\.\.", "score": ((?:"(?:[^"\\]|\\.)*"|[^"{}])+?)\}')
 _LABEL = re.compile(r'"(?:[^"\\]|\\.)*"|[^|\s]+')
 _NUMBER = re.compile(r"(?<!\S)-?\d+(?:\.\d+)?(?:e[-+]?\d+)?(?!\S)")
 _DESCRIBED = re.compile(r"^(?:- )?(.+?) \(([^()\n]*)\)(?:: (.*))?$", re.M)
@@ -141,14 +143,25 @@ def own_item_and_rest(messages: Sequence[Message]) -> tuple[tuple[str, ...], str
 
 def answer_format(frame: str) -> dict[str, tuple[str, ...] | tuple[float, float]]:
     """Criterion -> its allowed values as JSON texts, or the ends of a continuous scale; empty without a format."""
-    lines = _FORMAT.findall(frame) or _FORMAT_WITHIN.findall(frame)
     values: dict[str, tuple[str, ...] | tuple[float, float]] = {}
-    for name, allowed in _MEMBER.findall(lines[-1] if lines else ""):
+    for name, allowed in _MEMBER.findall(_format_line(frame)):
         ends = [] if '"' in allowed or "|" in allowed else _NUMBER.findall(allowed)
         values[json.loads(name)] = (
             (float(ends[0]), float(ends[1])) if len(ends) == 2 else tuple(_LABEL.findall(allowed))
         )
     return values
+
+
+def reasons_wanted(frame: str) -> bool:
+    """Whether each value is to follow a reason."""
+    return _REASONED.search(frame) is not None
+
+
+def _format_line(frame: str) -> str:
+    """The last object in braces of a frame, without the reasons that it asks for; "" without one."""
+    plain = _REASONED.sub(r"\1", frame)
+    lines: list[str] = _FORMAT.findall(plain) or _FORMAT_WITHIN.findall(plain)
+    return lines[-1] if lines else ""
 
 
 def asked_question(frame: str) -> str:
