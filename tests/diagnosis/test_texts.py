@@ -10,13 +10,12 @@ from tests.stepping import all_of, proposed, run
 
 from polyjudge.diagnosis.texts import (
     GRAMS,
-    Vocabulary,
     instruction_facts,
     likeness,
     naming_others,
-    sentences,
     similarities,
 )
+from polyjudge.optimizers.vocabulary import Vocabulary, sentences
 from polyjudge.testing.asking import ScriptedAsker
 
 TEXTS = ["Rate the fluency from 1 to 5.", "Rate the coherence from 1 to 5.", "Look for broken grammar, then decide."]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from tests.asking import mark, speaker
 
 from polyjudge.llm.request import Request
@@ -11,6 +13,7 @@ from polyjudge.optimizers.opro import OPRO
 from polyjudge.optimizers.pool import Pool
 from polyjudge.optimizers.rubric import Rubric
 from polyjudge.optimizers.textgrad import TextGrad
+from polyjudge.testing.asking import said
 from polyjudge.testing.optimizer import NAMES, OptimizerContract
 
 
@@ -34,6 +37,26 @@ class TestSeparateLoss(TestSeparate):
 
 class TestCombined(TestSeparate):
     mode = "CCC"
+
+
+class TestRouted(TestSeparate):
+    """With sections on each criterion, of which some are asked for again."""
+
+    exact = False
+
+    def make(self, candidates: int) -> TextGrad:
+        return TextGrad(mode="SCC", candidates=candidates, routed=True)
+
+    def answer(self, request: Request) -> str:
+        if request.role == "gradient" and "\n<sections>\n" in said(request):
+            section = {"keep": "", "problem": f"{mark(request)} is missed.", "fixes": ["Say more."], "evidence": []}
+            return json.dumps(dict.fromkeys(NAMES[:2], section))
+        return super().answer(request)
+
+
+class TestRoutedCombined(TestRouted):
+    def make(self, candidates: int) -> TextGrad:
+        return TextGrad(mode="CCC", candidates=candidates, routed=True)
 
 
 class TestOPROSeparate(TestSeparate):

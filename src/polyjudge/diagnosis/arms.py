@@ -12,7 +12,6 @@ from random import Random
 from statistics import median
 
 from polyjudge.diagnosis.records import MEAN, Cell, Figure
-from polyjudge.diagnosis.texts import sentences
 from polyjudge.domain.example import Example
 from polyjudge.domain.layout import layout
 from polyjudge.domain.prompt import JudgePrompt
@@ -21,6 +20,7 @@ from polyjudge.judge.measure import scores
 from polyjudge.judge.predict import Judge
 from polyjudge.metrics import agreement, uncertainty
 from polyjudge.metrics.rated import RatedRows, coverage
+from polyjudge.optimizers.vocabulary import sentences
 from polyjudge.templates.load import render
 
 

@@ -45,12 +45,13 @@ from polyjudge.diagnosis.records import (
     mean_of,
     share_of,
 )
-from polyjudge.diagnosis.texts import Vocabulary, sentences, speaking
+from polyjudge.diagnosis.texts import speaking
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.decomposition import Group
 from polyjudge.domain.records import Gradient, Measured, Step
 from polyjudge.domain.scale import NAN
 from polyjudge.optimizers.base import Turn
+from polyjudge.optimizers.vocabulary import Vocabulary, sentences
 
 LOWEST, HIGHEST = RATING_RANGE
 KINDS = (("specificity", "separate"), ("specificity", "joint"), ("concatenation", "separate"), ("extraction", "joint"))

@@ -21,7 +21,7 @@ from polyjudge.domain.records import Candidate, Prediction
 from polyjudge.domain.scale import Categorical
 from polyjudge.errors import ConfigError, ReplyError
 from polyjudge.optimizers import wording
-from polyjudge.optimizers.asking import Stage, reader
+from polyjudge.optimizers.asking import Stage
 from polyjudge.optimizers.base import Context, Proposal, Turn, TurnPlan
 from polyjudge.optimizers.estimate import bounded, imagined, planned
 
@@ -126,7 +126,7 @@ class RubricOptimizer:
     ) -> Candidate:
         text = self._request(turn, criterion, predictions)
         try:
-            return Candidate(await self.writer.ask(text, reader((criterion.name,)), sample))
+            return Candidate(await self.writer.write(text, (criterion.name,), sample))
         except ReplyError as error:
             return Candidate({}, str(error))
 
@@ -138,7 +138,7 @@ class RubricOptimizer:
         cells = [(title, [judged[place] for place in places]) for title, places in shown.items()]
         rejected = [edit for edit in turn.rejected if edit.criterion == criterion.name] if self.show_rejected else []
         refines = criterion.instruction != self.initial.instructions[criterion.name]
-        return wording.rubric(prompt, cells, turn.judge.scoring, rejected, refines=refines)
+        return wording.rubric(prompt, cells, turn.judge.scoring, rejected, refines=refines, held=self.writer.held)
 
 
 def errors_of(

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, ClassVar
 
@@ -18,13 +18,15 @@ from polyjudge.domain.decomposition import Decomposition, Group, decomposition, 
 from polyjudge.domain.example import Example
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.records import Candidate, Critique, Gradient, Prediction
-from polyjudge.errors import ReplyError
+from polyjudge.errors import ConfigError, ReplyError
 from polyjudge.optimizers import wording
 from polyjudge.optimizers.asking import Stage
 from polyjudge.optimizers.base import WRITERS, Context, Proposal, Turn, TurnPlan
 from polyjudge.optimizers.estimate import bounded, filler, imagined, planned
+from polyjudge.optimizers.routing import TAU, Router
 from polyjudge.templates.instruction_parser import read_text
 from polyjudge.templates.reasoning_strip import strip_reasoning
+from polyjudge.templates.section_parser import read_sections, section_form, section_schema
 
 # Typical lengths of the stages' replies, in tokens; of an instruction per criterion.
 CRITIQUE, GRADIENT, INSTRUCTION = 150, 350, 250
@@ -44,6 +46,12 @@ class TextGrad:
         loss_sees_input: whether the loss LLM sees the judged item; None: the preset's, else true.
         show_rejected: whether the optimizer LLM sees rejected instructions with their effect; None: the preset's, else
             true.
+        routed: whether a gradient call for several criteria writes a section on each, and criteria whose sections are
+            not specific get separate calls.
+        tau: sections that score less than this are not specific, 0..1.
+
+    Raises:
+        ConfigError: ``routed`` is neither true nor false, or ``tau`` is no number from 0 to 1.
     """
 
     mode: str | None = None
@@ -53,9 +61,17 @@ class TextGrad:
     candidates: int | None = None
     loss_sees_input: bool | None = None
     show_rejected: bool | None = None
+    routed: bool = False
+    tau: float = TAU
 
     roles: ClassVar[tuple[str, ...]] = WRITERS
     defaults: ClassVar[Mapping[str, Any]] = MappingProxyType({})
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.routed, bool):
+            raise ConfigError(f"routed={self.routed!r}: true or false is needed")
+        if isinstance(self.tau, bool) or not isinstance(self.tau, int | float) or not 0 <= self.tau <= 1:
+            raise ConfigError(f"tau={self.tau!r}: a number from 0 to 1 is needed")
 
     def build(self, context: Context) -> TextGradOptimizer:
         """The optimizer over the context's criteria.
@@ -71,6 +87,7 @@ class TextGrad:
             candidates=self.candidates or 1,
             loss_sees_input=self.loss_sees_input is not False,
             show_rejected=self.show_rejected is not False,
+            router=Router(context.prompt.criteria, self.tau) if self.routed else None,
         )
 
 
@@ -108,6 +125,7 @@ class TextGradOptimizer:
         candidates: candidates per turn.
         loss_sees_input: whether the loss LLM sees the judged item.
         show_rejected: whether the optimizer LLM sees rejected instructions.
+        router: finds the criteria that need separate gradients; None: gradients are used as they are written.
     """
 
     decomposition: Decomposition
@@ -117,6 +135,7 @@ class TextGradOptimizer:
     candidates: int = 1
     loss_sees_input: bool = True
     show_rejected: bool = True
+    router: Router | None = None
 
     async def propose(self, turn: Turn) -> Proposal:
         chains = await self._chains(turn)
@@ -170,10 +189,11 @@ class TextGradOptimizer:
                 group,
                 example,
                 prediction,
-                [Critique(of_loss, example.id, critique) for of_loss in self.decomposition.loss],
+                [Critique(loss, example.id, critique) for loss in self.decomposition.loss if set(loss) & set(group)],
+                apart=self.router is not None and len(group) > 1,
             )
             for example, prediction in judged
-            for group in self.decomposition.gradient
+            for group in self._gradient_groups()
         ]
         requests = [
             self._rewriting(turn, group, predictions, heard(group, gradients))
@@ -181,14 +201,50 @@ class TextGradOptimizer:
         ]
         return losses, criticisms, requests
 
+    def _gradient_groups(self) -> list[Group]:
+        """The groups of the gradient calls about an example, at most: a router may ask about each criterion again."""
+        groups = self.decomposition.gradient
+        shared = [group for group in groups if len(group) > 1] if self.router is not None else []
+        return [*groups, *((name,) for group in shared for name in group)]
+
     async def _chains(self, turn: Turn) -> list[_Chain]:
-        return await together(self._chain(turn, position) for position in range(len(turn.batch)))
+        chains = await together(self._chain(turn, position) for position in range(len(turn.batch)))
+        for group in self.decomposition.gradient if self.router is not None else ():
+            if len(group) > 1:
+                chains = await self._routed(turn, group, chains)
+        return chains
+
+    async def _routed(self, turn: Turn, group: Group, chains: Sequence[_Chain]) -> list[_Chain]:
+        """The chains with separate gradients for the criteria whose sections over the batch are not specific."""
+        router = self.router or Router(turn.prompt.criteria)
+        texts = {
+            name: [gradient.text for chain in chains for gradient in chain.gradients if gradient.group == (name,)]
+            for name in group
+        }
+        asked = [turn.judge.question(turn.prompt, example).text for example in turn.batch]
+        poor = router.poor(texts, asked)
+        return await together(self._separately(turn, position, chain, poor) for position, chain in enumerate(chains))
+
+    async def _separately(self, turn: Turn, position: int, chain: _Chain, poor: Group) -> _Chain:
+        """A chain with separate gradients on some criteria; where a reply is unreadable, the section stays."""
+        judged = self._judged(turn, position, chain.prediction)
+        written = await together(
+            self._written(judged, (name,), [one for one in chain.critiques if name in one.group])
+            for name in poor
+            if _rated(turn.prompt, judged.example, (name,))
+        )
+        new = {gradient.group: gradient for gradient in written if gradient is not None}
+        kept = [gradient for gradient in chain.gradients if gradient.group not in new]
+        return replace(chain, gradients=(*kept, *new.values()), failures=chain.failures | frozenset(judged.failures))
+
+    def _judged(self, turn: Turn, position: int, prediction: Prediction) -> _Judged:
+        return _Judged(turn, turn.batch[position], prediction, turn.index * len(turn.batch) + position)
 
     async def _chain(self, turn: Turn, position: int) -> _Chain:
         """One example from prediction to gradients. Each gradient waits for its own critiques only."""
         example = turn.batch[position]
         prediction = await turn.judge.predict(turn.prompt, example)
-        judged = _Judged(turn, example, prediction, turn.index * len(turn.batch) + position)
+        judged = self._judged(turn, position, prediction)
         async with asyncio.TaskGroup() as tasks:
             losses = {
                 group: tasks.create_task(self._criticise(judged, group))
@@ -201,7 +257,7 @@ class TextGradOptimizer:
         return _Chain(
             prediction,
             tuple(critique for task in losses.values() if (critique := task.result()) is not None),
-            tuple(gradient for task in gradients if (gradient := task.result()) is not None),
+            tuple(gradient for task in gradients for gradient in task.result()),
             frozenset(judged.failures),
         )
 
@@ -216,10 +272,19 @@ class TextGradOptimizer:
 
     async def _differentiate(
         self, judged: _Judged, group: Group, losses: Mapping[Group, asyncio.Task[Critique | None]]
-    ) -> Gradient | None:
-        """The gradient of one group; None if there is no critique or the reply is unreadable."""
+    ) -> tuple[Gradient, ...]:
+        """The gradient of one group, or its sections; none if there is no critique or the reply is unreadable."""
         results = [await task for loss_group, task in losses.items() if set(loss_group) <= set(group)]
         critiques = heard(group, [critique for critique in results if critique is not None])
+        if not critiques:
+            return ()
+        if self.router is not None and len(group) > 1:
+            return await self._sections(judged, group, critiques)
+        gradient = await self._written(judged, group, critiques)
+        return () if gradient is None else (gradient,)
+
+    async def _written(self, judged: _Judged, group: Group, critiques: Sequence[Critique]) -> Gradient | None:
+        """One gradient about an example; None if there is no critique or the reply is unreadable."""
         if not critiques:
             return None
         text = self._criticism(judged.turn, group, judged.example, judged.prediction, critiques)
@@ -229,13 +294,35 @@ class TextGradOptimizer:
             judged.failures.add(f"gradient: {error}")
             return None
 
+    async def _sections(self, judged: _Judged, group: Group, critiques: Sequence[Critique]) -> tuple[Gradient, ...]:
+        """A gradient on each criterion of a group, from one reply; none on a criterion that the reply leaves out."""
+        text = self._criticism(judged.turn, group, judged.example, judged.prediction, critiques, apart=True)
+        schema = section_schema(group) if self.gradient.held else ""
+        try:
+            found = await self.gradient.ask(
+                text, lambda reply, cut: read_sections(reply, group, cut=cut), judged.draw, schema
+            )
+        except ReplyError as error:
+            judged.failures.add(f"gradient: {error}")
+            return ()
+        return tuple(Gradient((name,), judged.example.id, section.text) for name, section in found.items())
+
     def _criticism(
-        self, turn: Turn, group: Group, example: Example, prediction: Prediction, critiques: Sequence[Critique]
+        self,
+        turn: Turn,
+        group: Group,
+        example: Example,
+        prediction: Prediction,
+        critiques: Sequence[Critique],
+        *,
+        apart: bool = False,
     ) -> str:
-        """The prompt of the gradient LLM about one example."""
+        """The prompt of the gradient LLM about one example; ``apart``: with a section on each criterion."""
         prompt = turn.prompt.only(group)
         asked = turn.judge.question(prompt, example).text
-        return wording.gradient(prompt, asked, prediction, heard(group, critiques))
+        if apart:
+            return wording.sections(prompt, asked, prediction, critiques, section_form(group))
+        return wording.gradient(prompt, asked, prediction, critiques)
 
     async def _candidate(
         self, turn: Turn, chains: Sequence[_Chain], gradients: Sequence[Gradient], sample: int

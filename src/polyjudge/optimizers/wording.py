@@ -50,6 +50,21 @@ def gradient(prompt: JudgePrompt, asked: str, prediction: Prediction, critiques:
     )
 
 
+def sections(
+    prompt: JudgePrompt, asked: str, prediction: Prediction, critiques: Sequence[Critique], form: Mapping[str, object]
+) -> str:
+    """The gradient LLM's prompt that asks for a section on each criterion, in a JSON object of this form."""
+    return render(
+        "gradient_sections",
+        criteria=_described(prompt),
+        instructions=_instructions(prompt),
+        prompt=fenced(asked),
+        reply=fenced(_replies(prediction, prompt.names)),
+        critiques=_headed(critiques),
+        format=json.dumps(form, ensure_ascii=False),
+    )
+
+
 def optimizer(
     prompt: JudgePrompt,
     asked: Sequence[str],
@@ -121,6 +136,7 @@ def rubric(
     rejected: Sequence[Rejected] = (),
     *,
     refines: bool = False,
+    held: bool = False,
 ) -> str:
     """The prompt that asks for a rubric of the one criterion of ``prompt``.
 
@@ -130,6 +146,7 @@ def rubric(
         scoring: speaks of scores.
         rejected: rubrics that were tried and rejected.
         refines: whether the current instruction is a rubric already.
+        held: as for ``optimizer``.
     """
     (criterion,) = prompt.criteria
     examples = [
@@ -137,13 +154,13 @@ def rubric(
         + "\n\n".join(f"{item(prompt, one)}\n{result(criterion, one, said, scoring)}" for one, said in judged)
         for title, judged in cells
     ]
-    return render(
-        "rubric_refine" if refines else "rubric_write",
-        criteria=_described(prompt),
-        instructions=_instructions(prompt),
-        cells="\n\n".join(examples) or "None of them could be shown.",
-        rejected=_rejected(rejected),
-    )
+    values = {
+        "criteria": _described(prompt),
+        "instructions": _instructions(prompt),
+        "cells": "\n\n".join(examples) or "None of them could be shown.",
+        "rejected": _rejected(rejected),
+    }
+    return _asking("rubric_refine" if refines else "rubric_write", prompt, values, held)
 
 
 def _rejected(edits: Sequence[Rejected]) -> str:

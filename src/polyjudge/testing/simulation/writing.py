@@ -9,6 +9,7 @@ it recognises one. Nothing passes from one to the next but text.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from typing import TypeVar
@@ -61,6 +62,8 @@ class Writer:
 
     def gradient(self, prompt: Prompt, stream: Stream) -> str:
         """What to keep, what is missing, and the strategy: a paragraph each, of the call's sentences."""
+        if prompt.section("sections").text:
+            return self._apart(prompt, stream)
         criteria = _some(described(prompt), "criteria")
         dilution, k = self._world.dilution, len(criteria)
         slots = max(1, round(dilution.slots * k ** (1 - dilution.shared)))
@@ -77,6 +80,28 @@ class Writer:
             if said not in paragraphs[place]:
                 paragraphs[place].append(said)
         return f"{MARK} " + "\n\n".join(" ".join(one) for one in paragraphs if one)
+
+    def _apart(self, prompt: Prompt, stream: Stream) -> str:
+        """The same number of sentences, of which as many are specific, in a section on each criterion."""
+        criteria = _some(described(prompt), "criteria")
+        dilution, k = self._world.dilution, len(criteria)
+        slots = max(1, round(dilution.slots * k ** (1 - dilution.shared)))
+        specific = dilution.specific * k**-dilution.delta
+        critiques = " ".join(prompt.section("findings").blocks)
+        sections: dict[str, tuple[list[str], list[str], list[str]]] = {one.name: ([], [], []) for one in criteria}
+        first = stream.below(k)
+        for slot in range(slots):
+            criterion = criteria[(first + slot) % k]
+            if stream.happens(specific):
+                place, said = self._about(criterion, _instruction(prompt, criterion.name, k), critiques, stream)
+            else:
+                place, said = stream.below(3), _GENERAL[stream.below(len(_GENERAL))]
+            sections[criterion.name][place].append(said)
+        form = {
+            name: {"keep": " ".join(keep), "problem": " ".join(problem), "fixes": fixes, "evidence": []}
+            for name, (keep, problem, fixes) in sections.items()
+        }
+        return json.dumps(form, ensure_ascii=False)
 
     def optimizer(self, prompt: Prompt, stream: Stream) -> dict[str, str]:
         """New instructions for every criterion."""
