@@ -1,6 +1,6 @@
 """SIMULATED: what share of separate gradients' blind attributions a router keeps, at what share of their calls.
 
-    python benchmarks/router.py [--calibrate] [--worlds 200]
+    python benchmarks/router.py [--calibrate] [--worlds 200] [--first 1] [--tau X]
 
 Each world writes the gradients of one step (batch of three, four criteria, separate losses) three ways: separately
 (mode SSS), jointly (SCC), and jointly with a section on each criterion and the router between them. The simulated
@@ -30,7 +30,7 @@ from polyjudge.judge.predict import Judge
 from polyjudge.llm.request import Role, Sampling
 from polyjudge.optimizers.asking import Stage
 from polyjudge.optimizers.base import Context, Turn
-from polyjudge.optimizers.routing import Router, percentile
+from polyjudge.optimizers.routing import TAU, Router, percentile
 from polyjudge.optimizers.textgrad import TextGrad, TextGradOptimizer
 from polyjudge.testing.asking import ScriptedAsker
 from polyjudge.testing.simulation.backend import Simulated
@@ -55,7 +55,7 @@ class Step:
     right: float
 
 
-async def step_of(name: str, seed: int, arm: str) -> Step:
+async def step_of(name: str, seed: int, arm: str, tau: float = TAU) -> Step:
     """One step of one world; an attribution that no text was there for counts as chance."""
     world = replace(read_world(name), seed=seed)
     data = dataset_of(replace(world, data=replace(world.data, documents=4, train=2)))
@@ -64,7 +64,7 @@ async def step_of(name: str, seed: int, arm: str) -> Step:
     judge = Judge(asker, Role("judge", "w/w", Sampling(0.0, 256)), layout("joint", prompt.names), JsonScoring())
     roles = {role: Role(role, "w/w", Sampling(0.7, 1024), seed) for role in ("loss", "gradient", "optimizer")}
     mode, routed = ARMS[arm]
-    optimizer = TextGrad(mode=mode, routed=routed).build(Context(prompt, asker, roles))
+    optimizer = TextGrad(mode=mode, routed=routed, tau=tau).build(Context(prompt, asker, roles))
     assert isinstance(optimizer, TextGradOptimizer)
     turn = Turn(1, prompt, data.examples[:BATCH], judge)
     gradients = await optimizer.gradients(turn)
@@ -93,12 +93,13 @@ def questions(turn: Turn) -> list[str]:
     return [turn.judge.question(turn.prompt, example).text for example in turn.batch]
 
 
-async def measured(worlds: Sequence[int]) -> None:
+async def measured(worlds: Sequence[int], tau: float) -> None:
     print(
-        f"SIMULATED, {len(worlds)} worlds each: blind attribution (mean, standard error) and gradient calls a step\n"
+        f"SIMULATED, {len(worlds)} worlds each, tau {tau:g}: blind attribution (mean, standard error) and gradient "
+        f"calls a step\n"
     )
     for name in WORLDS:
-        found = {arm: [await step_of(name, seed, arm) for seed in worlds] for arm in ARMS}
+        found = {arm: [await step_of(name, seed, arm, tau) for seed in worlds] for arm in ARMS}
         base = found["separate"]
         for arm, steps in found.items():
             rights = [step.right for step in steps]
@@ -118,11 +119,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--calibrate", action="store_true", help="print the threshold and measure nothing")
     parser.add_argument("--worlds", type=int, default=200)
+    parser.add_argument("--first", type=int, default=1, help="the first world's seed")
+    parser.add_argument("--tau", type=float, default=TAU)
     options = parser.parse_args()
     if options.calibrate:
         print(f"tau = {asyncio.run(calibrated()):.3f}")
         return
-    asyncio.run(measured(range(1, options.worlds + 1)))
+    asyncio.run(measured(range(options.first, options.first + options.worlds), options.tau))
 
 
 if __name__ == "__main__":
