@@ -96,7 +96,12 @@ def rows_table(rows: Rows) -> list[NamedTable]:
 
 
 def score_table(
-    tables: Sequence[NamedTable], rubric: Rubric | None, along: str = "", *, rated: bool = True
+    tables: Sequence[NamedTable],
+    rubric: Rubric | None,
+    along: str = "",
+    *,
+    rated: bool = True,
+    beside: Sequence[str] = (),
 ) -> ScoreTable:
     """One table of all scores.
 
@@ -105,12 +110,18 @@ def score_table(
         rubric: criteria, scales and the raters' columns; None: guessed from the columns.
         along: the column along which drift is measured; "" = none.
         rated: whether every criterion needs a human rating.
+        beside: columns of any of the tables, whose cells are kept for each item.
 
     Raises:
         DataError: missing columns, or cells that cannot be used, each with its row and column.
     """
     criteria = rubric.criteria if rubric is not None else _guessed(tables)
-    collector = _Collector(criteria, along)
+    columns = [column for named in tables for column in named.table.columns]
+    for column in beside:
+        if column not in columns:
+            near = nearest(column, columns) or f"; the columns are {listed(map(clipped, dict.fromkeys(columns)))}"
+            raise DataError(f"{tables[0].table.source}: no column {column!r}{near}")
+    collector = _Collector(criteria, along, beside)
     for named in tables:
         reader = _Reader(collector, named, rubric, several=len(tables) > 1)
         reader.long() if _is_long(named.table) else reader.wide()
@@ -244,7 +255,17 @@ class _Reader:
 
     def _note_columns(self, raters: Mapping[str, Sequence[str]]) -> None:
         """Note for the user how each column was read, and which were not used."""
-        frame = {"judge", "layout", "criterion", "id", "document", "error", "notice", self._into.along}
+        frame = {
+            "judge",
+            "layout",
+            "criterion",
+            "id",
+            "document",
+            "error",
+            "notice",
+            self._into.along,
+            *self._into.beside,
+        }
         read = {self._id, self._document, *raters, *(column for named in raters.values() for column in named)}
         unused = [column for column in self._table.columns if column not in read and column.casefold() not in frame]
         judge = "column 'judge'" if "judge" in self._table.columns else f"the file is one, {self._judge!r}"
@@ -320,6 +341,15 @@ class _Reader:
     def _cell(self, position: int, item: str, key: tuple[str, str]) -> None:
         if self._into.along:
             self._into.cells.setdefault(key, {})[item] = self._text(position, self._into.along)
+        for column, cells in self._into.beside.items():
+            cell = self._text(position, column)
+            known = cells.setdefault(item, cell)
+            if not known:
+                cells[item] = cell
+            elif cell and cell != known:
+                self._problem(
+                    position, f"column {column!r} says {clipped(cell)} of item {item!r} and {clipped(known)} elsewhere"
+                )
 
     def _text(self, position: int, column: str | None) -> str:
         cell = self._table.rows[position].get(column or "")
@@ -345,8 +375,9 @@ class _Reader:
 class _Collector:
     """Collects scores and ratings by item, in any order and form of the rows."""
 
-    def __init__(self, criteria: Sequence[Criterion], along: str) -> None:
+    def __init__(self, criteria: Sequence[Criterion], along: str, beside: Sequence[str] = ()) -> None:
         self.criteria = tuple(criteria)
+        self.beside: dict[str, dict[str, str]] = {column: {} for column in beside}
         self.scales: Mapping[str, Scale] = {criterion.name: criterion.scale for criterion in criteria}
         self.along = along
         self.documents: dict[str, str | None] = {}
@@ -391,6 +422,7 @@ class _Collector:
             guessed,
             tuple(notes),
             tuple(note if len(self.columns) == 1 else f"{source}: {note}" for source, note in self.columns.items()),
+            {column: tuple(cells.get(item, "") for item in ids) for column, cells in self.beside.items()},
         )
 
     def _drop_off_scale(self) -> list[str]:

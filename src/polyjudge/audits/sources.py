@@ -19,7 +19,12 @@ Files = str | Path | Sequence[str | Path]
 
 
 def read_scores(
-    scores: Files | Rows, criteria: Criteria | None = None, along: str = "", *, rated: bool = True
+    scores: Files | Rows,
+    criteria: Criteria | None = None,
+    along: str = "",
+    *,
+    rated: bool = True,
+    beside: Sequence[str] = (),
 ) -> ScoreTable:
     """One table of the scores of one or more judges with people's ratings.
 
@@ -28,17 +33,18 @@ def read_scores(
         criteria: a criteria file or mapping, of which names and scales suffice; None: guessed from the columns.
         along: the column along which drift is measured; "" = none.
         rated: whether every criterion needs a human rating.
+        beside: columns whose cells are kept for each item.
 
     Raises:
         InputError: files or criteria that cannot be used.
     """
     if (name := _recording(scores)) is not None:
-        if along or (criteria is not None and rated):
+        if along or beside or (criteria is not None and rated):
             raise ConfigError(f"the recorded scores {name!r} have criteria of their own and no further columns")
         table: ScoreTable = registry.lookup("recordings", name)()
         return table
     rubric = _rubric(criteria) if criteria is not None else None
-    return score_table(_tables(scores, rubric), rubric, along, rated=rated)
+    return score_table(_tables(scores, rubric), rubric, along, rated=rated, beside=beside)
 
 
 def _recording(scores: Files | Rows) -> str | None:

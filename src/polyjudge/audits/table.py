@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -53,6 +54,7 @@ class ScoreTable:
         guessed: whether criteria and scales were guessed from the columns.
         notes: what the user should know about the files.
         columns: how the columns were read, one sentence per file.
+        beside: column -> its cell for each item (n,), "" where it is empty; of the columns that were asked for.
     """
 
     source: str
@@ -63,6 +65,7 @@ class ScoreTable:
     guessed: bool = False
     notes: tuple[str, ...] = field(default=())
     columns: tuple[str, ...] = field(default=())
+    beside: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def names(self) -> tuple[str, ...]:

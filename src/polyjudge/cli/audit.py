@@ -13,6 +13,8 @@ from polyjudge.errors import QualityGateFailed
     "--criteria", metavar="FILE", help="criteria.yaml; names and scales are enough; without it they are guessed"
 )
 @click.option("--drift", metavar="COLUMN", default="", help="look for errors that move along this column")
+@click.option("--by", multiple=True, metavar="COLUMN", help="show the agreement for each value of this column")
+@click.option("--system", metavar="COLUMN", default="", help="show how far the judge ranks these systems as people do")
 @click.option(
     "--margin", type=float, metavar="X", help="accepted loss of agreement when criteria share a call; default 0.03"
 )
@@ -30,6 +32,8 @@ def command(
     scores: tuple[str, ...],
     criteria: str | None,
     drift: str,
+    by: tuple[str, ...],
+    system: str,
     margin: float | None,
     fail_under: tuple[str, ...],
     seed: int,
@@ -55,7 +59,16 @@ def command(
     target = writable(output, [*scores, *filter(None, [criteria])])
     bounds = {} if margin is None else {"margin": margin}
     try:
-        result = audit(list(scores), criteria=criteria, drift=drift, fail_under=fail_under, seed=seed, **bounds)
+        result = audit(
+            list(scores),
+            criteria=criteria,
+            drift=drift,
+            by=by,
+            system=system,
+            fail_under=fail_under,
+            seed=seed,
+            **bounds,
+        )
     except QualityGateFailed as failed:
         if isinstance(failed.audit, Audit):
             show(failed.audit)

@@ -39,6 +39,8 @@ def audit_lines(audit: Audit) -> Iterator[str]:
     yield from audit.notes
     yield from _annotators(audit)
     yield from _agreements(audit)
+    yield from _slices(audit)
+    yield from _systems(audit)
     yield from _biases(audit)
     yield from _drifts(audit)
     if audit.contests:
@@ -108,6 +110,63 @@ def _agreements(audit: Audit) -> Iterator[str]:
         figures = ([_other(by.get((*key, metric, "pooled"))) for metric in others] for key in keys)
         cells = [(_who(*key[:2]), key[2], *row) for key, row in zip(keys, figures, strict=True)]
         yield from table_text(cells, ("judge", "criterion", *others))
+
+
+def _slices(audit: Audit) -> Iterator[str]:
+    for column in dict.fromkeys(row.column for row in audit.slices):
+        yield from _section(
+            f"By {column}",
+            "Agreement in the rows of each value, with a 95 % interval of their own. Level: judge minus people.",
+        )
+        rows = [
+            (
+                _who(row.judge, row.layout),
+                row.criterion,
+                _shortened(row.value) or "(empty)",
+                f"{row.rows:,}",
+                row.metric,
+                number(row.agreement.value),
+                _of(row.agreement),
+                signed(row.level.value, "-"),
+                _of(row.level, "-", form=signed),
+                percent(row.coverage),
+            )
+            for row in audit.slices
+            if row.column == column
+        ]
+        figures = ("metric", "value", "95 % interval", "level", "95 % interval", "coverage")
+        yield from table_text(rows, ("judge", "criterion", column, "rows", *figures))
+
+
+def _systems(audit: Audit) -> Iterator[str]:
+    if not audit.systems:
+        return
+    unit = "documents" if audit.documents else "rows"
+    yield from _section(
+        f"Systems ({audit.systems[0].column})",
+        f"Correlation of the systems' mean scores with their mean ratings. Intervals resample systems and {unit}.",
+    )
+    rows = [
+        (
+            _who(one.judge, one.layout),
+            one.criterion,
+            str(len(one.means)),
+            number(one.kendall.value),
+            _of(one.kendall),
+            number(one.pearson.value),
+            _of(one.pearson),
+        )
+        for one in audit.systems
+    ]
+    figures = ("Kendall", "95 % interval", "Pearson", "95 % interval")
+    yield from table_text(rows, ("judge", "criterion", "systems", *figures))
+    yield ""
+    means = [
+        (_who(one.judge, one.layout), one.criterion, _shortened(name), f"{items:,}", number(people), number(judged))
+        for one in audit.systems
+        for name, items, judged, people in one.means
+    ]
+    yield from table_text(means, ("judge", "criterion", "system", "items", "people's mean", "judge's mean"))
 
 
 def _shown(audit: Audit) -> str:

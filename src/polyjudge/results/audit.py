@@ -11,6 +11,7 @@ from polyjudge.audits.annotators import Annotators
 from polyjudge.audits.bias import Bias, Drift, JudgeHalo
 from polyjudge.audits.contests import Contest
 from polyjudge.audits.interference import Interference
+from polyjudge.audits.slices import Slice, Systems
 from polyjudge.errors import ConfigError
 from polyjudge.metrics import agreement
 
@@ -38,6 +39,8 @@ class Audit:
         notes: what reading found.
         columns: which columns were taken for judges, scores, raters, items and documents, a sentence a file.
         own_metrics: criterion -> the statistic that it is told by: Spearman for numbers, Cohen's kappa for labels.
+        slices: the agreement in the rows of each value of the columns that were named.
+        systems: system-level agreement, if a column of systems was named.
     """
 
     source: str
@@ -58,6 +61,8 @@ class Audit:
     notes: tuple[str, ...]
     columns: tuple[str, ...] = ()
     own_metrics: Mapping[str, str] = field(default_factory=dict)
+    slices: tuple[Slice, ...] = ()
+    systems: tuple[Systems, ...] = ()
 
     def agreement(self, metric: str, criterion: str = MEAN, judge: str = "", layout: str = "") -> float:
         """A pooled figure; of several judgements that fit the worst, and nan where one of them has none.

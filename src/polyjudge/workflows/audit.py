@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from polyjudge.audits.agreement import MEAN, agreements, detectable
 from polyjudge.audits.annotators import annotators, verdict
@@ -12,6 +12,7 @@ from polyjudge.audits.bias import biases, drifts, judge_halo
 from polyjudge.audits.contests import contests, observed
 from polyjudge.audits.interference import MARGIN, interferences
 from polyjudge.audits.read import Rows
+from polyjudge.audits.slices import slices, systems
 from polyjudge.audits.sources import Files, read_scores
 from polyjudge.audits.table import Judgement, ScoreTable
 from polyjudge.datasets.load import Criteria
@@ -26,6 +27,8 @@ def audit(
     *,
     criteria: Criteria | None = None,
     drift: str = "",
+    by: str | Sequence[str] = (),
+    system: str = "",
     margin: float = MARGIN,
     fail_under: Mapping[str, float] | Sequence[str] = (),
     seed: int = 0,
@@ -38,6 +41,8 @@ def audit(
         criteria: a criteria file or mapping, of which names and scales suffice; without it criteria, scales and
             raters are guessed from the columns.
         drift: a column along which errors may move, such as a date or a batch.
+        by: columns; the agreement in the rows of each of their values is shown with its interval.
+        system: the column that names the system that wrote an item; the correlation of the systems' means is shown.
         margin: the loss of agreement by sharing a call that the recommended packing accepts.
         fail_under: ``METRIC=X`` or ``METRIC:CRITERION=X``, or such a mapping: the worst value that passes, for every
             judgement, on a criterion or else the mean over the criteria. METRIC ``primary`` is each criterion's own
@@ -53,7 +58,21 @@ def audit(
         raise ConfigError(f"--margin {margin:g}: give a loss of agreement, 0 or more")
     if seed < 0:
         raise ConfigError(f"--seed {seed}: give a whole number, 0 or more")
-    report = _audit(read_scores(scores, criteria, drift), drift, margin, seed)
+    columns = tuple(dict.fromkeys([by] if isinstance(by, str) else by))
+    table = read_scores(scores, criteria, drift, beside=tuple(dict.fromkeys(filter(None, (*columns, system)))))
+    report = _audit(table, drift, margin, seed)
+    report = replace(
+        report,
+        slices=tuple(
+            row
+            for column in columns
+            for judgement in table.judgements
+            for row in slices(table, judgement, column, seed)
+        ),
+        systems=tuple(row for judgement in table.judgements for row in systems(table, judgement, system, seed))
+        if system
+        else (),
+    )
     _check_bounds(report, bounds)
     return report
 
