@@ -14,6 +14,7 @@ from polyjudge.workflows.score import SCORE_SETTINGS
 
 # What an option is called where it is no setting.
 ELSEWHERE = {
+    "from",
     "distribution",
     "criteria",
     "output",

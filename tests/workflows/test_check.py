@@ -171,3 +171,31 @@ def test_the_shipped_data_are_checked_by_name(name: str) -> None:
     assert found.data.startswith(name)
     assert found.rows == 90
     assert all(one.rated == 90 for one in found.criteria)
+
+
+def test_what_counts_for_nothing_is_counted() -> None:
+    def row(text: str, *ratings: object) -> dict[str, object]:
+        return {"text": text, **dict(zip(("tone_a", "tone_b", "kind_a", "kind_b"), ratings, strict=True))}
+
+    rows = [row(f"text {n}", 1 + n % 5, 2 + n % 3, "good", ("good", "bad")[n % 2]) for n in range(40)]
+    rows += [row("unrated", "", "", "", ""), row("half", "", "", "good", "good"), dict(rows[0]), dict(rows[1])]
+    criteria = {
+        "task": "Judge.",
+        "inputs": {"text": "Text"},
+        "criteria": [
+            {"name": "tone", "scale": [1, 5], "ratings": ["tone_a", "tone_b"]},
+            {"name": "kind", "scale": {"labels": ["good", "bad"]}, "ratings": ["kind_a", "kind_b"]},
+        ],
+    }
+    found = polyjudge.check(rows, criteria=criteria)
+    tone, kind = found.criteria
+    assert (found.unrated, found.copies, found.rows) == (1, 2, 43)
+    assert (tone.missing, tone.tied, kind.missing, kind.tied) == (1, 0, 0, 20)
+    for one in found.criteria:
+        assert one.rated + one.missing + one.tied + found.copies == found.rows
+    assert found.dropped == (
+        "1 row without any rating",
+        "2 rows that repeat earlier ones",
+        "tone: 1 without a rating",
+        "kind: 20 with tied votes",
+    )

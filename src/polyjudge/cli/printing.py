@@ -181,6 +181,8 @@ def _check_lines(check: Check) -> Iterable[str]:
     for name, (rows, kept) in check.parts.items():
         yield f"          {name}: {many(rows, 'rows')}" + (f", {many(kept, 'documents')}" if kept else "")
     yield "leaks     " + "\n          ".join(check.leaks)
+    if check.dropped:
+        yield "dropped   " + "\n          ".join(check.dropped)
     for note in check.notes:
         yield f"note      {note}"
     yield ""

@@ -87,6 +87,7 @@ def read_dataset(table: Table, rubric: Rubric, name: str, *, ratings_required: b
         examples=tuple(examples[position] for position in positions),
         splits=tuple(splits[position] for position in positions) if splits else None,
         notes=tuple(notes),
+        unrated=len(examples) - len(positions),
     )
 
 

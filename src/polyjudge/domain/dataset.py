@@ -76,6 +76,7 @@ class Dataset:
         notes: what loading changed or noticed, for the user.
         simulated: whether texts and ratings come from a simulated world.
         given: the name or path from which it can be loaded again; "" for rows in memory.
+        unrated: how many rows were left out, because nobody rated them.
     """
 
     name: str
@@ -86,6 +87,7 @@ class Dataset:
     notes: tuple[str, ...] = ()
     simulated: bool = False
     given: str = ""
+    unrated: int = 0
 
     @property
     def digest(self) -> str:

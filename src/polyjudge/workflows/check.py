@@ -14,6 +14,7 @@ from polyjudge.datasets.load import Criteria, Data, load_dataset
 from polyjudge.domain.dataset import Dataset, Split
 from polyjudge.domain.example import Example
 from polyjudge.domain.prompt import JudgePrompt
+from polyjudge.formatting.text import many
 from polyjudge.judge.measure import primary_metric, rated_rows
 from polyjudge.judge.own_prompt import notes as own_prompt_notes
 from polyjudge.llm.request import Backend
@@ -55,6 +56,8 @@ class CriterionCheck:
         floors: metric -> the best value of a constant answer.
         constant: share of the commonest rating among the rated rows.
         detectable: smallest difference of the primary metric that the test rows can show; nan = unknown.
+        missing: rows without a rating of this criterion.
+        tied: rows whose raters' votes for a label are tied, which counts as no rating.
     """
 
     name: str
@@ -64,6 +67,8 @@ class CriterionCheck:
     floors: Mapping[str, float]
     constant: float
     detectable: float
+    missing: int = 0
+    tied: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,8 @@ class Check:
         roles: planned calls; empty if no model was named.
         notes: what loading changed or noticed, and what the validation rows cannot decide.
         shown: what the judge is sent about the first rows, for as many as were wanted.
+        unrated: rows that were left out, because nobody rated them on any criterion.
+        copies: rows that repeat the texts of earlier rows, and count with them.
     """
 
     data: str
@@ -103,6 +110,20 @@ class Check:
     roles: tuple[PlannedRole, ...]
     notes: tuple[str, ...]
     shown: tuple[SentPrompt, ...] = ()
+    unrated: int = 0
+    copies: int = 0
+
+    @property
+    def dropped(self) -> tuple[str, ...]:
+        """What of the data counts for nothing, one line each; empty if everything counts."""
+        whole = [(self.unrated, "without any rating"), (self.copies, "that repeat earlier ones")]
+        lines = [f"{many(count, 'rows')} {what}" for count, what in whole if count]
+        for criterion in self.criteria:
+            parts = [f"{criterion.missing:,} without a rating"] if criterion.missing else []
+            parts += [f"{criterion.tied:,} with tied votes"] if criterion.tied else []
+            if parts:
+                lines.append(f"{criterion.name}: {', '.join(parts)}")
+        return tuple(lines)
 
     @property
     def calls(self) -> int:
@@ -212,6 +233,8 @@ def _check(config: RunConfig, dataset: Dataset, parts: Split, roles: tuple[Plann
         detectable=shown.mean,
         assumptions=shown.assumptions,
         roles=roles,
+        unrated=dataset.unrated,
+        copies=rows.copies,
         notes=(*dataset.notes, *copies, *blind_spots(config, rated_rows(criteria, parts.validation))),
     )
 
@@ -219,6 +242,7 @@ def _check(config: RunConfig, dataset: Dataset, parts: Split, roles: tuple[Plann
 def _criterion(rows: RatedRows, k: int, metric: str, detectable: float) -> CriterionCheck:
     scale, human, raters = rows.levels[k], rows.human[:, k], rows.raters[k]
     rated = human[~np.isnan(human)].tolist()
+    tied = int((~np.isnan(raters).all(axis=1) & np.isnan(human)).sum())
     annotator = baselines.one_annotator(agreement.metric_of(metric), raters, levels=scale)
     # On metrics that can be negative, such as correlations, a constant has 0 or no value, which is not worth a column.
     metrics = [known for known in map(agreement.metric_of, agreement.names()) if not known.range.worst < 0]
@@ -235,6 +259,8 @@ def _criterion(rows: RatedRows, k: int, metric: str, detectable: float) -> Crite
         floors={name: floor for name, floor in floors.items() if not math.isnan(floor)},
         constant=max(map(rated.count, set(rated)), default=0) / max(1, len(rated)),
         detectable=detectable,
+        missing=len(human) - len(rated) - tied - rows.copies,
+        tied=tied,
     )
 
 
