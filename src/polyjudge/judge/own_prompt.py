@@ -67,8 +67,9 @@ def notes(prompt: JudgePrompt) -> tuple[str, ...]:
     if not template.holds(FORMAT):
         lone = ", or the value alone" if len(prompt.criteria) == 1 else ""
         found.append(
-            f"the prompt has no {{{{ format }}}}: a reply must be a JSON object of {', '.join(prompt.names)}{lone}, "
-            f"which the prompt has to say itself unless the endpoint holds replies to a JSON schema"
+            f"the prompt has no {{{{ format }}}}: a reply must be a JSON object of {', '.join(prompt.names)}{lone}. "
+            f"The prompt has to say so itself, unless the endpoint holds replies to a JSON schema, which leaves no "
+            f"room for other keys (structured = false in the settings file lets the prompt's own form stand)"
         )
     unshown = [one.name for one in prompt.criteria if one.levels and not template.holds("levels")]
     if unshown:

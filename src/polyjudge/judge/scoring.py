@@ -14,6 +14,8 @@ from polyjudge.llm.request import Abilities, Message, Reply, Sampling
 
 # Tokens beside the ratings of a reply: a fence, a sentence before or after them.
 ROOM = 128
+# The user's own prompt may ask for reasons beside them.
+OWN_ROOM = 1024
 # A number on a continuous scale, with the longest fraction that is written.
 NUMBER = "-0.0000000000000000"
 
@@ -132,4 +134,5 @@ def with_limit(sampling: Sampling, prompt: JudgePrompt, prose: int = 0) -> Sampl
         criterion.name: max(criterion.scale.labels, key=lambda label: len(json.dumps(label)), default=NUMBER)
         for criterion in prompt.criteria
     }
-    return replace(sampling, max_tokens=ROOM + len(json.dumps(longest, indent=4)) + prose * len(longest))
+    room = ROOM if prompt.template is None else OWN_ROOM
+    return replace(sampling, max_tokens=room + len(json.dumps(longest, indent=4)) + prose * len(longest))

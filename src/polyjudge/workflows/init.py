@@ -17,6 +17,7 @@ from polyjudge.formatting.text import listed
 from polyjudge.results.store import write_whole
 from polyjudge.settings.given import Settings
 from polyjudge.workflows.check import check
+from polyjudge.workflows.init_prompt import brought_in, has_ratings, judge_in
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,15 @@ class CriteriaDraft:
         return rubric_from(parse_yaml(self.text, "the criteria file"), "the criteria file")
 
 
-def init(data: Rows, *, output: str | Path | None = None) -> CriteriaDraft:
+def init(
+    data: Rows,
+    *,
+    output: str | Path | None = None,
+    prompt: str | Path | None = None,
+    source: str | Path | None = None,
+    form: str | None = None,
+    columns: Mapping[str, str] | None = None,
+) -> CriteriaDraft:
     """Write a criteria file for rated data, guessed from the columns' names and cells.
 
     Raters, scales, labels, documents and inputs are recognised. A column that is no rating and no text to judge is
@@ -50,15 +59,23 @@ def init(data: Rows, *, output: str | Path | None = None) -> CriteriaDraft:
     Args:
         data: a file of rated rows, or rows in memory.
         output: a file to write, which must not be there yet.
+        prompt: a file with your own prompt, as text or as a list of messages; its placeholders become columns, and
+            the text of each criterion is marked.
+        source: a file of another tool, of which prompt, criteria and scales are taken. It is read, never run.
+        form: the tool: "promptfoo", "deepeval", "mlflow" or "openevals".
+        columns: placeholder -> column, where the names do not tell.
 
     Raises:
         DataError: the data cannot be read, or no column holds ratings, or none holds text.
-        ConfigError: the output is there already.
+        ConfigError: the output is there already, or the prompt cannot be brought in as it is.
     """
+    judge = judge_in(prompt, source, form)
     table = table_from(data)
     guessed = starter(table)
-    if not guessed.rated:
+    if not guessed.rated and (judge is None or not has_ratings(guessed, table)):
         raise DataError(_nothing_rated(table.source, table.columns, guessed))
+    if judge is not None:
+        guessed = brought_in(*judge, guessed, table, columns)
     draft = _checked(data, guessed, Path(table.source).name)
     if output is not None:
         write_draft(draft, Path(output))
@@ -101,8 +118,9 @@ def _refusal(data: Rows, mapping: Mapping[str, Any]) -> str:
 
 def commented(mapping: Mapping[str, Any], left_out: Mapping[str, str], notes: tuple[str, ...], source: str) -> str:
     """A criteria file with comments at its head: where it came from, what was guessed, what was left out."""
-    lines = [f"Made from {source} by polyjudge init. The judge reads the task and the definitions: correct them."]
-    lines += [f"Guessed: {note}." for note in notes]
+    read = "the prompt" if "prompt" in mapping else "the task and the definitions"
+    lines = [f"Made from {source} by polyjudge init. The judge reads {read}: correct what is wrong."]
+    lines += [f"Note: {note}." for note in notes]
     lines += [f"Left out: {column!r}, because {reason}." for column, reason in left_out.items()]
     return "".join(f"# {' '.join(line.split())}\n" for line in lines) + dump_yaml(mapping)
 
