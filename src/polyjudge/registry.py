@@ -5,7 +5,9 @@ Other packages add rows through entry points of the group ``polyjudge.KIND``.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
+from functools import lru_cache
 from importlib import import_module
 from types import MappingProxyType
 from typing import Any
@@ -122,6 +124,13 @@ def name_of(kind: str, built: object) -> str:
 
 
 def _entry_points(kind: str) -> tuple[Any, ...]:
+    return _installed(tuple(sys.path)).get(f"polyjudge.{kind}", ())
+
+
+@lru_cache(maxsize=1)
+def _installed(path: tuple[str, ...]) -> Mapping[str, tuple[Any, ...]]:
+    """The entry points of installed packages by group; reading them takes as long as a judge call of ours."""
     from importlib.metadata import entry_points
 
-    return tuple(entry_points(group=f"polyjudge.{kind}"))
+    found = entry_points()
+    return {group: tuple(found.select(group=group)) for group in found.groups if group.startswith("polyjudge.")}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from functools import partial
+from functools import lru_cache, partial
 from itertools import accumulate
 
 from polyjudge.domain.criterion import Criterion
@@ -45,7 +45,13 @@ def described(criterion: Criterion) -> str:
 
 def output_format(prompt: JudgePrompt) -> str:
     """The object that a reply must be, with the allowed values written out."""
-    members = ", ".join(f"{json.dumps(c.name, ensure_ascii=False)}: {_allowed(c.scale)}" for c in prompt.criteria)
+    return _object_of(prompt.criteria)
+
+
+@lru_cache(maxsize=256)
+def _object_of(criteria: tuple[Criterion, ...]) -> str:
+    """Written once a prompt and not once an item."""
+    members = ", ".join(f"{json.dumps(c.name, ensure_ascii=False)}: {_allowed(c.scale)}" for c in criteria)
     return "{" + members + "}"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 from typing import Protocol, Self
 
 from polyjudge.domain.criterion import Criterion
@@ -130,9 +131,16 @@ def with_limit(sampling: Sampling, prompt: JudgePrompt, prose: int = 0) -> Sampl
     """
     if sampling.max_tokens:
         return sampling
+    room = ROOM if prompt.template is None else OWN_ROOM
+    room += prose * len(prompt.criteria)
+    return replace(sampling, max_tokens=room + _longest_answer(prompt.criteria))
+
+
+@lru_cache(maxsize=256)
+def _longest_answer(criteria: tuple[Criterion, ...]) -> int:
+    """Bytes of the longest JSON answer; computed once a prompt and not once an item."""
     longest = {
         criterion.name: max(criterion.scale.labels, key=lambda label: len(json.dumps(label)), default=NUMBER)
-        for criterion in prompt.criteria
+        for criterion in criteria
     }
-    room = ROOM if prompt.template is None else OWN_ROOM
-    return replace(sampling, max_tokens=room + len(json.dumps(longest, indent=4)) + prose * len(longest))
+    return len(json.dumps(longest, indent=4))

@@ -30,7 +30,7 @@ def render(template: str, **values: str) -> str:
 
 def fenced(text: str) -> str:
     """The text between quotation fences that it cannot close: the fence is longer than any run of quotes inside."""
-    longest = max((len(run) for run in re.findall(r'"+', text)), default=0)
+    longest = max(map(len, re.findall(r'"{3,}', text)), default=0) if FENCE in text else 0
     fence = '"' * max(len(FENCE), longest + 1)
     return f"{fence}\n{text}\n{fence}"
 

@@ -99,9 +99,10 @@ def fold(name: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A member of an object; ``start`` to ``end``: where its value stands in the reply."""
+    """A member of an object; ``folded``: its key as it is compared; ``start`` to ``end``: where its value stands."""
 
     key: str
+    folded: str
     value: Any
     start: int
     end: int
@@ -134,7 +135,7 @@ def members_of(text: str, start: int) -> tuple[list[Member], int]:
                 raise ValueError("a colon must follow a key")
             at = _blank(text, at + 1)
             value, end = _DECODER.raw_decode(text, at)
-            found.append(Member(key, value, at, end))
+            found.append(Member(key, fold(key), value, at, end))
             at = _blank(text, end)
             if text[at] == "}":
                 return found, at + 1
@@ -169,8 +170,8 @@ def whole_object(span: Span) -> list[Member] | None:
 
 def under(members: Sequence[Member], name: str, names: Sequence[str]) -> list[Member]:
     """The members whose key is a name, or compares as equal and is none of the other ``names`` to the letter."""
-    others = set(names) - {name}
-    return [member for member in members if fold(member.key) == fold(name) and member.key not in others]
+    wanted = fold(name)
+    return [m for m in members if m.folded == wanted and (m.key == name or m.key not in names)]
 
 
 def _from_members(
@@ -180,17 +181,24 @@ def _from_members(
     others = [fold(other.name) for other in criteria if other is not criterion]
     named = under(members, criterion.name, [one.name for one in criteria])
     if not named and not others:
-        named = [member for member in members if fold(member.key) in _SCORE_KEYS]
+        named = [member for member in members if member.folded in _SCORE_KEYS]
         if len(named) != 1:
             return None
-    if len({json.dumps(member.value, default=str) for member in named}) != 1 or len({m.key for m in named}) != 1:
+    if not named or (len(named) > 1 and not _agree(named)):
         return None
     statement = statement_of(text, named[0], criterion.scale)
     if statement is None:
         return None
-    rest = _Pairs((member.key, member.value) for member in members if member not in named)
+    kept = [id(member) for member in named]
+    rest = [(member.folded, member.value) for member in members if id(member) not in kept]
     further = _further(rest, criterion, others, outer=True)
     return None if any(score != statement.score for score in further) else statement
+
+
+def _agree(members: Sequence[Member]) -> bool:
+    """Whether a key that repeats, spelt alike, has one value."""
+    values = {json.dumps(member.value, default=str) for member in members}
+    return len(values) == 1 and len({member.key for member in members}) == 1
 
 
 def statement_of(text: str, member: Member, scale: Scale, *, nested: bool = True) -> Statement | None:
@@ -200,7 +208,7 @@ def statement_of(text: str, member: Member, scale: Scale, *, nested: bool = True
     """
     value = member.value
     if isinstance(value, _Pairs) and nested:
-        inner = [one for one in members_of(text, member.start)[0] if fold(one.key) in _SCORE_KEYS]
+        inner = [one for one in members_of(text, member.start)[0] if one.folded in _SCORE_KEYS]
         return statement_of(text, inner[0], scale, nested=False) if len(inner) == 1 else None
     if isinstance(value, str):
         start, end = member.start, member.end
@@ -219,19 +227,30 @@ def statement_of(text: str, member: Member, scale: Scale, *, nested: bool = True
     return None if score is None else Statement(score, member.start, member.end)
 
 
-def _further(pairs: _Pairs, criterion: Criterion, others: Sequence[str], *, outer: bool) -> Iterator[float]:
-    """What else an object gives a criterion: under keys with its name, or with "score" where it is alone."""
+def _further(
+    pairs: Sequence[tuple[str, Any]], criterion: Criterion, others: Sequence[str], *, outer: bool
+) -> Iterator[float]:
+    """What else an object gives a criterion: under keys with its name, or with "score" where it is alone.
+
+    Args:
+        pairs: folded keys and values.
+        criterion: of which is asked.
+        others: the folded names of the other criteria.
+        outer: whether the object is the reply itself.
+    """
     name = f"_{fold(criterion.name)}_"
     for key, value in pairs:
-        folded = f"_{fold(key)}_"
+        folded = f"_{key}_"
         speaks = name in folded or (outer and not others and ("_score_" in folded or "_rating_" in folded))
-        if speaks and folded.strip("_") not in others and not isinstance(value, _Pairs | list):
+        if isinstance(value, _Pairs | list):
+            for inner in value if isinstance(value, list) else [value]:
+                if isinstance(inner, _Pairs):
+                    within = [(fold(inner_key), member) for inner_key, member in inner]
+                    yield from _further(within, criterion, others, outer=False)
+        elif speaks and folded.strip("_") not in others:
             score = _lone(str(value), 0, len(str(value)), criterion.scale)
             if score is not None:
                 yield score.score
-        for inner in value if isinstance(value, list) else [value]:
-            if isinstance(inner, _Pairs):
-                yield from _further(inner, criterion, others, outer=False)
 
 
 # Lines and lone values

@@ -38,6 +38,7 @@ class Connection:
         self._headers = headers
         self._session: aiohttp.ClientSession | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._clocks: dict[asyncio.Task[Any] | None, asyncio.Timeout] = {}
         self._spoke_json = False
         self._proxy = environment_proxy(endpoint.address)
 
@@ -69,8 +70,9 @@ class Connection:
         try:
             # The clock starts when the attempt has a connection; until then nothing is sent and nothing is charged.
             async with asyncio.timeout(None) as clock:
+                self._clocks[asyncio.current_task()] = clock
                 async with self._open_session().post(
-                    self._url, data=payload, allow_redirects=False, proxy=self._proxy, trace_request_ctx=clock
+                    self._url, data=payload, allow_redirects=False, proxy=self._proxy
                 ) as response:
                     return await self._read(response)
         except aiohttp.InvalidURL:
@@ -96,6 +98,8 @@ class Connection:
         except (aiohttp.ClientError, OSError) as error:
             reason = quotable(str(error) or type(error).__name__, endpoint.secrets)
             raise CallFailed(f"the connection to {where} broke: {reason}", retryable=True, charged=True) from None
+        finally:
+            self._clocks.pop(asyncio.current_task(), None)
 
     async def _read(self, response: aiohttp.ClientResponse) -> dict[str, Any]:
         """The JSON object of a success.
@@ -130,18 +134,25 @@ class Connection:
             scope="request",
         )
 
-    def _connected(self) -> aiohttp.TraceConfig:
-        """Start an attempt's clock when it has a connection, a new one or one that was kept alive."""
+    def _connector(self) -> aiohttp.TCPConnector:
+        """Starts an attempt's clock when it has a connection, a new one or one that was kept alive.
+
+        A trace would tell the same, but costs a twentieth of a call's processor time.
+        """
         import aiohttp
 
-        async def start(_session: aiohttp.ClientSession, context: Any, _details: Any) -> None:
-            clock: asyncio.Timeout = context.trace_request_ctx
-            clock.reschedule(asyncio.get_running_loop().time() + self._endpoint.timeout)
+        clocks, seconds = self._clocks, self._endpoint.timeout
 
-        trace = aiohttp.TraceConfig()
-        trace.on_connection_create_end.append(start)
-        trace.on_connection_reuseconn.append(start)
-        return trace
+        class Clocked(aiohttp.TCPConnector):
+            async def connect(self, *arguments: Any, **named: Any) -> Any:
+                connection = await super().connect(*arguments, **named)
+                clock = clocks.get(asyncio.current_task())
+                if clock is not None:
+                    clock.reschedule(asyncio.get_running_loop().time() + seconds)
+                return connection
+
+        # The client's scheduler limits the calls under way; a second limit here would delay calls that count as sent.
+        return Clocked(limit=0, keepalive_timeout=30.0)
 
     def _open_session(self) -> aiohttp.ClientSession:
         """The session of the running loop; a session outlives no loop."""
@@ -153,13 +164,10 @@ class Connection:
         headers = {"Content-Type": "application/json", "Accept": "application/json", **self._headers}
         self._loop = loop
         self._session = aiohttp.ClientSession(
-            # The client's scheduler limits the calls under way; a second limit here would delay calls that count as
-            # sent.
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=30.0),
+            connector=self._connector(),
             cookie_jar=aiohttp.DummyCookieJar(),
             headers=headers,
             timeout=aiohttp.ClientTimeout(total=None, connect=_CONNECT_SECONDS),
-            trace_configs=[self._connected()],
             # Not trust_env: it would also send the passwords of a .netrc file, and fail where a key is sent too.
             trust_env=False,
         )
