@@ -19,6 +19,7 @@ from polyjudge.cli.options import bound_options, model_options, output_options, 
     help="the table to write, .csv, .jsonl or .parquet; - is standard output; default scores.csv, or - if DATA is -",
 )
 @click.option("--distribution", is_flag=True, help="also write each label's probability (scoring expected)")
+@click.option("--reasons", is_flag=True, help="also write the judge's reason for each score (scoring reasoned)")
 @click.option("--dry-run", is_flag=True, help="print the planned calls, tokens and money, and ask no model")
 @model_options
 @bound_options
@@ -29,6 +30,7 @@ def command(
     data: str,
     output: str | None,
     distribution: bool,
+    reasons: bool,
     dry_run: bool,
     config: str | None,
     trust_address: bool,
@@ -60,6 +62,7 @@ def command(
                 source,
                 output=sys.stdout if to_stream else output or "scores.csv",
                 distribution=distribution,
+                reasons=reasons,
                 settings=settings,
                 config=config,
                 trust_address=trust_address,

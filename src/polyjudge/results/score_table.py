@@ -29,6 +29,7 @@ class ScoreTable:
         rubric: what is scored.
         columns: of the input; None where its rows are not at hand: then inputs and ratings are carried.
         examples: by which the columns are chosen; of a file one is enough, since its rows are alike.
+        reasons: whether each criterion gets a column ``CRITERION.reason``.
         named_by: the input's column that gave the rows their ids; "" for none.
         labels: (criterion, label) whose probabilities get a column ``CRITERION.p_LABEL``.
         simulated: whether every row says in a column ``notice`` that it is.
@@ -41,6 +42,7 @@ class ScoreTable:
         examples: Sequence[Example],
         labels: Sequence[tuple[str, str]] = (),
         *,
+        reasons: bool = False,
         named_by: str = "",
         simulated: bool = False,
     ) -> None:
@@ -50,7 +52,9 @@ class ScoreTable:
         self._documents = any(example.document is not None for example in examples)
         probabilities = [f"{name}.p_{label}" for name, label in labels]
         names = [criterion.name for criterion in self._criteria]
-        own = ["id", *(["document"] if self._documents else []), *names, *probabilities, "error", *self._notice]
+        self._reasons = names if reasons else []
+        scored = [*names, *probabilities, *(f"{name}.reason" for name in self._reasons)]
+        own = ["id", *(["document"] if self._documents else []), *scored, "error", *self._notice]
         rated = {column for criterion in rubric.criteria for column in rating_columns(criterion)}
         self._cells: dict[str, Callable[[Example, Row], object]] = {}
         if columns is None:
@@ -72,6 +76,7 @@ class ScoreTable:
             *([example.document] if self._documents else []),
             *(value(criterion.scale, prediction.score(criterion.name)) for criterion in self._criteria),
             *(_probability(prediction, name, label) for name, label in self._labels),
+            *(prediction.reasons.get(name) for name in self._reasons),
             f"unscored: {', '.join(missing)}" if missing else None,
             *self._notice.values(),
             *(cell(example, row) for cell in self._cells.values()),

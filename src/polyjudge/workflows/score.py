@@ -21,6 +21,7 @@ from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.records import Prediction
 from polyjudge.errors import ConfigError
 from polyjudge.judge.predict import Judge
+from polyjudge.judge.scoring import prose_of
 from polyjudge.llm.accounts import RoleAccount
 from polyjudge.llm.cache.store import AnswerStore
 from polyjudge.llm.client import Client
@@ -85,6 +86,7 @@ def score(
     model: str | None = None,
     output: str | Path | TextIO | None = None,
     distribution: bool = False,
+    reasons: bool = False,
     scoring: ScoringLike | None = None,
     budget: Budget | None = None,
     settings: Settings | None = None,
@@ -104,6 +106,7 @@ def score(
             gets JSON lines if the data are JSON, else CSV. A file that is scored into a file is streamed: memory does
             not grow with it. A file that is there is only written over if it was written for the same judge and data.
         distribution: whether the output also gives each label's probability.
+        reasons: whether the output also gives the judge's reason for each score (scoring ``reasoned``).
         scoring: the judge's scoring method, where a run was given it as an object and no package registers it.
         budget: the most that this call may ask or pay.
         settings: those of ``SCORE_SETTINGS``; the others are the judge's own.
@@ -133,7 +136,18 @@ def score(
         to.check_own(file, taken.model, rows)
     tally = _Tally([] if rows.dataset else None)
     asking = _score(
-        file, scoring, taken, address, rows, to, tally, backends or {}, store, observer, distribution=distribution
+        file,
+        scoring,
+        taken,
+        address,
+        rows,
+        to,
+        tally,
+        backends or {},
+        store,
+        observer,
+        distribution=distribution,
+        reasons=reasons,
     )
     accounts, parts = run(asking)
     kept = (rows.dataset, tuple(tally.kept)) if rows.dataset and tally.kept is not None else None
@@ -300,6 +314,7 @@ async def _score(
     observer: Observer,
     *,
     distribution: bool,
+    reasons: bool,
 ) -> tuple[tuple[RoleAccount, ...], tuple[str, ...]]:
     async with open_client(config, backends, observer, store=store, address=address) as client:
         judge, prompt = judge_of(file, config, client, method), file.prompt
@@ -309,10 +324,17 @@ async def _score(
                 f"scoring {file.scoring!r} gives no probabilities of labels; leave out --distribution, or fit the "
                 f"judge with --scoring expected"
             )
+        if reasons and not prose_of(judge.scoring):
+            raise ConfigError(
+                f"scoring {file.scoring!r} asks for no reasons; leave out --reasons, or fit the judge with --scoring "
+                f"reasoned"
+            )
         known = rows.dataset.examples if rows.dataset else tuple(example for example, _ in islice(rows.rows(), 1))
         parts = simulated([config.model], client, rows.dataset)
         shown = labels if distribution else ()
-        table = ScoreTable(file.rubric, rows.columns, known, shown, named_by=rows.named_by, simulated=bool(parts))
+        table = ScoreTable(
+            file.rubric, rows.columns, known, shown, reasons=reasons, named_by=rows.named_by, simulated=bool(parts)
+        )
 
         async def one(row: tuple[Example, Row]) -> tuple[tuple[Example, Row], Prediction]:
             return row, await judge.predict(prompt, row[0])
