@@ -125,7 +125,7 @@ def planned(of: World, rows: int) -> packing.Groups | None:
         if groups is None:
             return None
         scored = (separate, confirm.scores(groups))
-        result = packing.tested(
+        result = packing.certify(
             METRIC,
             groups,
             scored,

@@ -20,6 +20,7 @@ from .optimizers.textgrad import TextGrad as TextGrad
 from .reporting.report import report as report
 from .results.audit import Audit as Audit
 from .results.combination import Combination as Combination
+from .results.packing import Packing as Packing
 from .results.result import Run as Run
 from .results.scores import Scores as Scores
 from .settings.given import Budget as Budget
@@ -44,6 +45,8 @@ from .workflows.maintenance import cache_prune as cache_prune
 from .workflows.maintenance import cache_show as cache_show
 from .workflows.maintenance import pull as pull
 from .workflows.optimize import optimize as optimize
+from .workflows.pack import pack as pack
+from .workflows.pack import planned_packing as planned_packing
 from .workflows.prompt import prompt as prompt
 from .workflows.score import plan_score as plan_score
 from .workflows.score import score as score

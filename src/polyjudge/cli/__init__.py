@@ -23,6 +23,7 @@ VERBS = {
     "check": "What is known before anything is paid: splits, leaks, annotators, power, planned calls.",
     "optimize": "Fit a judge's prompt to human ratings.",
     "study": "Run a grid of runs, such as the paper's ten configurations, and make its tables.",
+    "pack": "Plan which criteria may share a judge call, with a certificate of the loss.",
     "diagnose": "Say what went wrong in a run: dilution, interference, disobedience.",
     "score": "Score new texts with a fitted judge.",
     "prompt": "Print exactly what a judge is sent: messages, schema, parameters.",

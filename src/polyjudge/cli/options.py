@@ -74,6 +74,13 @@ def method_options(command: F) -> F:
     return _added(command, [*((flag, str, metavar, text) for flag, metavar, text in _WRITERS), *_METHOD])
 
 
+def judge_options(command: F) -> F:
+    """The options that say how a judge is asked, and about which rows; nothing of a fit."""
+    of_judge = ("--preset", "--scoring", "--samples", "--validation", "--demonstrations", "--seed")
+    rows = [row for row in _METHOD if row[0] in (*of_judge, "--split-seed", "--split-by")]
+    return _added(command, rows)
+
+
 def bound_options(command: F) -> F:
     """Limits, cache and settings file."""
     command = click.option(

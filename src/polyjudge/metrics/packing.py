@@ -188,7 +188,7 @@ def finer(groups: Groups, than: Groups) -> bool:
     return groups != than and all(any(set(group) <= set(whole) for whole in than) for group in groups)
 
 
-def tested(
+def certify(
     metric: Metric,
     groups: Groups,
     scored: tuple[Matrix, Matrix],
