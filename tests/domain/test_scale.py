@@ -16,8 +16,9 @@ law = settings(deadline=None, max_examples=50)
 
 @st.composite
 def ordinals(draw: st.DrawFn) -> Ordinal:
-    low, step, count = draw(st.integers(-20, 20)), draw(st.integers(1, 5)), draw(st.integers(1, 8))
-    return Ordinal(low, low + step * count, step)
+    low, count = draw(st.integers(-20, 20)), draw(st.integers(1, 8))
+    step = draw(st.integers(1, 5) | st.sampled_from([0.5, 0.25, 0.1, 0.2]))
+    return Ordinal(low, round(low + step * count, 9), step)
 
 
 @law
@@ -27,7 +28,7 @@ def test_an_ordinal_scale_allows_its_levels_and_what_lies_between_only_as_a_rati
     assert scale.levels[-1] == scale.high
     assert [float(label) for label in scale.labels] == list(scale.levels)
     assert all(scale.allows(level) and scale.allows_rating(level) for level in scale.levels)
-    assert not scale.allows(scale.low + scale.step / 2 + 0.1)
+    assert not scale.allows(scale.low + scale.step * 0.4)
     assert scale.allows_rating(scale.low + 0.1)
     for outside in (scale.low - 1, scale.high + 1, math.inf, -math.inf, NAN):
         assert not scale.allows(outside)
@@ -51,6 +52,16 @@ def test_raters_of_a_label_combine_to_the_majority_and_a_tie_to_nothing(ratings:
     votes = {label: ratings.count(label) for label in (0.0, 1.0, 2.0)}
     most = [label for label, count in votes.items() if count == max(votes.values()) and count]
     assert (winner == most[0]) if len(most) == 1 else math.isnan(winner)
+
+
+def test_half_points_are_written_as_people_write_them() -> None:
+    scale = Ordinal(1, 3, 0.5)
+    assert scale.labels == ("1", "1.5", "2", "2.5", "3")
+    assert [scale.allows(value) for value in (1.5, 1.25, 3.5)] == [True, False, False]
+    assert scale.describe() == "1..3 by 0.5"
+    for low, high, step in ((1, 5, 0.3), (1, 5, 0), (1, 5, -0.5), (1, math.inf, 0.5), (5, 1, 0.5)):
+        with pytest.raises(ValueError, match="a step that divides the span"):
+            Ordinal(low, high, step)
 
 
 def test_labels_are_found_without_regard_to_case_and_blanks() -> None:

@@ -261,3 +261,18 @@ def test_the_order_of_alternatives_means_nothing(
 ) -> None:
     shuffled = [TokenChoice(one.token, one.logprob, tuple(chance.sample(one.top, len(one.top)))) for one in written]
     assert distribution(shuffled, before, labels) == distribution(written, before, labels)
+
+
+HALVES = ("1", "1.5", "2", "2.5", "3", "3.5", "4", "4.5", "5")
+
+
+def test_half_points_are_told_by_the_token_behind_the_point() -> None:
+    tokens = [choice("3", {"3": 0.8, "4": 0.2}), choice(".", {".": 0.75, ",": 0.25}), choice("5", {"5": 1.0})]
+    found = told(tokens, HALVES)
+    # What was not written, 4 or 4.5, is split between them.
+    assert nonzero(found) == {"3.5": 0.6, "3": 0.2, "4": 0.1, "4.5": 0.1}
+    assert found.doubt == pytest.approx(0.2 * 0.25 / 4)
+    assert found.telling
+    one_token = told([choice("3.5", {"3.5": 0.7, "3": 0.2, "4.5": 0.1})], HALVES)
+    assert nonzero(one_token) == {"3.5": 0.7, "3": 0.2, "4.5": 0.1}
+    assert one_token.doubt == 0

@@ -64,6 +64,7 @@ def test_raters_in_names_brackets_and_lists_are_kept_together() -> None:
         (whole(1, 7), Ordinal(1, 7)),
         (whole(0, 100), Continuous(0, 100)),
         (lambda n: n * 37 % 100 / 100, Continuous(0, 1)),
+        (lambda n: 1 + n % 9 / 2, Ordinal(1, 5, 0.5)),
         (lambda n: round(1 + n * 7 % 13 / 3, 2), Ordinal(1, 5)),
         (lambda n: ("yes", "no")[n % 2], Categorical(("no", "yes"))),
         (lambda n: bool(n % 2), Categorical(("False", "True"))),

@@ -23,6 +23,8 @@ MOST_LABELS = 12
 _LONGEST_LABEL = 40
 # Whole numbers on more levels than these are shown to the judge as a range.
 _MOST_LEVELS = 21
+# Half points on a longer scale are shown as a range too.
+_MOST_HALVES = 10
 # Cells that differ from the rest of a column up to this share are taken for slips.
 _SLIPS = 0.2
 MEASURES = words_of(
@@ -184,6 +186,9 @@ def _numbers(numbers: Sequence[float]) -> Ratings | None:
         bounds = (0, 100) if low >= 0 and high <= 100 else (math.floor(low), math.ceil(high))
         return _any_number(*bounds)
     halves = all((2 * number).is_integer() for number in numbers)
+    if halves and high > 1 and high - low <= _MOST_HALVES:
+        bottom, top = whole_scale(numbers)
+        return Ratings({"low": bottom, "high": top, "step": 0.5})
     for raters in (3, 4, 5, 6, 7) if high > 1 and not halves else ():
         # Means of a few raters, which are rounded to two or more digits, lie on a few fractions.
         if all(abs(number * raters - round(number * raters)) < 0.011 * raters for number in numbers):

@@ -402,7 +402,7 @@ def scale_from(value: object) -> Scale:
     return _ordinal(value["low"], value["high"], step)
 
 
-def scale_to(scale: Scale) -> list[int] | dict[str, object]:
+def scale_to(scale: Scale) -> list[int | float] | dict[str, object]:
     """The shortest written form of a scale; ``scale_from`` reads it as the same scale."""
     if isinstance(scale, Categorical):
         return {"labels": list(scale.names)}
@@ -435,18 +435,20 @@ def narrow_span(scale: Scale, ratings: Iterable[float]) -> str:
 
 
 def _ordinal(low: object, high: object, step: object) -> Ordinal:
-    whole: list[int] = []
+    numbers: list[int | float] = []
+    fractional = isinstance(step, float) and not step.is_integer()
     for bound in (low, high, step):
-        if isinstance(bound, bool) or not isinstance(bound, int):
+        is_number = isinstance(bound, (int, float)) and not isinstance(bound, bool) and abs(bound) <= LARGEST
+        if not is_number or not (fractional or isinstance(bound, int)):
             raise ValueError(
-                f"{clipped(bound)} is no whole number; a scale of any numbers is {{low: 0, high: 1, step: any}}, "
-                f"one of words {{labels: [one, two]}}"
+                f"{clipped(bound)} is no whole number; half points are {{low: 1, high: 5, step: 0.5}}, any numbers "
+                f"{{low: 0, high: 1, step: any}}, words {{labels: [one, two]}}"
             )
-        whole.append(bound)
-    scale = Ordinal(*whole)
-    if (scale.high - scale.low) // scale.step >= MOST_LEVELS:
+        numbers.append(bound)  # type: ignore[arg-type]  # it is a number
+    first, last, each = (int(number) if float(number).is_integer() else number for number in numbers)
+    if each > 0 and (last - first) / each >= MOST_LEVELS:
         raise ValueError(f"has more than {MOST_LEVELS} levels; use {{low: {low}, high: {high}, step: any}}")
-    return scale
+    return Ordinal(first, last, each)
 
 
 def _continuous(low: object, high: object) -> Continuous:

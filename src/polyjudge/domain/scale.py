@@ -16,16 +16,20 @@ NAN = float("nan")
 
 @dataclass(frozen=True, slots=True)
 class Ordinal:
-    """Integers ``low, low + step, ..., high``; fractional means of several raters may lie between them."""
+    """The numbers ``low, low + step, ..., high``; fractional means of several raters may lie between them.
 
-    low: int
-    high: int
-    step: int = 1
+    They are whole, or with a fractional step such as 0.5 half points.
+    """
+
+    low: int | float
+    high: int | float
+    step: int | float = 1
 
     kind = "ordinal"
 
     def __post_init__(self) -> None:
-        if self.step < 1 or self.high <= self.low or (self.high - self.low) % self.step:
+        usable = all(map(math.isfinite, (self.low, self.high, self.step))) and self.step > 0 and self.high > self.low
+        if not usable or not _is_whole((self.high - self.low) / self.step):
             raise ValueError(
                 f"an ordinal scale needs low < high and a step that divides the span, not "
                 f"low={self.low}, high={self.high}, step={self.step}"
@@ -33,15 +37,16 @@ class Ordinal:
 
     @property
     def levels(self) -> tuple[float, ...]:
-        return tuple(float(value) for value in range(self.low, self.high + 1, self.step))
+        steps = round((self.high - self.low) / self.step)
+        return tuple(round(float(self.low + self.step * index), _DIGITS) for index in range(steps + 1))
 
     @property
     def labels(self) -> tuple[str, ...]:
-        return tuple(str(value) for value in range(self.low, self.high + 1, self.step))
+        return tuple(str(int(level)) if level.is_integer() else repr(level) for level in self.levels)
 
     def allows(self, value: float) -> bool:
         """Whether a judge may answer this value."""
-        return self.low <= value <= self.high and not (value - self.low) % self.step
+        return self.low <= value <= self.high and _is_whole((value - self.low) / self.step)
 
     def allows_rating(self, value: float) -> bool:
         """Whether a person's rating (perhaps a mean) may be this value."""
@@ -137,6 +142,13 @@ class Categorical:
 
 
 Scale = Ordinal | Continuous | Categorical
+
+# Levels are equal to so many digits.
+_DIGITS = 9
+
+
+def _is_whole(number: float) -> bool:
+    return abs(number - round(number)) < 1e-9
 
 
 def _mean(ratings: Iterable[float]) -> float:

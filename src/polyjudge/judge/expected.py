@@ -107,7 +107,7 @@ def weighed(reply: Reply, statements: Mapping[str, Statement], prompt: JudgeProm
         found = None if statement is None else alignment.distribution(statement, criterion.scale.labels)
         if found is not None and found.telling:
             distributions[criterion.name] = found
-        elif found is not None and found.doubt > MOST_DOUBT:
+        elif found is not None and found.doubtful:
             doubtful.append(criterion.name)
     if not distributions and doubtful:
         raise ReplyError(
@@ -208,6 +208,9 @@ _AFTER = f"{_BLANKS},;)]}}*_{_QUOTES}"
 _ROUNDING = 1e-3
 # How far a mean may be off, as a share of the scale, because labels begin alike.
 MOST_DOUBT = 0.02
+# Each whole label of a scale of half points begins another one, "3" and "3.5", so that an alternative that was not
+# written says which of two neighbours it is only up to a quarter of a point.
+MOST_DOUBT_OF_FRACTIONS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +237,14 @@ class Distribution:
     @property
     def telling(self) -> bool:
         """Whether labels got at least as much mass as may hide from them, and their mean is known well enough."""
-        return self.hidden <= 1 - self.lost and self.doubt <= MOST_DOUBT
+        return self.hidden <= 1 - self.lost and not self.doubtful
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether labels that begin alike leave the mean too uncertain."""
+        fractions = all(label.replace(".", "", 1).isdecimal() for label in self.probabilities)
+        halves = fractions and any("." in label for label in self.probabilities)
+        return self.doubt > (MOST_DOUBT_OF_FRACTIONS if halves else MOST_DOUBT)
 
 
 def distribution(tokens: Sequence[TokenChoice], before: int, labels: Sequence[str]) -> Distribution | None:

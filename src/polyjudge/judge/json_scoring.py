@@ -79,4 +79,6 @@ def value_schema(scale: Scale) -> dict[str, object]:
         return {"type": "number"}
     if isinstance(scale, Categorical):
         return {"type": "string", "enum": list(scale.labels)}
-    return {"type": "integer", "enum": [int(level) for level in scale.levels]}
+    if all(level.is_integer() for level in scale.levels):
+        return {"type": "integer", "enum": [int(level) for level in scale.levels]}
+    return {"type": "number", "enum": list(scale.levels)}

@@ -189,7 +189,8 @@ def _shown(scale: Scale, value: float) -> float | str | None:
         return show(scale, value)
     if isinstance(scale, Continuous):
         return value
-    return int(min(scale.levels, key=lambda level: (abs(level - value), -level)))
+    level = min(scale.levels, key=lambda level: (abs(level - value), -level))
+    return int(level) if level.is_integer() else level
 
 
 def _allowed(scale: Scale) -> str:
