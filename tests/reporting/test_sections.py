@@ -20,8 +20,8 @@ from polyjudge.reporting.report_data import ReportData, read_report_data
 from polyjudge.reporting.sections.pareto import pareto_section
 from polyjudge.reporting.sections.run import run_page
 from polyjudge.reporting.sections.spending import _layouts
+from polyjudge.results.choice import Choice, Gap, Rival, Weighed
 from polyjudge.results.finished import read_finished
-from polyjudge.results.outcome import Choice, Gap, Rival, Weighed
 
 WORLD = "simulated/default"
 

@@ -66,7 +66,7 @@ def test_the_page_runs_every_verb(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     results = user_code.main(tmp_path)
     assert results["check"]
     assert results["optimize"] is True
-    assert str(results["verdict"]).startswith("The fitted prompt agrees better with people")
+    assert str(results["verdict"]).startswith(("The fitted prompt agrees better", "The fitted judge agrees better"))
     assert results["diagnose"] == ["interference"]
     assert results["score"] == 48
     assert results["load"] == {"clarity": 2.0, "warmth": 5.0}

@@ -24,7 +24,7 @@ from polyjudge.results.judge_file import dump_judge, read_judge
 from polyjudge.results.outcome import lost_lines
 from polyjudge.settings.config import RunConfig
 from polyjudge.settings.merged import resolve
-from polyjudge.workflows.assemble import scoring_name
+from polyjudge.workflows.assemble import scoring_names
 from polyjudge.workflows.events import Event, Noted
 
 KNOWN = Abilities(logprobs=20, schema=True)
@@ -55,17 +55,24 @@ class TestAuto:
     def test_it_is_expected_where_that_is_known_to_work(
         self, abilities: Abilities, prompt: JudgePrompt, options: dict[str, Any], name: str
     ) -> None:
-        assert scoring_name(RunConfig(model="vllm/m", **options), prompt, None, abilities) == name
+        assert scoring_names(RunConfig(model="vllm/m", **options), prompt, None, abilities)[-1] == name
+        unmeasured = RunConfig(model="vllm/m", rungs="words", **options)
+        assert scoring_names(unmeasured, prompt, None, abilities) == [name]
+
+    def test_where_it_is_measured_the_judge_as_it_stands_writes_integers(self) -> None:
+        config = RunConfig(model="vllm/m", configure="scoring")
+        assert scoring_names(config, prompt_of(), None, KNOWN) == ["json", "expected"]
+        assert scoring_names(RunConfig(model="vllm/m", configure="layout"), prompt_of(), None, KNOWN) == ["expected"]
 
     def test_the_papers_protocol_reads_integers(self) -> None:
         config = resolve({"model": "vllm/m", "preset": "paper"}, environment={}).config
-        assert scoring_name(config, prompt_of(), None, KNOWN) == "json"
+        assert scoring_names(config, prompt_of(), None, KNOWN) == ["json"]
 
     def test_the_embedded_model_follows_the_datas_wish(self) -> None:
         embedded = RunConfig(model="local/smollm2-135m")
-        assert scoring_name(embedded, prompt_of(), "cloze", KNOWN) == "cloze"
-        assert scoring_name(embedded, prompt_of(), None, KNOWN) == "expected"
-        assert scoring_name(RunConfig(model="vllm/m"), prompt_of(), "cloze", KNOWN) == "expected"
+        assert scoring_names(embedded, prompt_of(), "cloze", KNOWN) == ["cloze"]
+        assert scoring_names(embedded, prompt_of(), None, KNOWN)[-1] == "expected"
+        assert scoring_names(RunConfig(model="vllm/m"), prompt_of(), "cloze", KNOWN)[-1] == "expected"
 
 
 def files(folder: Path) -> dict[str, Any]:

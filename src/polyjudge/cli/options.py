@@ -24,6 +24,8 @@ _METHOD = (
     ("--preset", str, "NAME", "a named set of settings: default, cheap, smoke or paper"),
     ("--mode", str, "MODE", "ST, SSS (default), SSC, SCC or CCC"),
     ("--optimizer", str, "NAME", "textgrad (default), opro, rubric, gepa, demonstrations, pool, or an installed one"),
+    ("--rungs", str, "LIST", "what the fit climbs, in order: configure,words (default), jury, calibrate"),
+    ("--configure", str, "LIST", "what the rung configure measures: scoring,layout (default), demonstrations"),
     ("--layout", str, "NAME", "auto (default), joint, separate, forked, or groups: one+two,three"),
     ("--scoring", str, "NAME", "auto (default), json, expected, reasoned, yes-no or cloze"),
     ("--samples", int, "K", "scoring expected or reasoned without token probabilities: the mean of K answers"),

@@ -11,7 +11,7 @@ import click
 from polyjudge import codec
 from polyjudge.formatting.text import many, number, percent, table_text
 from polyjudge.reporting.diagnosis import verdict_lines
-from polyjudge.reporting.summary import PAPER_NOTE, account_lines, warnings
+from polyjudge.reporting.summary import PAPER_NOTE, account_lines, ladder_lines, warnings
 from polyjudge.reporting.tables.render import lines
 from polyjudge.results.money import PlannedRole, billed, cost_text, remedy, total_text, unpriced
 from polyjudge.results.outcome import COLUMNS, metric_label, notice, outcome_rows
@@ -64,6 +64,7 @@ def print_run(run: Run, as_json: bool) -> None:
             "",
             f"{metric_label(outcome.metric)} on {outcome.counted('test' if paper else 'sealed test')}",
             "",
+            *ladder_lines(outcome),
             *table_text(outcome_rows(outcome), COLUMNS),
             "",
             *account_lines(run.accounts, run.seconds),
@@ -243,7 +244,7 @@ def _planned(roles: Sequence[PlannedRole], *more: str) -> Iterable[str]:
     yield f"Planned: {many(calls, 'calls')}{of_them}, about {tokens:,} tokens ({text})."
     choosing = sum(role.choosing for role in roles)
     if choosing:
-        yield f"{choosing:,} calls only serve to choose the layout; the rest is planned for the one of most calls."
+        yield f"{choosing:,} calls only serve to configure the judge; the rest is planned for the one of most calls."
     yield f"Estimated cost, with nothing cached: {total_text(roles)}."
     if unknown := unpriced(roles):
         text = remedy(unknown)

@@ -17,10 +17,10 @@ from polyjudge.formatting.text import many
 from polyjudge.results.money import billed, total_text
 from polyjudge.workflows.events import (
     CellEnded,
+    Configured,
     Counted,
     Event,
     InCell,
-    LayoutChosen,
     Noted,
     Observer,
     Planned,
@@ -72,7 +72,7 @@ def _plain(event: Event) -> None:
 def _line(event: Event) -> str:
     if isinstance(event, Noted):
         return f"note: {event.text}"
-    if isinstance(event, LayoutChosen):
+    if isinstance(event, Configured):
         return "\n".join(event.choice.lines())
     if isinstance(event, Planned):
         calls = sum(role.calls for role in event.roles)
@@ -141,7 +141,7 @@ class _Bar:
         if isinstance(event, InCell):
             self._see_cell(event)
             return
-        if isinstance(event, Planned | LayoutChosen):
+        if isinstance(event, Planned | Configured):
             self._progress.update(self._task, total=sum(role.calls for role in event.roles))
         if isinstance(event, StudyPlanned):
             self._progress.update(self._task, total=event.calls)

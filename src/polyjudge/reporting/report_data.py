@@ -94,7 +94,17 @@ class ReportData:
 
     @property
     def changed(self) -> bool:
-        """Whether the fitted prompt differs from the initial one."""
+        """Whether the fitted judge differs from the initial one, in its prompt or on another rung."""
+        return self.rewritten or any(rung.changed for rung in self.outcome.rungs[1:])
+
+    @property
+    def part(self) -> str:
+        """What differs: the "prompt" alone, or more of the "judge"."""
+        return "judge" if any(rung.changed and rung.name != "words" for rung in self.outcome.rungs[1:]) else "prompt"
+
+    @property
+    def rewritten(self) -> bool:
+        """Whether the steps changed the prompt."""
         return any(step.demonstrations is not None for step in self.steps) or any(
             self.judge.prompt.instructions[criterion.name] != criterion.instruction for criterion in self.initial
         )

@@ -8,18 +8,18 @@ from collections.abc import Sequence
 from polyjudge.datasets.leaks import LeakReport
 from polyjudge.formatting.text import many, percent, table_text
 from polyjudge.llm.accounts import RoleAccount
+from polyjudge.results.choice import CHOICE_COLUMNS, Choice
 from polyjudge.results.money import cost_text, total_text
 from polyjudge.results.outcome import (
-    CHOICE_COLUMNS,
     COLUMNS,
     PRIMARY,
     PRIMARY_NOTE,
-    Choice,
     Outcome,
     metric_label,
     outcome_rows,
 )
 from polyjudge.results.result import Run
+from polyjudge.results.rungs import RUNG_COLUMNS, rung_notes, rung_rows
 from polyjudge.settings.config import RunConfig
 
 PAPER_NOTE = (
@@ -76,6 +76,14 @@ def warnings(outcome: Outcome) -> list[str]:
     return [*lines, *outcome.notes]
 
 
+def ladder_lines(outcome: Outcome) -> list[str]:
+    """The ladder as a table, with what happened on each rung; nothing where words alone were fitted."""
+    if not outcome.rungs:
+        return []
+    notes = [f"- {line}" for line in rung_notes(outcome.rungs)]
+    return [*table_text(rung_rows(outcome.rungs), RUNG_COLUMNS), "", *notes, ""]
+
+
 def summary(done: Run, config: RunConfig, leaks: LeakReport) -> str:
     """The file's text."""
     outcome = done.outcome
@@ -90,6 +98,7 @@ def summary(done: Run, config: RunConfig, leaks: LeakReport) -> str:
         f"{metric_label(outcome.metric)}, pooled over {outcome.counted()}; differences are paired, intervals resample "
         f"{outcome.unit if outcome.documents else 'rows'}.",
         "",
+        *ladder_lines(outcome),
         *table_text(outcome_rows(outcome), COLUMNS),
         "",
         *warnings(outcome),
@@ -108,13 +117,15 @@ def summary(done: Run, config: RunConfig, leaks: LeakReport) -> str:
 
 
 def _chosen(choice: Choice | None) -> list[str]:
-    """How the layout was chosen; nothing where it was not."""
+    """How the configuration was chosen; nothing where it was not."""
     if choice is None:
         return []
     return [
-        f"Layout, chosen by the initial prompt on {choice.counted()}: {choice.reason}. Agreement is mean "
-        f"{metric_label(choice.metric)}. Calls, tokens and cost are means a row. The cheapest layout takes the fewest "
+        f"Configuration, chosen by the initial prompt on {choice.counted()}: {choice.reason}. Agreement is mean "
+        f"{metric_label(choice.metric)}. Calls, tokens and cost are means a row; the cheapest takes the fewest "
         f"uncached tokens.",
+        "",
+        *(f"{line[0].upper()}{line[1:]}." for line in choice.price_lines()),
         "",
         *table_text(choice.cells(), CHOICE_COLUMNS),
         "",

@@ -28,8 +28,9 @@ from polyjudge.judge.measure import levels
 from polyjudge.llm.accounts import RoleAccount
 from polyjudge.metrics.levels import Matrix
 from polyjudge.metrics.rated import RatedRows
+from polyjudge.results.choice import Choice
 from polyjudge.results.judge_file import JudgeFile, read_judge
-from polyjudge.results.outcome import Choice, Outcome
+from polyjudge.results.outcome import Outcome
 from polyjudge.results.store import INITIAL_JUDGE, JUDGE, ORIGIN, PREDICTIONS, RESULT, read_lines, read_steps
 from polyjudge.settings.config import RunConfig
 
@@ -92,9 +93,9 @@ def read_finished(path: str | Path) -> FinishedRun:
         raise DataError(f"the run {str(folder)!r} has not ended; give its optimize command again, then diagnose it")
     initial, fitted = read_judge(folder / INITIAL_JUDGE), read_judge(folder / JUDGE)
     used = {
-        "scoring": initial.scoring,
-        "layout": initial.layout,
-        "structured": initial.structured,
+        "scoring": fitted.scoring,
+        "layout": fitted.layout,
+        "structured": fitted.structured,
         "base_url": initial.base_url,
     }
     known = {name: value for name, value in facts.items() if name in RunConfig.model_fields}

@@ -64,7 +64,7 @@ class PlannedRole:
         completion_tokens: of all calls.
         merged: how many of the calls would judge merged prompts: at most so many, for a gate that takes the whole
             of a candidate, or nothing, needs none.
-        choosing: how many of the calls only serve to choose the layout.
+        choosing: how many of the calls only serve to configure the judge.
         cost: estimated USD of these tokens; None where there is no price.
         unpriced: why there is none.
     """

@@ -2,8 +2,6 @@
 
 What an expected score leaves out: probability that fell on no label of its scale, in words.
 
-What layout ``auto`` measured and chose, as records and in words.
-
 The one place that says whether a result is simulated. What it returns stands in every artefact of a run.
 
 A backend says of itself that no model answers (``Abilities.simulated``), a data set that nobody rated
@@ -26,7 +24,7 @@ from polyjudge.llm.request import SIMULATED, Asker
 from polyjudge.metrics import agreement, baselines, collapse, grouping, uncertainty
 from polyjudge.metrics.estimates import Estimate
 from polyjudge.metrics.rated import RatedRows, coverage
-from polyjudge.results.money import cost_text
+from polyjudge.results.rungs import Rung
 
 # Less of it changes no score by more than reading it as an integer does.
 WORTH_SAYING = 0.05
@@ -123,6 +121,7 @@ class Outcome:
         unit: "documents", "different texts" or "rows".
         notes: what else a reader of the fitted prompt's scores should know, a sentence each.
         simulated: what of it comes from a simulated world, by name; empty when nothing does.
+        rungs: the ladder, the judge as it stood first; empty where there was nothing but words to fit.
     """
 
     metric: str
@@ -134,6 +133,7 @@ class Outcome:
     unit: str = "documents"
     notes: tuple[str, ...] = ()
     simulated: tuple[str, ...] = ()
+    rungs: tuple[Rung, ...] = ()
 
     def counted(self, kind: str = "test") -> str:
         """``14 test rows of 7 documents``."""
@@ -147,8 +147,18 @@ def compare(
     fitted: Sequence[Prediction],
     *,
     changed: bool,
+    fitted_part: str = "prompt",
 ) -> Outcome:
-    """Initial against fitted predictions of the same rows, in the same order."""
+    """Initial against fitted predictions of the same rows, in the same order.
+
+    Args:
+        metric: the primary one.
+        people: the rows as people rated them.
+        initial: by the judge before the fit.
+        fitted: by the judge after it.
+        changed: whether the two differ in anything.
+        fitted_part: what differs, for the verdict: "prompt" or "judge".
+    """
     before, after = scores(people.names, initial), scores(people.names, fitted)
     answered = [coverage(given, people) for given in (before, after)]
     # What stands side by side is measured on the same rows: those that both prompts scored.
@@ -189,18 +199,26 @@ def compare(
         documents=differences.n_clusters if people.documents else 0,
         criteria=tuple(rows),
         mean=mean,
-        verdict=_verdict(found, mean, rows, changed, _doubt(found, change, people.unit)),
+        verdict=_verdict(found, mean, rows, changed, _doubt(found, change, people.unit), fitted_part),
         unit=people.unit,
         notes=tuple(lost_lines(fitted)),
     )
 
 
-def untried(found: Outcome, steps: Sequence[Step]) -> Outcome:
-    """The same, with another verdict where every step failed: then nothing was tried that could have been refused."""
+def untried(found: Outcome, steps: Sequence[Step], *, changed: bool = False) -> Outcome:
+    """The same, with what it says where every step failed: then nothing was tried that could have been refused.
+
+    Args:
+        found: the outcome.
+        steps: of the run.
+        changed: whether another rung changed the judge, so that the verdict stands and this is a note.
+    """
     turns = [step for step in steps if step.index]
     if not turns or any(step.status != "failed" for step in turns):
         return found
     why = f"every step failed, the last with {turns[-1].reason!r}"
+    if changed:
+        return replace(found, notes=(*found.notes, f"No new instruction was tried, because {why}."))
     return replace(found, verdict=f"No change was tried, because {why}: the initial prompt stands.")
 
 
@@ -214,7 +232,9 @@ def _doubt(metric: agreement.Metric, change: Estimate, unit: str) -> str:
     return f"{label} has no value in {undefined} of the resamples, because too few ratings or scores differ"
 
 
-def _verdict(metric: agreement.Metric, mean: Comparison, rows: Sequence[Comparison], changed: bool, doubt: str) -> str:
+def _verdict(
+    metric: agreement.Metric, mean: Comparison, rows: Sequence[Comparison], changed: bool, doubt: str, part: str
+) -> str:
     if not changed:
         return "No change was accepted: the initial prompt stands."
     means = f"{number(mean.initial)} -> {number(mean.fitted)}"
@@ -227,9 +247,9 @@ def _verdict(metric: agreement.Metric, mean: Comparison, rows: Sequence[Comparis
     ends = f"95 % interval {interval(mean.low, mean.high)}"
     better, worse = (mean.low > 0, mean.high < 0) if metric.higher_is_better else (mean.high < 0, mean.low > 0)
     if better:
-        return f"The fitted prompt agrees better with people ({figures}, {ends})."
+        return f"The fitted {part} agrees better with people ({figures}, {ends})."
     if worse:
-        return f"The fitted prompt agrees less with people ({figures}, {ends}); keep the initial one."
+        return f"The fitted {part} agrees less with people ({figures}, {ends}); keep the initial one."
     return f"No reliable improvement ({figures}, {ends} includes 0)."
 
 
@@ -250,146 +270,6 @@ def _cells(row: Comparison) -> tuple[str, ...]:
         percent(row.coverage),
         annotator,
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Weighed:
-    """One layout as it did on the validation rows; calls and tokens are means a row.
-
-    Attributes:
-        layout: its name.
-        agreement: the mean over the criteria by the primary metric; nan = undefined on one of them.
-        coverage: the share of the rated rows that got a score.
-        calls: answers needed.
-        prompt: tokens of the prompts, cached ones included.
-        cached: those of them that the provider served from its prefix cache.
-        completion: tokens written.
-        estimated: whether the provider did not tell all tokens, so that characters were counted.
-        cost: USD; None where there is no price.
-    """
-
-    layout: str
-    agreement: float
-    coverage: float
-    calls: float
-    prompt: float
-    cached: float
-    completion: float
-    estimated: bool
-    cost: float | None = None
-
-    @property
-    def tokens(self) -> float:
-        """Tokens that are worked on anew, a row."""
-        return self.prompt - self.cached + self.completion
-
-    def price(self) -> str:
-        """``312 tokens (90 more cached)``."""
-        cached = f" ({self.cached:.0f} more cached)" if self.cached else ""
-        cost = "" if self.cost is None else f", {cost_text(self.cost)}"
-        return f"{self.tokens:.0f} tokens{cached}{cost}"
-
-
-@dataclass(frozen=True, slots=True)
-class Gap:
-    """How much a layout is worse than the best: best minus it, with its 95 % interval; nan = undecided."""
-
-    value: float
-    low: float
-    high: float
-
-    @property
-    def credible(self) -> bool:
-        return self.low > 0
-
-
-@dataclass(frozen=True, slots=True)
-class Rival:
-    """A layout against the best by agreement and the best by coverage.
-
-    Attributes:
-        layout: its name.
-        agreement: how much less it agrees.
-        coverage: how much less it scores.
-        worse: whether it is credibly worse in one of them.
-    """
-
-    layout: str
-    agreement: Gap
-    coverage: Gap
-    worse: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """What ``auto`` chose, and by what.
-
-    Attributes:
-        layout: the chosen one.
-        reason: one sentence.
-        metric: the primary one.
-        rows: validation rows.
-        documents: units of the intervals among them; 0 when the rows are the units.
-        unit: what these are called.
-        weighed: every layout, cheapest first.
-        rivals: the same, against the best.
-    """
-
-    layout: str
-    reason: str
-    metric: str
-    rows: int
-    documents: int
-    unit: str
-    weighed: tuple[Weighed, ...]
-    rivals: tuple[Rival, ...]
-
-    def lineage(self) -> Choice:
-        """The same without money, which a replay may count otherwise."""
-        return replace(self, weighed=tuple(replace(one, cost=None) for one in self.weighed))
-
-    def lines(self) -> list[str]:
-        """The decision, and what each layout reached and takes."""
-        return [
-            f"layout {self.layout}, by {self.counted()}: {self.reason}",
-            *(
-                f"  {one.layout}: mean {metric_label(self.metric)} {number(one.agreement)}, "
-                f"{percent(one.coverage)} scored, {one.price()} a row"
-                for one in self.weighed
-            ),
-        ]
-
-    def counted(self) -> str:
-        """``50 validation rows of 10 documents``."""
-        return many_of(self.rows, "validation rows", self.documents, self.unit)
-
-    def cells(self) -> list[tuple[str, ...]]:
-        """A table of the layouts, as ``CHOICE_COLUMNS`` names its columns."""
-        return [
-            (
-                one.layout,
-                number(one.agreement),
-                _gap(rival.agreement),
-                percent(one.coverage),
-                _gap(rival.coverage),
-                f"{one.calls:.1f}",
-                f"{one.prompt:.0f}",
-                f"{one.cached:.0f}",
-                f"{one.completion:.0f}" + (" (estimated)" if one.estimated else ""),
-                "" if one.cost is None else cost_text(one.cost),
-            )
-            for one, rival in zip(self.weighed, self.rivals, strict=True)
-        ]
-
-
-CHOICE_COLUMNS = (
-    *("layout", "agreement", "less than the best", "scored", "less than most", "calls", "prompt tokens", "cached"),
-    *("completion", "cost"),
-)
-
-
-def _gap(gap: Gap) -> str:
-    return f"{number(gap.value)} ({interval(gap.low, gap.high)})"
 
 
 def simulated(models: Iterable[str], asker: Asker, dataset: Dataset | None = None) -> tuple[str, ...]:

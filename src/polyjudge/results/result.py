@@ -11,9 +11,10 @@ from polyjudge.errors import DataError, MissingExtra
 from polyjudge.formatting.notebook import snippet
 from polyjudge.llm.accounts import RoleAccount
 from polyjudge.results.archive import Archive
+from polyjudge.results.choice import Choice
 from polyjudge.results.finished import read_finished, read_record, read_run_summary
 from polyjudge.results.judge_file import JudgeFile
-from polyjudge.results.outcome import COLUMNS, Choice, Outcome, outcome_rows
+from polyjudge.results.outcome import COLUMNS, Outcome, outcome_rows
 from polyjudge.results.store import ARCHIVE
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class Run:
         accounts: what was asked of whom in this invocation.
         seconds: of this invocation.
         archive: every prompt that was measured on the validation rows, and what stands out among them.
-        choice: how the layout was chosen; None where it was named, or nothing could be chosen.
+        choice: how the judge was configured; None where nothing was measured.
     """
 
     path: Path

@@ -24,6 +24,11 @@ from polyjudge.settings.objects import is_dotted_path
 
 PER_CRITERION = "per-criterion"
 STAGES = ("judge", "loss", "gradient", "optimizer")
+# What a fit may climb after the baseline, and what the rung "configure" may measure.
+RUNGS = ("configure", "words", "jury", "calibrate")
+DIMENSIONS = ("scoring", "layout", "demonstrations")
+# Demonstrations that are measured where no number is set.
+MEASURED_DEMONSTRATIONS = 4
 # Who watches a run, and changes nothing in it.
 DIAGNOSTIC = "diagnostic"
 # The longest answer, in tokens, of a role that is no judge and has no limit set.
@@ -123,6 +128,9 @@ class RunConfig(_Checked):
     mode: str = "SSS"
     optimizer: str = Field(default="textgrad", min_length=1)
     optimizer_options: dict[str, Any] = Field(default_factory=dict)
+    rungs: str = "configure,words"
+    configure: str = "scoring,layout"
+    configure_margin: float = Field(default=0.01, ge=0)
     layout: str = AUTO
     scoring: str = "auto"
     samples: int = Field(default=1, ge=1, le=MOST_SAMPLES)
@@ -168,6 +176,25 @@ class RunConfig(_Checked):
             separated = " (it would separate what was combined)" if value in {"CSS", "CSC", "CCS", "SCS"} else ""
             raise ValueError(f"unknown mode {value!r}{separated}; choose one of: {', '.join(MODES)}")
         return value
+
+    @field_validator("rungs", "configure", mode="before")
+    @classmethod
+    def _list_as_text(cls, value: Any) -> Any:
+        return ",".join(map(str, value)) if isinstance(value, list | tuple) else value
+
+    @field_validator("rungs")
+    @classmethod
+    def _known_rungs(cls, value: str) -> str:
+        value = _some_of("rung", value, RUNGS)
+        last = [rung for rung in value.split(",") if rung in ("jury", "calibrate")]
+        if last and value.split(",")[-len(last) :] != sorted(last, reverse=True):
+            raise ValueError(f"{value!r}: jury follows configure and words, and calibrate is the last rung")
+        return value
+
+    @field_validator("configure")
+    @classmethod
+    def _known_dimensions(cls, value: str) -> str:
+        return _some_of("dimension", value, DIMENSIONS)
 
     @field_validator("layout", mode="before")
     @classmethod
@@ -248,6 +275,14 @@ class RunConfig(_Checked):
     def sampling_of(self, stage: str) -> Sampling:
         return self.parameters.get(stage, Parameters()).sampling(0 if stage == "judge" else LONGEST)
 
+    def climbs(self, rung: str) -> bool:
+        """Whether the fit climbs a rung."""
+        return rung in self.rungs.split(",")
+
+    def configures(self, dimension: str) -> bool:
+        """Whether the rung "configure" is climbed and may measure a dimension."""
+        return self.climbs("configure") and dimension in self.configure.split(",")
+
     @property
     def stages(self) -> tuple[str, ...]:
         """The roles that are asked in this invocation."""
@@ -269,6 +304,10 @@ class RunConfig(_Checked):
             yield "gate_rule"
         if self.gate in ("", "none", *metric_names()) or not self.early_reject:
             yield "early_reject"
+        if self.rungs == "words":
+            yield "rungs"
+        if not self.climbs("configure"):
+            yield from ("configure", "configure_margin")
 
 
 def identity_text(config: RunConfig, **facts: Any) -> str:
@@ -293,6 +332,20 @@ def _json(value: dict[str, Any]) -> dict[str, Any]:
     if not unchanged:
         raise ValueError("holds what a JSON body cannot carry, such as a date or nan; write it as a text")
     return value
+
+
+def _some_of(name: str, value: str, allowed: tuple[str, ...]) -> str:
+    """The items of a list separated by commas, each known and once, as canonical text.
+
+    Raises:
+        ValueError: one is unknown or stands twice.
+    """
+    items = [item.strip() for item in value.split(",") if item.strip()]
+    for item in items:
+        _one_of(name, item, allowed)
+        if items.count(item) > 1:
+            raise ValueError(f"{name} {item!r} stands twice")
+    return ",".join(items)
 
 
 def _one_of(name: str, value: str, allowed: tuple[str, ...]) -> str:

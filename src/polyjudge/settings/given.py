@@ -86,6 +86,9 @@ class Settings:
         mode: decomposition: "ST", "SSS", "SSC", "SCC" or "CCC".
         optimizer: a name, its settings such as ``TextGrad(mode="SSS")``, or an object with ``propose``.
         optimizer_options: settings that only the named optimizer has.
+        rungs: what the fit climbs, in order, such as "configure,words,jury,calibrate".
+        configure: what the rung "configure" may measure: "scoring,layout,demonstrations" or some of them.
+        configure_margin: how much less than the best the cheapest configuration may agree.
         layout: "auto", "joint", "separate", "forked", or groups such as "fluency+coherence,relevance".
         scoring: "auto", "json", "expected", "reasoned", "yes-no", "cloze", an installed name, or an object.
         samples: how many answers a score is the mean of, if ``expected`` has no token probabilities.
@@ -137,6 +140,9 @@ class Settings:
     mode: str | None = None
     optimizer: OptimizerLike | None = None
     optimizer_options: Mapping[str, Any] | None = None
+    rungs: str | Sequence[str] | None = None
+    configure: str | Sequence[str] | None = None
+    configure_margin: float | None = None
     layout: LayoutLike | None = None
     scoring: ScoringLike | None = None
     samples: int | None = None

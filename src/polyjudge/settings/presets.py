@@ -43,6 +43,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         # The same protocol for the embedded model, which writes 40 tokens a second and nothing worth more of them.
         "smoke": {
             # To measure layouts would cost more calls than all else, for a difference that this model cannot show.
+            "rungs": "words",
             "layout": "joint",
             "steps": 2,
             "batch": 1,
@@ -57,6 +58,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "steps": 12,
             "batch": 3,
             "protocol": "paper",
+            "rungs": "words",
             "layout": "joint",
             "strict_gate": False,
             "gate": "mae",

@@ -32,7 +32,7 @@ from polyjudge.optimizers.base import Context, Optimizer, as_optimizer
 from polyjudge.optimizers.demonstrations import balanced
 from polyjudge.registry import lookup
 from polyjudge.results.outcome import simulated
-from polyjudge.settings.config import DIAGNOSTIC, STAGES, RunConfig
+from polyjudge.settings.config import DIAGNOSTIC, MEASURED_DEMONSTRATIONS, STAGES, RunConfig
 from polyjudge.settings.objects import NOTHING, Objects
 from polyjudge.settings.optimizer import OptimizerChoice, choose_optimizer
 from polyjudge.workflows.gate_setup import check_ratings, gate_of
@@ -71,8 +71,56 @@ def refusal(scoring: Scoring, layout_used: Layout, prompt: JudgePrompt, abilitie
     return layout_refusal(prompt, layout_used) or next(filter(None, asked), "")
 
 
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One way to ask the judge: its scoring method, its layout, and the examples that it sees."""
+
+    scoring: Scoring
+    layout: Layout
+    demonstrations: tuple[Example, ...] = ()
+
+
+def options_of(
+    config: RunConfig,
+    prompt: JudgePrompt,
+    role: Role,
+    abilities: Abilities,
+    wish: str | None,
+    shown: tuple[Example, ...],
+    passed: Scoring | type[Scoring] | None = None,
+) -> tuple[Option, ...]:
+    """The configurations of the judge that a run may choose among, the judge as it stands first.
+
+    What the settings name is fixed, and so is a data set's ``wish`` for an embedded model. Of the rest, the rung
+    ``configure`` measures what the model can do: scores as written and as expected, criteria judged jointly and
+    apart, demonstrations or none. The judge as it stands writes all its scores in one reply, and sees no example.
+
+    Args:
+        config: the settings.
+        prompt: the initial one.
+        role: the judge's.
+        abilities: of its model.
+        wish: the data set's scoring method for an embedded model.
+        shown: the examples that may be demonstrated.
+        passed: a scoring method that was passed instead of a name.
+
+    Raises:
+        ConfigError: a layout that does not fit the mode or the criteria, or one that the scoring method refuses.
+    """
+    methods = [passed] if passed is not None else scoring_names(config, prompt, wish, abilities)
+    scorings = [open_scoring(m, prompt, role, structured=config.structured, samples=config.samples) for m in methods]
+    examples = ((), shown) if config.configures("demonstrations") and shown else (shown,)
+    found = []
+    for demonstrations in examples:
+        asked = replace(prompt, demonstrations=demonstrations)
+        for scoring in scorings:
+            layouts = layouts_of(config, asked, scoring, abilities)
+            found += [Option(scoring, one, demonstrations) for one in layouts]
+    return tuple(found)
+
+
 def layouts_of(config: RunConfig, prompt: JudgePrompt, scoring: Scoring, abilities: Abilities) -> tuple[Layout, ...]:
-    """The one layout that the settings name, or the two that ``auto`` measures: jointly, and apart.
+    """The one layout that the settings name, or the two that are measured: jointly, and apart.
 
     Apart is ``forked`` where the backend caches prefixes, else ``separate``. There is nothing to choose under ST,
     which judges each criterion alone, with one criterion, and where the scoring method asks for one at a time. The
@@ -96,23 +144,28 @@ def layouts_of(config: RunConfig, prompt: JudgePrompt, scoring: Scoring, abiliti
     apart = layout("forked" if abilities.prefix_cache and first else "separate", names)
     if prompt.template is not None:
         return (apart,) if prompt.template.generic else (jointly,)
-    return (apart,) if refusal(scoring, jointly, prompt, abilities) else (jointly, apart)
+    if refusal(scoring, jointly, prompt, abilities):
+        return (apart,)
+    return (jointly, apart) if config.configures("layout") else (jointly,)
 
 
-def scoring_name(config: RunConfig, prompt: JudgePrompt, wish: str | None, abilities: Abilities) -> str:
-    """The scoring method that the settings name.
+def scoring_names(config: RunConfig, prompt: JudgePrompt, wish: str | None, abilities: Abilities) -> list[str]:
+    """The scoring methods that the settings allow, the one of the judge as it stands first.
 
-    ``auto`` becomes ``expected`` if ``samples`` is above 1, the data set's ``wish`` for an embedded model,
-    ``expected`` if the endpoint is known to give enough token probabilities, and ``json`` otherwise.
+    Without a name it is ``expected`` if ``samples`` is above 1, else the data set's ``wish`` for an embedded model.
+    Otherwise ``json`` and, if the endpoint is known to give enough token probabilities, ``expected``, of which the
+    latter alone is used where nothing is measured.
     """
     if config.scoring != "auto":
-        return config.scoring
+        return [config.scoring]
     if config.samples > 1:
-        return "expected"
+        return ["expected"]
     if config.model.startswith("local/") and wish and prompt.template is None:
-        return wish
+        return [wish]
     refused = ExpectedScoring.of(prompt, config.structured).refusal(prompt, abilities)
-    return "json" if abilities.assumed or refused else "expected"
+    if abilities.assumed or refused:
+        return ["json"]
+    return ["json", "expected"] if config.configures("scoring") else ["expected"]
 
 
 def open_scoring(method: str | Any, prompt: JudgePrompt, role: Role, *, structured: bool, samples: int = 1) -> Scoring:
@@ -150,7 +203,8 @@ class RunSetup:
         setups: one, or one a criterion under ST.
         judge: judges all criteria of the test rows, with a lower priority than the steps.
         metric: the primary one.
-        layouts: the judge's, or the candidates of layout ``auto``; until one is chosen, the judge has the last.
+        options: the configurations to choose among, the judge as it stands first; until one is chosen, the judge has
+            the last.
         writers: the roles that the optimizer asks.
         simulated: the names of the parts that a simulated world provides; empty for a real run.
     """
@@ -163,7 +217,7 @@ class RunSetup:
     setups: tuple[Setup, ...]
     judge: Judge
     metric: str
-    layouts: tuple[Layout, ...]
+    options: tuple[Option, ...]
     writers: tuple[str, ...] = ()
     simulated: tuple[str, ...] = ()
 
@@ -176,15 +230,33 @@ class RunSetup:
         """The roles that are asked in this invocation."""
         return ("judge", *self.writers, *((DIAGNOSTIC,) if config.diagnostics else ()))
 
-    def under(self, layout_used: Layout) -> RunSetup:
-        """The same run with its final layout."""
-        setups = tuple(replace(setup, judge=replace(setup.judge, layout=layout_used)) for setup in self.setups)
-        return replace(self, judge=replace(self.judge, layout=layout_used), setups=setups, layouts=(layout_used,))
+    def under(self, option: Option) -> RunSetup:
+        """The same run with a judge that is configured so."""
+        scoring, layout_used, shown = option.scoring, option.layout, option.demonstrations
+        setups = tuple(
+            replace(
+                setup,
+                judge=replace(setup.judge, layout=layout_used, scoring=scoring),
+                prompt=replace(setup.prompt, demonstrations=shown),
+            )
+            for setup in self.setups
+        )
+        judge = replace(self.judge, layout=layout_used, scoring=scoring)
+        return replace(self, judge=judge, prompt=replace(self.prompt, demonstrations=shown), setups=setups)
+
+    def settled(self, option: Option) -> RunSetup:
+        """The same run with its final configuration, and nothing left to choose."""
+        return replace(self.under(option), options=(option,))
 
     @property
     def layout(self) -> str:
         """The layout's name; "auto" while there is a choice."""
-        return AUTO if len(self.layouts) > 1 else str(self.judge.layout)
+        return AUTO if len({str(option.layout) for option in self.options}) > 1 else str(self.judge.layout)
+
+    @property
+    def scoring(self) -> str:
+        """The scoring method's name; "auto" while there is a choice."""
+        return "auto" if len({option.scoring.name for option in self.options}) > 1 else self.judge.scoring.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,14 +296,14 @@ def assemble(config: RunConfig, dataset: Dataset, asker: Asker, objects: Objects
     """
     split_rows = split_of(config, dataset)
     prompt = initial_prompt(config, dataset, split_rows)
+    shown = prompt.demonstrations
     role, abilities = role_of(config, "judge"), asker.abilities(config.model)
-    name = scoring_name(config, prompt, dataset.rubric.scoring, abilities)
-    method = objects.scoring if objects.scoring is not None else name
-    scoring = open_scoring(method, prompt, role, structured=config.structured, samples=config.samples)
-    layouts = layouts_of(config, prompt, scoring, abilities)
+    options = options_of(config, prompt, role, abilities, dataset.rubric.scoring, shown, objects.scoring)
+    last = options[-1]
+    prompt = replace(prompt, demonstrations=last.demonstrations)
     judge = open_judge(
-        scoring,
-        layouts[-1],
+        last.scoring,
+        last.layout,
         prompt,
         role,
         asker,
@@ -241,11 +313,12 @@ def assemble(config: RunConfig, dataset: Dataset, asker: Asker, objects: Objects
     metric = primary_metric(prompt.criteria)
     validation, test = (rated_rows(prompt.criteria, part) for part in (split_rows.validation, split_rows.test))
     check_ratings(config, prompt, validation)
-    gate = gate_of(config, prompt, scoring, metric, objects.gate)
+    gate = gate_of(config, prompt, last.scoring, metric, objects.gate)
     groups = [(name,) for name in prompt.names] if config.mode == "ST" else [prompt.names]
     proposer = choose_optimizer(config.optimizer if objects.optimizer is None else objects.optimizer)
     setups = tuple(
-        _setup(config, split_rows, validation, prompt.only(group), judge, gate, asker, proposer) for group in groups
+        _setup(config, split_rows, shown, validation, prompt.only(group), judge, gate, asker, proposer)
+        for group in groups
     )
     simulated_parts = simulated(map(config.model_of, STAGES), asker, dataset)
     return RunSetup(
@@ -257,7 +330,7 @@ def assemble(config: RunConfig, dataset: Dataset, asker: Asker, objects: Objects
         setups,
         judge.behind,
         metric,
-        layouts,
+        options,
         proposer.roles,
         simulated_parts,
     )
@@ -360,6 +433,7 @@ def role_of(config: RunConfig, stage: str) -> Role:
 def _setup(
     config: RunConfig,
     parts: Split,
+    demonstrated: tuple[Example, ...],
     validation: RatedRows,
     prompt: JudgePrompt,
     judge: Judge,
@@ -367,7 +441,7 @@ def _setup(
     asker: Asker,
     proposer: OptimizerChoice,
 ) -> Setup:
-    shown = {example.id for example in prompt.demonstrations}
+    shown = {example.id for example in demonstrated}
     train = tuple(example for example in parts.train if example.id not in shown)
     sampler = (
         PaperSampler(train, config.batch)
@@ -402,10 +476,13 @@ def _optimizer(
 
 def _demonstrations(config: RunConfig, rubric: Rubric, parts: Split) -> tuple[Example, ...]:
     """Training rows whose ratings spread over the scales."""
-    if config.demonstrations >= len(parts.train):
+    count = config.demonstrations
+    if not count and config.configures("demonstrations"):
+        # Half of the training rows stay for batches.
+        count = min(MEASURED_DEMONSTRATIONS, len(parts.train) // 2)
+    if count >= len(parts.train):
         raise ConfigError(
-            f"--demonstrations {config.demonstrations} leaves no training rows for batches; there are "
-            f"{len(parts.train)} training rows"
+            f"--demonstrations {count} leaves no training rows for batches; there are {len(parts.train)} training rows"
         )
     seed = f"{config.seed}/0/demonstrations"
-    return tuple(balanced(parts.train, rubric.criteria, config.demonstrations, seed=seed))
+    return tuple(balanced(parts.train, rubric.criteria, count, seed=seed))

@@ -39,7 +39,7 @@ from polyjudge.workflows.client import open_client
 from polyjudge.workflows.costs import priced
 from polyjudge.workflows.events import unwatched
 from polyjudge.workflows.gate_setup import blind_spots
-from polyjudge.workflows.plan import plan_of
+from polyjudge.workflows.plan import planned
 from polyjudge.workflows.prompt import NobodyAsked, SentPrompt, sent
 from polyjudge.workflows.sync import run
 
@@ -190,11 +190,12 @@ def check(
 
 def _shown(run_setup: RunSetup, rows: int) -> tuple[SentPrompt, ...]:
     """What the judge is sent about the first rows; of layouts that are still to be measured, in the first."""
-    judge = replace(run_setup.judge, layout=run_setup.layouts[0])
+    judge = run_setup.under(run_setup.options[0]).judge
+    layouts = list(dict.fromkeys(str(option.layout) for option in run_setup.options))
     asked = [sent(judge, run_setup.prompt, example) for example in run_setup.dataset.examples[:rows]]
-    measured = " or ".join(map(str, run_setup.layouts))
+    measured = " or ".join(layouts)
     chosen = f"auto, which measures {measured}; {judge.layout} is shown"
-    return tuple(replace(one, layout=chosen) if len(run_setup.layouts) > 1 else one for one in asked)
+    return tuple(replace(one, layout=chosen) if len(layouts) > 1 else one for one in asked)
 
 
 async def _plan(
@@ -204,7 +205,7 @@ async def _plan(
     config = settings.config
     async with open_client(config, backends, unwatched, planning=True) as client:
         run_setup = assemble(config, dataset, client, settings.objects)
-        roles = priced(plan_of(config, run_setup.setups, run_setup.split, run_setup.layouts), client.tariffs)
+        roles = priced(planned(config, run_setup), client.tariffs)
         return roles, run_setup
 
 

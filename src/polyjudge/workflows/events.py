@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from polyjudge.diagnosis.records import StepDiagnostics
 from polyjudge.domain.records import Step
+from polyjudge.results.choice import Choice
 from polyjudge.results.money import PlannedRole
-from polyjudge.results.outcome import Choice
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,8 +21,8 @@ class Planned:
 
 
 @dataclass(frozen=True, slots=True)
-class LayoutChosen:
-    """Layout ``auto`` has been decided: the choice, and the plan of the whole run with that layout."""
+class Configured:
+    """The judge's configuration has been decided: the choice, and the plan of the whole run with it."""
 
     choice: Choice
     roles: tuple[PlannedRole, ...]
@@ -71,7 +71,7 @@ class CellEnded:
     cells: int
 
 
-Event = Planned | LayoutChosen | Counted | Noted | Step | StepDiagnostics | StudyPlanned | InCell | CellEnded
+Event = Planned | Configured | Counted | Noted | Step | StepDiagnostics | StudyPlanned | InCell | CellEnded
 Observer = Callable[[Event], None]
 
 

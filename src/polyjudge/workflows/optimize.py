@@ -17,20 +17,19 @@ from polyjudge.datasets.leaks import LeakReport
 from polyjudge.datasets.load import Criteria, Data, load_dataset
 from polyjudge.diagnosis.rater import Rater, step_diagnostics
 from polyjudge.domain.dataset import Dataset, Rubric
-from polyjudge.domain.layout import layout
 from polyjudge.domain.prompt import JudgePrompt
-from polyjudge.domain.records import Reading, Step
-from polyjudge.engine import optimize as steps_of
-from polyjudge.errors import ConfigError, TooManyUnscored
+from polyjudge.domain.records import Step
+from polyjudge.errors import ConfigError
 from polyjudge.llm.cache.store import AnswerStore
 from polyjudge.llm.client import Client
 from polyjudge.llm.request import Backend
 from polyjudge.reporting.report import report_run
 from polyjudge.reporting.summary import summary
 from polyjudge.results.archive import archive
-from polyjudge.results.finished import read_row_scores, row_scores
+from polyjudge.results.choice import Choice
+from polyjudge.results.finished import read_row_scores
 from polyjudge.results.judge_file import JudgeFile
-from polyjudge.results.outcome import Choice, Outcome, compare, marked, untried
+from polyjudge.results.outcome import Outcome
 from polyjudge.results.result import Run, finished_run
 from polyjudge.results.run_folder import RunFolder
 from polyjudge.results.scores import check_unscored
@@ -52,16 +51,16 @@ from polyjudge.templates.load import VERSION
 from polyjudge.version import __version__
 from polyjudge.workflows.assemble import RunSetup, assemble, leaks_of, models_of
 from polyjudge.workflows.client import open_client
+from polyjudge.workflows.climb import check_coverage, climb, measure_ladder
 from polyjudge.workflows.costs import priced
 from polyjudge.workflows.diagnosis_parts import rater_of
-from polyjudge.workflows.events import LayoutChosen, Noted, Observer, Planned, unwatched
+from polyjudge.workflows.events import Noted, Observer, Planned, unwatched
 from polyjudge.workflows.gate_setup import blind_spots
 from polyjudge.workflows.going_on import Start, start_of
-from polyjudge.workflows.layout_selection import choose
-from polyjudge.workflows.plan import plan_of, test_readings
-from polyjudge.workflows.probe import probed, quoted
+from polyjudge.workflows.ladder import Standing
+from polyjudge.workflows.plan import planned
+from polyjudge.workflows.probe import probed
 from polyjudge.workflows.sync import run
-from polyjudge.workflows.test_evaluation import OrderedWriter, TestEvaluator, reading_from
 
 
 def identity_of(config: RunConfig, run_setup: RunSetup, client: Client) -> str:
@@ -70,9 +69,10 @@ def identity_of(config: RunConfig, run_setup: RunSetup, client: Client) -> str:
         config,
         data=run_setup.dataset.name,
         data_digest=run_setup.dataset.digest,
-        prompt_digest="sha256:" + codec.digest(run_setup.prompt),
+        prompt_digest="sha256:"
+        + codec.digest(replace(run_setup.prompt, demonstrations=run_setup.options[0].demonstrations)),
         layout_used=run_setup.layout,
-        scoring_used=run_setup.judge.scoring.name,
+        scoring_used=run_setup.scoring,
         endpoints={model: client.identity(model) for model in map(config.model_of, STAGES)},
         templates=VERSION,
         version=__version__,
@@ -85,10 +85,17 @@ def default_folder(config: RunConfig, dataset: Dataset, identity: str) -> Path:
     return Path("runs") / f"{dataset.name}-{model}-{digest8(identity)}"
 
 
-def initial_judge(judge: JudgeFile, run_setup: RunSetup) -> JudgeFile:
+def initial_judge(judge: JudgeFile, run_setup: RunSetup, baseline: Standing) -> JudgeFile:
     """The judge before the fit."""
     lineage = {key: value for key, value in judge.lineage.items() if key in ("notice", "simulated")}
-    return replace(judge, rubric=replace(judge.rubric, criteria=run_setup.prompt.criteria), lineage=lineage)
+    return replace(
+        judge,
+        rubric=replace(judge.rubric, criteria=run_setup.prompt.criteria),
+        lineage=lineage,
+        layout=str(baseline.judge.layout),
+        scoring=judge.scoring if baseline.judge.scoring == run_setup.judge.scoring else baseline.judge.scoring.name,
+        demonstrations=baseline.prompt.demonstrations,
+    )
 
 
 def fitted_judge(
@@ -264,12 +271,10 @@ async def carry_out(
         config = await probed(settings, run_setup, client, trusted, observer)
         if config != settings.config:
             run_setup = assemble(config, dataset, client, settings.objects)
-        run_setup, choice = await _settled(run_setup, config, client, observer)
-        diagnostics = rater_of(config, run_setup.prompt, client) if config.diagnostics else None
-        test_evaluator = TestEvaluator(run_setup)
-        steps = await _steps(folder, config, run_setup, observer, test_evaluator, diagnostics)
-        fitted = _fitted(run_setup.prompt, steps)
-        outcome = await _test(folder, run_setup, test_evaluator, fitted, steps, config)
+        climbed = await climb(folder, config, run_setup, client, observer)
+        run_setup, steps, choice = climbed.run_setup, climbed.steps, climbed.choice
+        fitted = climbed.ladder.top.prompt
+        outcome = await measure_ladder(folder, climbed, config)
         judge = fitted_judge(config, run_setup, fitted, steps, outcome, choice, start)
         prompt_archive = archive(steps, run_setup.prompt.criteria, run_setup.setups[0].gate)
         prompt_archive = (
@@ -281,7 +286,11 @@ async def carry_out(
         result = Run(
             folder.path, tuple(steps), outcome, judge, client.accounts.snapshot(), seconds, prompt_archive, choice
         )
-        folder.write_end(result, initial_judge(judge, run_setup), summary(result, config, report))
+        folder.write_end(
+            result,
+            initial_judge(judge, run_setup, climbed.ladder.reached[0].standing),
+            summary(result, config, report),
+        )
         return result
 
 
@@ -298,7 +307,7 @@ async def _shown(folder: RunFolder, run_setup: RunSetup, config: RunConfig, clie
     done = finished_run(folder.path)
     for step in done.steps:
         observer(step)
-        _check_coverage(step, run_setup, config)
+        check_coverage(step, run_setup, config)
     scored = [row.fitted for row in read_row_scores(folder.path)]
     missing = sum(math.isnan(score) for row in scored for score in row.values())
     check_unscored(missing, sum(map(len, scored)), config.fail_on_error, "the test rows")
@@ -321,19 +330,6 @@ async def _rate_steps(folder: RunFolder, steps: Sequence[Step], rater: Rater, ob
     folder.write_diagnostics(rated)
 
 
-async def _settled(
-    run_setup: RunSetup, config: RunConfig, client: Client, observer: Observer
-) -> tuple[RunSetup, Choice | None]:
-    """The setup with its final layout, and how it was chosen if there was a choice."""
-    if len(run_setup.layouts) == 1:
-        return run_setup, None
-    choice = await choose(run_setup, client.tariffs.get(config.model))
-    settled = run_setup.under(layout(choice.layout, run_setup.prompt.names))
-    roles = plan_of(config, settled.setups, settled.split, run_setup.layouts)
-    observer(LayoutChosen(choice, priced(roles, client.tariffs)))
-    return settled, choice
-
-
 def _announce(
     folder: RunFolder, config: RunConfig, run_setup: RunSetup, client: Client, observer: Observer
 ) -> LeakReport:
@@ -349,115 +345,5 @@ def _announce(
     report = leaks_of(config, run_setup.split)
     for line in [] if report.clean else report.lines():
         observer(Noted(f"leak, {line}"))
-    roles = plan_of(config, run_setup.setups, run_setup.split, run_setup.layouts)
-    observer(Planned(str(folder.path), config.steps, priced(roles, client.tariffs)))
+    observer(Planned(str(folder.path), config.steps, priced(planned(config, run_setup), client.tariffs)))
     return report
-
-
-async def _steps(
-    folder: RunFolder,
-    config: RunConfig,
-    run_setup: RunSetup,
-    observer: Observer,
-    test_evaluator: TestEvaluator,
-    rater: Rater | None,
-) -> list[Step]:
-    """Run all setups in lockstep. Test readings and diagnostics overlap with later steps and are written in order."""
-    evaluated_steps = test_readings(config.protocol, config.steps, config.evaluate_every)
-    step_writer = folder.steps
-    test_writer = OrderedWriter[Reading](folder.tests)
-    diagnostics_writer = OrderedWriter(folder.diagnostics, observer) if rater is not None else None
-    steps: list[Step] = []
-    instructions: dict[str, str] = {}
-    loops = [steps_of(setup) for setup in run_setup.setups]
-    try:
-        for index in range(config.steps + 1):
-            for step in await together(anext(loop) for loop in loops):
-                step = replace(step, notice=run_setup.notice)
-                step_writer.append(codec.line(step))
-                steps.append(step)
-                observer(step)
-                await _check_step(step, run_setup, config)
-                if index in evaluated_steps:
-                    test_writer.begin(test_evaluator.of(step))
-                if rater is not None and diagnostics_writer is not None and index:
-                    diagnostics_writer.begin(step_diagnostics(rater, dict(instructions), step))
-                instructions |= step.instructions
-        await test_writer.finish()
-        if diagnostics_writer is not None:
-            await diagnostics_writer.finish()
-    finally:
-        await test_writer.stop()
-        if diagnostics_writer is not None:
-            await diagnostics_writer.stop()
-        for loop in loops:
-            await loop.aclose()
-    step_writer.finish()
-    return steps
-
-
-async def _check_step(step: Step, run_setup: RunSetup, config: RunConfig) -> None:
-    """Stop a run whose prompt leaves too many validation scores unreadable, or all scores of a criterion at step 0.
-
-    Raises:
-        TooManyUnscored: the message quotes a reply.
-    """
-    if step.measured is None:
-        return
-    unread = [name for name, share in step.measured.coverage.items() if share == 0]
-    if unread and not step.index:
-        prediction = await run_setup.judge.predict(run_setup.prompt, run_setup.split.validation[0])
-        text = prediction.calls[0].reply
-        raise TooManyUnscored(
-            f"no validation row has a readable score for {', '.join(unread)}, so nothing can be fitted; a reply "
-            f"{quoted(text)}; try another --scoring, --layout or model"
-        )
-    _check_coverage(step, run_setup, config)
-
-
-def _check_coverage(step: Step, run_setup: RunSetup, config: RunConfig) -> None:
-    """Stop at a prompt that leaves more unscored on the validation rows than the user allows.
-
-    Raises:
-        TooManyUnscored: it does.
-    """
-    if step.measured is None:
-        return
-    rows = run_setup.split.validation
-    shares = [1 - share for share in step.measured.coverage.values()]
-    missing, total = round(sum(shares) * len(rows)), len(shares) * len(rows)
-    check_unscored(missing, total, config.fail_on_error, "the validation rows")
-
-
-def _fitted(prompt: JudgePrompt, steps: Sequence[Step]) -> JudgePrompt:
-    """The prompt with each criterion's last instruction, and the last demonstrations."""
-    for step in steps:
-        prompt = prompt.after(step)
-    return prompt
-
-
-async def _test(
-    folder: RunFolder,
-    run_setup: RunSetup,
-    test_evaluator: TestEvaluator,
-    fitted: JudgePrompt,
-    steps: Sequence[Step],
-    config: RunConfig,
-) -> Outcome:
-    """Evaluate the initial and the fitted prompt on the test rows, and record readings and predictions."""
-    before, after = await together(test_evaluator.predictions(prompt) for prompt in (run_setup.prompt, fitted))
-    missing = sum(len(prediction.unscored) for prediction in after)
-    total = len(after) * len(fitted.names)
-    check_unscored(missing, total, config.fail_on_error, "the test rows")
-    if not test_readings(config.protocol, config.steps, config.evaluate_every):
-        test_lines = folder.tests
-        for step, prompt, predictions in ((0, run_setup.prompt, before), (config.steps, fitted, after)):
-            test_lines.append(codec.line(reading_from(run_setup, step, prompt, predictions)))
-        test_lines.finish()
-    rows = row_scores(run_setup.test_rows, run_setup.split.test, before, after, run_setup.notice)
-    folder.write_predictions(rows)
-    changed = fitted != run_setup.prompt
-    outcome = compare(run_setup.metric, run_setup.test_rows, before, after, changed=changed)
-    blind = [f"{spot[0].upper()}{spot[1:]}." for spot in blind_spots(config, run_setup.validation_rows)]
-    outcome = replace(outcome, notes=(*outcome.notes, *blind))
-    return marked(untried(outcome, steps), run_setup.simulated, unrelated=not run_setup.dataset.simulated)

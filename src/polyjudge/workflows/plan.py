@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from polyjudge.domain.dataset import Split
 from polyjudge.domain.example import Example
-from polyjudge.domain.layout import Layout
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.records import Rejected, ScoredPrompt
 from polyjudge.domain.scale import NAN
@@ -19,6 +18,7 @@ from polyjudge.optimizers.estimate import answer, filler, grown, tokens_of
 from polyjudge.optimizers.memory import REMEMBERED
 from polyjudge.results.money import PlannedRole
 from polyjudge.settings.config import DIAGNOSTIC, RunConfig
+from polyjudge.workflows.assemble import RunSetup
 
 # The assumed chance that a turn's proposal passes the gate, by which instructions grow.
 TAKEN = 0.3
@@ -29,7 +29,11 @@ ROWS = 20
 
 
 def plan_of(
-    config: RunConfig, setups: Sequence[Setup], split: Split, layouts: Sequence[Layout] = ()
+    config: RunConfig,
+    setups: Sequence[Setup],
+    split: Split,
+    measured: Sequence[Setup] = (),
+    tested: Sequence[Setup] = (),
 ) -> tuple[PlannedRole, ...]:
     """The plan of a run by role, with the diagnostics if the settings ask for them.
 
@@ -37,7 +41,9 @@ def plan_of(
         config: the settings.
         setups: one, or one a criterion under ST.
         split: the rows.
-        layouts: the candidates of layout ``auto``; until one is chosen, the setups have the one with most calls.
+        measured: the setups of the configurations that are measured to choose one. A setup that is also among
+            ``setups`` is judged on the validation rows once.
+        tested: the setups whose judges read the test rows beside the initial and the fitted one.
     """
     read = test_readings(config.protocol, config.steps, config.evaluate_every)
     tallies: dict[str, _Tally] = {}
@@ -50,7 +56,11 @@ def plan_of(
         for plan in plans:
             for asked in plan.calls:
                 tallies.setdefault(asked.role, _Tally()).add(asked.calls, asked.prompt_tokens, asked.completion_tokens)
-    for setup in _measured(setups, layouts):
+    for setup in tested:
+        _Questions(setup.judge, setup.validation).add(setup.prompt, len(split.test), tallies["judge"])
+    for setup in measured:
+        if setup in setups and setup.gate.measures:
+            continue
         before = tallies["judge"].calls
         _Questions(setup.judge, setup.validation).add(setup.prompt, len(setup.validation), tallies["judge"])
         choosing += tallies["judge"].calls - before
@@ -73,6 +83,16 @@ def planned_judging(judge: Judge, prompt: JudgePrompt, some: Sequence[Example], 
     tally = _Tally()
     _Questions(judge, some).add(prompt, rows, tally)
     return PlannedRole("judge", judge.role.model, tally.calls, tally.prompt_tokens, tally.completion_tokens)
+
+
+def planned(config: RunConfig, run_setup: RunSetup) -> tuple[PlannedRole, ...]:
+    """The plan of a run as it stands: while there is a choice, with the configuration of most calls."""
+    options = run_setup.options
+    if len(options) == 1:
+        return plan_of(config, run_setup.setups, run_setup.split)
+    dearest = run_setup.under(max(options, key=lambda one: len(one.layout.groups)))
+    measured = [setup for option in options for setup in run_setup.under(option).setups]
+    return plan_of(config, dearest.setups, run_setup.split, measured, run_setup.under(options[0]).setups)
 
 
 @dataclass(slots=True)
@@ -161,14 +181,6 @@ def _judged(
     shared = [group for group in setup.judge.groups(new) if len(group) > 1]
     if setup.gate.merges and shared:
         questions.add(new.only(tuple(name for group in shared for name in group)), rows * setup.steps, tally)
-
-
-def _measured(setups: Sequence[Setup], layouts: Sequence[Layout]) -> Iterator[Setup]:
-    """The setup in each layout that is evaluated only to choose one."""
-    for setup in setups if len(layouts) > 1 else ():
-        for used in layouts:
-            if used != setup.judge.layout or not setup.gate.measures:
-                yield replace(setup, judge=replace(setup.judge, layout=used))
 
 
 def _merged(setup: Setup) -> int:

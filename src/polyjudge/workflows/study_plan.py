@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from polyjudge.llm.prices import Tariff
 from polyjudge.results.money import PlannedRole
 from polyjudge.workflows.costs import priced
-from polyjudge.workflows.plan import plan_of
+from polyjudge.workflows.plan import planned
 from polyjudge.workflows.study_file import Study
 from polyjudge.workflows.study_grid import PreparedRun
 
@@ -109,7 +109,7 @@ def retests(study: Study, prepared: PreparedRun) -> int:
 
 
 def _roles(prepared: PreparedRun) -> tuple[PlannedRole, ...]:
-    return plan_of(prepared.config, prepared.run_setup.setups, prepared.run_setup.split, prepared.run_setup.layouts)
+    return planned(prepared.config, prepared.run_setup)
 
 
 def _calls(prepared: PreparedRun, rows: int) -> int:

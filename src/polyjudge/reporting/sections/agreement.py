@@ -64,7 +64,8 @@ def _metric(run: ReportData) -> str:
 def _chart(run: ReportData, sides: Sides | None, floors: dict[str, float]) -> Chart:
     points: list[Point] = []
     for k, row in enumerate((*run.outcome.criteria, run.outcome.mean)):
-        for series, value in (("initial prompt", row.initial), ("fitted prompt", row.fitted))[: 1 + run.changed]:
+        sides_of_row = ((f"initial {run.part}", row.initial), (f"fitted {run.part}", row.fitted))
+        for series, value in sides_of_row[: 1 + run.changed]:
             ends = NOT_GIVEN
             if sides is not None:
                 side = sides.initial if series.startswith("initial") else sides.fitted
@@ -73,7 +74,7 @@ def _chart(run: ReportData, sides: Sides | None, floors: dict[str, float]) -> Ch
     marks = [Point(row.name, "one annotator with the others", row.one_annotator) for row in run.outcome.criteria]
     marks += [Point(name, f"{CONSTANT} (floor)", floor) for name, floor in floors.items()]
     marks = [mark for mark in marks if not math.isnan(mark.value)]
-    prompts = "the initial and the fitted prompt" if run.changed else "the initial prompt"
+    prompts = f"the initial and the fitted {run.part}" if run.changed else "the initial prompt"
     caption = f"Agreement ({_metric(run)}) of {prompts} on the test rows, with 95 % intervals."
     return intervals("agreement", caption, points, run.metric_label, marks=marks)
 

@@ -10,6 +10,7 @@ from polyjudge.reporting.report_data import ReportData
 from polyjudge.reporting.sections.agreement import agreement_section
 from polyjudge.reporting.sections.disagreements import disagreements_section
 from polyjudge.reporting.sections.failures import failures_section
+from polyjudge.reporting.sections.ladder import ladder_section
 from polyjudge.reporting.sections.pareto import pareto_section
 from polyjudge.reporting.sections.spending import settings_section, spending_section
 from polyjudge.reporting.sections.trajectory import instructions_section, trajectory_section
@@ -37,6 +38,7 @@ def run_page(run: ReportData) -> Page:
 
 
 def _sections(run: ReportData) -> Iterator[Section | None]:
+    yield ladder_section(run)
     yield agreement_section(run)
     yield trajectory_section(run)
     yield failures_section(run)

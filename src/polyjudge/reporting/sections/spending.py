@@ -12,8 +12,8 @@ from polyjudge.reporting.html.categories import stacked
 from polyjudge.reporting.html.chart import Chart, Point
 from polyjudge.reporting.html.page import Section, folded, paragraphs
 from polyjudge.reporting.report_data import ReportData
+from polyjudge.results.choice import CHOICE_COLUMNS, Choice
 from polyjudge.results.money import cost_text, total_text
-from polyjudge.results.outcome import CHOICE_COLUMNS, Choice
 
 # What config.json says of files and versions rather than of the method.
 _FACTS = ("data", "data_digest", "prompt_digest", "templates", "version", "layout_used", "scoring_used", "endpoints")
@@ -65,11 +65,12 @@ def settings_section(run: ReportData) -> Section:
 
 
 def _layouts(choice: Choice | None) -> Html | None:
-    """What ``auto`` measured."""
+    """What the stage ``configure`` measured."""
     if choice is None:
         return None
     caption = (
-        f"Layout {choice.layout} was chosen on {choice.counted()}: {choice.reason}. Calls and tokens are means a row."
+        f"Configuration {choice.name} was chosen on {choice.counted()}: {choice.reason}. "
+        f"Calls and tokens are means a row."
     )
     return table(CHOICE_COLUMNS, choice.cells(), caption)
 

@@ -59,10 +59,10 @@ def trajectory_section(run: ReportData) -> Section:
             paragraphs(["With gate none, nothing is measured on the validation rows."], "soft")
             if unmeasured
             else None,
-            _validation(run) if run.changed else None,
+            _validation(run) if run.rewritten else None,
             _tried(run),
             _tests(run),
-            _lengths(run) if run.changed else None,
+            _lengths(run) if run.rewritten else None,
         ),
         "Trajectory",
     )
@@ -75,7 +75,7 @@ def instructions_section(run: ReportData) -> Section:
         "instructions",
         "Instructions, step by step",
         (
-            *(_whole(run, lengths) if run.changed else [paragraphs(["No instruction changed."])]),
+            *(_whole(run, lengths) if run.rewritten else [paragraphs(["No instruction changed."])]),
             tag("h3", "Step by step"),
             paragraphs(["Each step with the new instructions, the gate's figures, and the gradients behind them."])
             if run.last
