@@ -23,7 +23,7 @@ from polyjudge.cli.options import base_url_option, output_options, trust_option
 @click.option("--max-tokens", type=int, metavar="N", help="stop before more tokens than this")
 @click.option("--max-cost", type=float, metavar="USD", help="stop before more money than this; prices must be known")
 @click.option("--max-concurrency", type=int, metavar="N", help="calls at once")
-@click.option("--threads", type=int, metavar="N", help="threads of an embedded model; default 1")
+@click.option("--threads", type=int, metavar="N", help="threads of an embedded model; default: by idle cores")
 @click.option("--dry-run", is_flag=True, help="print the planned calls and ask no model")
 @trust_option("the run's folder")
 @output_options

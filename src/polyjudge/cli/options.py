@@ -48,7 +48,7 @@ _BOUNDS = (
     ("--max-tokens", int, "N", "stop before more tokens than this"),
     ("--max-cost", float, "USD", "stop before more money than this; prices must be known"),
     ("--max-concurrency", int, "N", "calls at once"),
-    ("--threads", int, "N", "threads of an embedded model; default 1"),
+    ("--threads", int, "N", "threads of an embedded model; default: by idle cores"),
     ("--fail-on-error", float, "0|SHARE|COUNT", "fail when more scores than this are unreadable"),
 )
 

@@ -63,7 +63,7 @@ def open_backend(
     *,
     base_url: str | None = None,
     endpoint_name: str | None = None,
-    threads: int = 1,
+    threads: int | None = None,
     context: int = 4096,
     timeout: float = 600.0,
     limit_field: str | None = None,
@@ -81,7 +81,7 @@ def open_backend(
         ModelError: unknown provider, missing key, bad address, or a model file that cannot be used.
         MissingExtra: an embedded model without its package.
     """
-    if threads < 1 or context < 1 or not timeout > 0:
+    if (threads is not None and threads < 1) or context < 1 or not timeout > 0:
         raise ModelError(
             f"threads ({threads!r}), context ({context!r}) and timeout ({timeout!r}) of a model must be above 0"
         )

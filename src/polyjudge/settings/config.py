@@ -165,7 +165,7 @@ class RunConfig(_Checked):
     attempt_timeout: float = Field(default=120.0, gt=0)
     requests_per_minute: float | None = Field(default=None, gt=0)
     tokens_per_minute: float | None = Field(default=None, gt=0)
-    threads: int = Field(default=1, ge=1)
+    threads: int | None = Field(default=None, ge=1)
     no_cache: bool = False
     fail_on_error: float | None = Field(default=None, ge=0)
 

@@ -123,7 +123,7 @@ class Settings:
         attempt_timeout: seconds that one attempt of a call may take once it has a connection.
         requests_per_minute: most requests a minute.
         tokens_per_minute: most tokens a minute.
-        threads: threads of an embedded model.
+        threads: threads of an embedded model; None = as many as the machine has idle cores for.
         no_cache: whether known answers are asked for again.
         fail_on_error: most unreadable scores: a share below 1, or a count.
     """

@@ -58,9 +58,9 @@ def test_what_it_is_and_can_is_known_before_it_is_loaded(smollm2: Path) -> None:
     backend = opened(smollm2)
     assert backend.identity.startswith(f"local:{DIGEST} ctx=512 xllamacpp=")
     assert backend.abilities == Abilities(
-        logprobs=500, schema=True, begins=True, prefix_cache=True, slots=1, own_timeout=True, bounds=True
+        logprobs=500, schema=True, begins=True, prefix_cache=True, slots=4, own_timeout=True
     )
-    assert backend.concurrency == 1
+    assert backend.concurrency == 16
     assert opened(smollm2, context=513).identity != backend.identity
     assert opened(smollm2, threads=2).identity == backend.identity
 

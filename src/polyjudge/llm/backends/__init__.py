@@ -22,7 +22,7 @@ class OpenOptions:
     Attributes:
         base_url: address of an OpenAI-compatible server; None = the provider's own.
         endpoint_name: the endpoint's identity in the response cache, instead of its address.
-        threads: threads of an embedded model.
+        threads: threads of an embedded model; None = as many as the machine has idle cores for when it is loaded.
         context: tokens of an embedded model's context window, prompt and answer together.
         timeout: seconds after which an attempt that has a connection is given up.
         limit_field: the body's field for the longest answer (``max_tokens`` or ``max_completion_tokens``) when
@@ -36,7 +36,7 @@ class OpenOptions:
 
     base_url: str | None = None
     endpoint_name: str | None = None
-    threads: int = 1
+    threads: int | None = None
     context: int = 4096
     timeout: float = 600.0
     limit_field: str | None = None

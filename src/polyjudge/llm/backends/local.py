@@ -1,7 +1,9 @@
 """An embedded model: llama.cpp inside this process, through the package ``xllamacpp``; no server, key or account.
 
-One worker thread owns the model and answers one call at a time, so that the event loop goes on. It reads the answer as
-a stream, so that a cancelled call ends at the next token instead of at its last.
+Calls wait in a queue of the backend's own, so that those with the same beginning are asked together: a free slot takes
+the call that shares most with what the slot holds. A beginning that several waiting calls share is evaluated once and
+copied into the slots. A thread waits for each slot's answer, so that the event loop goes on, and reads it as a stream,
+so that a cancelled call ends at the next token instead of at its last.
 """
 
 from __future__ import annotations
@@ -9,10 +11,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
-import secrets
 import threading
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
@@ -20,22 +21,27 @@ from typing import Any
 
 from polyjudge.errors import CallFailed, MissingExtra, ModelError
 from polyjudge.llm.backends import OpenOptions
+from polyjudge.llm.backends.cores import idle_cores
 from polyjudge.llm.backends.gguf import check_gguf, control_pattern, control_tokens, defuse
+from polyjudge.llm.backends.llama import Engine, Prefixes, common
 from polyjudge.llm.backends.weights import cache_folder, file_digest, smollm2
 from polyjudge.llm.backends.wire import check_ability, extra_fields, read_reply, response_format
 from polyjudge.llm.request import Abilities, Reply, Request
-from polyjudge.llm.secrets import quotable
 
 EMBEDDED = "smollm2-135m"
-ABILITIES = Abilities(
-    logprobs=500, schema=True, begins=True, prefix_cache=True, slots=1, own_timeout=True, bounds=True
-)
 
-# The version of what changes answers here: how messages are prepared, and the engine's settings below.
+# The version of what changes answers here: how messages are prepared, and the engine's settings.
 _FORM = 1
-_BATCH = 128
-_PROMPT_CACHE_MIB = 64
-_NOWHERE = "http://127.0.0.1:1"
+# Four sequences at once need a third of the time of one after another; more gain little and take memory.
+_SLOTS = 4
+_MOST_TOKENS = 16_384
+# Calls in the queue for each slot, so that there is a choice.
+_AHEAD = 4
+
+
+def slots_of(context: int) -> int:
+    """How many calls are answered at once: fewer with a long context, which takes memory for each."""
+    return max(1, min(_SLOTS, _MOST_TOKENS // context))
 
 
 def open_local(name: str, options: OpenOptions) -> LocalModel:
@@ -60,6 +66,23 @@ def open_local(name: str, options: OpenOptions) -> LocalModel:
     return LocalModel(path, name=name, digest=digest, context=options.context, threads=options.threads)
 
 
+@dataclass(slots=True)
+class _Job:
+    """A call in the queue.
+
+    Attributes:
+        prompt: its messages as one text, to compare beginnings.
+        answer: what the caller waits for.
+        abandoned: set when nobody waits any more.
+    """
+
+    request: Request
+    prompt: str
+    order: int
+    answer: Future[Reply] = field(default_factory=Future)
+    abandoned: threading.Event = field(default_factory=threading.Event)
+
+
 class LocalModel:
     """A GGUF model in this process.
 
@@ -68,22 +91,39 @@ class LocalModel:
         name: the model's name in replies.
         digest: sha256 of the weights.
         context: tokens of prompt and answer together.
-        threads: one unless the cores are idle: spinning threads on busy cores are several times slower.
+        threads: None = as many as the machine has idle cores for when the model is loaded.
+        slots: how many calls are answered at once; None = by the context (``slots_of``).
     """
 
-    abilities = ABILITIES
-    concurrency: int | None = 1
-
-    def __init__(self, path: Path, *, name: str, digest: str, context: int = 4096, threads: int = 1) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        name: str,
+        digest: str,
+        context: int = 4096,
+        threads: int | None = None,
+        slots: int | None = None,
+    ) -> None:
         self._path = path
         self._name = Path(name).name
         self._context = context
         self._threads = threads
+        slots = slots or slots_of(context)
+        self.abilities = Abilities(
+            logprobs=500, schema=True, begins=True, prefix_cache=True, slots=slots, own_timeout=True
+        )
         self.identity = f"local:{digest} ctx={context} xllamacpp={version('xllamacpp')} form={_FORM}"
-        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="llama.cpp")
+        self.concurrency: int | None = slots * _AHEAD
+        self._workers = ThreadPoolExecutor(max_workers=slots, thread_name_prefix="llama.cpp")
         self._closing = threading.Event()
-        self._engine: Any = None
-        self._controls: re.Pattern[str] | None = None
+        self._loading = threading.Lock()
+        self._loaded: _Loaded | None = None
+        # The queue, and the prompts that the free slots hold; of the loop's thread and of the workers.
+        self._turns = threading.Lock()
+        self._waiting: list[_Job] = []
+        self._free = dict.fromkeys(range(slots), "")
+        self._asked = 0
 
     async def complete(self, request: Request) -> Reply:
         """One answer.
@@ -92,50 +132,92 @@ class LocalModel:
             CallFailed: llama.cpp refuses the request; a prompt longer than the context among others.
             ModelError: the weights cannot be loaded, or the request asks for what this backend cannot do.
         """
-        check_ability(request, ABILITIES)
+        check_ability(request, self.abilities)
         if self._closing.is_set():
-            raise CallFailed(f"the model {self._name!r} is closed", retryable=False)
-        abandoned = threading.Event()
-        answer = self._worker.submit(self._answer, request, abandoned)
+            raise self._closed()
+        prompt = "\n".join(f"{message.role}\n{message.content}" for message in request.messages)
+        self._asked += 1
+        job = _Job(request, prompt, self._asked)
+        with self._turns:
+            self._waiting.append(job)
+        self._serve()
         try:
-            return await asyncio.wrap_future(answer)
+            return await asyncio.wrap_future(job.answer)
         finally:
-            abandoned.set()
+            job.abandoned.set()
 
     async def close(self) -> None:
-        """Stop the call under way, free the model, end the thread."""
+        """Stop the calls under way, free the model, end the threads."""
         if self._closing.is_set():
             return
         self._closing.set()
-        await asyncio.wrap_future(self._worker.submit(self._unload))
-        self._worker.shutdown(wait=False)
+        with self._turns:
+            waiting, self._waiting = self._waiting, []
+        for job in waiting:
+            _settle(job, self._closed())
+        await asyncio.to_thread(self._workers.shutdown)
+        if self._loaded is not None:
+            self._loaded.engine.close()
+            self._loaded = None
 
-    def _answer(self, request: Request, abandoned: threading.Event) -> Reply:
-        """On the worker thread: load if need be, ask, and read the stream."""
-        if self._engine is None:
-            self._load()
-        stream = _Stream(lambda: abandoned.is_set() or self._closing.is_set())
+    def _closed(self) -> CallFailed:
+        return CallFailed(f"the model {self._name!r} is closed", retryable=False)
+
+    def _serve(self) -> None:
+        """Give the free slots to the calls that share most with what those hold; lower ranks come first."""
+        with self._turns:
+            self._waiting = [job for job in self._waiting if not job.abandoned.is_set()]
+            while self._free and self._waiting and not self._closing.is_set():
+                rank = min(job.request.rank for job in self._waiting)
+                _, _, job, slot = max(
+                    (
+                        (common(job.prompt, held), -job.order, job, slot)
+                        for slot, held in self._free.items()
+                        for job in self._waiting
+                        if job.request.rank == rank
+                    ),
+                    key=lambda pair: pair[:2],
+                )
+                self._waiting.remove(job)
+                self._workers.submit(self._work, job, slot, self._free.pop(slot))
+
+    def _work(self, job: _Job, slot: int, held: str) -> None:
+        """On a worker's thread: answer a call in a slot, and give the slot to the next."""
         try:
-            self._engine.handle_chat_completions(self._body(request), stream.take)
-        except (ValueError, RuntimeError) as error:
-            raise CallFailed(
-                f"llama.cpp refuses the request: {quotable(str(error))}", retryable=False, scope="request"
-            ) from None
-        if stream.error:
-            reason, code = quotable(str(stream.error.get("message", "no reason given"))), stream.error.get("code")
-            is_server_error = isinstance(code, int) and code >= 500
-            message = f"llama.cpp refuses the request: {reason}"
-            raise CallFailed(message, retryable=is_server_error, scope="request")
-        if not stream.ended:
-            raise CallFailed(f"the model {self._name!r} was closed during the call", retryable=False)
-        return read_reply(stream.document(self._name))
+            answer: Reply | BaseException = self._answer(job, slot, held)
+        except BaseException as error:
+            answer = error
+        with self._turns:
+            self._free[slot] = job.prompt
+        _settle(job, answer)
+        self._serve()
 
-    def _body(self, request: Request) -> dict[str, Any]:
+    def _answer(self, job: _Job, slot: int, held: str) -> Reply:
+        def stopped() -> bool:
+            return job.abandoned.is_set() or self._closing.is_set()
+
+        if stopped():
+            raise self._closed()
+        loaded = self._load()
+        with self._turns:
+            others = [other.prompt for other in self._waiting]
+        body = self._body(job.request, loaded.controls)
+
+        def evaluate(beginning: str) -> None:
+            """Only the first message's beginning; where the prompts differ before its end, nothing else is shared."""
+            first = job.request.messages[0]
+            content = defuse(beginning[len(first.role) + 1 :][: len(first.content)], loaded.controls)
+            messages = [{"role": first.role, "content": content}]
+            loaded.engine.ask({"messages": messages, "max_tokens": 1, "cache_prompt": True}, slot, stopped)
+
+        loaded.prefixes.provide(slot, job.prompt, held, others, evaluate)
+        return read_reply(loaded.engine.ask(body, slot, stopped))
+
+    def _body(self, request: Request, controls: re.Pattern[str] | None) -> dict[str, Any]:
         sampling = request.sampling
         fields: dict[str, Any] = {
             "messages": [
-                {"role": message.role, "content": defuse(message.content, self._controls)}
-                for message in request.messages
+                {"role": message.role, "content": defuse(message.content, controls)} for message in request.messages
             ],
             "max_tokens": max(1, min(sampling.max_tokens, self._context)),
             # Each request has a seed of its own, so that chance differs between requests and not between runs.
@@ -148,70 +230,33 @@ class LocalModel:
             fields |= {"logprobs": True, "top_logprobs": request.top_logprobs}
         if request.schema:
             fields["response_format"] = response_format(request.schema)
-        # With progress reports the engine can be stopped between the batches of a long prompt.
-        streaming = {"stream": True, "stream_options": {"include_usage": True}, "return_progress": True}
-        return fields | extra_fields(request) | streaming
+        return fields | extra_fields(request)
 
-    def _load(self) -> None:
-        import xllamacpp
-
-        self._controls = control_pattern(control_tokens(self._path))
-        settings = xllamacpp.CommonParams()
-        settings.model.path = str(self._path)
-        settings.n_ctx = self._context
-        settings.n_batch = _BATCH
-        settings.n_parallel = 1
-        settings.cpuparams.n_threads = self._threads
-        settings.cpuparams_batch.n_threads = self._threads
-        settings.cache_ram_mib = _PROMPT_CACHE_MIB
-        settings.verbosity = 0
-        # The engine opens a port on 127.0.0.1 that polyjudge does not use. A random key closes it to other programs,
-        # and an origin that does not exist closes it to web pages. Calls inside the process need neither.
-        settings.api_keys = [secrets.token_hex(32)]
-        settings.cors_origins = _NOWHERE
-        settings.ui = False
-        settings.endpoint_slots = False
-        settings.offline = True
-        try:
-            self._engine = xllamacpp.Server(settings)
-        except (RuntimeError, ValueError):
-            raise ModelError(
-                f"llama.cpp cannot load {str(self._path)!r}: it is damaged, its architecture is unknown, or memory is "
-                f"short for a context of {self._context} tokens; try another file or a smaller context"
-            ) from None
-
-    def _unload(self) -> None:
-        self._engine = None
+    def _load(self) -> _Loaded:
+        """The model; the first call loads it, and the others wait for that."""
+        with self._loading:
+            if self._loaded is None:
+                controls = control_pattern(control_tokens(self._path))
+                threads = self._threads or idle_cores()
+                engine = Engine(self._path, context=self._context, slots=self.abilities.slots, threads=threads)
+                self._loaded = _Loaded(engine, Prefixes(engine), controls)
+            return self._loaded
 
 
-class _Stream:
-    """Collects the chunks of one streamed answer; llama.cpp calls ``take`` with each."""
+@dataclass(frozen=True, slots=True)
+class _Loaded:
+    """A loaded model, the beginnings that it keeps, and the control tokens that texts are freed of."""
 
-    def __init__(self, stopped: Callable[[], bool]) -> None:
-        self._stopped = stopped
-        self._text: list[str] = []
-        self._tokens: list[Any] = []
-        self._finish = ""
-        self._counts: dict[str, Any] = {}
-        self.error: Mapping[str, Any] = {}
+    engine: Engine
+    prefixes: Prefixes
+    controls: re.Pattern[str] | None
 
-    @property
-    def ended(self) -> bool:
-        return bool(self._finish)
 
-    def take(self, chunk: Mapping[str, Any]) -> bool:
-        """Keep one chunk; True stops the answer."""
-        self.error = chunk.get("error") or self.error
-        self._counts |= {name: chunk[name] for name in ("usage", "timings") if chunk.get(name)}
-        for choice in chunk.get("choices") or ():
-            self._text.append(choice.get("delta", {}).get("content") or "")
-            self._tokens += (choice.get("logprobs") or {}).get("content") or ()
-            self._finish = choice.get("finish_reason") or self._finish
-        return self._stopped()
-
-    def document(self, model: str) -> dict[str, Any]:
-        """The answer in the form of an unstreamed chat completion."""
-        message = {"role": "assistant", "content": "".join(self._text)}
-        logprobs = {"content": self._tokens}
-        choice = {"message": message, "finish_reason": self._finish, "logprobs": logprobs}
-        return {"model": model, "choices": [choice], **self._counts}
+def _settle(job: _Job, answer: Reply | BaseException) -> None:
+    """Hand a call's answer to whoever waits for it; its loop may be gone."""
+    if not job.answer.set_running_or_notify_cancel():
+        return
+    if isinstance(answer, BaseException):
+        job.answer.set_exception(answer)
+    else:
+        job.answer.set_result(answer)
