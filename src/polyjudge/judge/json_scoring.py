@@ -13,7 +13,7 @@ from polyjudge.domain.scale import Categorical, Continuous, Scale, show
 from polyjudge.judge.own_prompt import reply_refusal
 from polyjudge.judge.render import own_prefix, rating_messages, rating_prefix, rating_request
 from polyjudge.judge.scoring import Question, Scored
-from polyjudge.llm.request import Abilities, Message, Reply, Sampling
+from polyjudge.llm.request import Abilities, Blank, Message, Reply, Sampling
 from polyjudge.templates.score_parser import read_scores
 
 
@@ -45,22 +45,42 @@ class JsonScoring:
     def question(
         self, prompt: JudgePrompt, example: Example, sampling: Sampling, abilities: Abilities, *, item_first: bool
     ) -> Question:
-        schema = _schema(prompt) if self.structured and abilities.schema else ""
+        form = _form(prompt) if self.structured and abilities.fills else ()
+        schema = _schema(prompt) if self.structured and abilities.schema and not form else ""
         if not item_first or prompt.template:
             return Question(
                 rating_messages(prompt, example),
                 sampling,
                 schema,
                 shared=own_prefix(prompt, example) if item_first else "",
+                form=form,
             )
         shared = rating_prefix(prompt, example)
-        return Question((Message("user", shared + rating_request(prompt)),), sampling, schema, shared=shared)
+        messages = (Message("user", shared + rating_request(prompt)),)
+        return Question(messages, sampling, schema, shared=shared, form=form)
 
     def spoken(self, criterion: Criterion, score: float) -> str:
         return show(criterion.scale, score)
 
     def read(self, reply: Reply, prompt: JudgePrompt) -> Scored:
         return Scored(read_scores(reply.text, prompt.criteria, cut=reply.finish == "length"))
+
+
+def _form(prompt: JudgePrompt) -> tuple[Blank, ...]:
+    """The object that a reply must be, with a blank for each value; () where a scale has no steps to choose from.
+
+    Labels beyond ASCII may be split within a character, where a model's choice cannot be told.
+    """
+    if not all(criterion.scale.labels and "".join(criterion.scale.labels).isascii() for criterion in prompt.criteria):
+        return ()
+    blanks: list[Blank] = []
+    fixed = "{"
+    for criterion in prompt.criteria:
+        quote = '"' if isinstance(criterion.scale, Categorical) else ""
+        choices = tuple(json.dumps(label)[1:-1] for label in criterion.scale.labels)
+        blanks.append(Blank(f"{fixed}{json.dumps(criterion.name, ensure_ascii=False)}: {quote}", choices))
+        fixed = f"{quote}, "
+    return (*blanks, Blank(fixed.removesuffix(", ") + "}"))
 
 
 def _schema(prompt: JudgePrompt) -> str:

@@ -122,6 +122,7 @@ class Judge:
             sample=sample,
             retry=retry,
             shared=len(question.shared),
+            form=question.form,
         )
         try:
             reply = await self.asker.ask(request)

@@ -11,7 +11,7 @@ from typing import Protocol, Self
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.example import Example
 from polyjudge.domain.prompt import JudgePrompt
-from polyjudge.llm.request import Abilities, Message, Reply, Sampling
+from polyjudge.llm.request import Abilities, Blank, Message, Reply, Sampling
 
 # Tokens beside the ratings of a reply: a fence, a sentence before or after them.
 ROOM = 128
@@ -28,6 +28,7 @@ class Question:
     Attributes:
         shared: the beginning of the first message that it has in common with the other questions on the item; "" where
             the item does not come first.
+        form: the reply's fixed text with a blank for each value, where the endpoint fills forms.
     """
 
     messages: tuple[Message, ...]
@@ -35,6 +36,7 @@ class Question:
     schema: str = ""
     top_logprobs: int = 0
     shared: str = ""
+    form: tuple[Blank, ...] = ()
 
     @property
     def text(self) -> str:

@@ -53,6 +53,19 @@ class Sampling:
 
 
 @dataclass(frozen=True, slots=True)
+class Blank:
+    """A place of a form.
+
+    Attributes:
+        before: the fixed text before it, after the blank that precedes it.
+        choices: one of them is written there; () = none, at the end of the form.
+    """
+
+    before: str
+    choices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Request:
     """One call.
 
@@ -61,6 +74,8 @@ class Request:
         role: judge, loss, gradient, optimizer or diagnostic; for the accounts only.
         schema: a JSON schema that the answer must follow, as JSON text; "" = none.
         top_logprobs: how many alternatives of each token to return; 0 = no logprobs.
+        form: the answer's fixed text, of which the model only fills the blanks; the last has no choices. () = the
+            model writes the whole answer. Part of the key where there is a form.
         seed: the run's seed when the temperature is above 0, else 0.
         sample: the index of the sample where several are drawn.
         retry: how often this call was repeated because its answer was unreadable.
@@ -80,10 +95,11 @@ class Request:
     retry: int = 0
     rank: int = 0
     shared: int = 0
+    form: tuple[Blank, ...] = ()
 
     def key(self, endpoint: str) -> str:
         """The response cache's key: sha256 over the endpoint's identity and all that can change the answer."""
-        parts = [
+        parts: list[Any] = [
             endpoint,
             self.model,
             [[message.role, message.content] for message in self.messages],
@@ -92,6 +108,8 @@ class Request:
             self.top_logprobs,
             [self.seed, self.sample, self.retry],
         ]
+        if self.form:
+            parts.append([[blank.before, blank.choices] for blank in self.form])
         text = json.dumps(parts, ensure_ascii=False)
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
@@ -124,6 +142,7 @@ class Role:
         sample: int = 0,
         retry: int = 0,
         shared: int = 0,
+        form: tuple[Blank, ...] = (),
     ) -> Request:
         """One call of this role."""
         sampling = sampling or self.sampling
@@ -141,6 +160,7 @@ class Role:
             retry=retry,
             rank=self.rank,
             shared=shared,
+            form=form,
         )
 
 
@@ -197,6 +217,7 @@ class Abilities:
         schema: whether it restricts answers to a JSON schema.
         bounds: whether such a schema may bound the length of a text; others refuse ``maxLength``.
         begins: whether it continues a begun reply.
+        fills: whether it fills the blanks of a form.
         prefix_cache: whether it serves repeated prefixes from a cache.
         slots: how many prefixes that cache holds, if each belongs to a slot that serves one call at a time; 0 = the
             cache serves all calls alike.
@@ -209,6 +230,7 @@ class Abilities:
     logprobs: int = 0
     schema: bool = False
     begins: bool = False
+    fills: bool = False
     prefix_cache: bool = False
     slots: int = 0
     own_timeout: bool = False

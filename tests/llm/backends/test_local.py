@@ -4,6 +4,7 @@ import asyncio
 import json
 import math
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +13,8 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
+from dataclasses import replace
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +22,10 @@ import pytest
 
 import polyjudge
 from polyjudge.errors import CallFailed, ModelError
+from polyjudge.llm.backends.local import LocalModel
 from polyjudge.llm.backends.weights import DIGEST
 from polyjudge.llm.models import open_backend
-from polyjudge.llm.request import Abilities, Backend, Message, Reply, Request, Sampling
+from polyjudge.llm.request import Abilities, Backend, Blank, Message, Reply, Request, Sampling
 from polyjudge.testing.backend import BackendContract
 
 SOURCE = str(Path(polyjudge.__file__).parents[1])
@@ -58,7 +62,7 @@ def test_what_it_is_and_can_is_known_before_it_is_loaded(smollm2: Path) -> None:
     backend = opened(smollm2)
     assert backend.identity.startswith(f"local:{DIGEST} ctx=512 xllamacpp=")
     assert backend.abilities == Abilities(
-        logprobs=500, schema=True, begins=True, prefix_cache=True, slots=4, own_timeout=True
+        logprobs=500, schema=True, begins=True, fills=True, prefix_cache=True, slots=4, own_timeout=True
     )
     assert backend.concurrency == 16
     assert opened(smollm2, context=513).identity != backend.identity
@@ -316,3 +320,67 @@ class TestLocalModel(BackendContract):
 
     def make(self) -> Backend:
         return opened(self.path, context=256)
+
+
+def joint(count: int, **more: Any) -> list[Request]:
+    """Calls that share their beginning, each about a text of its own."""
+    form = (
+        Blank('{"joy": ', tuple("0123")),
+        Blank(', "fear": ', ("low", "lower", "high")),
+        Blank(', "anger": ', ("-1", "0", "1", "10")),
+        Blank("}"),
+    )
+    asked_for = "Rate the emotions of the writer as one JSON object, and use the full range of each scale.\n" * 3
+    texts = (
+        f"{asked_for}\nText {at}: my {'cat' if at % 2 else 'old dog'} ran {at} miles today." for at in range(count)
+    )
+    return [asked(Message("user", text), max_tokens=60, form=form, **more) for text in texts]
+
+
+def at_once(weights: Path, slots: int, requests: list[Request]) -> list[Reply]:
+    async def run() -> list[Reply]:
+        backend = LocalModel(weights, name="any.gguf", digest="d", context=512, threads=1, slots=slots)
+        try:
+            return list(await asyncio.gather(*map(backend.complete, requests)))
+        finally:
+            await backend.close()
+
+    return asyncio.run(run())
+
+
+def test_calls_that_are_asked_together_get_the_answers_of_calls_asked_alone(smollm2: Path) -> None:
+    requests = [
+        *joint(6, top_logprobs=5),
+        *(replace(one, form=(), sampling=Sampling(0.0, 1)) for one in joint(3, top_logprobs=5)),
+    ]
+    alone, together = at_once(smollm2, 1, requests), at_once(smollm2, 4, requests)
+    for one, other in zip(alone, together, strict=True):
+        assert [token.token for token in other.tokens] == [token.token for token in one.tokens]
+        for token, same in zip(one.tokens, other.tokens, strict=True):
+            assert math.exp(same.logprob) == pytest.approx(math.exp(token.logprob), abs=0.03)
+    # The beginning is evaluated once, whoever came first.
+    assert sum((reply.usage.cached or 0) > 60 for reply in together) == len(requests)
+
+
+def test_a_filled_form_is_the_reply_that_the_model_writes_in_the_same_words(model: Backend) -> None:
+    (filled,) = ask(model, joint(1, top_logprobs=20)[0])
+    assert filled.finish == "stop"
+    assert re.fullmatch(r'{"joy": [0-3], "fear": (low|lower|high), "anger": (-1|0|1|10)}', filled.text)
+    assert "".join(token.token for token in filled.tokens) == filled.text
+    # Asked for the next token after the same beginning, the model gives the same probabilities.
+    place = [*accumulate(len(token.token) for token in filled.tokens)]
+    for token, end in zip(filled.tokens, place, strict=True):
+        if token.top:
+            begun = Message("assistant", filled.text[: end - len(token.token)])
+            request = asked(*joint(1)[0].messages, begun, max_tokens=1, top_logprobs=20)
+            (free,) = ask(model, request)
+            told = dict(free.tokens[0].top)
+            assert all(math.exp(told[text]) == pytest.approx(math.exp(p), abs=0.03) for text, p in token.top[:5])
+
+
+def test_a_form_is_another_question(model: Backend) -> None:
+    (form,) = joint(1)
+    assert replace(form, form=()).key("e") != form.key("e")
+    assert replace(form, form=(*form.form[:-1], Blank(" }"))).key("e") != form.key("e")
+    samples = ask(model, *(replace(form, sampling=Sampling(1.5, 60), sample=at) for at in range(4)))
+    assert len({reply.text for reply in samples}) > 1

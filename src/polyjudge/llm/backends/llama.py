@@ -52,7 +52,9 @@ class Engine:
         settings.n_parallel = slots
         settings.cpuparams.n_threads = threads
         settings.cpuparams_batch.n_threads = threads
-        # With flash attention an answer would depend on how many tokens of other calls share its batch.
+        # With flash attention, or keys and values of half precision, the rounding of an answer would depend on how
+        # many tokens of other calls share its batch.
+        settings.cache_type_k = settings.cache_type_v = xllamacpp.ggml_type.GGML_TYPE_F32
         settings.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED
         settings.cache_ram_mib = 0
         settings.slot_save_path = f"{self._folder.name}/"
@@ -171,7 +173,7 @@ class Prefixes:
             slot: the text's.
             text: the prompt that will be asked there.
             held: the prompt that was asked there last.
-            others: prompts that wait.
+            others: prompts that wait or are being asked elsewhere.
             evaluate: evaluates a beginning in the slot.
         """
         if len(text) - common(text, held) < self.WORTH:

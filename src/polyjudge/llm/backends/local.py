@@ -22,6 +22,7 @@ from typing import Any
 from polyjudge.errors import CallFailed, MissingExtra, ModelError
 from polyjudge.llm.backends import OpenOptions
 from polyjudge.llm.backends.cores import idle_cores
+from polyjudge.llm.backends.filling import fill
 from polyjudge.llm.backends.gguf import check_gguf, control_pattern, control_tokens, defuse
 from polyjudge.llm.backends.llama import Engine, Prefixes, common
 from polyjudge.llm.backends.weights import cache_folder, file_digest, smollm2
@@ -37,6 +38,8 @@ _SLOTS = 4
 _MOST_TOKENS = 16_384
 # Calls in the queue for each slot, so that there is a choice.
 _AHEAD = 4
+# Seconds in which the first calls of many gather, so that what they share is known.
+_GATHERING = 0.01
 
 
 def slots_of(context: int) -> int:
@@ -93,6 +96,9 @@ class LocalModel:
         context: tokens of prompt and answer together.
         threads: None = as many as the machine has idle cores for when the model is loaded.
         slots: how many calls are answered at once; None = by the context (``slots_of``).
+
+    Attributes:
+        path: the weights.
     """
 
     def __init__(
@@ -105,13 +111,13 @@ class LocalModel:
         threads: int | None = None,
         slots: int | None = None,
     ) -> None:
-        self._path = path
+        self.path = path
         self._name = Path(name).name
         self._context = context
         self._threads = threads
         slots = slots or slots_of(context)
         self.abilities = Abilities(
-            logprobs=500, schema=True, begins=True, prefix_cache=True, slots=slots, own_timeout=True
+            logprobs=500, schema=True, begins=True, fills=True, prefix_cache=True, slots=slots, own_timeout=True
         )
         self.identity = f"local:{digest} ctx={context} xllamacpp={version('xllamacpp')} form={_FORM}"
         self.concurrency: int | None = slots * _AHEAD
@@ -123,6 +129,7 @@ class LocalModel:
         self._turns = threading.Lock()
         self._waiting: list[_Job] = []
         self._free = dict.fromkeys(range(slots), "")
+        self._under_way: dict[int, str] = {}
         self._asked = 0
 
     async def complete(self, request: Request) -> Reply:
@@ -140,7 +147,11 @@ class LocalModel:
         job = _Job(request, prompt, self._asked)
         with self._turns:
             self._waiting.append(job)
-        self._serve()
+            idle = len(self._free) == self.abilities.slots
+        if idle:
+            asyncio.get_running_loop().call_later(_GATHERING, self._serve)
+        else:
+            self._serve()
         try:
             return await asyncio.wrap_future(job.answer)
         finally:
@@ -179,6 +190,7 @@ class LocalModel:
                     key=lambda pair: pair[:2],
                 )
                 self._waiting.remove(job)
+                self._under_way[slot] = job.prompt
                 self._workers.submit(self._work, job, slot, self._free.pop(slot))
 
     def _work(self, job: _Job, slot: int, held: str) -> None:
@@ -188,7 +200,7 @@ class LocalModel:
         except BaseException as error:
             answer = error
         with self._turns:
-            self._free[slot] = job.prompt
+            self._free[slot] = self._under_way.pop(slot)
         _settle(job, answer)
         self._serve()
 
@@ -201,6 +213,7 @@ class LocalModel:
         loaded = self._load()
         with self._turns:
             others = [other.prompt for other in self._waiting]
+            others += [prompt for other, prompt in self._under_way.items() if other != slot]
         body = self._body(job.request, loaded.controls)
 
         def evaluate(beginning: str) -> None:
@@ -211,7 +224,16 @@ class LocalModel:
             loaded.engine.ask({"messages": messages, "max_tokens": 1, "cache_prompt": True}, slot, stopped)
 
         loaded.prefixes.provide(slot, job.prompt, held, others, evaluate)
-        return read_reply(loaded.engine.ask(body, slot, stopped))
+        if not job.request.form:
+            return read_reply(loaded.engine.ask(body, slot, stopped))
+
+        def step(begun: str, grammar: str) -> Reply:
+            """A token after a begun reply; each step has a chance of its own."""
+            messages = [*body["messages"], {"role": "assistant", "content": begun}]
+            place = {"max_tokens": 1, "seed": body["seed"] ^ len(begun), "grammar": grammar}
+            return read_reply(loaded.engine.ask(body | place | {"messages": messages}, slot, stopped))
+
+        return fill(job.request.form, step, loaded.engine.pieces)
 
     def _body(self, request: Request, controls: re.Pattern[str] | None) -> dict[str, Any]:
         sampling = request.sampling
@@ -226,8 +248,8 @@ class LocalModel:
         }
         if sampling.temperature is not None:
             fields["temperature"] = sampling.temperature
-        if request.top_logprobs:
-            fields |= {"logprobs": True, "top_logprobs": request.top_logprobs}
+        if request.top_logprobs or request.form:
+            fields |= {"logprobs": True, "top_logprobs": max(1, request.top_logprobs)}
         if request.schema:
             fields["response_format"] = response_format(request.schema)
         return fields | extra_fields(request)
@@ -236,9 +258,9 @@ class LocalModel:
         """The model; the first call loads it, and the others wait for that."""
         with self._loading:
             if self._loaded is None:
-                controls = control_pattern(control_tokens(self._path))
+                controls = control_pattern(control_tokens(self.path))
                 threads = self._threads or idle_cores()
-                engine = Engine(self._path, context=self._context, slots=self.abilities.slots, threads=threads)
+                engine = Engine(self.path, context=self._context, slots=self.abilities.slots, threads=threads)
                 self._loaded = _Loaded(engine, Prefixes(engine), controls)
             return self._loaded
 
