@@ -62,7 +62,7 @@ def test_what_it_is_and_can_is_known_before_it_is_loaded(smollm2: Path) -> None:
     backend = opened(smollm2)
     assert backend.identity.startswith(f"local:{DIGEST} ctx=512 xllamacpp=")
     assert backend.abilities == Abilities(
-        logprobs=500, schema=True, begins=True, fills=True, prefix_cache=True, slots=4, own_timeout=True
+        logprobs=500, schema=True, begins=True, fills=True, prefix_cache=True, slots=4, own_timeout=True, bounds=True
     )
     assert backend.concurrency == 16
     assert opened(smollm2, context=513).identity != backend.identity

@@ -117,7 +117,14 @@ class LocalModel:
         self._threads = threads
         slots = slots or slots_of(context)
         self.abilities = Abilities(
-            logprobs=500, schema=True, begins=True, fills=True, prefix_cache=True, slots=slots, own_timeout=True
+            logprobs=500,
+            schema=True,
+            begins=True,
+            fills=True,
+            prefix_cache=True,
+            slots=slots,
+            own_timeout=True,
+            bounds=True,
         )
         self.identity = f"local:{digest} ctx={context} xllamacpp={version('xllamacpp')} form={_FORM}"
         self.concurrency: int | None = slots * _AHEAD
