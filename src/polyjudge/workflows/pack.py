@@ -45,7 +45,7 @@ from polyjudge.workflows.assemble import RunSetup, assemble, models_of, refusal
 from polyjudge.workflows.client import open_client
 from polyjudge.workflows.costs import priced
 from polyjudge.workflows.events import Noted, Observer, unwatched
-from polyjudge.workflows.layout_selection import UsageCounter
+from polyjudge.workflows.configure import UsageCounter
 from polyjudge.workflows.sync import run
 
 MARGIN = 0.03
