@@ -16,6 +16,7 @@ from polyjudge.workflows.score import SCORE_SETTINGS
 ELSEWHERE = {
     "from",
     "distribution",
+    "members",
     "criteria",
     "output",
     "dry-run",

@@ -212,7 +212,7 @@ def test_options_that_make_no_sense(scores, options):
     [
         ("polyjudge: 1", "polyjudge: 7", "is not a jury file"),
         ("member: judge", "name: judge", r"jury\[0\].*write member, weight, shift and scale"),
-        ("weight: 1.0", "weight: heavy", r"jury\[0\].weight.*finite number"),
+        ("weight: 1.0", "weight: heavy", r"jury\[0\].weight.*must be a number"),
         ("weight: 1.0", "weight: -1.0", "positive"),
         ("calibration:", "callibration:", "did you mean 'calibration'"),
     ],

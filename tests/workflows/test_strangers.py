@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -15,7 +15,10 @@ from tests.rated import FIVE, rated
 
 import polyjudge
 from polyjudge import Settings
+from polyjudge.datasets.load import load_rubric
 from polyjudge.errors import ConfigError
+from polyjudge.llm.request import Sampling
+from polyjudge.results.judge_file import JudgeFile, Member, dump_judge
 from polyjudge.workflows.events import Noted
 
 DATA = rated({"clarity": FIVE, "warmth": FIVE}, documents=12)
@@ -151,3 +154,24 @@ def test_a_plan_of_a_stranger_s_study_sends_nothing(stranger: Stranger) -> None:
     their_run(stranger)
     assert polyjudge.plan_study("study.toml").calls
     assert stranger.keys == []
+
+
+def their_jury(stranger: Stranger) -> polyjudge.Scripted:
+    """A jury of which one member is asked at a stranger's address, and one by a backend of the user's."""
+    own = JudgeFile(load_rubric(DATA.criteria), "own/judge", "joint", "json", Sampling(0.0, 64), structured=False)
+    theirs = replace(own, model=MODEL, base_url=stranger.url)
+    jury = replace(own, members=(Member("own", own), Member("theirs", theirs)))
+    Path("theirs").mkdir()
+    Path("theirs/judge.yaml").write_text(dump_judge(jury), "utf-8")
+    return polyjudge.Scripted(lambda request: '{"clarity": 1, "warmth": 1}')
+
+
+@pytest.mark.parametrize("verb", [_score, _load])
+def test_a_member_s_address_gets_nothing_unless_trusted_and_never_a_key(verb: Verb, stranger: Stranger) -> None:
+    backends = {"own/judge": their_jury(stranger)}
+    with pytest.raises(ConfigError, match=rf"names the address '{stranger.url}'"):
+        verb(backends=backends)
+    assert stranger.keys == []
+    verb(backends=backends, trust_address=True)
+    assert stranger.keys
+    assert set(stranger.keys) == {None}

@@ -20,6 +20,7 @@ from polyjudge.cli.options import bound_options, model_options, output_options, 
 )
 @click.option("--distribution", is_flag=True, help="also write each label's probability (scoring expected)")
 @click.option("--reasons", is_flag=True, help="also write the judge's reason for each score (scoring reasoned)")
+@click.option("--members", is_flag=True, help="also write the scores of a jury's members")
 @click.option("--dry-run", is_flag=True, help="print the planned calls, tokens and money, and ask no model")
 @model_options
 @bound_options
@@ -31,6 +32,7 @@ def command(
     output: str | None,
     distribution: bool,
     reasons: bool,
+    members: bool,
     dry_run: bool,
     config: str | None,
     trust_address: bool,
@@ -63,6 +65,7 @@ def command(
                 output=sys.stdout if to_stream else output or "scores.csv",
                 distribution=distribution,
                 reasons=reasons,
+                members=members,
                 settings=settings,
                 config=config,
                 trust_address=trust_address,

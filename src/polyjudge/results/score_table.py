@@ -33,6 +33,7 @@ class ScoreTable:
         named_by: the input's column that gave the rows their ids; "" for none.
         labels: (criterion, label) whose probabilities get a column ``CRITERION.p_LABEL``.
         simulated: whether every row says in a column ``notice`` that it is.
+        members: of a jury, whose scores get columns ``CRITERION.judge_MEMBER``.
     """
 
     def __init__(
@@ -45,15 +46,18 @@ class ScoreTable:
         reasons: bool = False,
         named_by: str = "",
         simulated: bool = False,
+        members: Sequence[str] = (),
     ) -> None:
         self._notice = {"notice": SIMULATED} if simulated else {}
         self._criteria = rubric.criteria
         self._labels = labels
         self._documents = any(example.document is not None for example in examples)
+        self._members = members
         probabilities = [f"{name}.p_{label}" for name, label in labels]
         names = [criterion.name for criterion in self._criteria]
+        seats = [f"{name}.judge_{member}" for name in names for member in members]
         self._reasons = names if reasons else []
-        scored = [*names, *probabilities, *(f"{name}.reason" for name in self._reasons)]
+        scored = [*names, *seats, *probabilities, *(f"{name}.reason" for name in self._reasons)]
         own = ["id", *(["document"] if self._documents else []), *scored, "error", *self._notice]
         rated = {column for criterion in rubric.criteria for column in rating_columns(criterion)}
         self._cells: dict[str, Callable[[Example, Row], object]] = {}
@@ -68,13 +72,17 @@ class ScoreTable:
         self.carried = _renamed(list(self._cells), own, rated)
         self.columns = (*own, *self.carried)
 
-    def row(self, example: Example, prediction: Prediction, row: Row) -> list[object]:
+    def row(
+        self, example: Example, prediction: Prediction, row: Row, members: Sequence[Prediction] = ()
+    ) -> list[object]:
         """The cells of a row, aligned with ``columns``; None for what is missing."""
+        shown = members if self._members else ()
         missing = prediction.unscored
         return [
             example.id,
             *([example.document] if self._documents else []),
             *(value(criterion.scale, prediction.score(criterion.name)) for criterion in self._criteria),
+            *(value(c.scale, member.score(c.name)) for c in self._criteria for member in shown),
             *(_probability(prediction, name, label) for name, label in self._labels),
             *(prediction.reasons.get(name) for name in self._reasons),
             f"unscored: {', '.join(missing)}" if missing else None,
@@ -87,6 +95,8 @@ class ScoreTable:
         own = dict.fromkeys(self.columns[: self.scored], "text")
         own |= {c.name: "number" for c in self._criteria if not isinstance(c.scale, Categorical)}
         own |= {f"{name}.p_{label}": "number" for name, label in self._labels}
+        numbers = [c.name for c in self._criteria if not isinstance(c.scale, Categorical)]
+        own |= {f"{name}.judge_{member}": "number" for name in numbers for member in self._members}
         return {**own, **carried}
 
     def carried_cells(self, example: Example, row: Row) -> list[object]:

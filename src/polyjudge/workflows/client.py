@@ -43,20 +43,18 @@ def cache_folder() -> Path:
 
 @dataclass(frozen=True, slots=True)
 class FileAddress:
-    """An address that only a file names, which may be a stranger's.
+    """Addresses that only a file names, which may be a stranger's.
 
     Attributes:
-        url: the address.
         source: the file.
         trusted: whether the user allows to send texts there.
     """
 
-    url: str
     source: str
     trusted: bool
 
     def check(self, config: RunConfig, given: Collection[str], notify: Callable[[str], None]) -> None:
-        """Tell where texts will go.
+        """Tell where the texts of a run will go.
 
         Raises:
             ConfigError: to an address that the user neither gave nor trusts.
@@ -64,16 +62,17 @@ class FileAddress:
         from polyjudge.llm.models import reached_by_address
 
         asked = [model for model in models_of(config) if model not in given]
-        if not reached_by_address(asked):
+        url = config.base_url
+        if not url or not reached_by_address(asked):
             return
         if not self.trusted:
             raise ConfigError(
-                f"{self.source!r} names the address {self.url!r}, which you did not; nothing is sent there: pass "
-                f"--base-url {self.url} if it is yours, or --trust-address to send the texts, but no key"
+                f"{self.source!r} names the address {url!r}, which you did not; nothing is sent there: pass "
+                f"--base-url {url} if it is yours, or --trust-address to send the texts, but no key"
             )
         notify(
-            f"texts go to {self.url}, as {self.source!r} says, and no key with them; to send POLYJUDGE_API_KEY too, "
-            f"pass --base-url {self.url}"
+            f"texts go to {url}, as {self.source!r} says, and no key with them; to send POLYJUDGE_API_KEY too, "
+            f"pass --base-url {url}"
         )
 
 
@@ -171,7 +170,8 @@ async def _open_all(
         if reached in seen:
             continue
         seen.add(reached)
-        for model, opened in open_backends(config, given, notify, planning=planning, keyless=keyless).items():
+        alone = keyless and bool(config.base_url)
+        for model, opened in open_backends(config, given, notify, planning=planning, keyless=alone).items():
             known = found.setdefault(model, opened)
             if known is opened:
                 continue

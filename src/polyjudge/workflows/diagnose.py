@@ -117,7 +117,7 @@ def diagnose(
     run_config, given_address = _settings(finished, explicit(settings, budget), config, options)
     # What a run in memory was asked with, its caller gave.
     own = given_address or isinstance(run_folder, Run) or not run_config.base_url
-    address = None if own else FileAddress(run_config.base_url, str(finished.path), trust_address)
+    address = None if own else FileAddress(str(finished.path), trust_address)
     return run(_diagnose(finished, objects, run_config, address, options, data, backends or {}, store, observer))
 
 

@@ -19,8 +19,9 @@ def export(
     to: str | Exporter = "text",
     output: str | Path | None = None,
     scoring: Any = None,
+    member: str | None = None,
 ) -> str:
-    """A judge as text in a format; no model is asked.
+    """A judge as text in a format; no model is asked. A calibration is no part of it.
 
     Args:
         judge: its file, or a judge in memory.
@@ -28,13 +29,14 @@ def export(
             installed exporter, or a function from ``ExportedJudge`` to a text.
         output: a file to write the text to as well.
         scoring: the judge's scoring method, where a run was given it as an object and no package registers it.
+        member: which member of a jury, since other tools know single judges; None: there is but one.
 
     Raises:
-        ConfigError: an unknown format, or a judge that it cannot hold.
+        ConfigError: an unknown format, a judge that it cannot hold, or a jury of which no member is named.
         CriteriaError: the judge file is missing or broken.
     """
     exporter: Exporter = lookup("exporters", to) if isinstance(to, str) else to
-    text = exporter(exported(_file(judge), scoring))
+    text = exporter(exported(_file(judge).alone(member), scoring))
     if output is not None:
         write_whole(Path(output), text)
     return text

@@ -80,7 +80,7 @@ def start_of(judge: str | Path | JudgeFile, criteria: Criteria | None = None) ->
     Raises:
         CriteriaError: the judge cannot be read, knows none of the criteria, or has another scale for one.
     """
-    file = judge if isinstance(judge, JudgeFile) else read_judge(judge)
+    file = (judge if isinstance(judge, JudgeFile) else read_judge(judge)).alone()
     notes: tuple[str, ...] = ()
     if file.demonstrations:
         notes = ("the judge's demonstrations are not taken over; --demonstrations N draws new ones",)

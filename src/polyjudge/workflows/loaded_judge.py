@@ -14,6 +14,7 @@ from typing import Any, Self, TypeVar
 from polyjudge.concurrency import in_turn
 from polyjudge.datasets.table import text_of
 from polyjudge.domain.example import Example
+from polyjudge.domain.records import Prediction
 from polyjudge.errors import ConfigError
 from polyjudge.formatting.notebook import snippet
 from polyjudge.formatting.text import clipped
@@ -26,7 +27,8 @@ from polyjudge.settings.config import RunConfig
 from polyjudge.settings.given import Budget, ScoringLike, Settings, explicit, suggests
 from polyjudge.workflows.client import FileAddress, open_client
 from polyjudge.workflows.events import unwatched
-from polyjudge.workflows.score import WAVES, judge_of, settings_of
+from polyjudge.workflows.panel import Answered, member_configs, open_panel
+from polyjudge.workflows.score import WAVES, settings_of
 
 T = TypeVar("T")
 
@@ -137,20 +139,31 @@ class LoadedJudge:
         await in_turn((self._ask(example) for example in examples), found.append, WAVES * self._config.max_concurrency)
         return found
 
+    def members(self, **inputs: str) -> dict[str, dict[str, float | str | None]]:
+        """Member of the jury -> its scores; a single judge is its only member."""
+        answered = self._submit(self._answer(self._example(inputs))).result()
+        names = [member.name for member in self.file.panel]
+        return {name: self._values(said) for name, said in zip(names, answered.members, strict=True)}
+
     async def _ask(self, example: Example) -> dict[str, float | str | None]:
+        return self._values((await self._answer(example)).prediction)
+
+    def _values(self, prediction: Prediction) -> dict[str, float | str | None]:
+        return {c.name: value(c.scale, prediction.score(c.name)) for c in self.file.rubric.criteria}
+
+    async def _answer(self, example: Example) -> Answered:
         task = asyncio.current_task()
         if task is not None:
             self._asking.add(task)
             task.add_done_callback(self._asking.discard)
         async with self._opening:
             if self._client is None:
+                first, *also = member_configs(self.file, self._config)
                 self._entered = open_client(
-                    self._config, self._backends, unwatched, store=self._store, address=self._address
+                    first, self._backends, unwatched, store=self._store, also=also, address=self._address
                 )
                 self._client = await self._entered.__aenter__()
-        prompt = self.file.prompt
-        prediction = await judge_of(self.file, self._config, self._client, self._scoring).predict(prompt, example)
-        return {c.name: value(c.scale, prediction.score(c.name)) for c in prompt.criteria}
+        return await open_panel(self.file, self._config, self._client, self._scoring).predict(example)
 
     async def _leave(self) -> None:
         await asyncio.gather(*self._asking, return_exceptions=True)
@@ -177,5 +190,6 @@ def load(
     given = explicit(settings, budget, {"model": model})
     taken, address = settings_of(file, given, config, str(path), trust_address)
     if address is not None:
-        address.check(taken, backends or {}, lambda text: None)
+        for one in member_configs(file, taken):
+            address.check(one, backends or {}, lambda text: None)
     return LoadedJudge(file, taken, backends, store, scoring, address)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from polyjudge.domain.dataset import Split
 from polyjudge.domain.example import Example
@@ -93,6 +93,24 @@ def planned(config: RunConfig, run_setup: RunSetup) -> tuple[PlannedRole, ...]:
     dearest = run_setup.under(max(options, key=lambda one: len(one.layout.groups)))
     measured = [setup for option in options for setup in run_setup.under(option).setups]
     return plan_of(config, dearest.setups, run_setup.split, measured, run_setup.under(options[0]).setups)
+
+
+def added(roles: Sequence[PlannedRole]) -> list[PlannedRole]:
+    """The planned calls of each role and model in one entry."""
+    sums: dict[tuple[str, str], PlannedRole] = {}
+    for role in roles:
+        known = sums.get((role.role, role.model))
+        sums[role.role, role.model] = (
+            role
+            if known is None
+            else replace(
+                known,
+                calls=known.calls + role.calls,
+                prompt_tokens=known.prompt_tokens + role.prompt_tokens,
+                completion_tokens=known.completion_tokens + role.completion_tokens,
+            )
+        )
+    return list(sums.values())
 
 
 @dataclass(slots=True)

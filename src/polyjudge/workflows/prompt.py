@@ -20,7 +20,8 @@ from polyjudge.results.judge_file import JudgeFile, read_judge
 from polyjudge.settings.given import ScoringLike, explicit, suggests
 from polyjudge.workflows.client import open_client
 from polyjudge.workflows.events import unwatched
-from polyjudge.workflows.score import judge_of, settings_of
+from polyjudge.workflows.panel import judge_of
+from polyjudge.workflows.score import settings_of
 from polyjudge.workflows.sync import run
 
 
@@ -91,6 +92,7 @@ def prompt(
     scoring: ScoringLike | None = None,
     config: str | Path | None = None,
     backends: Mapping[str, Backend] | None = None,
+    member: str | None = None,
 ) -> SentPrompt:
     """What a judge is sent about one row: all messages of all calls, and what is asked of the reply.
 
@@ -102,11 +104,12 @@ def prompt(
         scoring: as for ``score``.
         config: as for ``score``.
         backends: as for ``score``.
+        member: which member of a jury; None: there is but one.
 
     Raises:
-        InputError: the judge or the data cannot be used, or there is no such row.
+        InputError: the judge or the data cannot be used, or there is no such row or member.
     """
-    file = judge if isinstance(judge, JudgeFile) else read_judge(judge)
+    file = (judge if isinstance(judge, JudgeFile) else read_judge(judge)).alone(member)
     taken, _ = settings_of(file, explicit(None, None, {"model": model}), config, "")
     example = _places(file) if data is None else _row(file, data, row)
 

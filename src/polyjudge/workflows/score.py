@@ -16,16 +16,12 @@ from polyjudge.datasets.load import Data
 from polyjudge.datasets.table import Row
 from polyjudge.datasets.textfiles import ending_of
 from polyjudge.domain.example import Example
-from polyjudge.domain.layout import layout
-from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.records import Prediction
 from polyjudge.errors import ConfigError
-from polyjudge.judge.predict import Judge
 from polyjudge.judge.scoring import prose_of
 from polyjudge.llm.accounts import RoleAccount
 from polyjudge.llm.cache.store import AnswerStore
-from polyjudge.llm.client import Client
-from polyjudge.llm.request import Backend, Role
+from polyjudge.llm.request import Backend
 from polyjudge.results.judge_file import JudgeFile, dump_judge, read_judge
 from polyjudge.results.money import PlannedRole
 from polyjudge.results.outcome import Lost, simulated
@@ -44,11 +40,11 @@ from polyjudge.results.store import GrowingFile, writable
 from polyjudge.settings.config import RunConfig
 from polyjudge.settings.given import Budget, ScoringLike, Settings, explicit, suggests
 from polyjudge.settings.merged import resolve
-from polyjudge.workflows.assemble import open_judge, open_scoring
 from polyjudge.workflows.client import FileAddress, open_client
 from polyjudge.workflows.costs import priced
 from polyjudge.workflows.events import Noted, Observer, unwatched
-from polyjudge.workflows.plan import ROWS, planned_judging
+from polyjudge.workflows.panel import Answered, member_configs, open_panel
+from polyjudge.workflows.plan import ROWS, added, planned_judging
 from polyjudge.workflows.score_rows import ScoredRows, scored_rows
 from polyjudge.workflows.sync import run
 
@@ -69,11 +65,17 @@ class _Tally:
     rows: int = 0
     unscored: int = 0
     lost: Lost = field(default_factory=Lost)
+    absent: int = 0
+    asked: int = 0
 
-    def add(self, prediction: Prediction) -> None:
+    def add(self, answered: Answered) -> None:
+        prediction = answered.prediction
         self.rows += 1
         self.unscored += len(prediction.unscored)
-        self.lost.add(prediction)
+        for member in answered.members:
+            self.lost.add(member)
+            self.absent += len(member.unscored)
+            self.asked += len(member.scores)
         if self.kept is not None:
             self.kept.append(replace(prediction, calls=()))
 
@@ -87,6 +89,7 @@ def score(
     output: str | Path | TextIO | None = None,
     distribution: bool = False,
     reasons: bool = False,
+    members: bool = False,
     scoring: ScoringLike | None = None,
     budget: Budget | None = None,
     settings: Settings | None = None,
@@ -107,6 +110,7 @@ def score(
             not grow with it. A file that is there is only written over if it was written for the same judge and data.
         distribution: whether the output also gives each label's probability.
         reasons: whether the output also gives the judge's reason for each score (scoring ``reasoned``).
+        members: whether the output also has each member's score, in columns ``CRITERION.judge_MEMBER``.
         scoring: the judge's scoring method, where a run was given it as an object and no package registers it.
         budget: the most that this call may ask or pay.
         settings: those of ``SCORE_SETTINGS``; the others are the judge's own.
@@ -148,6 +152,7 @@ def score(
         observer,
         distribution=distribution,
         reasons=reasons,
+        members=members,
     )
     accounts, parts = run(asking)
     kept = (rows.dataset, tuple(tally.kept)) if rows.dataset and tally.kept is not None else None
@@ -157,6 +162,13 @@ def score(
     done = Scores(rubric, rows.count, tally.unscored, path, accounts, kept, parts)
     for line in tally.lost.lines():
         observer(Noted(line))
+    if tally.absent and len(file.members) > 1:
+        observer(
+            Noted(
+                f"{tally.absent:,} of {tally.asked:,} scores of the jury's members could not be read; the other "
+                f"members decide there"
+            )
+        )
     check_unscored(done.unscored, done.rows * len(rubric.names), taken.fail_on_error, "the rows")
     return done
 
@@ -217,10 +229,13 @@ class _Lines:
     finish: Callable[[], object]
     begun: bool = False
 
-    def add(self, example: Example, prediction: Prediction, row: Row) -> None:
+    def add(self, example: Example, answered: Answered, row: Row) -> None:
         head = "" if self.begun else self.form.head(self.table.columns)
         self.begun = True
-        self.write(head + self.form.line(self.table.columns, self.table.row(example, prediction, row)))
+        self.write(
+            head
+            + self.form.line(self.table.columns, self.table.row(example, answered.prediction, row, answered.members))
+        )
 
 
 def _judge_digest(judge: JudgeFile, model: str) -> str:
@@ -259,11 +274,13 @@ async def _plan(
     rows: ScoredRows,
     backends: Mapping[str, Backend],
 ) -> tuple[PlannedRole, ...]:
-    async with open_client(config, backends, unwatched, planning=True) as client:
-        judge = judge_of(file, config, client, method)
+    first, *also = member_configs(file, config)
+    async with open_client(first, backends, unwatched, planning=True, also=also) as client:
+        panel = open_panel(file, config, client, method)
         step = max(1, rows.count // ROWS)
         some = [example for example, _ in islice(rows.rows(), 0, None, step)][:ROWS]
-        return priced([planned_judging(judge, file.prompt, some, rows.count)], client.tariffs)
+        planned = [planned_judging(seat.judge, seat.prompt, some, rows.count) for seat in panel.seats]
+        return priced(added(planned), client.tariffs)
 
 
 def _source(judge: str | Path | JudgeFile) -> str:
@@ -294,11 +311,9 @@ def settings_of(
     address = {"base_url": file.base_url, "endpoint_name": file.endpoint_name}
     own = {"model": file.model, **address} if "model" not in settings.origins else {}
     used = {name: value for name, value in own.items() if name not in settings.origins}
-    url = used.get("base_url", "")
-    return (
-        settings.config.model_copy(update=used),
-        FileAddress(url, source, trust_address) if url and source else None,
-    )
+    taken = settings.config.model_copy(update=used)
+    only_there = used.get("base_url") or any(one.base_url != taken.base_url for one in member_configs(file, taken))
+    return taken, FileAddress(source, trust_address) if only_there and source else None
 
 
 async def _score(
@@ -315,62 +330,49 @@ async def _score(
     *,
     distribution: bool,
     reasons: bool,
+    members: bool,
 ) -> tuple[tuple[RoleAccount, ...], tuple[str, ...]]:
-    async with open_client(config, backends, observer, store=store, address=address) as client:
-        judge, prompt = judge_of(file, config, client, method), file.prompt
-        labels = tuple((c.name, label) for c in prompt.criteria for label in judge.scoring.labels(c))
+    configs = member_configs(file, config)
+    async with open_client(configs[0], backends, observer, store=store, also=configs[1:], address=address) as client:
+        panel = open_panel(file, config, client, method)
+        labels = tuple((c.name, label) for c in file.rubric.criteria for label in panel.labels(c))
         if distribution and not labels:
             raise ConfigError(
                 f"scoring {file.scoring!r} gives no probabilities of labels; leave out --distribution, or fit the "
                 f"judge with --scoring expected"
+                if panel.fitted is None
+                else "a jury, or a calibrated judge, gives no probabilities of labels; leave out --distribution"
             )
-        if reasons and not prose_of(judge.scoring):
+        if reasons and not any(prose_of(seat.judge.scoring) for seat in panel.seats):
             raise ConfigError(
                 f"scoring {file.scoring!r} asks for no reasons; leave out --reasons, or fit the judge with --scoring "
                 f"reasoned"
             )
         known = rows.dataset.examples if rows.dataset else tuple(example for example, _ in islice(rows.rows(), 1))
-        parts = simulated([config.model], client, rows.dataset)
-        shown = labels if distribution else ()
+        parts = simulated(dict.fromkeys(one.model for one in configs), client, rows.dataset)
         table = ScoreTable(
-            file.rubric, rows.columns, known, shown, reasons=reasons, named_by=rows.named_by, simulated=bool(parts)
+            file.rubric,
+            rows.columns,
+            known,
+            labels if distribution else (),
+            reasons=reasons,
+            named_by=rows.named_by,
+            simulated=bool(parts),
+            members=[seat.name for seat in panel.seats] if members else (),
         )
 
-        async def one(row: tuple[Example, Row]) -> tuple[tuple[Example, Row], Prediction]:
-            return row, await judge.predict(prompt, row[0])
+        async def one(row: tuple[Example, Row]) -> tuple[tuple[Example, Row], Answered]:
+            return row, await panel.predict(row[0])
 
         with output.opened(table, rows) if output is not None else nullcontext() as lines:
 
-            def take(scored: tuple[tuple[Example, Row], Prediction]) -> None:
-                (example, row), prediction = scored
+            def take(scored: tuple[tuple[Example, Row], Answered]) -> None:
+                (example, row), answered = scored
                 if lines is not None:
-                    lines.add(example, prediction, row)
-                tally.add(prediction)
+                    lines.add(example, answered, row)
+                tally.add(answered)
 
             await in_turn(map(one, rows.rows()), take, WAVES * config.max_concurrency)
             if lines is not None:
                 lines.finish()
         return client.accounts.snapshot(), parts
-
-
-def judge_of(file: JudgeFile, config: RunConfig, client: Client, method: ScoringLike | None = None) -> Judge:
-    """The judge of a file over an open client; ``method`` is its scoring method where no name stands for that.
-
-    Raises:
-        ConfigError: the model's endpoint does not allow the scoring.
-    """
-    prompt: JudgePrompt = file.prompt
-    role, used = Role("judge", config.model, file.sampling, file.seed), layout(file.layout, prompt.names)
-    scoring = open_scoring(
-        file.scoring if method is None else method, prompt, role, structured=file.structured, samples=file.samples
-    )
-    return open_judge(
-        scoring,
-        used,
-        prompt,
-        role,
-        client,
-        parse_retries=file.parse_retries,
-        max_concurrency=config.max_concurrency,
-        remedy="choose another --model, or correct the judge file",
-    )

@@ -142,7 +142,7 @@ def _address(asked: Study, grid: Sequence[Cell], *, trusted: bool) -> FileAddres
     used = grid[0].settings if grid else None
     if not asked.address or used is None or used.origins.get("base_url") != "config file":
         return None
-    return FileAddress(used.config.base_url, asked.source, trusted)
+    return FileAddress(asked.source, trusted)
 
 
 async def _plan(
