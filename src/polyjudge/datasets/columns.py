@@ -16,6 +16,7 @@ from typing import Any
 from polyjudge.datasets.criteria import LARGEST
 from polyjudge.datasets.raters import words_of
 from polyjudge.datasets.table import MISSING, Table, is_missing, is_number, items_of, reads_as, with_point
+from polyjudge.datasets.transcript import messages_of
 from polyjudge.formatting.text import clipped, listed, many
 
 # Labels are few, short, and each stands in several rows.
@@ -85,6 +86,7 @@ class Column:
         cells: filled ones, a list in a cell once for each item.
         lists: whether its cells hold lists.
         nested: whether it holds objects, or lists of them.
+        is_conversation: whether every cell is a list of messages.
         single: the filled cells as texts, one a row.
     """
 
@@ -94,6 +96,7 @@ class Column:
     single: tuple[str, ...] = field(repr=False)
     lists: bool = False
     nested: bool = False
+    is_conversation: bool = False
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -151,7 +154,8 @@ def column_of(table: Table, name: str) -> Column:
         nested |= any(isinstance(item, (Mapping, list, tuple)) for item in items)
         cells += [with_point(item, table.decimal) for item in items if not is_missing(item)]
         single.append(str(cell).strip())
-    return Column(name, len(table.rows), tuple(cells), tuple(single), lists, nested)
+    talks = bool(single) and all(is_missing(row.get(name)) or messages_of(row.get(name)) for row in table.rows)
+    return Column(name, len(table.rows), tuple(cells), tuple(single), lists, nested, talks)
 
 
 def ratings_in(columns: Sequence[Column]) -> Ratings | None:

@@ -12,7 +12,7 @@ import math
 import os
 from array import array
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from pathlib import Path
@@ -30,6 +30,7 @@ from polyjudge.datasets.table import (
     digest,
     exact,
     has_spare_id_column,
+    input_text,
     is_missing,
     rating_columns,
     ratings_of,
@@ -356,7 +357,7 @@ class _Cells:
     decimal_commas: Counter[str] = field(default_factory=Counter)
 
     def example(self, position: int, rubric: Rubric) -> Example:
-        inputs = {column: self._text(position, column) for column, _ in rubric.inputs}
+        inputs = {column: self._text(position, column, input_text) for column, _ in rubric.inputs}
         has_ids = rubric.id is not None and rubric.id in self.table.columns
         has_documents = rubric.document is not None and rubric.document in self.table.columns
         return Example(
@@ -378,11 +379,11 @@ class _Cells:
     def _report(self, position: int, column: str, reason: object) -> None:
         self.errors.add(f"{self.table.where(position)}, column {column!r}: {reason}")
 
-    def _text(self, position: int, column: str) -> str:
+    def _text(self, position: int, column: str, read: Callable[[object], str] = text_of) -> str:
         if column not in self.table.rows[position]:
             self.errors.add(f"{self.table.where(position)}: has no {column!r}; write it")
         try:
-            return text_of(self.table.rows[position].get(column))
+            return read(self.table.rows[position].get(column))
         except ValueError as error:
             self._report(position, column, error)
             # With a text, an unreadable cell is not reported as empty too.

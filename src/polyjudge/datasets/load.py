@@ -10,6 +10,7 @@ from pathlib import Path
 
 from polyjudge import registry
 from polyjudge.datasets.criteria import rubric_from
+from polyjudge.datasets.error_collector import ErrorCollector
 from polyjudge.datasets.examples import read_dataset
 from polyjudge.datasets.hub import FORM, PREFIX, hub_name, hub_tables
 from polyjudge.datasets.readers import ENDINGS, is_table_file, is_there, read_table
@@ -22,6 +23,7 @@ from polyjudge.errors import ConfigError, CriteriaError, DataError
 from polyjudge.formatting.text import clipped, listed, nearest
 
 Data = str | Path | Dataset | Callable[[], Dataset] | Sequence[Row] | PandasLike | PolarsLike
+Renderer = Callable[[object], str]
 Rows = str | Path | Sequence[Row] | PandasLike | PolarsLike
 Criteria = str | Path | Mapping[str, object] | Rubric
 
@@ -29,7 +31,12 @@ VARIABLE = "POLYJUDGE_DATA"
 
 
 def load_dataset(
-    data: Data, criteria: Criteria | None = None, *, limit: int | None = None, ratings_required: bool = True
+    data: Data,
+    criteria: Criteria | None = None,
+    *,
+    limit: int | None = None,
+    ratings_required: bool = True,
+    renderers: Mapping[str, Renderer] | None = None,
 ) -> Dataset:
     """Load a data set.
 
@@ -41,6 +48,8 @@ def load_dataset(
         limit: keep that many rows, the first ones; where the data names splits the first of each, in proportion and
             at least one.
         ratings_required: False for new texts, where only the inputs' columns must be there.
+        renderers: column -> a function that makes the text that the judge is shown of a cell, for files and rows; a
+            list of messages is shown as a transcript without one.
 
     Raises:
         DataError: the data cannot be used; files, rows, columns and values are named.
@@ -50,22 +59,42 @@ def load_dataset(
     """
     if limit is not None and limit < 1:
         raise ConfigError(f"limit={limit!r}: at least one row is needed")
-    dataset = _limited(_load(data, criteria, ratings_required), limit)
+    dataset = _limited(_load(data, criteria, ratings_required, renderers or {}), limit)
     return replace(dataset, given=_from_anywhere(data)) if isinstance(data, (str, Path)) else dataset
 
 
-def _load(data: Data, criteria: Criteria | None, ratings_required: bool) -> Dataset:
+def _load(data: Data, criteria: Criteria | None, ratings_required: bool, renderers: Mapping[str, Renderer]) -> Dataset:
     prepared = _prepared(data)
+    if renderers and (prepared is not None or (isinstance(data, str) and data.startswith(PREFIX))):
+        raise DataError("renderers make texts of the cells of files and rows; these data hold texts already")
     if prepared is not None:
         return prepared if criteria is None else _under(prepared, load_rubric(criteria))
     if isinstance(data, str) and data.startswith(PREFIX):
         return _from_hub(data, criteria, ratings_required)
-    table = table_from(data)  # type: ignore[arg-type]  # the other kinds were dealt with
+    table = _rendered(table_from(data), renderers)  # type: ignore[arg-type]  # the other kinds were dealt with
     path = Path(table.source) if isinstance(data, (str, Path)) else Path("rows")
     name = path.with_suffix("").stem if path.suffix == ".gz" else path.stem
     if criteria is None:
         raise _no_criteria(table)
     return read_dataset(table, load_rubric(criteria), name, ratings_required=ratings_required)
+
+
+def _rendered(table: Table, renderers: Mapping[str, Renderer]) -> Table:
+    """The table with the texts of some columns made by functions."""
+    errors = ErrorCollector(table.source, DataError)
+    rows = [dict(row) for row in table.rows]
+    for column, renderer in renderers.items():
+        if column not in table.columns:
+            errors.add(f"no column {column!r} to render{nearest(column, table.columns)}")
+            continue
+        for position, row in enumerate(rows):
+            row[column] = text = renderer(row.get(column))
+            if not isinstance(text, str):
+                errors.add(
+                    f"{table.where(position)}, column {column!r}: the renderer returned {clipped(text)}, no text"
+                )
+    errors.check()
+    return replace(table, rows=tuple(rows)) if renderers else table
 
 
 def table_from(data: Rows) -> Table:

@@ -82,6 +82,7 @@ class _Guess:
     shown: dict[str, str] = field(default_factory=dict)
     left_out: dict[str, str] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    conversations: list[str] = field(default_factory=list)
     texts_left_out: list[Column] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -93,6 +94,8 @@ class _Guess:
             column = column_of(self.table, name)
             if not column.cells:
                 self.left_out[name] = "it is empty"
+            elif column.is_conversation:
+                self.conversations.append(name)
             elif column.nested:
                 self.left_out[name] = "it holds lists or objects, which a dotted path can lead into"
             else:
@@ -255,6 +258,9 @@ class _Guess:
     # Texts
 
     def inputs(self) -> None:
+        for name in self.conversations:
+            self.shown[name] = _label(name, self.shown.values())
+            self.notes.append(f"{name}: lists of messages, which the judge is shown as a transcript")
         for column in self.columns.values():
             reason = why_no_text(column) if _is_text(column) else "its values are neither ratings nor text to judge"
             if reason or column.name.casefold() in RATER_COLUMNS:

@@ -13,6 +13,7 @@ from decimal import Decimal
 from typing import Protocol, runtime_checkable
 
 from polyjudge.datasets.error_collector import ErrorCollector
+from polyjudge.datasets.transcript import messages_of, transcript
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.dataset import Rubric
 from polyjudge.domain.scale import NAN, Categorical, Scale
@@ -285,6 +286,23 @@ def text_of(value: object) -> str:
     if str(value) in ("<NA>", "NaT"):
         return ""
     raise ValueError(f"holds a value of type {type(value).__name__!r} ({clipped(value)}); it must be text")
+
+
+def input_text(value: object) -> str:
+    """What the judge is shown of a cell: a conversation as a transcript, anything else as ``text_of``.
+
+    Raises:
+        ValueError: a cell that is no text and no list of messages.
+    """
+    messages = messages_of(value)
+    if messages is not None:
+        return _sendable(transcript(messages))
+    if isinstance(value, (list, tuple, Mapping)):
+        raise ValueError(
+            f"holds a {type(value).__name__!r}, {clipped(value)}; it must be text, or a list of messages such as "
+            f"[{{'role': 'user', 'content': '...'}}]; a dotted path leads into objects"
+        )
+    return text_of(value)
 
 
 def ratings_of(value: object, criterion: Criterion, decimal: str = ".") -> tuple[float, ...]:

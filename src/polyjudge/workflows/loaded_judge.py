@@ -12,7 +12,8 @@ from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from polyjudge.concurrency import in_turn
-from polyjudge.datasets.table import text_of
+from polyjudge.datasets.table import input_text
+from polyjudge.datasets.transcript import Message, messages_of
 from polyjudge.domain.example import Example
 from polyjudge.domain.records import Prediction
 from polyjudge.errors import ConfigError
@@ -31,6 +32,8 @@ from polyjudge.workflows.panel import Answered, member_configs, open_panel
 from polyjudge.workflows.score import WAVES, settings_of
 
 T = TypeVar("T")
+# A text, or a conversation.
+Input = str | Sequence[Message]
 
 
 class LoadedJudge:
@@ -63,15 +66,15 @@ class LoadedJudge:
         self._starting = threading.Lock()
         self._opening = asyncio.Lock()
 
-    def __call__(self, **inputs: str) -> dict[str, float | str | None]:
+    def __call__(self, **inputs: Input) -> dict[str, float | str | None]:
         """Criterion -> score (a label on a categorical scale), None where no score could be read."""
         return self._submit(self._ask(self._example(inputs))).result()
 
-    async def acall(self, **inputs: str) -> dict[str, float | str | None]:
+    async def acall(self, **inputs: Input) -> dict[str, float | str | None]:
         """The same, without blocking the caller's event loop."""
         return await asyncio.wrap_future(self._submit(self._ask(self._example(inputs))))
 
-    def map(self, rows: Iterable[Mapping[str, str]]) -> list[dict[str, float | str | None]]:
+    def map(self, rows: Iterable[Mapping[str, Input]]) -> list[dict[str, float | str | None]]:
         """The scores of many rows, aligned with them, several asked at once; other columns than the inputs are free.
 
         Raises:
@@ -113,18 +116,19 @@ class LoadedJudge:
     def __repr__(self) -> str:
         return f"<judge of {', '.join(self.file.rubric.names)} on {self.file.model}>"
 
-    def _example(self, inputs: Mapping[str, str]) -> Example:
+    def _example(self, inputs: Mapping[str, Input]) -> Example:
         wanted = [column for column, _ in self.file.rubric.inputs]
         if sorted(inputs) != sorted(wanted):
             raise ConfigError(f"this judge takes the inputs {wanted!r}, not {sorted(inputs)!r}")
-        for column, text in inputs.items():
-            if not isinstance(text, str):
-                raise ConfigError(f"the input {column!r} must be a text, not {clipped(text)}")
+        texts: dict[str, str] = {}
+        for column, value in inputs.items():
+            if not isinstance(value, str) and messages_of(value) is None:
+                raise ConfigError(f"the input {column!r} must be a text or a list of messages, not {clipped(value)}")
             try:
-                text_of(text)
+                texts[column] = input_text(value)
             except ValueError as error:
                 raise ConfigError(f"the input {column!r} {error}") from None
-        return Example("call", dict(inputs))
+        return Example("call", texts)
 
     def _submit(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
         with self._starting:
