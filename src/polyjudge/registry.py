@@ -39,6 +39,7 @@ TABLES: Mapping[str, Mapping[str, str]] = MappingProxyType(
                 "expected": "polyjudge.judge.expected:ExpectedScoring",
                 "reasoned": "polyjudge.judge.reasoned:ReasonedScoring",
                 "reasoned-json": "polyjudge.judge.reasoned:ReasonedJsonScoring",
+                "decisions": "polyjudge.judge.decisions:DecisionScoring",
                 "yes-no": "polyjudge.judge.yes_no:YesNoScoring",
                 "cloze": "polyjudge.judge.cloze:ClozeScoring",
             }

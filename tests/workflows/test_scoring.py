@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from tests.asking import NAMES, prompt_of
 from tests.calling import keywords
 from tests.commands import criteria_yaml, rated_csv
+from tests.llm.serving import Canned, FakeServer, Received, chat, serving
 from tests.tokens import rated
 
 import polyjudge
@@ -266,3 +268,54 @@ class TestReasoned:
         ]
         assert tokens[0].calls == tokens[1].calls
         assert tokens[1].completion_tokens > 3 * tokens[0].completion_tokens
+
+
+class TestDecisions:
+    """Over a real server: its decisions for the judge, its chats for the writers."""
+
+    def serve(self, received: Received) -> Canned:
+        if not received.path.endswith("/decisions"):
+            return Canned(chat('{"instruction": "Rate fairly."}'))
+        answers = []
+        for asked in received.body["questions"]:
+            masses = (0.0, 0.0, 0.0, 0.5, 0.5)
+            told = [
+                {"label": level["label"], "value": k, "probability": mass}
+                for k, (level, mass) in enumerate(zip(asked["levels"], masses, strict=True))
+            ]
+            refused = asked["name"] == "warmth" and "Refuse" in received.body["input"]
+            answers.append(
+                {"type": "refusal", "name": "warmth"}
+                if refused
+                else {"type": "score", "name": asked["name"], "score": 3.5, "confidence": 0.5, "probabilities": told}
+            )
+        usage = {"input_tokens": 90, "input_tokens_details": {"cached_tokens": 40}, "output_tokens": 2}
+        return Canned({"model": "m", "answers": answers, "usage": usage})
+
+    def test_a_run_its_judge_and_its_report(self, tmp_path: Path) -> None:
+        async def work() -> tuple[FakeServer, Any, list[Any], Any]:
+            async with serving(self.serve) as server:
+                options = {"mode": "SSS", "steps": 1, "batch": 2, "gate": "mae", "scoring": "decisions"}
+                options |= {"base_url": server.url, "model": "sglang/m", "layout": "joint"}
+                done = await asyncio.to_thread(
+                    polyjudge.optimize, output=tmp_path / "run", **keywords(**files(tmp_path), **options)
+                )
+                asked = list(server.received)
+                settings = polyjudge.Settings(base_url=server.url)
+                inputs = [column for column, _ in done.judge.rubric.inputs]
+                rows = [dict.fromkeys(inputs, "Refuse me.")]
+                scores = await asyncio.to_thread(
+                    polyjudge.score, tmp_path / "run" / "judge.yaml", rows, settings=settings
+                )
+                return server, done, asked, scores
+
+        _, done, asked, scores = asyncio.run(work())
+        judged = [one for one in asked if one.path.endswith("/decisions")]
+        assert all([q["name"] for q in one.body["questions"]] == ["clarity", "warmth"] for one in judged)
+        assert done.judge.scoring == "decisions"
+        assert done.steps[1].predictions[0].scores == {"clarity": 4.5, "warmth": 4.5}
+        account = next(account for account in done.accounts if account.role == "judge")
+        assert account.prompt_tokens == 90 * account.answered > 0
+        assert [row["clarity"] for row in scores] == [4.5]
+        assert (scores.unscored, [row["warmth"] for row in scores]) == (1, [None])
+        assert "decisions" in polyjudge.report(tmp_path / "run").read_text("utf-8")

@@ -27,7 +27,7 @@ _METHOD = (
     ("--rungs", str, "LIST", "what the fit climbs, in order: configure,words (default), jury, calibrate"),
     ("--configure", str, "LIST", "what the rung configure measures: scoring,layout (default), demonstrations"),
     ("--layout", str, "NAME", "auto (default), joint, separate, forked, or groups: one+two,three"),
-    ("--scoring", str, "NAME", "auto (default), json, expected, reasoned, yes-no or cloze"),
+    ("--scoring", str, "NAME", "auto (default), json, expected, reasoned, decisions, yes-no or cloze"),
     ("--samples", int, "K", "scoring expected or reasoned without token probabilities: the mean of K answers"),
     ("--gate", str, "NAME", "per-criterion (default), none, or the metric whose mean must improve"),
     ("--gate-rule", str, "NAME", "gate per-criterion: empirical-bayes (default), or point"),

@@ -123,6 +123,7 @@ class Judge:
             retry=retry,
             shared=len(question.shared),
             form=question.form,
+            questions=question.questions,
         )
         try:
             reply = await self.asker.ask(request)

@@ -105,6 +105,13 @@ def _judged(prompt: JudgePrompt, message: TemplateMessage, texts: Sequence[str])
     )
 
 
+def decision_input(prompt: JudgePrompt, example: Example) -> str:
+    """The text that decision questions are asked about: task, demonstrations and the item."""
+    return render(
+        "decision_input", task=prompt.task, demonstrations=_demonstrations(prompt), item=item(prompt, example)
+    )
+
+
 def own_prefix(prompt: JudgePrompt, example: Example) -> str:
     """What the calls about an item have in common at the beginning of the first message of the user's own prompt."""
     if prompt.template is None:

@@ -29,6 +29,7 @@ class Question:
         shared: the beginning of the first message that it has in common with the other questions on the item; "" where
             the item does not come first.
         form: the reply's fixed text with a blank for each value, where the endpoint fills forms.
+        questions: decision questions on the messages, as JSON text; "" = a chat.
     """
 
     messages: tuple[Message, ...]
@@ -37,11 +38,13 @@ class Question:
     top_logprobs: int = 0
     shared: str = ""
     form: tuple[Blank, ...] = ()
+    questions: str = ""
 
     @property
     def text(self) -> str:
         """The prompt as later stages see it."""
-        return "\n\n".join(message.content for message in self.messages)
+        asked = [f"- {one['name']}: {one['instructions']}" for one in json.loads(self.questions or "[]")]
+        return "\n\n".join([*(message.content for message in self.messages), *asked])
 
 
 @dataclass(frozen=True, slots=True)

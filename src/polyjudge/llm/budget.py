@@ -43,9 +43,9 @@ class Bound:
 
     @classmethod
     def of(cls, request: Request, tariff: Tariff | None = None) -> Bound:
-        """The bound of a request: the UTF-8 bytes of messages, schema and extra fields, and the chat template."""
+        """The bound of a request: the UTF-8 bytes of all that is sent, and the chat template."""
         texts = [message.content for message in request.messages]
-        texts += [request.schema, *(value for _, value in request.sampling.extra)]
+        texts += [request.schema, request.questions, *(value for _, value in request.sampling.extra)]
         size = sum(len(text.encode("utf-8", "surrogatepass")) for text in texts)
         template = TOKENS_PER_MESSAGE * len(request.messages) + TOKENS_PER_REQUEST
         price = None if isinstance(tariff, NoPrice) else tariff

@@ -79,6 +79,7 @@ class Request:
         seed: the run's seed when the temperature is above 0, else 0.
         sample: the index of the sample where several are drawn.
         retry: how often this call was repeated because its answer was unreadable.
+        questions: decision questions on the messages, as JSON text; their answers come as JSON text. "" = a chat.
         rank: of the call in the queue; lower ranks, on which more work depends, come first. Not part of the key.
         shared: how many characters at the beginning of the first message other calls share, for providers that cache
             only what is marked; 0 = none. Not part of the key.
@@ -96,6 +97,7 @@ class Request:
     rank: int = 0
     shared: int = 0
     form: tuple[Blank, ...] = ()
+    questions: str = ""
 
     def key(self, endpoint: str) -> str:
         """The response cache's key: sha256 over the endpoint's identity and all that can change the answer."""
@@ -107,6 +109,7 @@ class Request:
             self.schema,
             self.top_logprobs,
             [self.seed, self.sample, self.retry],
+            *([self.questions] if self.questions else []),
         ]
         if self.form:
             parts.append([[blank.before, blank.choices] for blank in self.form])
@@ -143,6 +146,7 @@ class Role:
         retry: int = 0,
         shared: int = 0,
         form: tuple[Blank, ...] = (),
+        questions: str = "",
     ) -> Request:
         """One call of this role."""
         sampling = sampling or self.sampling
@@ -161,6 +165,7 @@ class Role:
             rank=self.rank,
             shared=shared,
             form=form,
+            questions=questions,
         )
 
 
@@ -215,6 +220,7 @@ class Abilities:
     Attributes:
         logprobs: the most alternatives of a token; 0 = none.
         schema: whether it restricts answers to a JSON schema.
+        decisions: whether it answers decision questions, with a probability for each level or choice.
         bounds: whether such a schema may bound the length of a text; others refuse ``maxLength``.
         begins: whether it continues a begun reply.
         fills: whether it fills the blanks of a form.
@@ -237,6 +243,7 @@ class Abilities:
     assumed: bool = False
     simulated: bool = False
     bounds: bool = False
+    decisions: bool = False
 
 
 class NobodyListens(CallFailed):

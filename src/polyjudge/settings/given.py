@@ -90,7 +90,8 @@ class Settings:
         configure: what the rung "configure" may measure: "scoring,layout,demonstrations" or some of them.
         configure_margin: how much less than the best the cheapest configuration may agree.
         layout: "auto", "joint", "separate", "forked", or groups such as "fluency+coherence,relevance".
-        scoring: "auto", "json", "expected", "reasoned", "yes-no", "cloze", an installed name, or an object.
+        scoring: "auto", "json", "expected", "reasoned", "decisions", "yes-no", "cloze", an installed name, or an
+            object.
         samples: how many answers a score is the mean of, if ``expected`` has no token probabilities.
         gate: "per-criterion", "none", a metric's name, a metric, or a gate.
         gate_rule: of the gate per-criterion: "empirical-bayes" or "point".

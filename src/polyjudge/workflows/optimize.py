@@ -175,7 +175,8 @@ def optimize(
         optimizer: "textgrad", "opro", an installed name, settings such as ``TextGrad(mode="SSC")``, or an object with
             ``propose``.
         gate: "per-criterion", "none", the name of a metric whose mean must improve, a ``Metric``, or a gate.
-        scoring: "auto", "json", "expected", "reasoned", "yes-no", "cloze", an installed name, or an object.
+        scoring: "auto", "json", "expected", "reasoned", "decisions", "yes-no", "cloze", an installed name, or an
+            object.
         layout: "auto", "joint", "separate", "forked", or groups such as "fluency+coherence,relevance".
         budget: limits of calls, tokens and money.
         settings: every other setting.

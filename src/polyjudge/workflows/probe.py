@@ -188,8 +188,13 @@ def _question(config: RunConfig, judge: Judge, prompt: JudgePrompt, row: Example
     question = judge.question(prompt.only(judge.groups(prompt)[0]), row)
     role = Role("judge", config.model, config.sampling_of("judge"), config.seed)
     sampling = replace(role.sampling, max_tokens=question.sampling.max_tokens)
-    schema = question.schema if config.structured else ""
-    return role.request(question.messages, sampling=sampling, schema=schema, top_logprobs=question.top_logprobs)
+    return role.request(
+        question.messages,
+        sampling=question.sampling if question.questions else sampling,
+        schema=question.schema if config.structured else "",
+        top_logprobs=question.top_logprobs,
+        questions=question.questions,
+    )
 
 
 def _untold(request: Request, answer: Reply | CallFailed) -> CallFailed | None:

@@ -6,6 +6,7 @@ One request is one attempt: nothing is retried here, so that the budget sees eve
 from __future__ import annotations
 
 from polyjudge.errors import CallFailed
+from polyjudge.llm.backends import decisions
 from polyjudge.llm.backends.endpoint import Endpoint
 from polyjudge.llm.backends.failures import other_limit_field
 from polyjudge.llm.backends.http import Connection
@@ -14,7 +15,7 @@ from polyjudge.llm.request import Reply, Request
 
 
 class OpenAICompatible:
-    """A backend that speaks the OpenAI chat format."""
+    """A backend that speaks the OpenAI chat format, and asks decision questions where there are any."""
 
     concurrency: int | None = None
 
@@ -25,6 +26,7 @@ class OpenAICompatible:
         self._limit_field = endpoint.limit_field
         key = {} if endpoint.key is None else {"Authorization": f"Bearer {endpoint.key.reveal()}"}
         self._connection = Connection(endpoint, endpoint.address.url, key)
+        self._decisions = Connection(endpoint, f"{endpoint.address.identity}/decisions", key)
 
     async def complete(self, request: Request) -> Reply:
         """One POST.
@@ -33,6 +35,9 @@ class OpenAICompatible:
             CallFailed: anything but a usable answer; an error's text is never returned as a reply.
             ModelError: the endpoint is known not to do what the request asks for, or was opened for planning.
         """
+        if request.questions:
+            asked = decisions.body(request, self._endpoint.model, self.abilities)
+            return decisions.read_decision(await self._decisions.ask(asked), self._endpoint.secrets)
         limit_field = self._limit_field
         fields = body(request, self._endpoint.provider, self._endpoint.model, limit_field)
         try:
@@ -45,6 +50,7 @@ class OpenAICompatible:
 
     async def close(self) -> None:
         await self._connection.close()
+        await self._decisions.close()
 
     def _renames_limit(self, failure: CallFailed, sent: str) -> bool:
         """Whether the field of the longest answer has another name than ``sent`` from now on; it changes once."""

@@ -54,12 +54,13 @@ class Provider:
 _ROWS = (
     # platform.openai.com, API reference, "Create chat completion": top_logprobs 0-20, json_schema from gpt-4o on,
     # max_tokens deprecated for max_completion_tokens, prompt caching automatic from 1024 tokens. A last assistant
-    # message is answered, not continued. Reasoning models refuse temperature and logprobs.
+    # message is answered, not continued. Reasoning models refuse temperature and logprobs. Decisions, by the types of
+    # OpenAI's own Python client 3.57.0: gpt-6-luna alone.
     Provider(
         "openai",
         "https://api.openai.com/v1",
         "OPENAI_API_KEY",
-        abilities=_over_http(logprobs=20, schema=True, prefix_cache=True),
+        abilities=_over_http(logprobs=20, schema=True, prefix_cache=True, decisions=True),
         limit_field="max_completion_tokens",
     ),
     # platform.claude.com, API reference, "Messages", and the types of Anthropic's own Python client 0.125:
@@ -140,6 +141,15 @@ _ROWS = (
         abilities=_over_http(logprobs=20, schema=True, begins=True, prefix_cache=True, bounds=True),
         begun_fields=MappingProxyType({"continue_final_message": True, "add_generation_prompt": False}),
     ),
+    # docs.sglang.ai, "OpenAI-compatible APIs": logprobs with alternatives, json_schema, automatic prefix caching, and
+    # decisions for open chat models.
+    Provider(
+        "sglang",
+        "http://127.0.0.1:30000/v1",
+        "SGLANG_API_KEY",
+        key_needed=False,
+        abilities=_over_http(logprobs=20, schema=True, prefix_cache=True, decisions=True),
+    ),
     # lmstudio.ai, docs, "OpenAI compatibility": structured output; logprobs not among the listed parameters.
     Provider(
         "lmstudio",
@@ -163,5 +173,7 @@ _ROWS = (
 PROVIDERS: Mapping[str, Provider] = MappingProxyType({row.name: row for row in _ROWS})
 
 # A server behind --base-url that nobody named. Whether it continues a begun reply cannot be known, so it is not
-# assumed; vllm/MODEL or llamacpp/MODEL say so. Logprobs are tried where they are asked for by name.
-COMPATIBLE = Provider("", "", OWN_KEY, key_needed=False, abilities=_over_http(logprobs=20, schema=True, assumed=True))
+# assumed; vllm/MODEL or llamacpp/MODEL say so. Logprobs and decisions are tried where they are asked for by name.
+COMPATIBLE = Provider(
+    "", "", OWN_KEY, key_needed=False, abilities=_over_http(logprobs=20, schema=True, decisions=True, assumed=True)
+)

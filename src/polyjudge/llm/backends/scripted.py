@@ -52,7 +52,7 @@ class Scripted:
         self._function = function
         self.identity = identity
         self.abilities = abilities or Abilities(
-            logprobs=500, schema=True, begins=True, prefix_cache=True, assumed=True
+            logprobs=500, schema=True, begins=True, prefix_cache=True, assumed=True, decisions=True
         )
         self._latency = latency
         self._log = log

@@ -85,10 +85,15 @@ def check_ability(request: Request, abilities: Abilities) -> None:
     """Refuse what the endpoint would silently ignore or misunderstand.
 
     Raises:
-        ModelError: a begun reply, a form, or more logprobs than the endpoint is known to give.
+        ModelError: a begun reply, a form, decision questions, or more logprobs than the endpoint is known to give.
     """
     if request.form and not abilities.fills:
         raise ModelError(f"{request.model!r} fills no forms; only a model in this process (local/MODEL) does")
+    if request.questions and not abilities.decisions:
+        raise ModelError(
+            f"{request.model!r} is not known to answer decision questions; openai/gpt-6-luna and sglang/MODEL (with "
+            "--base-url) are"
+        )
     if begun_text(request) and not abilities.begins:
         raise ModelError(
             f"{request.model!r} is not known to continue a begun reply; a server that does is named llamacpp/MODEL or "

@@ -19,7 +19,7 @@ from polyjudge.testing.simulation.rules import Rules
 from polyjudge.testing.simulation.world import Stream, World, read_world
 from polyjudge.testing.simulation.writing import Writer
 
-ABILITIES = Abilities(logprobs=20, prefix_cache=True, own_timeout=True, simulated=True)
+ABILITIES = Abilities(logprobs=20, prefix_cache=True, own_timeout=True, simulated=True, decisions=True)
 # Counts changes of ours that change answers.
 _FORM = 2
 

@@ -16,6 +16,7 @@ from itertools import pairwise
 
 from polyjudge.errors import CallFailed
 from polyjudge.llm.request import Request, TokenChoice
+from polyjudge.testing.simulation.deciding import decided, decisions_in_words
 from polyjudge.testing.simulation.reading import (
     answer_format,
     asked_question,
@@ -89,6 +90,7 @@ class SimulatedJudge:
         Raises:
             CallFailed: the prompt shows no item, or asks for nothing that this judge knows how to answer.
         """
+        text += decisions_in_words(request.questions)
         own = any(message.judged for message in request.messages)
         texts, outside = own_item_and_rest(request.messages) if own else item_and_rest(text)
         frame = self._frames.get(outside)
@@ -108,6 +110,9 @@ class SimulatedJudge:
         item = self._item(texts)
         perceived = self._perceived(item, texts, frame.criteria)
         draws = Stream(frame.seed, item.seed, *_coordinates(request))
+        if request.questions:
+            shares = [self._shares(value, one.bounds) for one, value in zip(frame.criteria, perceived, strict=True)]
+            return Answer(decided(request.questions, shares))
         if frame.yes_or_no:
             return self._yes_or_no(perceived[0], draws, request)
         unreadable = self._world.judge.unreadable
