@@ -88,11 +88,10 @@ def _rendered(table: Table, renderers: Mapping[str, Renderer]) -> Table:
             errors.add(f"no column {column!r} to render{nearest(column, table.columns)}")
             continue
         for position, row in enumerate(rows):
-            row[column] = text = renderer(row.get(column))
-            if not isinstance(text, str):
-                errors.add(
-                    f"{table.where(position)}, column {column!r}: the renderer returned {clipped(text)}, no text"
-                )
+            row[column] = renderer(row.get(column))
+            if not isinstance(row[column], str):
+                where = f"{table.where(position)}, column {column!r}"
+                errors.add(f"{where}: the renderer returned {clipped(row[column])}, which is no text")
     errors.check()
     return replace(table, rows=tuple(rows)) if renderers else table
 

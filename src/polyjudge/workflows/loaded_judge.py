@@ -121,11 +121,11 @@ class LoadedJudge:
         if sorted(inputs) != sorted(wanted):
             raise ConfigError(f"this judge takes the inputs {wanted!r}, not {sorted(inputs)!r}")
         texts: dict[str, str] = {}
-        for column, value in inputs.items():
-            if not isinstance(value, str) and messages_of(value) is None:
-                raise ConfigError(f"the input {column!r} must be a text or a list of messages, not {clipped(value)}")
+        for column, given in inputs.items():
+            if not isinstance(given, str) and messages_of(given) is None:
+                raise ConfigError(f"the input {column!r} must be a text or a list of messages, not {clipped(given)}")
             try:
-                texts[column] = input_text(value)
+                texts[column] = input_text(given)
             except ValueError as error:
                 raise ConfigError(f"the input {column!r} {error}") from None
         return Example("call", texts)
