@@ -43,9 +43,9 @@ from polyjudge.settings.given import Budget, ScoringLike, Settings, explicit, su
 from polyjudge.settings.merged import ResolvedSettings, resolve
 from polyjudge.workflows.assemble import RunSetup, assemble, models_of, refusal
 from polyjudge.workflows.client import open_client
+from polyjudge.workflows.configure import UsageCounter
 from polyjudge.workflows.costs import priced
 from polyjudge.workflows.events import Noted, Observer, unwatched
-from polyjudge.workflows.configure import UsageCounter
 from polyjudge.workflows.sync import run
 
 MARGIN = 0.03
