@@ -84,3 +84,13 @@ def test_a_list_of_messages_is_a_prompt(tmp_path: Path) -> None:
     assert read_prompt(path).messages == (("user", "Hi"),)
     with pytest.raises(ConfigError, match=re.escape("no list of messages with role and content")):
         read_prompt(file(tmp_path, "p.json", "[1]"))
+
+
+def test_one_of_several_judges_is_chosen_by_name(tmp_path: Path) -> None:
+    path = file(tmp_path, "j.py", "make_judge('a', instructions='x')\nmake_judge('b', instructions='y')")
+    assert read_mlflow(path, "b").messages == (("user", "y"),)
+    with pytest.raises(ConfigError, match=r"judges 'a', 'b', and 'c' is not one of them"):
+        read_mlflow(path, "c")
+    path = file(tmp_path, "m.py", "GEval(name='A', criteria='x')\nConversationalGEval(name='B', criteria='y')")
+    assert [one.name for one in read_deepeval(path).criteria] == ["A", "B"]
+    assert [one.name for one in read_deepeval(path, "B").criteria] == ["B"]

@@ -11,9 +11,16 @@ import click
 @click.option("--prompt", metavar="FILE", help="your own prompt: text, or messages in JSON or YAML")
 @click.option("--from", "source", metavar="FILE", help="another tool's file; goes with --form")
 @click.option("--form", metavar="TOOL", help="promptfoo, deepeval, mlflow or openevals")
+@click.option("--judge", metavar="NAME", help="one of several judges in that file")
 @click.option("--column", "columns", metavar="NAME=COLUMN", multiple=True, help="the column that a placeholder shows")
 def command(
-    data: str, output: str | None, prompt: str | None, source: str | None, form: str | None, columns: tuple[str, ...]
+    data: str,
+    output: str | None,
+    prompt: str | None,
+    source: str | None,
+    form: str | None,
+    judge: str | None,
+    columns: tuple[str, ...],
 ) -> None:
     """Write a criteria file for rated data, guessed from the columns; no model is asked.
 
@@ -24,7 +31,7 @@ def command(
     from polyjudge.workflows.init import init
 
     named = dict(_pair(text) for text in columns)
-    draft = init(data, output=output, prompt=prompt, source=source, form=form, columns=named)
+    draft = init(data, output=output, prompt=prompt, source=source, form=form, judge=judge, columns=named)
     if output is None:
         click.echo(draft.text, nl=False)
     for note in draft.notes:

@@ -72,7 +72,7 @@ def read_prompt(path: Path) -> ForeignJudge:
     return ForeignJudge((("user", text),))
 
 
-def read_promptfoo(path: Path) -> ForeignJudge:
+def read_promptfoo(path: Path, judge: str = "") -> ForeignJudge:
     """The assertions of types llm-rubric and g-eval of a promptfooconfig.yaml, and their rubricPrompt."""
     content = _parsed(path, _text(path))
     if not isinstance(content, Mapping):
@@ -100,18 +100,18 @@ def read_promptfoo(path: Path) -> ForeignJudge:
         messages = _rubric_prompt(prompt, path)
     return ForeignJudge(
         messages,
-        tuple(found.values()),
+        _chosen([*found.values()], judge, path),
         ("output",),
         formatless=not messages,
         notes=("promptfoo scores from 0 to 1 with a threshold; here the scale is that of the ratings",),
     )
 
 
-def read_deepeval(path: Path) -> ForeignJudge:
+def read_deepeval(path: Path, judge: str = "") -> ForeignJudge:
     """The GEval metrics of a Python file: name, criteria, steps, rubric and what they show."""
     criteria: list[ForeignCriterion] = []
     shown: dict[str, None] = {}
-    for call, constants in _calls(path, "GEval"):
+    for call, constants in _calls(path, "GEval", "ConversationalGEval"):
         values = _values(call, constants, path)
         steps = values.get("evaluation_steps") or []
         told = str(values.get("criteria") or "")
@@ -124,20 +124,16 @@ def read_deepeval(path: Path) -> ForeignJudge:
         )
     return ForeignJudge(
         (),
-        tuple(criteria),
+        _chosen(criteria, judge, path),
         tuple(shown),
         formatless=True,
         notes=("DeepEval writes the prompt around the steps itself; here this package's own stands in its place",),
     )
 
 
-def read_mlflow(path: Path) -> ForeignJudge:
+def read_mlflow(path: Path, judge: str = "") -> ForeignJudge:
     """The judges that ``make_judge`` makes in a Python file."""
-    found = [_values(call, constants, path) for call, constants in _calls(path, "make_judge")]
-    if len({str(values.get("instructions")) for values in found}) > 1:
-        names = [str(values.get("name")) for values in found]
-        raise ConfigError(f"{str(path)!r} makes several judges, {listed(map(repr, names))}; bring them in one by one")
-    values = found[0]
+    values = _only(path, "make_judge", "name", judge)
     kind = values.get("feedback_value_type")
     labels = tuple(map(str, kind)) if isinstance(kind, list) else ("yes", "no") if kind == "bool" else ()
     criterion = ForeignCriterion(
@@ -147,13 +143,9 @@ def read_mlflow(path: Path) -> ForeignJudge:
     return ForeignJudge((("user", _asked(values.get("instructions"), path)),), (criterion,), (), True, (note,))
 
 
-def read_openevals(path: Path) -> ForeignJudge:
+def read_openevals(path: Path, judge: str = "") -> ForeignJudge:
     """The judge that ``create_llm_as_judge`` makes in a Python file."""
-    found = [_values(call, constants, path) for call, constants in _calls(path, "create_llm_as_judge")]
-    if len({str(values.get("prompt")) for values in found}) > 1:
-        names = [str(values.get("feedback_key")) for values in found]
-        raise ConfigError(f"{str(path)!r} makes several judges, {listed(map(repr, names))}; bring them in one by one")
-    values = found[0]
+    values = _only(path, "create_llm_as_judge", "feedback_key", judge)
     system = [("system", str(values["system"]))] if values.get("system") else []
     criterion = ForeignCriterion(str(values.get("feedback_key") or "score"))
     note = "openevals answers a truth value, or a number from 0 to 1; here the scale is that of the ratings"
@@ -161,7 +153,7 @@ def read_openevals(path: Path) -> ForeignJudge:
     return ForeignJudge((*system, prompt), (criterion,), (), True, (note,))
 
 
-FORMS: Mapping[str, Callable[[Path], ForeignJudge]] = MappingProxyType(
+FORMS: Mapping[str, Callable[[Path, str], ForeignJudge]] = MappingProxyType(
     {
         "promptfoo": read_promptfoo,
         "deepeval": read_deepeval,
@@ -169,6 +161,15 @@ FORMS: Mapping[str, Callable[[Path], ForeignJudge]] = MappingProxyType(
         "openevals": read_openevals,
     }
 )
+
+
+def _chosen(criteria: Sequence[ForeignCriterion], judge: str, path: Path) -> tuple[ForeignCriterion, ...]:
+    """All criteria, or the one that the user names."""
+    found = tuple(one for one in criteria if not judge or one.name == judge)
+    if not found:
+        names = listed(repr(one.name) for one in criteria)
+        raise ConfigError(f"{str(path)!r} scores {names}, and {judge!r} is not one of them; correct --judge")
+    return found
 
 
 # Files
@@ -250,7 +251,7 @@ def _rubric_prompt(prompt: Any, path: Path) -> Messages:
 # Python, read as data
 
 
-def _calls(path: Path, name: str) -> Iterator[tuple[ast.Call, Mapping[str, ast.expr]]]:
+def _calls(path: Path, *names: str) -> Iterator[tuple[ast.Call, Mapping[str, ast.expr]]]:
     """The calls of a function in a file, with the names that the module gives constants.
 
     Raises:
@@ -266,10 +267,26 @@ def _calls(path: Path, name: str) -> Iterator[tuple[ast.Call, Mapping[str, ast.e
             constants |= {target.id: node.value for target in node.targets if isinstance(target, ast.Name)}
         elif isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name) and node.value is not None:
             constants[node.target.id] = node.value
-    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and _called(node.func) == name]
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and _called(node.func) in names]
     if not calls:
-        raise ConfigError(f"{str(path)!r} has no call of {name}(...); name the file that makes the judge")
+        raise ConfigError(f"{str(path)!r} has no call of {names[0]}(...); name the file that makes the judge")
     yield from ((call, constants) for call in sorted(calls, key=lambda call: call.lineno))
+
+
+def _only(path: Path, function: str, key: str, judge: str) -> Mapping[str, Any]:
+    """The keywords of the one call of a function, or of the one whose judge has a name.
+
+    Raises:
+        ConfigError: there is none, or several.
+    """
+    found = [_values(call, constants, path) for call, constants in _calls(path, function)]
+    named = [values for values in found if not judge or values.get(key) == judge]
+    if len(named) == 1:
+        return named[0]
+    names = listed(repr(values.get(key)) for values in found)
+    if judge:
+        raise ConfigError(f"{str(path)!r} makes the judges {names}, and {judge!r} is not one of them; correct --judge")
+    raise ConfigError(f"{str(path)!r} makes several judges, {names}; say which with --judge NAME, one after the other")
 
 
 def _called(function: ast.expr) -> str:

@@ -49,6 +49,7 @@ def init(
     prompt: str | Path | None = None,
     source: str | Path | None = None,
     form: str | None = None,
+    judge: str | None = None,
     columns: Mapping[str, str] | None = None,
 ) -> CriteriaDraft:
     """Write a criteria file for rated data, guessed from the columns' names and cells.
@@ -63,19 +64,20 @@ def init(
             the text of each criterion is marked.
         source: a file of another tool, of which prompt, criteria and scales are taken. It is read, never run.
         form: the tool: "promptfoo", "deepeval", "mlflow" or "openevals".
+        judge: the name of one of the judges in that file.
         columns: placeholder -> column, where the names do not tell.
 
     Raises:
         DataError: the data cannot be read, or no column holds ratings, or none holds text.
         ConfigError: the output is there already, or the prompt cannot be brought in as it is.
     """
-    judge = judge_in(prompt, source, form)
+    known = judge_in(prompt, source, form, judge)
     table = table_from(data)
     guessed = starter(table)
-    if not guessed.rated and (judge is None or not has_ratings(guessed, table)):
+    if not guessed.rated and (known is None or not has_ratings(guessed, table)):
         raise DataError(_nothing_rated(table.source, table.columns, guessed))
-    if judge is not None:
-        guessed = brought_in(*judge, guessed, table, columns)
+    if known is not None:
+        guessed = brought_in(*known, guessed, table, columns)
     draft = _checked(data, guessed, Path(table.source).name)
     if output is not None:
         write_draft(draft, Path(output))

@@ -22,7 +22,7 @@ REPLY = "\n\nReply with this JSON object and nothing else:\n{{ format }}\n"
 
 
 def judge_in(
-    prompt: str | Path | None, source: str | Path | None, form: str | None
+    prompt: str | Path | None, source: str | Path | None, form: str | None, judge: str | None = None
 ) -> tuple[ForeignJudge, str] | None:
     """The judge to bring in, and the file that it is in; None when there is none.
 
@@ -33,13 +33,15 @@ def judge_in(
         raise ConfigError("--prompt and --from each name a judge to bring in; give one of them")
     if (source is None) != (form is None):
         raise ConfigError(f"--from FILE goes with --form, one of: {', '.join(FORMS)}")
+    if judge is not None and source is None:
+        raise ConfigError("--judge chooses among the judges of --from FILE; leave it out")
     if prompt is not None:
         return read_prompt(Path(prompt)), str(prompt)
     if source is None or form is None:
         return None
     if form not in FORMS:
         raise ConfigError(f"unknown --form {form!r}{nearest(form, FORMS)}; choose one of: {', '.join(FORMS)}")
-    return FORMS[form](Path(source)), str(source)
+    return FORMS[form](Path(source), judge or ""), str(source)
 
 
 def brought_in(
