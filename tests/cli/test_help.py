@@ -17,6 +17,7 @@ ELSEWHERE = {
     "from",
     "distribution",
     "members",
+    "reasons",
     "criteria",
     "output",
     "dry-run",
