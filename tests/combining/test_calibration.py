@@ -98,3 +98,23 @@ def test_folds_keep_documents_together_and_leave_none_empty(documents, n_folds, 
     assert set(fold.tolist()) == set(range(n_folds))
     for document in set(documents):
         assert len({fold[row] for row, other in enumerate(documents) if other == document}) == 1
+
+
+def test_few_rows_of_a_judge_on_the_scale_get_no_map():
+    generator = np.random.default_rng(0)
+    human = generator.normal(3, 1, (40, 1))
+    fine = human + generator.normal(0, 0.3, (40, 1))
+    calibration = calibrate(fine, RatedRows.of(human))
+    assert calibration.maps == (None,)
+    np.testing.assert_array_equal(calibration.cross_fitted, fine)
+    assert calibrate(fine + 2, RatedRows.of(human)).maps != (None,)
+
+
+@settings(deadline=None, max_examples=40)
+@given(st.integers(0, 10**6), st.floats(0, 2))
+def test_by_cross_fitting_it_is_never_farther_from_the_ratings(seed, off):
+    generator = np.random.default_rng(seed)
+    human = generator.normal(3, 1, (60, 2))
+    judged = human + off + generator.normal(0, 1, (60, 2))
+    found = calibrate(judged, RatedRows.of(human, documents=[row // 3 for row in range(60)])).cross_fitted
+    assert np.all(np.square(found - human).sum(axis=0) <= np.square(judged - human).sum(axis=0))

@@ -3,7 +3,8 @@
 A judge may rank well and still be two points too strict. The best monotone map of its scores to the ratings (least
 squares; Barlow et al. 1972) mends the values; it cannot create agreement of ranks, and may tie neighbours. The map
 that is used is fitted on all rows; how well it does is measured by cross-fitting, in which no document is mapped by a
-map that saw its ratings.
+map that saw its ratings. Where that does not bring the scores nearer to the ratings, as with few rows of a judge that
+is on the scale already, there is no map.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from polyjudge.combining.folds import folds
-from polyjudge.metrics.levels import Matrix, Vector
+from polyjudge.metrics.levels import Indices, Matrix, Vector
 from polyjudge.metrics.rated import Rated, RatedRows, matrix, scored_rows
 
 # A map of fewer rows is mostly their noise: the scores stay as they are.
@@ -56,8 +57,8 @@ class Calibration:
     """The maps of K criteria.
 
     Attributes:
-        maps: (K,) fitted on all rows; None: labels, or fewer than FEWEST_ROWS rows with score and rating, so that the
-            scores stay as they are.
+        maps: (K,) fitted on all rows; None: labels, fewer than FEWEST_ROWS rows with score and rating, or no gain by
+            cross-fitting, so that the scores stay as they are.
         cross_fitted: (n, K) the scores, each mapped by a map that saw no rating of its document; NaN = unscored.
     """
 
@@ -98,12 +99,25 @@ def calibrate(scores: npt.ArrayLike, rows: Rated, *, n_folds: int = 5, seed: int
         if (levels is not None and levels.nominal) or rows_of.sum() < FEWEST_ROWS:
             maps.append(None)
             continue
-        maps.append(isotonic(column[rows_of], human[rows_of]))
-        for held_out in np.unique(fold):
-            seen = rows_of & (fold != held_out)
-            if seen.any():
-                cross_fitted[fold == held_out, k] = isotonic(column[seen], human[seen])(column[fold == held_out])
+        mapped = _cross_fitted(column, human, rows_of, fold)
+        nearer = _squares(mapped, human, rows_of) < _squares(column, human, rows_of)
+        maps.append(isotonic(column[rows_of], human[rows_of]) if nearer else None)
+        cross_fitted[:, k] = mapped if nearer else column
     return Calibration(tuple(maps), cross_fitted)
+
+
+def _cross_fitted(scores: Vector, human: Vector, complete: npt.NDArray[np.bool_], fold: Indices) -> Vector:
+    """The scores (n,), those of each fold under a map that was fitted on the others."""
+    mapped = scores.copy()
+    for held_out in np.unique(fold):
+        seen, left = complete & (fold != held_out), fold == held_out
+        if seen.any():
+            mapped[left] = isotonic(scores[seen], human[seen])(scores[left])
+    return mapped
+
+
+def _squares(scores: Vector, human: Vector, complete: npt.NDArray[np.bool_]) -> float:
+    return float(np.square(scores[complete] - human[complete]).sum())
 
 
 def isotonic(scores: npt.ArrayLike, ratings: npt.ArrayLike) -> MonotoneMap:

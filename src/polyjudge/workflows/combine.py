@@ -332,9 +332,12 @@ def _verdict(result: Combination) -> str:
     """Whether the sealed half shows that the final rung is better than the single best judge."""
     rung = result.final
     gain = rung.gain
-    what = f"{rung.name} of {many(len(result.members), 'judges')}" if rung.name != RIDGE else rung.name
+    calibrated = any(result.jury.fitted.maps)
+    jury = f"{'calibrated jury' if calibrated else 'jury'} of {many(len(result.members), 'judges')}"
+    what = RIDGE if rung.name == RIDGE else jury
     if len(result.members) == 1 and rung.name == CALIBRATED:
-        return f"No jury was better on the choosing half; {result.single!r} alone is kept, calibrated."
+        kept = "kept, calibrated" if calibrated else "kept as it is"
+        return f"No jury was better on the choosing half; {result.single!r} alone is {kept}."
     figures = f"{signed(gain.value)} [{interval(gain.low, gain.high, 'no interval')}] in {result.metric}"
     if gain.interval.above_zero:
         return f"The {what} agrees better with people than the best single judge on sealed {result.unit}: {figures}."
