@@ -103,3 +103,21 @@ def test_the_command_line_brings_a_prompt_in(place: Path) -> None:
     assert "next: polyjudge check r.csv --criteria c.yaml" in ended.err
     assert command("check", "r.csv", "--criteria", "c.yaml").code == 0
     assert "is no NAME=COLUMN" in command("init", "r.csv", "--prompt", "judge.txt", "--column", "x").err
+
+
+def test_names_meet_by_their_stems_and_texts(place: Path) -> None:
+    (place / "p.yaml").write_text("tests: [{assert: [{type: llm-rubric, value: The tone is kind}]}]")
+    draft = polyjudge.init(ROWS, source="p.yaml", form="promptfoo")
+    assert [(c.name, c.instruction) for c in draft.rubric.criteria] == [("tone", "The tone is kind")]
+    assert [column for column, _ in draft.rubric.inputs] == ["answer"]
+    assert draft.rubric.task == "Evaluate the answer."
+    (place / "j.py").write_text("make_judge('depths', instructions='Is {{ outputs }} deep?\\nRate from 1 to 5.')")
+    draft = polyjudge.init(ROWS, source="j.py", form="mlflow")
+    assert [(c.name, c.instruction) for c in draft.rubric.criteria] == [("depth", "Rate from 1 to 5.")]
+
+
+def test_a_prompt_that_speaks_of_one_criterion_is_its(place: Path) -> None:
+    draft = made("Judge the tone of this answer from 1 to 5.\n\n{output}\n\n{query}\n", place)
+    assert [(c.name, c.instruction) for c in draft.rubric.criteria] == [
+        ("tone", "Judge the tone of this answer from 1 to 5.")
+    ]

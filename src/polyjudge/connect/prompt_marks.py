@@ -13,6 +13,7 @@ _PLACES = re.compile(rf"\{{\{{\s*(?:{INSTRUCTION}\b|#\s*fit\b)")
 _LIST_ITEM = r"(?:[-*+•]|\d{1,2}[.)]|\(?[a-z]\))[ \t]+"
 _NEXT_ITEM = re.compile(rf"^[ \t]*(?:{_LIST_ITEM}|#{{1,6}} |\*\*|<)|^[ \t]*$|\{{\{{", re.MULTILINE)
 _HEADING = re.compile(r"^(?:#{1,6} |\*\*[^*\n]+\*\*:?\s*$|<)|\{\{", re.MULTILINE)
+_LINES = re.compile(r"[^\r\n]*\S[^\r\n]*")
 _PARAGRAPHS = re.compile(r"(?:[^\r\n]*\S[^\r\n]*(?:\r\n|\n|\r|\Z))+")
 
 
@@ -52,6 +53,11 @@ def marked(texts: Sequence[str], criteria: Sequence[str]) -> Marked:
     return Marked(tuple(done), tuple(name for *_, name in marks), tuple(notes))
 
 
+def stem(criterion: str) -> str:
+    """The beginning of a criterion's name, by which a text that speaks of it is known: polite for politeness."""
+    return " ".join(criterion.casefold().replace("_", " ").replace("-", " ").split())[:6]
+
+
 def _with_marks(text: str, start: int, end: int, name: str) -> str:
     """Marks around a text; on lines of their own where it has whole lines."""
     before, behind = text[:start], text[end:]
@@ -66,7 +72,7 @@ def _with_marks(text: str, start: int, end: int, name: str) -> str:
 def _span(texts: Sequence[str], criterion: str) -> tuple[int, int, int] | None:
     """Where a criterion's own text stands: message, start, end."""
     name = r"[\s_-]+".join(map(re.escape, re.split(r"[\s_-]+", criterion)))
-    named = rf"(?:\*\*|__|[\"'`])?{name}(?:\*\*|__|[\"'`])?"
+    named = rf"(?:\*\*|__|[\"'`])?{name}\w*(?:\*\*|__|[\"'`])?"
     item = re.compile(
         rf"^[ \t]*(?:{_LIST_ITEM})?{named}(?:[ \t]*\([^()\n]*\))?[ \t]*(?::|–|—| - |=)(?:\*\*)?[ \t]*(?=\S)",
         re.MULTILINE | re.IGNORECASE,
@@ -103,20 +109,24 @@ def _until(text: str, start: int, stop: re.Pattern[str]) -> tuple[int, int] | No
 
 
 def _paragraph(texts: Sequence[str], criterion: str) -> tuple[int, int, int] | None:
-    """The paragraph that says most about the one criterion: it names it, speaks of values, and shows nothing."""
-    best: tuple[int, tuple[int, int, int]] | None = None
-    for number, text in enumerate(texts):
-        for found in _PARAGRAPHS.finditer(text):
-            inside = found[0]
-            if "{{" in inside or "{" in inside or len(inside.split()) < 4:
-                continue
-            stem = criterion.casefold().replace("_", " ")[:6]
-            points = (
-                4 * (stem in inside.casefold()) + 2 * bool(re.search(r"\d", inside)) + min(len(inside), 600) // 150
-            )
-            if best is None or points > best[0]:
-                best = (points, (number, *_stripped(text, *found.span())))
-    return best[1] if best else None
+    """The paragraph that says most about the one criterion, or the line where each paragraph shows an input.
+
+    It names the criterion, speaks of values, and is not short.
+    """
+    for pattern, fewest in ((_PARAGRAPHS, 4), (_LINES, 3)):
+        best: tuple[int, tuple[int, int, int]] | None = None
+        for number, text in enumerate(texts):
+            for found in pattern.finditer(text):
+                inside = found[0]
+                if "{" in inside or len(inside.split()) < fewest:
+                    continue
+                named, valued = stem(criterion) in inside.casefold(), re.search(r"\d", inside) is not None
+                points = 4 * named + 2 * valued + min(len(inside), 600) // 150
+                if best is None or points > best[0]:
+                    best = (points, (number, *_stripped(text, *found.span())))
+        if best is not None:
+            return best[1]
+    return None
 
 
 def _stripped(text: str, start: int, end: int) -> tuple[int, int]:

@@ -128,6 +128,11 @@ def converted(text: str, place: str, columns: Columns) -> str:
     return "".join(parts)
 
 
+def is_answer(name: str) -> bool:
+    """Whether a name is one of those for what a model wrote."""
+    return _folded(name) in _GROUPS[0]
+
+
 def _found(style: re.Pattern[str], text: str) -> bool:
     return style.search(_OURS.sub("", text)) is not None
 

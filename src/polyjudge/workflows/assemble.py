@@ -477,7 +477,8 @@ def _optimizer(
 def _demonstrations(config: RunConfig, rubric: Rubric, parts: Split) -> tuple[Example, ...]:
     """Training rows whose ratings spread over the scales."""
     count = config.demonstrations
-    if not count and config.configures("demonstrations"):
+    has_place = rubric.template is None or rubric.template.holds(DEMONSTRATIONS)
+    if not count and has_place and config.configures("demonstrations"):
         # Half of the training rows stay for batches.
         count = min(MEASURED_DEMONSTRATIONS, len(parts.train) // 2)
     if count >= len(parts.train):

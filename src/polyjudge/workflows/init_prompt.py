@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from polyjudge.connect.foreign_judges import FORMS, ForeignCriterion, ForeignJudge, read_prompt
-from polyjudge.connect.prompt_marks import marked
-from polyjudge.connect.prompt_places import Columns, converted
+from polyjudge.connect.prompt_marks import marked, stem
+from polyjudge.connect.prompt_places import Columns, converted, is_answer
 from polyjudge.datasets.criteria import NAME, rubric_from
 from polyjudge.datasets.starter import Starter
 from polyjudge.datasets.table import Table
@@ -66,13 +66,18 @@ def brought_in(
     columns = _columns(guessed, table, named or {})
     if not judge.messages:
         inputs = _shown(judge, guessed, columns, place)
-        mapping = {**guessed.mapping, "inputs": inputs, "criteria": criteria}
+        judged = next((column for column in columns.shown if is_answer(column)), list(inputs)[-1])
+        task = f"Evaluate the {inputs[judged].casefold()}."
+        mapping = {**guessed.mapping, "task": task, "inputs": inputs, "criteria": criteria}
         return replace(guessed, mapping=mapping, notes=(*guessed.notes, *notes, *columns.notes))
     texts = [converted(text, place, columns) for _, text in judge.messages]
     if judge.formatless and not any("{{ format }}" in text for text in texts):
         texts[-1] = texts[-1].rstrip("\n") + REPLY
         notes.append("{{ format }} stands at the end of the prompt for what the tool said of the reply itself")
     found = marked(texts, [one["name"] for one in criteria])
+    spoken = [one["name"] for one in criteria if any(stem(one["name"]) in text.casefold() for text in texts)]
+    if not found.found and len(spoken) == 1:
+        found = marked(texts, spoken)
     if not found.found:
         raise ConfigError(_unmarked(place, [one["name"] for one in criteria]))
     for one in criteria:
@@ -119,22 +124,37 @@ def _criteria(judge: ForeignJudge, guessed: Starter, place: str, notes: list[str
         return
     pairs: dict[str, ForeignCriterion] = {}
     for one in judge.criteria:
-        name = next((name for name in rated if _folded(name) == _folded(one.name)), None)
-        if name is None and len(rated) == len(judge.criteria) == 1:
-            name = next(iter(rated))
+        name = _meant(one, rated, alone=len(rated) == len(judge.criteria) == 1)
         if name is None:
-            name = _joined(rated, one.name)
-        if name is None:
-            notes.append(f"{place} scores {one.name or one.instruction[:40]!r}, of which the data have no ratings")
-        else:
-            pairs[name] = one
+            notes.append(f"{place} scores {_told(one)!r}, of which the data have no ratings")
+            continue
+        if _folded(name) != _folded(one.name):
+            notes.append(f"what {place} scores as {_told(one)!r} is taken for {name!r}")
+        pairs[name] = one
     if not pairs:
         raise ConfigError(
-            f"{place} scores {listed(repr(one.name) for one in judge.criteria)}, and the data have ratings of "
+            f"{place} scores {listed(repr(_told(one)) for one in judge.criteria)}, and the data have ratings of "
             f"{listed(map(repr, rated))}; rename a rating column, so that the two meet"
         )
     for name, one in pairs.items():
         yield _with_words(rated[name], one, notes)
+
+
+def _told(one: ForeignCriterion) -> str:
+    """What a tool's criterion is called, or how its text begins."""
+    return one.name or one.instruction[:40]
+
+
+def _meant(one: ForeignCriterion, rated: dict[str, dict[str, Any]], *, alone: bool) -> str | None:
+    """The rated criterion that a tool's stands for: by its name, by the stem of its name, or by its text."""
+    by_name = next((name for name in rated if _folded(name) == _folded(one.name)), None)
+    if by_name is not None or alone:
+        return by_name or next(iter(rated))
+    if (joined := _joined(rated, one.name)) is not None:
+        return joined
+    said = one.name.casefold() if one.name else one.instruction.casefold()
+    alike = [name for name in rated if stem(name) in said]
+    return alike[0] if len(alike) == 1 else None
 
 
 def _joined(rated: dict[str, dict[str, Any]], name: str) -> str | None:
