@@ -97,7 +97,10 @@ def test_a_percentile_lies_within_and_is_a_value_at_the_ends(values: list[float]
     assert (percentile(values, 0), percentile(values, 1)) == (min(values), max(values))
 
 
-@pytest.mark.parametrize("given_", [{"routed": 1}, {"tau": 2}, {"tau": "high"}, {"tau": True}])
+@pytest.mark.parametrize(
+    "given_",
+    [{"routed": 1}, {"tau": 2}, {"tau": "high"}, {"tau": True}, {"resolve": "yes"}, {"longest": 0}, {"longest": 1.5}],
+)
 def test_settings_that_mean_nothing_are_refused(given_: dict[str, object]) -> None:
     with pytest.raises(ConfigError):
         TextGrad(**given_)

@@ -68,6 +68,7 @@ OTHERS: dict[str, Any] = {
     "optimizer": "opro",
     "optimizer_options": {"trajectory": 5},
     "candidates_file": "own.yaml",
+    "step_calls": 500,
 }
 
 

@@ -162,3 +162,11 @@ def test_a_file_that_explodes_is_refused(text: str, tmp_path: Path) -> None:
     (tmp_path / "study.toml").write_text(text, "utf-8")
     with pytest.raises(ConfigError, match=r"study\.toml"):
         read_study(tmp_path / "study.toml")
+
+
+@pytest.mark.parametrize(
+    "path", sorted((Path(__file__).parents[2] / "studies").glob("*.toml")), ids=lambda path: path.stem
+)
+def test_the_studies_of_the_repository_can_be_read_and_every_run_of_them_be_set(path: Path) -> None:
+    study = read_study(path, {"model": "simulated/default"})
+    assert len(cells(study)) == len(study.seeds) * math.prod(map(len, study.axes.values()))

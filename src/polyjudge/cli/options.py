@@ -32,6 +32,7 @@ _METHOD = (
     ("--gate", str, "NAME", "per-criterion (default), none, or the metric whose mean must improve"),
     ("--gate-rule", str, "NAME", "gate per-criterion: empirical-bayes (default), or point"),
     ("--steps", int, "N", "turns of the loop"),
+    ("--step-calls", int, "N", "most calls of all steps, to compare optimizers at equal cost"),
     ("--batch", int, "N", "training examples in each turn"),
     ("--validation", int, "N", "at most N validation rows"),
     ("--candidates", int, "N", "candidates in each turn; default: 1 for textgrad, 8 for opro"),

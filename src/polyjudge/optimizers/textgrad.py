@@ -22,9 +22,11 @@ from polyjudge.errors import ConfigError, ReplyError
 from polyjudge.optimizers import wording
 from polyjudge.optimizers.asking import Stage
 from polyjudge.optimizers.base import WRITERS, Context, Proposal, Turn, TurnPlan
+from polyjudge.optimizers.conflict import resolutions
 from polyjudge.optimizers.estimate import bounded, filler, imagined, planned
 from polyjudge.optimizers.routing import TAU, Router
 from polyjudge.templates.instruction_parser import read_text
+from polyjudge.templates.load import render
 from polyjudge.templates.reasoning_strip import strip_reasoning
 from polyjudge.templates.section_parser import read_sections, section_form, section_schema
 
@@ -47,11 +49,14 @@ class TextGrad:
         show_rejected: whether the optimizer LLM sees rejected instructions with their effect; None: the preset's, else
             true.
         routed: whether a gradient call for several criteria writes a section on each, and criteria whose sections are
-            not specific get separate calls.
-        tau: sections that score less than this are not specific, 0..1.
+            not specific get separate calls; None: false.
+        tau: sections that score less than this are not specific, 0..1; None: ``TAU``.
+        resolve: whether changes that were refused together are measured apart, before new ones are written; None: no.
+        longest: most words of a new instruction; None: no bound.
 
     Raises:
-        ConfigError: ``routed`` is neither true nor false, or ``tau`` is no number from 0 to 1.
+        ConfigError: a switch that is neither true nor false, a ``tau`` that is no number from 0 to 1, or a ``longest``
+            that is no whole number above 0.
     """
 
     mode: str | None = None
@@ -61,17 +66,23 @@ class TextGrad:
     candidates: int | None = None
     loss_sees_input: bool | None = None
     show_rejected: bool | None = None
-    routed: bool = False
-    tau: float = TAU
+    routed: bool | None = None
+    tau: float | None = None
+    resolve: bool | None = None
+    longest: int | None = None
 
     roles: ClassVar[tuple[str, ...]] = WRITERS
     defaults: ClassVar[Mapping[str, Any]] = MappingProxyType({})
 
     def __post_init__(self) -> None:
-        if not isinstance(self.routed, bool):
-            raise ConfigError(f"routed={self.routed!r}: true or false is needed")
-        if isinstance(self.tau, bool) or not isinstance(self.tau, int | float) or not 0 <= self.tau <= 1:
-            raise ConfigError(f"tau={self.tau!r}: a number from 0 to 1 is needed")
+        for name in ("routed", "resolve"):
+            if not isinstance(getattr(self, name), bool | None):
+                raise ConfigError(f"{name}={getattr(self, name)!r}: true or false is needed")
+        tau, longest = self.tau, self.longest
+        if tau is not None and (isinstance(tau, bool) or not isinstance(tau, int | float) or not 0 <= tau <= 1):
+            raise ConfigError(f"tau={tau!r}: a number from 0 to 1 is needed")
+        if longest is not None and (isinstance(longest, bool) or not isinstance(longest, int) or longest < 1):
+            raise ConfigError(f"longest={longest!r}: a whole number from 1 on is needed")
 
     def build(self, context: Context) -> TextGradOptimizer:
         """The optimizer over the context's criteria.
@@ -87,7 +98,9 @@ class TextGrad:
             candidates=self.candidates or 1,
             loss_sees_input=self.loss_sees_input is not False,
             show_rejected=self.show_rejected is not False,
-            router=Router(context.prompt.criteria, self.tau) if self.routed else None,
+            router=Router(context.prompt.criteria, TAU if self.tau is None else self.tau) if self.routed else None,
+            resolve=self.resolve is True,
+            longest=self.longest or 0,
         )
 
 
@@ -126,6 +139,8 @@ class TextGradOptimizer:
         loss_sees_input: whether the loss LLM sees the judged item.
         show_rejected: whether the optimizer LLM sees rejected instructions.
         router: finds the criteria that need separate gradients; None: gradients are used as they are written.
+        resolve: whether changes that were refused together are measured apart before new ones are written.
+        longest: most words of a new instruction; 0 = no bound.
     """
 
     decomposition: Decomposition
@@ -136,8 +151,13 @@ class TextGradOptimizer:
     loss_sees_input: bool = True
     show_rejected: bool = True
     router: Router | None = None
+    resolve: bool = False
+    longest: int = 0
 
     async def propose(self, turn: Turn) -> Proposal:
+        resolving = resolutions(turn)[: self.candidates] if self.resolve else ()
+        if resolving:
+            return Proposal(resolving)
         chains = await self._chains(turn)
         gradients = _gradients(chains)
         candidates = await together(
@@ -354,9 +374,16 @@ class TextGradOptimizer:
             return Candidate({}, "no gradient was written" + (f" ({', '.join(reasons)})" if reasons else ""))
         text = self._rewriting(turn, group, [chain.prediction for chain in chains], gradients)
         try:
-            return Candidate(await self.optimizer.write(text, group, sample))
+            return self._within(await self.optimizer.write(text, group, sample))
         except ReplyError as error:
             return Candidate({}, str(error))
+
+    def _within(self, texts: Mapping[str, str]) -> Candidate:
+        """The new instructions that keep the bound of their length, with the reason for the others."""
+        lengths = {name: len(text.split()) for name, text in texts.items()} if self.longest else {}
+        long = {name: count for name, count in lengths.items() if count > self.longest}
+        reasons = [f"{name} has {count:,} words, more than {self.longest:,}" for name, count in long.items()]
+        return Candidate({name: text for name, text in texts.items() if name not in long}, ", ".join(reasons))
 
     def _rewriting(
         self, turn: Turn, group: Group, predictions: Sequence[Prediction], gradients: Sequence[Gradient]
@@ -365,7 +392,8 @@ class TextGradOptimizer:
         prompt = turn.prompt.only(group)
         asked = [turn.judge.question(prompt, example).text for example in turn.batch]
         rejected = [edit for edit in turn.rejected if edit.criterion in group] if self.show_rejected else []
-        return wording.optimizer(prompt, asked, predictions, gradients, rejected, held=self.optimizer.held)
+        text = wording.optimizer(prompt, asked, predictions, gradients, rejected, held=self.optimizer.held)
+        return f"{text}\n\n{render('longest', words=str(self.longest))}" if self.longest else text
 
 
 def _gradients(chains: Sequence[_Chain]) -> tuple[Gradient, ...]:

@@ -55,7 +55,7 @@ CIRCUMSTANCES = frozenset(
 )
 
 # Settings that came later: at their default they are left out, so that the folders of older runs keep their identity.
-LATER = frozenset({"candidates_file"})
+LATER = frozenset({"candidates_file", "step_calls"})
 
 
 class _Checked(BaseModel):
@@ -145,6 +145,7 @@ class RunConfig(_Checked):
     validation: int | None = Field(default=None, ge=2)
     candidates: int | None = Field(default=None, ge=1, le=1_000)
     candidates_file: str = ""
+    step_calls: int | None = Field(default=None, ge=0)
     demonstrations: int = Field(default=0, ge=0)
     parse_retries: int = Field(default=2, ge=0, le=MOST_PARSE_RETRIES)
     evaluate_every: int = Field(default=0, ge=0)

@@ -105,6 +105,7 @@ class Settings:
         candidates: candidates a turn; default: the optimizer's own number.
         candidates_file: a YAML file with instructions of your own, for the optimizer "pool".
         demonstrations: rated training examples shown to the judge.
+        step_calls: most calls of all steps; a turn that could exceed them proposes nothing.
         parse_retries: how often an unreadable reply is asked for again.
         evaluate_every: under "paper", the test rows are read after every so many steps.
         seed: the seed of the run.
@@ -159,6 +160,7 @@ class Settings:
     candidates: int | None = None
     candidates_file: str | None = None
     demonstrations: int | None = None
+    step_calls: int | None = None
     parse_retries: int | None = None
     evaluate_every: int | None = None
     seed: int | None = None

@@ -233,6 +233,11 @@ def resolve(
         config = RunConfig.model_validate(merged)
     except ValidationError as error:
         raise ConfigError(describe_faults(error, where=where, known=_names_beside)) from None
+    if config.step_calls is not None and config.protocol == "paper":
+        raise ConfigError(
+            f"'step_calls' ({where('step_calls')}): preset {config.preset!r} reads the test rows during the steps; "
+            f"leave it out, or use another --preset"
+        )
     if config.evaluate_every and config.protocol == "sealed" and origins["evaluate_every"] not in OURS:
         raise ConfigError(
             f"'evaluate_every' ({where('evaluate_every')}): preset {config.preset!r} reads the test rows once, at the "

@@ -29,6 +29,7 @@ from polyjudge.judge.scoring import Scoring
 from polyjudge.llm.request import SIMULATED, Abilities, Asker, Backend, Role
 from polyjudge.metrics.rated import RatedRows
 from polyjudge.optimizers.base import Context, Optimizer, as_optimizer
+from polyjudge.optimizers.bounded import BoundedOptimizer, CountingAsker
 from polyjudge.optimizers.demonstrations import balanced
 from polyjudge.registry import lookup
 from polyjudge.results.outcome import simulated
@@ -448,10 +449,17 @@ def _setup(
         if config.protocol == "paper"
         else SeededSampler(train, config.batch, config.seed)
     )
+    counter = CountingAsker(asker)
+    optimizer = _optimizer(config, prompt, asker if config.step_calls is None else counter, gate, proposer)
+    if config.step_calls is not None:
+        most = config.step_calls // (len(validation.names) if config.mode == "ST" else 1)
+        rows = len(parts.validation) if gate.measures else 0
+        optimizer = BoundedOptimizer(optimizer, most, lambda: counter.asked, rows, gate.merges)
+        judge = replace(judge, asker=counter)
     return Setup(
         prompt=prompt,
         judge=judge,
-        optimizer=_optimizer(config, prompt, asker, gate, proposer),
+        optimizer=optimizer,
         gate=gate,
         validation=parts.validation,
         rated=validation.select(prompt.names),

@@ -14,6 +14,7 @@ from polyjudge.engine import Setup
 from polyjudge.formatting.text import CHARACTERS_A_TOKEN
 from polyjudge.judge.predict import Judge
 from polyjudge.optimizers.base import Turn, TurnPlan
+from polyjudge.optimizers.bounded import BoundedOptimizer
 from polyjudge.optimizers.estimate import answer, filler, grown, tokens_of
 from polyjudge.optimizers.memory import REMEMBERED
 from polyjudge.results.money import PlannedRole
@@ -46,6 +47,7 @@ def plan_of(
         tested: the setups whose judges read the test rows beside the initial and the fitted one.
     """
     read = test_readings(config.protocol, config.steps, config.evaluate_every)
+    setups = [_affordable(setup) for setup in setups]
     tallies: dict[str, _Tally] = {}
     merged = choosing = 0
     for setup in setups:
@@ -59,7 +61,7 @@ def plan_of(
     for setup in tested:
         _Questions(setup.judge, setup.validation).add(setup.prompt, len(split.test), tallies["judge"])
     for setup in measured:
-        if setup in setups and setup.gate.measures:
+        if _affordable(setup) in setups and setup.gate.measures:
             continue
         before = tallies["judge"].calls
         _Questions(setup.judge, setup.validation).add(setup.prompt, len(setup.validation), tallies["judge"])
@@ -111,6 +113,15 @@ def added(roles: Sequence[PlannedRole]) -> list[PlannedRole]:
             )
         )
     return list(sums.values())
+
+
+def _affordable(setup: Setup) -> Setup:
+    """The setup with as many steps as its bound of calls allows."""
+    optimizer = setup.optimizer
+    if not isinstance(optimizer, BoundedOptimizer):
+        return setup
+    first = Turn(1, setup.prompt, setup.sampler(1), setup.judge)
+    return replace(setup, steps=min(setup.steps, optimizer.turns(first)))
 
 
 @dataclass(slots=True)
