@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import polyjudge
-from polyjudge import Settings
+from polyjudge import Settings, codec
 from polyjudge.datasets.criteria import rubric_from
 from polyjudge.domain.dataset import Rubric
 from polyjudge.errors import ConfigError
@@ -135,3 +135,9 @@ def test_a_loaded_judge_asks_it(place: Path) -> None:
         assert judge(text="T") == {"warmth": 3, "clarity": 2}
         assert asyncio.run(judge.acall(text="T")) == {"warmth": 3, "clarity": 2}
     assert backend.asked[0].messages[1].content.startswith("<t>T</t>")
+
+
+def test_as_json_the_messages_have_role_and_content() -> None:
+    shown = polyjudge.prompt(judge_of(), ROWS, backends={"scripted/m": Recording()})
+    written = codec.plain(shown)
+    assert [sorted(message) for message in written["calls"][0]["messages"]] == [["content", "role"]] * 2

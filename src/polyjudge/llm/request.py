@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+from polyjudge.codec import UNWRITTEN_AT_DEFAULT
 from polyjudge.errors import CallFailed, ConfigError
 from polyjudge.llm.secrets import name_of_a_key
 
@@ -33,7 +34,9 @@ class Message:
 
     role: str
     content: str
-    judged: tuple[tuple[int, int, int], ...] = field(default=(), compare=False, repr=False)
+    judged: tuple[tuple[int, int, int], ...] = field(
+        default=(), compare=False, repr=False, metadata=UNWRITTEN_AT_DEFAULT
+    )
 
 
 @dataclass(frozen=True, slots=True)

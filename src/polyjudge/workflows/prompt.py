@@ -141,9 +141,9 @@ def _call(judge: Judge, part: JudgePrompt, example: Example) -> SentCall:
     if question.top_logprobs:
         parameters["top_logprobs"] = question.top_logprobs
     parameters |= {name: json.loads(value) for name, value in question.sampling.extra}
-    return SentCall(
-        part.names, question.messages, json.loads(question.schema) if question.schema else None, parameters
-    )
+    schema = json.loads(question.schema) if question.schema else None
+    messages = tuple(Message(message.role, message.content) for message in question.messages)
+    return SentCall(part.names, messages, schema, parameters)
 
 
 def _places(file: JudgeFile) -> Example:
