@@ -5,6 +5,7 @@ from .gates.mean import MeanGate as MeanGate
 from .gates.per_criterion import PerCriterionGate as PerCriterionGate
 from .judge.expected import ExpectedScoring as ExpectedScoring
 from .judge.json_scoring import JsonScoring as JsonScoring
+from .llm.backends.function import FunctionModel as FunctionModel
 from .llm.backends.scripted import Scripted as Scripted
 from .llm.cache.store import AnswerStore as AnswerStore
 from .llm.cache.store import MemoryStore as MemoryStore

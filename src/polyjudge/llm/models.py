@@ -45,6 +45,8 @@ def parse_model(model: str, *, base_url: str | None = None) -> ModelName:
         if not name.strip():
             raise ModelError(f"{model!r} names no model; write {provider + '/MODEL'!r}")
         return ModelName(provider, name)
+    if slash and provider == "function":
+        raise ModelError(f"{model!r} is a function of a Python program, which passes it as model= or in backends=")
     if base_url:
         return ModelName("", model)
     if not slash:

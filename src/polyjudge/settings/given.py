@@ -14,6 +14,7 @@ from polyjudge.formatting.text import nearest
 if TYPE_CHECKING:
     from polyjudge.gates.base import Gate, GateSettings
     from polyjudge.judge.scoring import Scoring
+    from polyjudge.llm.backends.function import FunctionModel, ModelFunction
     from polyjudge.metrics.metric import Metric
     from polyjudge.optimizers.base import Optimizer, OptimizerSettings
 
@@ -24,6 +25,7 @@ T = TypeVar("T")
 OptimizerLike: TypeAlias = "str | OptimizerSettings | Optimizer"
 GateLike: TypeAlias = "str | Gate | Metric | Callable[[GateSettings], Gate]"
 ScoringLike: TypeAlias = "str | Scoring | type[Scoring]"
+ModelLike: TypeAlias = "str | FunctionModel | ModelFunction"
 LayoutLike: TypeAlias = "str | Mapping[str, Sequence[Sequence[str]]]"
 
 
@@ -130,11 +132,11 @@ class Settings:
         fail_on_error: most unreadable scores: a share below 1, or a count.
     """
 
-    model: str | None = None
-    optimizer_model: str | None = None
-    loss_model: str | None = None
-    gradient_model: str | None = None
-    diagnostic_model: str | None = None
+    model: ModelLike | None = None
+    optimizer_model: ModelLike | None = None
+    loss_model: ModelLike | None = None
+    gradient_model: ModelLike | None = None
+    diagnostic_model: ModelLike | None = None
     base_url: str | None = None
     endpoint_name: str | None = None
     limit_field: Literal["", "max_tokens", "max_completion_tokens"] | None = None

@@ -27,6 +27,7 @@ from polyjudge.settings.given import (
     Budget,
     GateLike,
     LayoutLike,
+    ModelLike,
     OptimizerLike,
     ScoringLike,
     Settings,
@@ -38,6 +39,7 @@ from polyjudge.workflows.assemble import RunSetup, assemble, leaks_of, split_of
 from polyjudge.workflows.client import open_client
 from polyjudge.workflows.costs import priced
 from polyjudge.workflows.events import unwatched
+from polyjudge.workflows.functions import takes_functions
 from polyjudge.workflows.gate_setup import blind_spots
 from polyjudge.workflows.plan import planned
 from polyjudge.workflows.prompt import NobodyAsked, SentPrompt, sent
@@ -137,11 +139,12 @@ class Check:
 
 
 @suggests
+@takes_functions
 def check(
     data: Data,
     *,
     criteria: Criteria | None = None,
-    model: str | None = None,
+    model: ModelLike | None = None,
     optimizer: OptimizerLike | None = None,
     gate: GateLike | None = None,
     scoring: ScoringLike | None = None,

@@ -38,6 +38,7 @@ from polyjudge.workflows.costs import priced
 from polyjudge.workflows.diagnosis_parts import notes_on, on_company, on_gradients, on_revisions
 from polyjudge.workflows.diagnosis_plan import DiagnosisOptions, ReloadedRun, parts_of, planned_diagnosis
 from polyjudge.workflows.events import Noted, Observer, unwatched
+from polyjudge.workflows.functions import takes_functions
 from polyjudge.workflows.probe import probed
 from polyjudge.workflows.sync import run
 
@@ -71,6 +72,7 @@ class Diagnosed:
 
 
 @suggests
+@takes_functions
 def diagnose(
     run_folder: str | Path | Run,
     *,
@@ -122,6 +124,7 @@ def diagnose(
 
 
 @suggests
+@takes_functions
 def plan_diagnosis(
     run_folder: str | Path | Run,
     *,

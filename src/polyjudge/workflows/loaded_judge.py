@@ -25,9 +25,10 @@ from polyjudge.llm.request import Backend
 from polyjudge.results.judge_file import JudgeFile, read_judge
 from polyjudge.results.score_table import value
 from polyjudge.settings.config import RunConfig
-from polyjudge.settings.given import Budget, ScoringLike, Settings, explicit, suggests
+from polyjudge.settings.given import Budget, ModelLike, ScoringLike, Settings, explicit, suggests
 from polyjudge.workflows.client import FileAddress, open_client
 from polyjudge.workflows.events import unwatched
+from polyjudge.workflows.functions import takes_functions
 from polyjudge.workflows.panel import Answered, member_configs, open_panel
 from polyjudge.workflows.score import WAVES, settings_of
 
@@ -177,10 +178,11 @@ class LoadedJudge:
 
 
 @suggests
+@takes_functions
 def load(
     path: str | Path,
     *,
-    model: str | None = None,
+    model: ModelLike | None = None,
     scoring: ScoringLike | None = None,
     budget: Budget | None = None,
     settings: Settings | None = None,

@@ -39,6 +39,7 @@ from polyjudge.settings.given import (
     Budget,
     GateLike,
     LayoutLike,
+    ModelLike,
     OptimizerLike,
     ScoringLike,
     Settings,
@@ -55,6 +56,7 @@ from polyjudge.workflows.climb import check_coverage, climb, measure_ladder
 from polyjudge.workflows.costs import priced
 from polyjudge.workflows.diagnosis_parts import rater_of
 from polyjudge.workflows.events import Noted, Observer, Planned, unwatched
+from polyjudge.workflows.functions import takes_functions
 from polyjudge.workflows.gate_setup import blind_spots
 from polyjudge.workflows.going_on import Start, start_of
 from polyjudge.workflows.ladder import Standing
@@ -148,11 +150,12 @@ def fitted_judge(
 
 
 @suggests
+@takes_functions
 def optimize(
     data: Data,
     *,
     criteria: Criteria | None = None,
-    model: str | None = None,
+    model: ModelLike | None = None,
     optimizer: OptimizerLike | None = None,
     gate: GateLike | None = None,
     scoring: ScoringLike | None = None,

@@ -39,13 +39,14 @@ from polyjudge.results.money import PlannedRole
 from polyjudge.results.packing import CallCost, Packing
 from polyjudge.results.scores import check_unscored
 from polyjudge.settings.config import RunConfig
-from polyjudge.settings.given import Budget, ScoringLike, Settings, explicit, suggests
+from polyjudge.settings.given import Budget, ModelLike, ScoringLike, Settings, explicit, suggests
 from polyjudge.settings.merged import ResolvedSettings, resolve
 from polyjudge.workflows.assemble import RunSetup, assemble, models_of, refusal
 from polyjudge.workflows.client import open_client
 from polyjudge.workflows.configure import UsageCounter
 from polyjudge.workflows.costs import priced
 from polyjudge.workflows.events import Noted, Observer, unwatched
+from polyjudge.workflows.functions import takes_functions
 from polyjudge.workflows.sync import run
 
 MARGIN = 0.03
@@ -57,12 +58,13 @@ _ERRORS = 2.5
 
 
 @suggests
+@takes_functions
 def pack(
     data: Data,
     *,
     criteria: Criteria | None = None,
     margin: float = MARGIN,
-    model: str | None = None,
+    model: ModelLike | None = None,
     scoring: ScoringLike | None = None,
     budget: Budget | None = None,
     settings: Settings | None = None,

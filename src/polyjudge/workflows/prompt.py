@@ -17,9 +17,10 @@ from polyjudge.errors import ConfigError
 from polyjudge.judge.predict import Judge
 from polyjudge.llm.request import Abilities, Backend, Message, Reply, Request
 from polyjudge.results.judge_file import JudgeFile, read_judge
-from polyjudge.settings.given import ScoringLike, explicit, suggests
+from polyjudge.settings.given import ModelLike, ScoringLike, explicit, suggests
 from polyjudge.workflows.client import open_client
 from polyjudge.workflows.events import unwatched
+from polyjudge.workflows.functions import takes_functions
 from polyjudge.workflows.panel import judge_of
 from polyjudge.workflows.score import settings_of
 from polyjudge.workflows.sync import run
@@ -83,12 +84,13 @@ def sent(judge: Judge, prompt: JudgePrompt, example: Example) -> SentPrompt:
 
 
 @suggests
+@takes_functions
 def prompt(
     judge: str | Path | JudgeFile,
     data: Data | None = None,
     *,
     row: int = 1,
-    model: str | None = None,
+    model: ModelLike | None = None,
     scoring: ScoringLike | None = None,
     config: str | Path | None = None,
     backends: Mapping[str, Backend] | None = None,

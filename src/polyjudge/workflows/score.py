@@ -38,11 +38,12 @@ from polyjudge.results.score_table import ScoreTable
 from polyjudge.results.scores import Scores, check_unscored
 from polyjudge.results.store import GrowingFile, writable
 from polyjudge.settings.config import RunConfig
-from polyjudge.settings.given import Budget, ScoringLike, Settings, explicit, suggests
+from polyjudge.settings.given import Budget, ModelLike, ScoringLike, Settings, explicit, suggests
 from polyjudge.settings.merged import resolve
 from polyjudge.workflows.client import FileAddress, open_client
 from polyjudge.workflows.costs import priced
 from polyjudge.workflows.events import Noted, Observer, unwatched
+from polyjudge.workflows.functions import takes_functions
 from polyjudge.workflows.panel import Answered, member_configs, open_panel
 from polyjudge.workflows.plan import ROWS, added, planned_judging
 from polyjudge.workflows.score_rows import ScoredRows, scored_rows
@@ -81,11 +82,12 @@ class _Tally:
 
 
 @suggests
+@takes_functions
 def score(
     judge: str | Path | JudgeFile,
     data: Data,
     *,
-    model: str | None = None,
+    model: ModelLike | None = None,
     output: str | Path | TextIO | None = None,
     distribution: bool = False,
     reasons: bool = False,
@@ -243,11 +245,12 @@ def _judge_digest(judge: JudgeFile, model: str) -> str:
     return f"sha256:{hashlib.sha256(f'{model} {dump_judge(judge)}'.encode()).hexdigest()}"
 
 
+@takes_functions
 def plan_score(
     judge: str | Path | JudgeFile,
     data: Data,
     *,
-    model: str | None = None,
+    model: ModelLike | None = None,
     scoring: ScoringLike | None = None,
     budget: Budget | None = None,
     settings: Settings | None = None,

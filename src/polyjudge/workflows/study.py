@@ -24,10 +24,11 @@ from polyjudge.reporting.tables.study import Table, all_tables
 from polyjudge.results.store import DIAGNOSTICS, RESULT, StudyFolder
 from polyjudge.results.study import SCHEMA, CellRecord, Extra, ratings_csv, read_study_folder
 from polyjudge.settings.config import digest8
-from polyjudge.settings.given import Budget, Settings, explicit, suggests
+from polyjudge.settings.given import Budget, ModelLike, Settings, explicit, suggests
 from polyjudge.version import __version__
 from polyjudge.workflows.client import FileAddress, open_client
 from polyjudge.workflows.events import CellEnded, Event, InCell, Noted, Observer, StudyPlanned, unwatched
+from polyjudge.workflows.functions import takes_functions
 from polyjudge.workflows.optimize import carry_out
 from polyjudge.workflows.probe import probed
 from polyjudge.workflows.study_file import Study, read_study
@@ -69,11 +70,12 @@ class StudyResult:
 
 
 @suggests
+@takes_functions
 def study(
     study: str | Path | Mapping[str, Any],
     *,
     data: Names | None = None,
-    model: Names | None = None,
+    model: Names | ModelLike | None = None,
     seeds: int | str | Sequence[int] | None = None,
     retests: int | None = None,
     budget: Budget | None = None,
@@ -114,11 +116,12 @@ def study(
 
 
 @suggests
+@takes_functions
 def plan_study(
     study: str | Path | Mapping[str, Any],
     *,
     data: Names | None = None,
-    model: Names | None = None,
+    model: Names | ModelLike | None = None,
     seeds: int | str | Sequence[int] | None = None,
     retests: int | None = None,
     budget: Budget | None = None,

@@ -16,6 +16,7 @@ from typing import Any
 
 from polyjudge.errors import CallFailed, ModelError
 from polyjudge.llm.backends import OpenOptions
+from polyjudge.llm.backends.function import function_digest
 from polyjudge.llm.request import ROLES, Abilities, Reply, Request, Usage
 
 Answer = str | Reply | Exception
@@ -29,7 +30,8 @@ class Scripted:
     Args:
         function: gives a text, a whole ``Reply``, or an exception to raise. It may hold state, but then answers
             depend on the order of calls.
-        identity: the endpoint's identity in the response cache; change it with the answers.
+        identity: the endpoint's identity in the response cache; change it with the answers. "": a digest of the
+            function's code and of all that this refers to, or "scripted" where one of these has none.
         abilities: what this backend claims to do; by default everything, which the function must then provide.
         latency: seconds before each answer.
         log: a file that gets one line, the request's key, for each answer; processes may share it.
@@ -44,13 +46,13 @@ class Scripted:
         self,
         function: Callable[[Request], Answer],
         *,
-        identity: str = "scripted",
+        identity: str = "",
         abilities: Abilities | None = None,
         latency: float = 0.0,
         log: Path | None = None,
     ) -> None:
         self._function = function
-        self.identity = identity
+        self.identity = identity or ":".join(filter(None, ("scripted", function_digest(function))))
         self.abilities = abilities or Abilities(
             logprobs=500, schema=True, begins=True, prefix_cache=True, assumed=True, decisions=True
         )
