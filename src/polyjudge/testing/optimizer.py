@@ -27,7 +27,7 @@ from polyjudge.llm.request import Abilities, Request, Role, Sampling
 from polyjudge.optimizers.base import WRITERS, Context, Optimizer, OptimizerSettings, Proposal, Turn
 from polyjudge.optimizers.estimate import grown
 from polyjudge.results.result import Run
-from polyjudge.settings.given import Settings
+from polyjudge.settings.given import Budget, Settings
 from polyjudge.testing.asking import Answer, ScriptedAsker
 from polyjudge.workflows.check import check
 from polyjudge.workflows.optimize import optimize
@@ -189,8 +189,27 @@ class OptimizerContract(ABC):
             assert dict(made) == dict(planned)
         assert all(0 < calls <= planned[role] for role, calls in made.items())
 
-    def _run(self, output: Path) -> Run:
-        return optimize(ROWS, optimizer=self.make(2), output=output, **self._keywords())
+    def test_a_run_that_is_stopped_again_and_again_ends_as_one_that_was_not(
+        self, tmp_path: Path, monkeypatch: Any
+    ) -> None:
+        for name in ("whole", "stopped"):
+            (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / "whole")
+        whole = self._run(tmp_path / "whole" / "run")
+        monkeypatch.chdir(tmp_path / "stopped")
+        stops = 0
+        while True:
+            try:
+                run = self._run(tmp_path / "stopped" / "run", Budget(calls=40))
+                break
+            except BudgetSpent:
+                stops += 1
+                assert stops < 100, "each start goes on from the response cache"
+        assert stops
+        assert run.steps == whole.steps
+
+    def _run(self, output: Path, budget: Budget | None = None) -> Run:
+        return optimize(ROWS, optimizer=self.make(2), output=output, budget=budget, **self._keywords())
 
     def _keywords(self) -> dict[str, Any]:
         """The arguments of a small run with the scripted models."""
