@@ -37,6 +37,7 @@ OTHERS: dict[str, Any] = {
     "gate_rule": "point",
     "strict_gate": False,
     "early_reject": False,
+    "confirm": False,
     "protocol": "paper",
     "steps": 3,
     "batch": 5,

@@ -138,6 +138,7 @@ class RunConfig(_Checked):
     gate_rule: Literal["empirical-bayes", "point"] = "empirical-bayes"
     strict_gate: bool = True
     early_reject: bool = True
+    confirm: bool = True
     show_rejected: bool = True
     protocol: Literal["sealed", "paper"] = "sealed"
     steps: int = Field(default=12, ge=0, le=10_000)
@@ -305,6 +306,8 @@ class RunConfig(_Checked):
             yield "gate_rule"
         if self.gate in ("", "none", *metric_names()) or not self.early_reject:
             yield "early_reject"
+        if not self.confirm:
+            yield "confirm"
         if self.rungs == "words":
             yield "rungs"
         if not self.climbs("configure"):

@@ -98,6 +98,7 @@ class Settings:
         gate: "per-criterion", "none", a metric's name, a metric, or a gate.
         gate_rule: of the gate per-criterion: "empirical-bayes" or "point".
         strict_gate: whether a tie is rejected.
+        confirm: whether new instructions stand only if they are credibly better on the training rows.
         early_reject: whether a candidate that does badly on half of the validation rows is not judged on the rest.
         show_rejected: whether the optimizer sees instructions that were tried and not kept.
         protocol: "sealed" reads the test rows once, "paper" after steps.
@@ -154,6 +155,7 @@ class Settings:
     gate_rule: Literal["empirical-bayes", "point"] | None = None
     strict_gate: bool | None = None
     early_reject: bool | None = None
+    confirm: bool | None = None
     show_rejected: bool | None = None
     protocol: Literal["sealed", "paper"] | None = None
     steps: int | None = None

@@ -44,6 +44,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
         "smoke": {
             # To measure layouts would cost more calls than all else, for a difference that this model cannot show.
             "rungs": "words",
+            "confirm": False,
             "layout": "joint",
             "steps": 2,
             "batch": 1,
@@ -64,6 +65,7 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "gate": "mae",
             "gate_rule": "point",
             "early_reject": False,
+            "confirm": False,
             "show_rejected": False,
             "scoring": "json",
             "validation": 100,

@@ -24,6 +24,7 @@ from polyjudge.results.scores import check_unscored
 from polyjudge.settings.config import RunConfig
 from polyjudge.workflows.assemble import RunSetup
 from polyjudge.workflows.configure import choose
+from polyjudge.workflows.confirm import confirmed
 from polyjudge.workflows.costs import priced
 from polyjudge.workflows.diagnosis_parts import rater_of
 from polyjudge.workflows.events import Configured, Observer
@@ -92,8 +93,12 @@ async def _write(
     ascent.evaluator = TestEvaluator(run_setup)
     ascent.steps = await _steps(folder, config, run_setup, observer, ascent.evaluator, rater)
     if rung:
-        prompt = _fitted(ascent.ladder.top.prompt, ascent.steps)
-        ascent.ladder.reach(rung, Standing(run_setup.judge, prompt), _of_steps(ascent.steps))
+        before = ascent.ladder.top.prompt
+        prompt, note = _fitted(before, ascent.steps), _of_steps(ascent.steps)
+        if config.confirm and prompt != before:
+            stands, told = await confirmed(run_setup, before, prompt)
+            prompt, note = prompt if stands else before, f"{note}; {told}"
+        ascent.ladder.reach(rung, Standing(run_setup.judge, prompt), note)
 
 
 def _of_steps(steps: Sequence[Step]) -> str:
