@@ -30,6 +30,7 @@ OTHERS: dict[str, Any] = {
     "rungs": "words",
     "configure": "layout",
     "configure_margin": 0.02,
+    "members": 3,
     "layout": "separate",
     "scoring": "json",
     "samples": 5,

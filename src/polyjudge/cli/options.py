@@ -21,11 +21,17 @@ _WRITERS = (
     ("--diagnostic-model", "M", "rates gradients and instructions, with --diagnostics; default: the optimizer's"),
 )
 _METHOD = (
-    ("--preset", str, "NAME", "a named set of settings: default, cheap, smoke or paper"),
+    ("--preset", str, "NAME", "a named set of settings: default, cheap, smoke, thorough or paper"),
     ("--mode", str, "MODE", "ST, SSS (default), SSC, SCC or CCC"),
     ("--optimizer", str, "NAME", "textgrad (default), opro, rubric, gepa, demonstrations, pool, or an installed one"),
-    ("--rungs", str, "LIST", "what the fit climbs, in order: configure,words (default), jury, calibrate"),
-    ("--configure", str, "LIST", "what the rung configure measures: scoring,layout (default), demonstrations"),
+    ("--rungs", str, "LIST", "what the fit climbs, in order: configure,words,jury (default), calibrate"),
+    (
+        "--configure",
+        str,
+        "LIST",
+        "what configure measures: scoring,layout (default), reasoned, demonstrations",
+    ),
+    ("--members", int, "M", "the most members of a jury; default 1, which forms none"),
     ("--layout", str, "NAME", "auto (default), joint, separate, forked, or groups: one+two,three"),
     ("--scoring", str, "NAME", "auto (default), json, expected, reasoned, decisions, yes-no or cloze"),
     ("--samples", int, "K", "scoring expected or reasoned without token probabilities: the mean of K answers"),

@@ -26,7 +26,7 @@ PER_CRITERION = "per-criterion"
 STAGES = ("judge", "loss", "gradient", "optimizer")
 # What a fit may climb after the baseline, and what the rung "configure" may measure.
 RUNGS = ("configure", "words", "jury", "calibrate")
-DIMENSIONS = ("scoring", "layout", "demonstrations")
+DIMENSIONS = ("scoring", "layout", "reasoned", "demonstrations")
 # Demonstrations that are measured where no number is set.
 MEASURED_DEMONSTRATIONS = 4
 # Who watches a run, and changes nothing in it.
@@ -34,7 +34,7 @@ DIAGNOSTIC = "diagnostic"
 # The longest answer, in tokens, of a role that is no judge and has no limit set.
 LONGEST = 1024
 # Files of others set these too; each multiplies what is paid.
-MOST_PARSE_RETRIES, MOST_SAMPLES = 20, 1_000
+MOST_PARSE_RETRIES, MOST_SAMPLES, MOST_MEMBERS = 20, 1_000, 100
 
 # The limits and the monitoring of a run; all other settings are part of its identity.
 CIRCUMSTANCES = frozenset(
@@ -128,9 +128,10 @@ class RunConfig(_Checked):
     mode: str = "SSS"
     optimizer: str = Field(default="textgrad", min_length=1)
     optimizer_options: dict[str, Any] = Field(default_factory=dict)
-    rungs: str = "configure,words"
+    rungs: str = "configure,words,jury"
     configure: str = "scoring,layout"
     configure_margin: float = Field(default=0.01, ge=0)
+    members: int = Field(default=1, ge=1, le=MOST_MEMBERS)
     layout: str = AUTO
     scoring: str = "auto"
     samples: int = Field(default=1, ge=1, le=MOST_SAMPLES)
@@ -310,6 +311,8 @@ class RunConfig(_Checked):
             yield "confirm"
         if self.rungs == "words":
             yield "rungs"
+        if not self.climbs("jury"):
+            yield "members"
         if not self.climbs("configure"):
             yield from ("configure", "configure_margin")
 

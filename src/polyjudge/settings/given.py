@@ -84,13 +84,14 @@ class Settings:
         base_url: the address of an OpenAI-compatible endpoint.
         endpoint_name: stands for the address in the response cache.
         limit_field: the request's field for the longest answer, where an endpoint takes only one of the two.
-        preset: "default", "cheap", "smoke" or "paper".
+        preset: "default", "cheap", "smoke", "thorough" or "paper".
         mode: decomposition: "ST", "SSS", "SSC", "SCC" or "CCC".
         optimizer: a name, its settings such as ``TextGrad(mode="SSS")``, or an object with ``propose``.
         optimizer_options: settings that only the named optimizer has.
         rungs: what the fit climbs, in order, such as "configure,words,jury,calibrate".
-        configure: what the rung "configure" may measure: "scoring,layout,demonstrations" or some of them.
+        configure: what the rung "configure" may measure: "scoring,layout,reasoned,demonstrations" or some of them.
         configure_margin: how much less than the best the cheapest configuration may agree.
+        members: the most members of a jury; 1: none is formed.
         layout: "auto", "joint", "separate", "forked", or groups such as "fluency+coherence,relevance".
         scoring: "auto", "json", "expected", "reasoned", "decisions", "yes-no", "cloze", an installed name, or an
             object.
@@ -148,6 +149,7 @@ class Settings:
     rungs: str | Sequence[str] | None = None
     configure: str | Sequence[str] | None = None
     configure_margin: float | None = None
+    members: int | None = None
     layout: LayoutLike | None = None
     scoring: ScoringLike | None = None
     samples: int | None = None

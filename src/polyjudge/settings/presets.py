@@ -40,6 +40,18 @@ PRESETS: Mapping[str, Mapping[str, Any]] = MappingProxyType(
             "strict_gate": True,
             "parameters": _parameters(512, 1024, 1024, heat=0.7, judge_heat=0.0),
         },
+        # The same protocol where the best judge is worth its calls: more is measured, several judges become one.
+        "thorough": {
+            "steps": 12,
+            "batch": 3,
+            "rungs": "configure,words,jury,calibrate",
+            "configure": "scoring,layout,reasoned,demonstrations",
+            "members": 4,
+            "protocol": "sealed",
+            "gate": "per-criterion",
+            "strict_gate": True,
+            "parameters": _parameters(1024, 2048, 4096, heat=0.7, judge_heat=0.0),
+        },
         # The same protocol for the embedded model, which writes 40 tokens a second and nothing worth more of them.
         "smoke": {
             # To measure layouts would cost more calls than all else, for a difference that this model cannot show.

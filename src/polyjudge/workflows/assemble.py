@@ -164,9 +164,11 @@ def scoring_names(config: RunConfig, prompt: JudgePrompt, wish: str | None, abil
     if config.model.startswith("local/") and wish and prompt.template is None:
         return [wish]
     refused = ExpectedScoring.of(prompt, config.structured).refusal(prompt, abilities)
-    if abilities.assumed or refused:
-        return ["json"]
-    return ["json", "expected"] if config.configures("scoring") else ["expected"]
+    able = not abilities.assumed and not refused
+    if not config.configures("scoring"):
+        return ["expected"] if able else ["json"]
+    reasons = ["reasoned"] if config.configures("reasoned") and prompt.template is None else []
+    return ["json", *reasons, *(["expected"] if able else [])]
 
 
 def open_scoring(method: str | Any, prompt: JudgePrompt, role: Role, *, structured: bool, samples: int = 1) -> Scoring:

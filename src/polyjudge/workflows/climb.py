@@ -13,7 +13,6 @@ from polyjudge.domain.records import Prediction, Reading, Step
 from polyjudge.engine import optimize as steps_of
 from polyjudge.errors import TooManyUnscored
 from polyjudge.formatting.text import many
-from polyjudge.judge.measure import scores
 from polyjudge.llm.client import Client
 from polyjudge.results.choice import Choice
 from polyjudge.results.finished import row_scores
@@ -23,13 +22,14 @@ from polyjudge.results.rungs import BASELINE, Climbed, Rung, rungs_of
 from polyjudge.results.scores import check_unscored
 from polyjudge.settings.config import RunConfig
 from polyjudge.workflows.assemble import RunSetup
+from polyjudge.workflows.combine_rungs import add_calibration, add_jury
 from polyjudge.workflows.configure import choose
 from polyjudge.workflows.confirm import confirmed
 from polyjudge.workflows.costs import priced
 from polyjudge.workflows.diagnosis_parts import rater_of
 from polyjudge.workflows.events import Configured, Observer
 from polyjudge.workflows.gate_setup import blind_spots
-from polyjudge.workflows.ladder import Ladder, Standing, distinct
+from polyjudge.workflows.ladder import Answers, Ladder, Seat, Standing, seats_of
 from polyjudge.workflows.plan import planned, test_readings
 from polyjudge.workflows.probe import quoted
 from polyjudge.workflows.test_evaluation import OrderedWriter, TestEvaluator, reading_from
@@ -60,12 +60,20 @@ async def climb(
     """Climb the rungs that the settings name, in their order."""
     baseline = run_setup.under(run_setup.options[0])
     ascent = Ascent(baseline, Ladder(client.accounts), TestEvaluator(baseline), [])
-    ascent.ladder.reach(BASELINE, Standing(baseline.judge, baseline.prompt))
-    for rung in (*config.rungs.split(","), *([] if config.climbs("words") else [""])):
+    ascent.ladder.reach(BASELINE, Standing(Seat(baseline.judge, baseline.prompt)))
+    rungs = config.rungs.split(",")
+    for rung in rungs if config.climbs("words") else [*rungs[:1], "", *rungs[1:]]:
         if rung == "configure" and len(run_setup.options) > 1:
             await _configure(config, run_setup, ascent, client, observer)
         elif rung in ("words", ""):
             await _write(folder, config, ascent, client, observer, rung)
+        elif rung == "jury" and config.members > 1:
+            options, steps = run_setup.options, ascent.steps
+            top = ascent.ladder.top
+            jury = await add_jury(ascent.run_setup, options, top, steps, ascent.choice, config.members)
+            ascent.ladder.reach(rung, *jury)
+        elif rung == "calibrate":
+            ascent.ladder.reach(rung, *await add_calibration(ascent.run_setup, ascent.ladder.top, config.seed))
     return ascent
 
 
@@ -73,11 +81,11 @@ async def _configure(
     config: RunConfig, run_setup: RunSetup, ascent: Ascent, client: Client, observer: Observer
 ) -> None:
     """The rung "configure": the judge asks in the cheapest way that agrees well."""
-    prompt, price = ascent.ladder.top.prompt, client.tariffs.get(config.model)
+    prompt, price = ascent.ladder.prompt, client.tariffs.get(config.model)
     option, choice = await choose(run_setup, prompt, price, margin=config.configure_margin, seed=config.seed)
     ascent.run_setup, ascent.choice = run_setup.settled(option), choice
-    standing = Standing(ascent.run_setup.judge, replace(prompt, demonstrations=option.demonstrations))
-    ascent.ladder.reach("configure", standing, choice.reason)
+    seat = Seat(ascent.run_setup.judge, replace(prompt, demonstrations=option.demonstrations))
+    ascent.ladder.reach("configure", Standing(seat), choice.reason)
     observer(Configured(choice, priced(planned(config, ascent.run_setup), client.tariffs)))
 
 
@@ -93,12 +101,12 @@ async def _write(
     ascent.evaluator = TestEvaluator(run_setup)
     ascent.steps = await _steps(folder, config, run_setup, observer, ascent.evaluator, rater)
     if rung:
-        before = ascent.ladder.top.prompt
+        before = ascent.ladder.prompt
         prompt, note = _fitted(before, ascent.steps), _of_steps(ascent.steps)
-        if config.confirm and prompt != before:
+        if config.confirm and prompt != before and run_setup.setups[0].gate.measures:
             stands, told = await confirmed(run_setup, before, prompt)
             prompt, note = prompt if stands else before, f"{note}; {told}"
-        ascent.ladder.reach(rung, Standing(run_setup.judge, prompt), note)
+        ascent.ladder.reach(rung, Standing(Seat(run_setup.judge, prompt)), note)
 
 
 def _of_steps(steps: Sequence[Step]) -> str:
@@ -194,20 +202,18 @@ def _fitted(prompt: JudgePrompt, steps: Sequence[Step]) -> JudgePrompt:
 async def measure_ladder(folder: RunFolder, ascent: Ascent, config: RunConfig) -> Outcome:
     """Evaluate the judge of each rung on the test rows, and record readings and predictions."""
     run_setup, ladder, steps = ascent.run_setup, ascent.ladder, ascent.steps
-    states = distinct([reached.standing for reached in ladder.reached])
-    found = await together(_predictions(ascent, state) for state in states)
-    by_rung = [
-        next(one for one, state in zip(found, states, strict=True) if state.like(reached.standing))
-        for reached in ladder.reached
-    ]
-    before, after = by_rung[0], by_rung[-1]
+    seats = seats_of(reached.standing for reached in ladder.reached)
+    found = await together(_predictions(ascent, seat) for seat in seats)
+    answers = Answers(tuple(zip(seats, found, strict=True)))
+    names = run_setup.test_rows.names
+    before, after = (ladder.reached[at].standing.predictions(names, answers) for at in (0, -1))
     missing = sum(len(prediction.unscored) for prediction in after)
     check_unscored(missing, len(after) * len(run_setup.prompt.names), config.fail_on_error, "the test rows")
     if not test_readings(config.protocol, config.steps, config.evaluate_every):
         test_lines = folder.tests
         for step, prompt in ((0, run_setup.prompt), (config.steps, _fitted(run_setup.prompt, steps))):
-            state = Standing(run_setup.judge, prompt)
-            same = [one for one, other in zip(found, states, strict=True) if state.like(other)]
+            seat = Seat(run_setup.judge, prompt)
+            same = [one for one, other in zip(found, seats, strict=True) if seat.like(other)]
             predictions = same[0] if same else await ascent.evaluator.predictions(prompt)
             test_lines.append(codec.line(reading_from(run_setup, step, prompt, predictions)))
         test_lines.finish()
@@ -216,19 +222,19 @@ async def measure_ladder(folder: RunFolder, ascent: Ascent, config: RunConfig) -
     part = "prompt" if all(reached.name == "words" for reached in ladder.reached if reached.changed) else "judge"
     outcome = compare(run_setup.metric, run_setup.test_rows, before, after, changed=changed, fitted_part=part)
     blind = [f"{spot[0].upper()}{spot[1:]}." for spot in blind_spots(config, run_setup.validation_rows)]
-    outcome = replace(outcome, notes=(*outcome.notes, *blind), rungs=_rungs(ascent, by_rung))
+    outcome = replace(outcome, notes=(*outcome.notes, *blind), rungs=_rungs(ascent, answers))
     outcome = untried(outcome, steps, changed=changed)
     return marked(outcome, run_setup.simulated, unrelated=not run_setup.dataset.simulated)
 
 
-async def _predictions(ascent: Ascent, standing: Standing) -> tuple[Prediction, ...]:
+async def _predictions(ascent: Ascent, seat: Seat) -> tuple[Prediction, ...]:
     """How a judge scores the test rows."""
-    if standing.judge == ascent.run_setup.judge:
-        return await ascent.evaluator.predictions(standing.prompt)
-    return await standing.judge.evaluate(standing.prompt, ascent.run_setup.split.test)
+    if seat.judge == ascent.run_setup.judge:
+        return await ascent.evaluator.predictions(seat.prompt)
+    return await seat.judge.evaluate(seat.prompt, ascent.run_setup.split.test)
 
 
-def _rungs(ascent: Ascent, predictions: Sequence[Sequence[Prediction]]) -> tuple[Rung, ...]:
+def _rungs(ascent: Ascent, answers: Answers) -> tuple[Rung, ...]:
     """The ladder; none where there was nothing but words to fit."""
     reached, people = ascent.ladder.reached, ascent.run_setup.test_rows
     if len(reached) < 3 and all(one.name in (BASELINE, "words") for one in reached):
@@ -240,13 +246,13 @@ def _rungs(ascent: Ascent, predictions: Sequence[Sequence[Prediction]]) -> tuple
             Climbed(
                 one.name,
                 one.standing.text,
-                scores(people.names, found),
+                one.standing.scores(people.names, answers),
                 one.standing.calls_a_row,
                 one.calls,
                 one.cost,
                 one.changed,
                 one.note,
             )
-            for one, found in zip(reached, predictions, strict=True)
+            for one in reached
         ],
     )

@@ -17,7 +17,6 @@ from polyjudge.datasets.leaks import LeakReport
 from polyjudge.datasets.load import Criteria, Data, load_dataset
 from polyjudge.diagnosis.rater import Rater, step_diagnostics
 from polyjudge.domain.dataset import Dataset, Rubric
-from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.records import Step
 from polyjudge.errors import ConfigError
 from polyjudge.llm.cache.store import AnswerStore
@@ -28,7 +27,7 @@ from polyjudge.reporting.summary import summary
 from polyjudge.results.archive import archive
 from polyjudge.results.choice import Choice
 from polyjudge.results.finished import read_row_scores
-from polyjudge.results.judge_file import JudgeFile
+from polyjudge.results.judge_file import JudgeFile, Member
 from polyjudge.results.outcome import Outcome
 from polyjudge.results.result import Run, finished_run
 from polyjudge.results.run_folder import RunFolder
@@ -59,7 +58,7 @@ from polyjudge.workflows.events import Noted, Observer, Planned, unwatched
 from polyjudge.workflows.functions import takes_functions
 from polyjudge.workflows.gate_setup import blind_spots
 from polyjudge.workflows.going_on import Start, start_of
-from polyjudge.workflows.ladder import Standing
+from polyjudge.workflows.ladder import Seat, Standing
 from polyjudge.workflows.plan import planned
 from polyjudge.workflows.probe import probed
 from polyjudge.workflows.sync import run
@@ -87,7 +86,7 @@ def default_folder(config: RunConfig, dataset: Dataset, identity: str) -> Path:
     return Path("runs") / f"{dataset.name}-{model}-{digest8(identity)}"
 
 
-def initial_judge(judge: JudgeFile, run_setup: RunSetup, baseline: Standing) -> JudgeFile:
+def initial_judge(judge: JudgeFile, run_setup: RunSetup, baseline: Seat) -> JudgeFile:
     """The judge before the fit."""
     lineage = {key: value for key, value in judge.lineage.items() if key in ("notice", "simulated")}
     return replace(
@@ -97,20 +96,23 @@ def initial_judge(judge: JudgeFile, run_setup: RunSetup, baseline: Standing) -> 
         layout=str(baseline.judge.layout),
         scoring=judge.scoring if baseline.judge.scoring == run_setup.judge.scoring else baseline.judge.scoring.name,
         demonstrations=baseline.prompt.demonstrations,
+        members=(),
+        calibration=(),
+        ridge=None,
     )
 
 
 def fitted_judge(
     config: RunConfig,
     run_setup: RunSetup,
-    fitted: JudgePrompt,
+    fitted: Standing,
     steps: Sequence[Step],
     outcome: Outcome,
     choice: Choice | None,
     start: Start | None = None,
 ) -> JudgeFile:
     """The judge after the fit, with its lineage and that of the judge that it started from."""
-    rubric: Rubric = replace(run_setup.dataset.rubric, criteria=fitted.criteria)
+    rubric: Rubric = replace(run_setup.dataset.rubric, criteria=fitted.chair.prompt.criteria)
     validation = {name: value for step in steps if step.measured for name, value in step.measured.values.items()}
     lineage = {
         "data": run_setup.dataset.digest,
@@ -126,12 +128,12 @@ def fitted_judge(
         **({"layout": codec.plain(choice.lineage())} if choice else {}),
         "models": {role: config.model_of(role) for role in ("judge", *run_setup.writers)},
         "validation": codec.plain(validation),
-        "test": codec.plain(outcome),
+        "test": codec.plain(_without_account(outcome)),
         "templates": VERSION,
         "version": __version__,
         **(start.lineage() if start is not None else {}),
     } | ({"notice": run_setup.notice, "simulated": list(run_setup.simulated)} if run_setup.simulated else {})
-    return JudgeFile(
+    alone = JudgeFile(
         rubric=rubric,
         model=config.model,
         layout=run_setup.layout,
@@ -140,13 +142,40 @@ def fitted_judge(
         samples=run_setup.judge.scoring.samples,
         sampling=run_setup.judge.role.sampling,
         structured=config.structured,
-        demonstrations=fitted.demonstrations,
+        demonstrations=fitted.chair.prompt.demonstrations,
         base_url=config.base_url,
         endpoint_name=config.endpoint_name,
         seed=config.seed,
         parse_retries=config.parse_retries,
         lineage=lineage,
     )
+    if fitted.fitted is None:
+        return alone
+    jury, maps = fitted.fitted.jury, fitted.fitted.maps
+    members = tuple(
+        Member(name, _member(alone, seat, run_setup), weight, footing)
+        for (name, seat), weight, footing in zip(fitted.members, jury.weights, jury.footings, strict=False)
+    )
+    return replace(alone, members=members, calibration=maps if any(maps) else (), ridge=fitted.fitted.ridge)
+
+
+def _member(alone: JudgeFile, seat: Seat, run_setup: RunSetup) -> JudgeFile:
+    """A member of a jury: the judge with another prompt or configuration."""
+    same = seat.judge.scoring == run_setup.judge.scoring
+    return replace(
+        alone,
+        rubric=replace(alone.rubric, criteria=seat.prompt.criteria),
+        layout=str(seat.judge.layout),
+        scoring=alone.scoring if same else seat.judge.scoring.name,
+        samples=seat.judge.scoring.samples,
+        demonstrations=seat.prompt.demonstrations,
+        lineage={},
+    )
+
+
+def _without_account(outcome: Outcome) -> Outcome:
+    """The outcome without what a replay may count otherwise."""
+    return replace(outcome, rungs=tuple(replace(rung, calls=0, cost=None) for rung in outcome.rungs))
 
 
 @suggests
@@ -277,7 +306,7 @@ async def carry_out(
             run_setup = assemble(config, dataset, client, settings.objects)
         climbed = await climb(folder, config, run_setup, client, observer)
         run_setup, steps, choice = climbed.run_setup, climbed.steps, climbed.choice
-        fitted = climbed.ladder.top.prompt
+        fitted = climbed.ladder.top
         outcome = await measure_ladder(folder, climbed, config)
         judge = fitted_judge(config, run_setup, fitted, steps, outcome, choice, start)
         prompt_archive = archive(steps, run_setup.prompt.criteria, run_setup.setups[0].gate)
@@ -292,7 +321,7 @@ async def carry_out(
         )
         folder.write_end(
             result,
-            initial_judge(judge, run_setup, climbed.ladder.reached[0].standing),
+            initial_judge(judge, run_setup, climbed.ladder.reached[0].standing.chair),
             summary(result, config, report),
         )
         return result

@@ -58,6 +58,9 @@ def plan_of(
         for plan in plans:
             for asked in plan.calls:
                 tallies.setdefault(asked.role, _Tally()).add(asked.calls, asked.prompt_tokens, asked.completion_tokens)
+    for setup in setups if config.confirm and config.steps else ():
+        if setup.gate.measures:
+            _Questions(setup.judge, setup.validation).add(setup.prompt, 2 * len(split.train), tallies["judge"])
     for setup in tested:
         _Questions(setup.judge, setup.validation).add(setup.prompt, len(split.test), tallies["judge"])
     for setup in measured:
@@ -89,12 +92,18 @@ def planned_judging(judge: Judge, prompt: JudgePrompt, some: Sequence[Example], 
 
 def planned(config: RunConfig, run_setup: RunSetup) -> tuple[PlannedRole, ...]:
     """The plan of a run as it stands: while there is a choice, with the configuration of most calls."""
-    options = run_setup.options
+    options, jury = run_setup.options, config.members - 1 if config.climbs("jury") else 0
     if len(options) == 1:
-        return plan_of(config, run_setup.setups, run_setup.split)
+        return plan_of(config, run_setup.setups, run_setup.split, tested=jury * run_setup.setups)
     dearest = run_setup.under(max(options, key=lambda one: len(one.layout.groups)))
     measured = [setup for option in options for setup in run_setup.under(option).setups]
-    return plan_of(config, dearest.setups, run_setup.split, measured, run_setup.under(options[0]).setups)
+    return plan_of(
+        config,
+        dearest.setups,
+        run_setup.split,
+        measured,
+        (*run_setup.under(options[0]).setups, *jury * dearest.setups),
+    )
 
 
 def added(roles: Sequence[PlannedRole]) -> list[PlannedRole]:
