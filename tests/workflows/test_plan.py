@@ -29,7 +29,8 @@ def plan_and_run(
     """Planned calls by role, and the run with everything that it asked."""
     recorder = recorder or Recorder(by_chance(data))
     settings = {"criteria": data.criteria, "model": JUDGE, "steps": STEPS, "batch": BATCH}
-    settings |= {"layout": "auto" if options.get("mode") == "ST" else "joint", **options}
+    # A test on the training rows is only made where the prompt changed.
+    settings |= {"layout": "auto" if options.get("mode") == "ST" else "joint", "confirm": False, **options}
     backends = {JUDGE: recorder.backend}
     plan = polyjudge.check(data.rows, backends=backends, **keywords(**settings))
     assert recorder.asked == []

@@ -222,7 +222,10 @@ async def measure_ladder(folder: RunFolder, ascent: Ascent, config: RunConfig) -
     part = "prompt" if all(reached.name == "words" for reached in ladder.reached if reached.changed) else "judge"
     outcome = compare(run_setup.metric, run_setup.test_rows, before, after, changed=changed, fitted_part=part)
     blind = [f"{spot[0].upper()}{spot[1:]}." for spot in blind_spots(config, run_setup.validation_rows)]
-    outcome = replace(outcome, notes=(*outcome.notes, *blind), rungs=_rungs(ascent, answers))
+    rungs = _rungs(ascent, answers)
+    # Where there is no table of rungs, a note says what became of the steps.
+    told = [] if rungs else [f"Words: {one.note}." for one in ladder.reached if ";" in one.note]
+    outcome = replace(outcome, notes=(*outcome.notes, *told, *blind), rungs=rungs)
     outcome = untried(outcome, steps, changed=changed)
     return marked(outcome, run_setup.simulated, unrelated=not run_setup.dataset.simulated)
 
