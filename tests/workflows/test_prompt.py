@@ -9,16 +9,20 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.asking import judge_of as judge_of_script
+from tests.asking import prompt_of, row
 
 import polyjudge
 from polyjudge import Settings, codec
 from polyjudge.datasets.criteria import rubric_from
 from polyjudge.domain.dataset import Rubric
 from polyjudge.errors import ConfigError
+from polyjudge.judge.decisions import DecisionScoring
 from polyjudge.llm.backends.scripted import Scripted
-from polyjudge.llm.request import Reply, Request, Sampling
+from polyjudge.llm.request import Abilities, Reply, Request, Sampling
 from polyjudge.results.judge_file import JudgeFile, dump_judge
-from polyjudge.workflows.prompt import lines
+from polyjudge.testing.asking import ScriptedAsker
+from polyjudge.workflows.prompt import lines, sent
 
 ROWS = [{"id": f"r{k}", "text": f"Text {k} {{{{ format }}}}", "warmth": 1 + k % 5} for k in range(12)]
 PROMPT = [
@@ -141,3 +145,15 @@ def test_as_json_the_messages_have_role_and_content() -> None:
     shown = polyjudge.prompt(judge_of(), ROWS, backends={"scripted/m": Recording()})
     written = codec.plain(shown)
     assert [sorted(message) for message in written["calls"][0]["messages"]] == [["content", "role"]] * 2
+
+
+def test_forms_and_decision_questions_are_shown() -> None:
+    asker = ScriptedAsker(lambda request: "", Abilities(fills=True, decisions=True))
+    shown = sent(judge_of_script(asker, ("fluency",)), prompt_of(("fluency",)), row(1))
+    assert shown.calls[0].form == '{"fluency": ...}'
+    assert shown.calls[0].schema is None
+    assert any('{"fluency": ...}' in line for line in lines(shown))
+    decisions = replace(judge_of_script(asker, ("fluency",)), scoring=DecisionScoring())
+    asked = sent(decisions, prompt_of(("fluency",)), row(1))
+    assert [question["name"] for question in asked.calls[0].questions] == ["fluency"]
+    assert any(line.startswith("--- question: ") for line in lines(asked))

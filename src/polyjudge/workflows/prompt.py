@@ -35,12 +35,17 @@ class SentCall:
         messages: as they are sent.
         schema: the JSON schema that the reply is held to; None where it is held to none.
         parameters: the longest answer, the temperature, and how many token probabilities are asked for.
+        questions: the decision questions on the messages; empty in a chat.
+        form: the reply's text as a model in this process is given it, "..." for each blank that it fills; "" where
+            the model writes the reply itself.
     """
 
     criteria: Group
     messages: tuple[Message, ...]
     schema: Mapping[str, Any] | None
     parameters: Mapping[str, Any]
+    questions: tuple[Mapping[str, Any], ...] = ()
+    form: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +135,9 @@ def lines(shown: SentPrompt) -> Sequence[str]:
         for message in call.messages:
             told += [f"--- {message.role} ---", message.content]
         told.append(f"--- end: {', '.join(f'{name} {value}' for name, value in call.parameters.items())} ---")
+        if call.form:
+            told.append(f"--- the blanks of this reply are filled: {call.form} ---")
+        told += [f"--- question: {json.dumps(question, ensure_ascii=False)} ---" for question in call.questions]
         if call.schema is not None:
             told.append(f"--- the reply is held to: {json.dumps(call.schema, ensure_ascii=False)} ---")
     return told
@@ -145,7 +153,9 @@ def _call(judge: Judge, part: JudgePrompt, example: Example) -> SentCall:
     parameters |= {name: json.loads(value) for name, value in question.sampling.extra}
     schema = json.loads(question.schema) if question.schema else None
     messages = tuple(Message(message.role, message.content) for message in question.messages)
-    return SentCall(part.names, messages, schema, parameters)
+    questions = tuple(json.loads(question.questions or "[]"))
+    form = "".join(blank.before + "..." * bool(blank.choices) for blank in question.form)
+    return SentCall(part.names, messages, schema, parameters, questions, form)
 
 
 def _places(file: JudgeFile) -> Example:
