@@ -33,6 +33,7 @@ OTHERS: dict[str, Any] = {
     "members": 3,
     "layout": "separate",
     "scoring": "json",
+    "order": "given",
     "samples": 5,
     "gate": "mae",
     "gate_rule": "point",

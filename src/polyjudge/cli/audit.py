@@ -14,7 +14,12 @@ from polyjudge.errors import QualityGateFailed
 )
 @click.option("--drift", metavar="COLUMN", default="", help="look for errors that move along this column")
 @click.option("--by", multiple=True, metavar="COLUMN", help="show the agreement for each value of this column")
-@click.option("--system", metavar="COLUMN", default="", help="show how far the judge ranks these systems as people do")
+@click.option(
+    "--system",
+    metavar="COLUMN",
+    default="",
+    help="show whether the judge ranks these systems as people do; FIRST,SECOND of preferences",
+)
 @click.option(
     "--margin", type=float, metavar="X", help="accepted loss of agreement when criteria share a call; default 0.03"
 )

@@ -34,6 +34,7 @@ _METHOD = (
     ("--members", int, "M", "the most members of a jury; default 1, which forms none"),
     ("--layout", str, "NAME", "auto (default), joint, separate, forked, or groups: one+two,three"),
     ("--scoring", str, "NAME", "auto (default), json, expected, reasoned, decisions, yes-no or cloze"),
+    ("--order", str, "ORDER", "a preference is asked in both orders (default), or as given"),
     ("--samples", int, "K", "scoring expected or reasoned without token probabilities: the mean of K answers"),
     ("--gate", str, "NAME", "per-criterion (default), none, or the metric whose mean must improve"),
     ("--gate-rule", str, "NAME", "gate per-criterion: empirical-bayes (default), or point"),

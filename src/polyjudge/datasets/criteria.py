@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from polyjudge import registry
+from polyjudge.datasets import preference
 from polyjudge.datasets.error_collector import ErrorCollector
 from polyjudge.datasets.own_prompt import OwnPrompt, prompt_from, prompt_to
 from polyjudge.datasets.table import READ_MODES
@@ -23,7 +24,19 @@ from polyjudge.domain.scale import Categorical, Continuous, Ordinal, Scale, show
 from polyjudge.errors import CriteriaError
 from polyjudge.formatting.text import clipped, nearest
 
-KEYS = ("task", "prompt", "inputs", "document", "id", "split", "long", "reply_begins", "scoring", "criteria")
+KEYS = (
+    "task",
+    *preference.KEYS,
+    "prompt",
+    "inputs",
+    "document",
+    "id",
+    "split",
+    "long",
+    "reply_begins",
+    "scoring",
+    "criteria",
+)
 LONG_KEYS = ("item", "rater", "criterion", "value")
 CRITERION_KEYS = (
     *("name", "definition", "scale", "levels", "instruction", "ratings", "values", "read", "weight", "words"),
@@ -57,8 +70,11 @@ def rubric_from(mapping: object, source: str, *, also: Collection[str] = (), fil
     reader = _Reader(source)
     reader.known("", mapping, (*KEYS, *also))
     content = {key: value for key, value in mapping.items() if key not in also or key in KEYS}
+    content = dict(preference.with_scales(content))
     inputs = reader.inputs(content.get("inputs"))
     criteria = reader.criteria(content.get("criteria"), {column for column, _ in inputs})
+    pair, order = preference.read_pair(content, inputs, criteria, reader.errors)
+    criteria = preference.with_instructions(criteria, inputs, pair)
     own = reader.prompt(content.get("prompt"), file, inputs, criteria)
     rubric = Rubric(
         task=reader.text("task", content.get("task"), required=content.get("prompt") is None),
@@ -71,6 +87,8 @@ def rubric_from(mapping: object, source: str, *, also: Collection[str] = (), fil
         reply_begins=reader.text("reply_begins", content.get("reply_begins")),
         scoring=reader.scoring(content.get("scoring")) if "scoring" not in also else None,
         template=own.template if own is not None else None,
+        pair=pair,
+        order=order,
     )
     reader.errors.check()
     return rubric
@@ -84,7 +102,12 @@ def rubric_to(rubric: Rubric) -> dict[str, Any]:
     mapping: dict[str, Any] = {"task": rubric.task} if rubric.task or rubric.template is None else {}
     if rubric.template is not None:
         mapping["prompt"] = prompt_to(rubric.template)
+    if rubric.pair is not None:
+        mapping["kind"] = preference.PREFERENCE
     mapping["inputs"] = dict(rubric.inputs)
+    if rubric.pair is not None:
+        mapping["pair"] = list(rubric.pair)
+        mapping |= {"order": rubric.order} if rubric.order != preference.ORDERS[0] else {}
     for key in ("document", "id", "split", "reply_begins", "scoring"):
         value = getattr(rubric, key)
         if value:

@@ -43,6 +43,8 @@ class Rubric:
         scoring: the scoring method that ``auto`` takes for a model that cannot rate when asked; None: no wish.
         split: the column that holds the user's own train / validation / test; None when there is none.
         long: how a table with several rows an item is laid out; None: one row an item, or to be recognised.
+        pair: the two inputs that are compared, where the criteria are preferences; else None.
+        order: "both" orders of these are asked, or the "given" one.
         template: the user's own prompt; None: the prompt of this package.
     """
 
@@ -56,6 +58,8 @@ class Rubric:
     split: str | None = None
     long: LongForm | None = None
     template: PromptTemplate | None = field(default=None, metadata=UNWRITTEN_AT_DEFAULT)
+    pair: tuple[str, str] | None = field(default=None, metadata=UNWRITTEN_AT_DEFAULT)
+    order: str = field(default="both", metadata=UNWRITTEN_AT_DEFAULT)
 
     @property
     def names(self) -> tuple[str, ...]:

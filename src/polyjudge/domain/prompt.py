@@ -28,6 +28,7 @@ class JudgePrompt:
         reply_begins: the begun reply of the cloze scoring method; frozen.
         demonstrations: rated examples shown to the judge.
         template: the user's own prompt, in which only the instructions change; None: the prompt of this package.
+        pair: the two inputs that are compared in both orders; None: none are.
     """
 
     task: str
@@ -36,10 +37,18 @@ class JudgePrompt:
     reply_begins: str = ""
     demonstrations: tuple[Example, ...] = ()
     template: PromptTemplate | None = field(default=None, metadata=UNWRITTEN_AT_DEFAULT)
+    pair: tuple[str, str] | None = field(default=None, metadata=UNWRITTEN_AT_DEFAULT)
 
     @classmethod
     def initial(cls, rubric: Rubric, demonstrations: tuple[Example, ...] = ()) -> JudgePrompt:
-        return cls(rubric.task, rubric.inputs, rubric.criteria, rubric.reply_begins, demonstrations, rubric.template)
+        pair = rubric.pair if rubric.order == "both" else None
+        own = (rubric.reply_begins, demonstrations, rubric.template, pair)
+        return cls(rubric.task, rubric.inputs, rubric.criteria, *own)
+
+    @property
+    def orders(self) -> int:
+        """In how many orders an item is asked about."""
+        return 1 if self.pair is None else 2
 
     @property
     def names(self) -> tuple[str, ...]:

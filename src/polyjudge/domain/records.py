@@ -33,6 +33,8 @@ class Prediction:
         lost: criterion -> share of the token probability that fell on no label, 0..1, where it was read from tokens.
         samples: criterion -> how many samples could be read, where several were asked for.
         reasons: criterion -> the judge's reason for its score, where the scoring method asks for one.
+        orders: criterion -> of a preference its scores in the given order and in the other one, the latter as a score
+            of the texts in the given order.
     """
 
     example: str
@@ -42,6 +44,7 @@ class Prediction:
     lost: Mapping[str, float] = field(default_factory=dict)
     samples: Mapping[str, int] = field(default_factory=dict)
     reasons: Mapping[str, str] = field(default_factory=dict, metadata=UNWRITTEN_AT_DEFAULT)
+    orders: Mapping[str, tuple[float, float]] = field(default_factory=dict, metadata=UNWRITTEN_AT_DEFAULT)
 
     @property
     def unscored(self) -> tuple[str, ...]:

@@ -22,6 +22,7 @@ from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.records import Call, Prediction
 from polyjudge.errors import ReplyError
 from polyjudge.judge.pooling import pooled
+from polyjudge.judge.preference import exchanged, in_both_orders
 from polyjudge.judge.scoring import Question, Scoring, prose_of, with_limit
 from polyjudge.llm.request import Asker, Message, Role
 
@@ -47,7 +48,13 @@ class Judge:
     slots: asyncio.Semaphore | None = field(default=None, compare=False, repr=False)
 
     async def predict(self, prompt: JudgePrompt, example: Example, sample: int = 0) -> Prediction:
-        """The scores of one example; nan where no score could be read."""
+        """The scores of one example; nan where no score could be read. A preference is asked for in both orders."""
+        if prompt.pair is None:
+            return await self._predict(prompt, example, sample)
+        orders = (example, exchanged(example, prompt.pair))
+        return in_both_orders(prompt, *await together(self._predict(prompt, one, sample) for one in orders))
+
+    async def _predict(self, prompt: JudgePrompt, example: Example, sample: int) -> Prediction:
         count, groups = self.scoring.samples, self.groups(prompt)
         draws = range(count * sample, count * (sample + 1))
         answers = await self._in_order(

@@ -41,6 +41,7 @@ def audit_lines(audit: Audit) -> Iterator[str]:
     yield from _agreements(audit)
     yield from _slices(audit)
     yield from _systems(audit)
+    yield from _strengths(audit)
     yield from _biases(audit)
     yield from _drifts(audit)
     if audit.contests:
@@ -167,6 +168,30 @@ def _systems(audit: Audit) -> Iterator[str]:
         for name, items, judged, people in one.means
     ]
     yield from table_text(means, ("judge", "criterion", "system", "items", "people's mean", "judge's mean"))
+
+
+def _strengths(audit: Audit) -> Iterator[str]:
+    if not audit.strengths:
+        return
+    yield from _section(
+        "Strengths",
+        "Bradley-Terry, log odds against an average system, on the comparisons that both decided; ties are halves.",
+    )
+    rows = [
+        (
+            _who(one.judge, one.layout),
+            one.criterion,
+            _shortened(one.system),
+            f"{one.comparisons:,}",
+            signed(one.human.value),
+            _of(one.human, form=signed),
+            signed(one.judged.value),
+            _of(one.judged, form=signed),
+        )
+        for one in audit.strengths
+    ]
+    figures = ("by people", "95 % interval", "by the judge", "95 % interval")
+    yield from table_text(rows, ("judge", "criterion", "system", "comparisons", *figures))
 
 
 def _shown(audit: Audit) -> str:

@@ -12,6 +12,7 @@ from polyjudge.audits.bias import Bias, Drift, JudgeHalo
 from polyjudge.audits.contests import Contest
 from polyjudge.audits.interference import Interference
 from polyjudge.audits.slices import Slice, Systems
+from polyjudge.audits.strengths import Strength
 from polyjudge.errors import ConfigError
 from polyjudge.metrics import agreement
 
@@ -41,6 +42,7 @@ class Audit:
         own_metrics: criterion -> the statistic that it is told by: Spearman for numbers, Cohen's kappa for labels.
         slices: the agreement in the rows of each value of the columns that were named.
         systems: system-level agreement, if a column of systems was named.
+        strengths: of systems that were compared, if two columns of systems were named.
     """
 
     source: str
@@ -63,6 +65,7 @@ class Audit:
     own_metrics: Mapping[str, str] = field(default_factory=dict)
     slices: tuple[Slice, ...] = ()
     systems: tuple[Systems, ...] = ()
+    strengths: tuple[Strength, ...] = ()
 
     def agreement(self, metric: str, criterion: str = MEAN, judge: str = "", layout: str = "") -> float:
         """A pooled figure; of several judgements that fit the worst, and nan where one of them has none.

@@ -11,6 +11,7 @@ A backend says of itself that no model answers (``Abilities.simulated``), a data
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -60,6 +61,40 @@ class Lost:
         if not said:
             return []
         return [f"Token probability that fell on no label of the scale, left out of the scores: {', '.join(said)}."]
+
+
+class Positions:
+    """How often the place of a text decided a preference that was asked in both orders, by criterion."""
+
+    def __init__(self) -> None:
+        self._counts: dict[str, Counter[str]] = {}
+
+    def add(self, prediction: Prediction) -> None:
+        for name, (given, exchanged) in prediction.orders.items():
+            if not (math.isnan(given) or math.isnan(exchanged)):
+                # The exchanged score speaks of the texts in the given order: 0 and 1 mean that the first place won.
+                kind = {(0.0, 1.0): "first", (1.0, 0.0): "second"}.get((given, exchanged), "other")
+                self._counts.setdefault(name, Counter())["same" if given == exchanged else kind] += 1
+
+    def lines(self) -> list[str]:
+        """One line a criterion; empty if nothing was asked in both orders."""
+        lines = []
+        for name, counts in self._counts.items():
+            total = counts.total()
+            first, second, same = (percent(counts[kind] / total) for kind in ("first", "second", "same"))
+            lines.append(
+                f"Position bias of {name}, of {total:,} pairs: the text in the first place won in both orders in "
+                f"{first}, the one in the second place in {second}; both orders said the same in {same}."
+            )
+        return lines
+
+
+def position_lines(predictions: Sequence[Prediction]) -> list[str]:
+    """As ``Positions.lines``."""
+    positions = Positions()
+    for prediction in predictions:
+        positions.add(prediction)
+    return positions.lines()
 
 
 PRIMARY = "primary"
@@ -201,7 +236,7 @@ def compare(
         mean=mean,
         verdict=_verdict(found, mean, rows, changed, _doubt(found, change, people.unit), fitted_part),
         unit=people.unit,
-        notes=tuple(lost_lines(fitted)),
+        notes=(*lost_lines(fitted), *position_lines(fitted)),
     )
 
 

@@ -55,7 +55,7 @@ CIRCUMSTANCES = frozenset(
 )
 
 # Settings that came later: at their default they are left out, so that the folders of older runs keep their identity.
-LATER = frozenset({"candidates_file", "step_calls"})
+LATER = frozenset({"candidates_file", "step_calls", "order"})
 
 
 class _Checked(BaseModel):
@@ -135,6 +135,7 @@ class RunConfig(_Checked):
     layout: str = AUTO
     scoring: str = "auto"
     samples: int = Field(default=1, ge=1, le=MOST_SAMPLES)
+    order: Literal["", "both", "given"] = ""
     gate: str = ""
     gate_rule: Literal["empirical-bayes", "point"] = "empirical-bayes"
     strict_gate: bool = True

@@ -96,6 +96,7 @@ class Settings:
         scoring: "auto", "json", "expected", "reasoned", "decisions", "yes-no", "cloze", an installed name, or an
             object.
         samples: how many answers a score is the mean of, if ``expected`` has no token probabilities.
+        order: of the two texts of a preference: "both" orders are asked, or the "given" one; "": as its file says.
         gate: "per-criterion", "none", a metric's name, a metric, or a gate.
         gate_rule: of the gate per-criterion: "empirical-bayes" or "point".
         strict_gate: whether a tie is rejected.
@@ -153,6 +154,7 @@ class Settings:
     layout: LayoutLike | None = None
     scoring: ScoringLike | None = None
     samples: int | None = None
+    order: Literal["", "both", "given"] | None = None
     gate: GateLike | None = None
     gate_rule: Literal["empirical-bayes", "point"] | None = None
     strict_gate: bool | None = None

@@ -297,6 +297,7 @@ def assemble(config: RunConfig, dataset: Dataset, asker: Asker, objects: Objects
     Raises:
         ConfigError: settings that do not fit each other, the data or the models' abilities.
     """
+    dataset = ordered(config, dataset)
     split_rows = split_of(config, dataset)
     prompt = initial_prompt(config, dataset, split_rows)
     shown = prompt.demonstrations
@@ -337,6 +338,22 @@ def assemble(config: RunConfig, dataset: Dataset, asker: Asker, objects: Objects
         proposer.roles,
         simulated_parts,
     )
+
+
+def ordered(config: RunConfig, dataset: Dataset) -> Dataset:
+    """The dataset under the setting ``order``, where one is set.
+
+    Raises:
+        ConfigError: it is set, and nothing is compared.
+    """
+    if not config.order:
+        return dataset
+    if dataset.rubric.pair is None:
+        raise ConfigError(
+            f"--order {config.order}: nothing is compared here; write kind: preference into the criteria file, or "
+            f"leave the option out"
+        )
+    return replace(dataset, rubric=replace(dataset.rubric, order=config.order))
 
 
 def split_of(config: RunConfig, dataset: Dataset) -> Split:

@@ -14,6 +14,7 @@ from polyjudge.audits.interference import MARGIN, interferences
 from polyjudge.audits.read import Rows
 from polyjudge.audits.slices import slices, systems
 from polyjudge.audits.sources import Files, read_scores
+from polyjudge.audits.strengths import pair_strengths
 from polyjudge.audits.table import Judgement, ScoreTable
 from polyjudge.datasets.load import Criteria
 from polyjudge.errors import ConfigError, QualityGateFailed
@@ -42,7 +43,8 @@ def audit(
             raters are guessed from the columns.
         drift: a column along which errors may move, such as a date or a batch.
         by: columns; the agreement in the rows of each of their values is shown with its interval.
-        system: the column that names the system that wrote an item; the correlation of the systems' means is shown.
+        system: the column that names the system that wrote an item; the correlation of the systems' means is shown. Of
+            preferences two columns, as "first,second"; the systems' Bradley-Terry strengths are shown.
         margin: the loss of agreement by sharing a call that the recommended packing accepts.
         fail_under: ``METRIC=X`` or ``METRIC:CRITERION=X``, or such a mapping: the worst value that passes, for every
             judgement, on a criterion or else the mean over the criteria. METRIC ``primary`` is each criterion's own
@@ -59,22 +61,25 @@ def audit(
     if seed < 0:
         raise ConfigError(f"--seed {seed}: give a whole number, 0 or more")
     columns = tuple(dict.fromkeys([by] if isinstance(by, str) else by))
-    table = read_scores(scores, criteria, drift, beside=tuple(dict.fromkeys(filter(None, (*columns, system)))))
-    report = _audit(table, drift, margin, seed)
-    report = replace(
-        report,
-        slices=tuple(
-            row
-            for column in columns
-            for judgement in table.judgements
-            for row in slices(table, judgement, column, seed)
-        ),
-        systems=tuple(row for judgement in table.judgements for row in systems(table, judgement, system, seed))
-        if system
-        else (),
-    )
+    named = tuple(name.strip() for name in system.split(",") if name.strip())
+    if len(named) > 2:
+        raise ConfigError(f"--system {system}: name one column, or the two of a comparison")
+    table = read_scores(scores, criteria, drift, beside=tuple(dict.fromkeys(filter(None, (*columns, *named)))))
+    report = _parted(_audit(table, drift, margin, seed), table, columns, named, seed)
     _check_bounds(report, bounds)
     return report
+
+
+def _parted(report: Audit, table: ScoreTable, columns: Sequence[str], systems_in: tuple[str, ...], seed: int) -> Audit:
+    """The audit with its slices, and with its systems or their strengths."""
+    judged = table.judgements
+    found = [row for column in columns for judgement in judged for row in slices(table, judgement, column, seed)]
+    if len(systems_in) == 2:
+        pair = systems_in[0], systems_in[1]
+        strong = tuple(row for judgement in judged for row in pair_strengths(table, judgement, pair, seed))
+        return replace(report, slices=tuple(found), strengths=strong)
+    level = [row for column in systems_in for judgement in judged for row in systems(table, judgement, column, seed)]
+    return replace(report, slices=tuple(found), systems=tuple(level))
 
 
 @dataclass(frozen=True, slots=True)

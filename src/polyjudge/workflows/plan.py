@@ -161,7 +161,7 @@ class _Questions:
             questions = [self._judge.question(part, example) for example in self._rows]
             asked = sum(len(question.text) for question in questions) / len(questions) / CHARACTERS_A_TOKEN
             longest = min(question.sampling.max_tokens for question in questions)
-            calls = rows * self._judge.scoring.samples
+            calls = rows * self._judge.scoring.samples * prompt.orders
             written = tokens_of(answer(part.criteria, self._judge.scoring))
             tally.add(calls, round(calls * asked), calls * min(longest, written))
 
@@ -230,7 +230,7 @@ def _merged(setup: Setup) -> int:
     if not setup.gate.merges:
         return 0
     shared = sum(len(group) > 1 for group in setup.judge.groups(setup.prompt))
-    return setup.steps * len(setup.validation) * shared * setup.judge.scoring.samples
+    return setup.steps * len(setup.validation) * shared * setup.judge.scoring.samples * setup.prompt.orders
 
 
 def _diagnostics(config: RunConfig, setups: Sequence[Setup], tallies: Mapping[str, _Tally]) -> tuple[PlannedRole, ...]:

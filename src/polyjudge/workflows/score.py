@@ -24,7 +24,7 @@ from polyjudge.llm.cache.store import AnswerStore
 from polyjudge.llm.request import Backend
 from polyjudge.results.judge_file import JudgeFile, dump_judge, read_judge
 from polyjudge.results.money import PlannedRole
-from polyjudge.results.outcome import Lost, simulated
+from polyjudge.results.outcome import Lost, Positions, simulated
 from polyjudge.results.score_forms import (
     Form,
     check_own,
@@ -66,6 +66,7 @@ class _Tally:
     rows: int = 0
     unscored: int = 0
     lost: Lost = field(default_factory=Lost)
+    positions: Positions = field(default_factory=Positions)
     absent: int = 0
     asked: int = 0
 
@@ -75,6 +76,7 @@ class _Tally:
         self.unscored += len(prediction.unscored)
         for member in answered.members:
             self.lost.add(member)
+            self.positions.add(member)
             self.absent += len(member.unscored)
             self.asked += len(member.scores)
         if self.kept is not None:
@@ -162,7 +164,7 @@ def score(
         to.stamp(file, taken.model, rows)
     path = to.path if to is not None else None
     done = Scores(rubric, rows.count, tally.unscored, path, accounts, kept, parts)
-    for line in tally.lost.lines():
+    for line in (*tally.lost.lines(), *tally.positions.lines()):
         observer(Noted(line))
     if tally.absent and len(file.members) > 1:
         observer(
