@@ -204,7 +204,7 @@ def on_gates(judges: Sequence[Recorded], draws: int, size: int) -> Iterator[tupl
 
 def on_the_best(judges: Sequence[Recorded], draws: int, size: int) -> Iterator[tuple[str, ...]]:
     yield (
-        "LLM", "gate", "end - best start", "ends more than .02 lower", "P(pass | better)", "P(pass | worse)",
+        "LLM", "gate", "end - best start", "ends more than .02 lower", "1st turn: P(pass | better)", "P(pass | worse)",
         "empirical Bayes - point, random start",
     )  # fmt: skip
     for judge in judges:
@@ -229,8 +229,11 @@ def on_the_best(judges: Sequence[Recorded], draws: int, size: int) -> Iterator[t
 
 
 def _count(draw: Draw, steps: Sequence[Step], passes: tuple[list[bool], list[bool]]) -> None:
-    """Which proposals passed, apart for those that are truly better and truly worse."""
-    for before, step in pairwise(steps):
+    """Which proposals of the first turn passed, apart for those that are truly better and truly worse.
+
+    Later turns meet a prompt that was chosen on the same rows, which hardly anything passes.
+    """
+    for before, step in pairwise(steps[:2]):
         for name, proposed in step.candidates[0].instructions.items():
             gain = draw.true[name, proposed] - draw.true[name, before.instructions[name]]
             passes[0 if gain > 0 else 1].append(name in step.candidates[0].passed)
