@@ -12,6 +12,7 @@ from polyjudge.connect.foreign_judges import FORMS, ForeignCriterion, ForeignJud
 from polyjudge.connect.prompt_marks import marked, stem
 from polyjudge.connect.prompt_places import Columns, converted, is_answer
 from polyjudge.datasets.criteria import NAME, rubric_from
+from polyjudge.datasets.preference import PREFERENCE
 from polyjudge.datasets.starter import Starter
 from polyjudge.datasets.table import Table
 from polyjudge.errors import ConfigError
@@ -100,6 +101,7 @@ def brought_in(
     mapping = {
         "prompt": found.texts[0] if roles == ["user"] else [{"role": role, "content": text} for role, text in whole],
         "inputs": inputs,
+        **_preference(inputs, kept, notes),
         **mapping,
         "criteria": kept,
     }
@@ -220,6 +222,26 @@ def _numbers(table: Table, columns: Sequence[str]) -> Iterator[float]:
                 yield float(str(row.get(column)))
             except ValueError:
                 continue
+
+
+def _preference(inputs: Mapping[str, str], criteria: Sequence[Mapping[str, Any]], notes: list[str]) -> dict[str, Any]:
+    """The keys of a preference, where the prompt shows two texts called a and b, and the labels are A, B and tie."""
+    for first, second in (("a", "b"), ("1", "2")):
+        pairs = [
+            [column, column[:-1] + other]
+            for column in inputs
+            for other in (second, second.upper())
+            if column[-1:].casefold() == first and column[:-1] + other in inputs
+        ]
+        if len(pairs) == 1 and all(_prefers(one.get("scale"), first, second) for one in criteria):
+            notes.append(f"{' and '.join(pairs[0])} are compared in both orders (order: given asks in one)")
+            return {"kind": PREFERENCE, "pair": pairs[0]}
+    return {}
+
+
+def _prefers(scale: Any, first: str, second: str) -> bool:
+    labels = [label.casefold() for label in scale.get("labels", [])] if isinstance(scale, dict) else []
+    return labels[:2] == [first, second] and set(labels[2:]) <= {"tie", "equal", "neither", "draw", "same"}
 
 
 # Columns

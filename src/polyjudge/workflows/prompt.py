@@ -15,6 +15,7 @@ from polyjudge.domain.example import Example
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.errors import ConfigError
 from polyjudge.judge.predict import Judge
+from polyjudge.judge.preference import exchanged
 from polyjudge.llm.request import Abilities, Backend, Message, Reply, Request
 from polyjudge.results.judge_file import JudgeFile, read_judge
 from polyjudge.settings.given import ModelLike, ScoringLike, explicit, suggests
@@ -78,13 +79,14 @@ class NobodyAsked:
 
 
 def sent(judge: Judge, prompt: JudgePrompt, example: Example) -> SentPrompt:
-    """What a judge would be sent about an example."""
+    """What a judge would be sent about an example; about a preference, in both orders."""
+    orders = (example,) if prompt.pair is None else (example, exchanged(example, prompt.pair))
     return SentPrompt(
         example.id,
         str(judge.layout),
         judge.scoring.name,
         judge.scoring.samples,
-        tuple(_call(judge, prompt.only(group), example) for group in judge.groups(prompt)),
+        tuple(_call(judge, prompt.only(group), one) for one in orders for group in judge.groups(prompt)),
     )
 
 
