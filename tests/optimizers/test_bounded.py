@@ -26,7 +26,7 @@ def run(folder: Path, optimizer: str, most: int | None, **settings: object) -> t
         backends={JUDGE: judge.backend},
         optimizer=optimizer,
         layout="separate" if settings.get("mode") == "ST" else "joint",
-        settings=Settings(step_calls=most, **({"steps": 8} | settings)),
+        settings=Settings(step_calls=most, **({"steps": 8, "rungs": "words", "confirm": False} | settings)),
         output=folder,
     )
     return found, judge
@@ -71,7 +71,7 @@ def test_check_plans_no_more_than_the_bound(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.chdir(tmp_path)
     judge = Recorder(by_chance(DATA), Abilities(schema=True))
     keywords = {"criteria": DATA.criteria, "model": JUDGE, "backends": {JUDGE: judge.backend}, "layout": "joint"}
-    planned = check(DATA.rows, settings=Settings(step_calls=300, steps=50), **keywords)
+    planned = check(DATA.rows, settings=Settings(step_calls=300, steps=50, rungs="words", confirm=False), **keywords)
     assert planned.calls <= 300 + 2 * planned.parts["test"][0]
 
 

@@ -132,7 +132,7 @@ def _resolved(margin: float, given: Mapping[str, object], config: str | Path | N
         raise ConfigError(f"--margin {margin}: write a difference of agreement above 0, such as 0.03")
     if given.get("layout"):
         raise ConfigError("pack chooses the layout; leave out --layout")
-    resolved = resolve({**given, "layout": "forked", "steps": 0}, config_file=config)
+    resolved = resolve({"rungs": "words", **given, "layout": "forked", "steps": 0}, config_file=config)
     models_of(resolved.config)
     return resolved
 
