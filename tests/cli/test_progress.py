@@ -115,3 +115,46 @@ def marked_csv() -> str:
 
 def marked_yaml() -> str:
     return criteria_yaml().replace("{letter:", "{'[b]letter[/b]':")
+
+
+def test_a_log_file_gets_a_line_every_half_minute() -> None:
+    from polyjudge.cli.progress import Lines
+    from polyjudge.workflows.events import Counted, Expected, Noted
+
+    clock, lines = [0.0], list[str]()
+    show = Lines(lambda: clock[0], lines.append)
+    for seconds, asked, cached in (
+        (0, 1, 0),
+        (10, 100, 20),
+        (29, 290, 20),
+        (30, 300, 20),
+        (59, 600, 20),
+        (60, 600, 20),
+    ):
+        clock[0] = float(seconds)
+        show(Expected(920) if not seconds else Counted(asked, cached))
+    show(Noted("ready"))
+    assert lines == [
+        "320 of about 920 calls, 20 from the cache, 10.0 a second, about 1 min 0 s left",
+        "620 of about 920 calls, 20 from the cache, 10.0 a second, about 30.0 s left",
+        "note: ready",
+    ]
+
+
+def test_a_terminal_sees_the_rate_of_a_scoring(tmp_path: Path) -> None:
+    write_table(tmp_path)
+    code, _, seen = on_a_terminal(tmp_path, "score", "judge.yaml", "ratings.csv")
+    assert code == 0, seen
+    assert "28/28" in seen
+    assert "left" not in seen.splitlines()[-1]
+
+
+def test_an_unfinished_run_says_how_to_go_on(place: Path) -> None:
+    write_table(place)
+    assert polyjudge("optimize", *FIT, "--output", "run").code == 0
+    (place / "run" / "result.json").unlink()
+    for verb in ("report", "diagnose"):
+        ended = polyjudge(verb, "run")
+        assert ended.code == 2
+        assert "has not ended: it holds 2 steps, and goes on with its own command" in ended.err
+        assert f"polyjudge optimize {place / 'ratings.csv'} --output run" in ended.err

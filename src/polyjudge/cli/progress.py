@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from functools import partial
 from textwrap import shorten
 from typing import TYPE_CHECKING
 
@@ -13,13 +15,14 @@ import click
 
 from polyjudge.diagnosis.records import StepDiagnostics
 from polyjudge.domain.records import Step
-from polyjudge.formatting.text import many
+from polyjudge.formatting.text import duration, many
 from polyjudge.results.money import billed, total_text
 from polyjudge.workflows.events import (
     CellEnded,
     Configured,
     Counted,
     Event,
+    Expected,
     InCell,
     Noted,
     Observer,
@@ -33,6 +36,7 @@ if TYPE_CHECKING:
 
 # The full reason is in steps.jsonl.
 LONGEST_REASON = 160
+SECONDS_A_LINE = 30
 
 
 @contextmanager
@@ -42,7 +46,7 @@ def watching(*, quiet: bool) -> Iterator[Observer]:
         yield unwatched
         return
     if not sys.stderr.isatty():
-        yield _unharmed(_plain)
+        yield _unharmed(Lines())
         return
     bar, done = _Bar(), False
     try:
@@ -63,10 +67,52 @@ def _unharmed(show: Observer) -> Observer:
     return see
 
 
-def _plain(event: Event) -> None:
-    line = _line(event)
-    if line:
-        click.echo(line, err=True)
+class Lines:
+    """A line for each event, and one every half minute on how far the calls are: for log files, CI and notebooks.
+
+    Args:
+        now: the time in seconds.
+        write: takes a line.
+    """
+
+    def __init__(
+        self, now: Callable[[], float] = time.monotonic, write: Callable[[str], object] | None = None
+    ) -> None:
+        self._now, self._write = now, write or partial(click.echo, err=True)
+        self._begun = self._said = now()
+        self._asked = 0
+        self._expected: int | None = None
+
+    def __call__(self, event: Event) -> None:
+        self._expected = expected_calls(event) or self._expected
+        line = self._progress(event) if isinstance(event, Counted) else _line(event)
+        if line:
+            self._write(line)
+
+    def _progress(self, event: Counted) -> str:
+        now = self._now()
+        if now - self._said < SECONDS_A_LINE:
+            return ""
+        self._said = now
+        return progress_line(event, self._expected, now - self._begun)
+
+
+def expected_calls(event: Event) -> int | None:
+    """The calls that an event announces; None if it announces none."""
+    if isinstance(event, Planned | Configured):
+        return sum(role.calls for role in event.roles)
+    return event.calls if isinstance(event, Expected | StudyPlanned) else None
+
+
+def progress_line(counted: Counted, expected: int | None, seconds: float) -> str:
+    """``1,200 of about 4,000 calls, 300 from the cache, 15.0 a second, about 3 min 7 s left``."""
+    done = counted.asked + counted.from_cache
+    rate = counted.asked / seconds if seconds > 0 else 0.0
+    parts = [f"{done:,} of about {expected:,} calls" if expected else many(done, "calls")]
+    parts += [f"{counted.from_cache:,} from the cache"] if counted.from_cache else []
+    parts += [f"{rate:.1f} a second"] if rate else []
+    parts += [f"about {duration((expected - done) / rate)} left"] if expected and rate and expected > done else []
+    return ", ".join(parts)
 
 
 def _line(event: Event) -> str:
@@ -117,16 +163,18 @@ class _Bar:
             BarColumn(),
             MofNCompleteColumn(),
             TextColumn("calls, {task.fields[cache]} from the cache"),
+            TextColumn("{task.fields[pace]}"),
             TimeElapsedColumn(),
             console=Console(stderr=True),
         )
-        self._task = self._progress.add_task("calls", total=None, cache=0)
+        self._task = self._progress.add_task("calls", total=None, cache=0, pace="")
+        self._begun = time.monotonic()
         self._cells: dict[str, TaskID] = {}
 
     def stop(self, *, done: bool = False) -> None:
         """End the bar; a finished run fills it, even if it needed fewer calls than planned."""
         if done:
-            self._progress.update(self._task, total=self._progress.tasks[0].completed)
+            self._progress.update(self._task, total=self._progress.tasks[0].completed, pace="")
         self._progress.stop()
 
     def see(self, event: Event) -> None:
@@ -136,24 +184,29 @@ class _Bar:
             self._progress.start()
         if isinstance(event, Counted):
             done = event.asked + event.from_cache
-            self._progress.update(self._task, completed=done, cache=event.from_cache)
+            self._progress.update(self._task, completed=done, cache=event.from_cache, pace=self._pace(event))
             return
         if isinstance(event, InCell):
             self._see_cell(event)
             return
-        if isinstance(event, Planned | Configured):
-            self._progress.update(self._task, total=sum(role.calls for role in event.roles))
-        if isinstance(event, StudyPlanned):
-            self._progress.update(self._task, total=event.calls)
+        if (expected := expected_calls(event)) is not None:
+            self._progress.update(self._task, total=expected)
         if isinstance(event, CellEnded) and event.cell in self._cells:
             self._progress.remove_task(self._cells.pop(event.cell))
         # Names and reasons are data, so they are shown as text and not as markup.
-        self._progress.console.print(Text(_line(event)))
+        if line := _line(event):
+            self._progress.console.print(Text(line))
+
+    def _pace(self, event: Counted) -> str:
+        """Rate and time left."""
+        total = self._progress.tasks[0].total
+        line = progress_line(event, None if total is None else int(total), time.monotonic() - self._begun)
+        return ", ".join(part for part in line.split(", ") if part.endswith(("second", "left")))
 
     def _see_cell(self, event: InCell) -> None:
         """A bar of steps for each run under way."""
         if event.cell not in self._cells:
             # Brackets in a name must not be read as markup.
             name = event.cell.replace("[", "\\[")
-            self._cells[event.cell] = self._progress.add_task(name, total=event.steps, cache="")
+            self._cells[event.cell] = self._progress.add_task(name, total=event.steps, cache="", pace="")
         self._progress.update(self._cells[event.cell], completed=event.event.index)

@@ -25,16 +25,7 @@ from polyjudge.errors import CriteriaError
 from polyjudge.formatting.text import clipped, nearest
 
 KEYS = (
-    "task",
-    *preference.KEYS,
-    "prompt",
-    "inputs",
-    "document",
-    "id",
-    "split",
-    "long",
-    "reply_begins",
-    "scoring",
+    *("task", "prompt", "inputs", *preference.KEYS, "document", "id", "split", "long", "reply_begins", "scoring"),
     "criteria",
 )
 LONG_KEYS = ("item", "rater", "criterion", "value")

@@ -16,7 +16,7 @@ from polyjudge.reporting.report_data import read_report_data
 from polyjudge.reporting.sections.run import run_page
 from polyjudge.reporting.sections.study import study_page
 from polyjudge.reporting.tables.study import Table, all_tables
-from polyjudge.results.finished import read_finished
+from polyjudge.results.finished import how_to_go_on, read_finished
 from polyjudge.results.store import REPORT, RESULT, write_whole
 from polyjudge.results.study import read_study_folder
 
@@ -110,6 +110,8 @@ def _page(folder: Path, data: Data | None) -> Page:
         study = read_study_folder(folder)
         return study_page(folder, study, tuple(all_tables(study)))
     if not (folder / RESULT).exists():
+        if (folder / "config.json").exists():
+            raise DataError(how_to_go_on(folder))
         raise DataError(
             f"{str(folder)!r} is neither a finished run nor a study; name a folder that holds result.json or "
             f"study.json"

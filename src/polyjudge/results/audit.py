@@ -14,6 +14,8 @@ from polyjudge.audits.interference import Interference
 from polyjudge.audits.slices import Slice, Systems
 from polyjudge.audits.strengths import Strength
 from polyjudge.errors import ConfigError
+from polyjudge.formatting.notebook import snippet
+from polyjudge.formatting.text import interval, number, percent
 from polyjudge.metrics import agreement
 
 
@@ -66,6 +68,26 @@ class Audit:
     slices: tuple[Slice, ...] = ()
     systems: tuple[Systems, ...] = ()
     strengths: tuple[Strength, ...] = ()
+
+    def _repr_html_(self) -> str:
+        own = [
+            row
+            for row in self.agreements
+            if row.grouping == "pooled" and row.metric == self.own_metrics.get(row.criterion, "")
+        ]
+        columns = ("judge", "criterion", "metric", "agreement", "95 % interval", "coverage")
+        rows = [
+            (
+                f"{row.judge}, {row.layout}" if row.layout else row.judge,
+                row.criterion,
+                row.metric,
+                number(row.value),
+                interval(row.low, row.high, "not given", form=number),
+                percent(row.coverage),
+            )
+            for row in own
+        ]
+        return snippet(f"Audit of {self.source}", [self.annotators_verdict], columns, rows)
 
     def agreement(self, metric: str, criterion: str = MEAN, judge: str = "", layout: str = "") -> float:
         """A pooled figure; of several judgements that fit the worst, and nan where one of them has none.

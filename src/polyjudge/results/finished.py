@@ -23,7 +23,7 @@ from polyjudge.domain.example import Example
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.records import Prediction, Step
 from polyjudge.errors import DataError
-from polyjudge.formatting.text import listed
+from polyjudge.formatting.text import listed, many
 from polyjudge.judge.measure import levels
 from polyjudge.llm.accounts import RoleAccount
 from polyjudge.metrics.levels import Matrix
@@ -78,6 +78,21 @@ class FinishedRun:
         return found
 
 
+def how_to_go_on(folder: Path) -> str:
+    """What an unfinished run holds, and the command that goes on with it."""
+    facts = _object(folder / "config.json", "name the folder of a run of optimize")
+    steps = sum(1 for _ in read_steps(folder))
+    try:
+        origin = json.loads((folder / ORIGIN).read_text("utf-8"))
+    except (OSError, ValueError):
+        origin = None
+    data = origin.get("data") if isinstance(origin, dict) else None
+    return (
+        f"the run {str(folder)!r} has not ended: it holds {many(steps, 'steps')}, and goes on with its own command, "
+        f"polyjudge optimize {data or facts.get('data') or 'DATA'} --output {folder} and the options that it had"
+    )
+
+
 def read_finished(path: str | Path) -> FinishedRun:
     """A run from its folder.
 
@@ -90,7 +105,7 @@ def read_finished(path: str | Path) -> FinishedRun:
     facts = _object(folder / "config.json", "name the folder of a run of optimize")
     steps = tuple(read_steps(folder))
     if not (folder / RESULT).exists():
-        raise DataError(f"the run {str(folder)!r} has not ended; give its optimize command again, then diagnose it")
+        raise DataError(f"{how_to_go_on(folder)}; then diagnose it")
     initial, fitted = read_judge(folder / INITIAL_JUDGE), read_judge(folder / JUDGE)
     used = {
         "scoring": fitted.scoring,

@@ -8,16 +8,21 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
 from polyjudge.domain.dataset import Dataset, Rubric
 from polyjudge.domain.records import Prediction
 from polyjudge.domain.scale import Categorical, Scale
 from polyjudge.errors import ConfigError, TooManyUnscored
-from polyjudge.formatting.text import inert, without_apostrophe
+from polyjudge.formatting.notebook import snippet
+from polyjudge.formatting.text import inert, many, without_apostrophe
 from polyjudge.llm.accounts import RoleAccount
 from polyjudge.results.score_forms import ending_of_scores, read_rows
 from polyjudge.results.score_table import Value, value
+
+# Rows that a notebook shows.
+SHOWN = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,17 @@ class Scores:
         """Aligned with the rows; raises as ``dataset`` does."""
         return self._kept()[1]
 
+    def _repr_html_(self) -> str:
+        total = self.rows * len(self.rubric.names)
+        told = [
+            f"{total - self.unscored:,} scores, {self.unscored:,} unscored",
+            *([str(self.path)] if self.path else []),
+        ]
+        columns = ("id", *self.rubric.names)
+        cells = [tuple(_shown(row.get(name)) for name in columns) for row in islice(self, SHOWN)]
+        more = [f"the first {SHOWN} rows"] if self.rows > SHOWN else []
+        return snippet(many(self.rows, "rows"), [*told, *more], columns, cells)
+
     def __len__(self) -> int:
         return self.rows
 
@@ -89,6 +105,10 @@ def _read(scale: Scale, cell: str) -> Value:
     if not cell:
         return None
     return without_apostrophe(cell) if isinstance(scale, Categorical) else float(cell)
+
+
+def _shown(cell: Value) -> str:
+    return "unscored" if cell is None else f"{cell:.4g}" if isinstance(cell, float) else str(cell)
 
 
 def check_unscored(missing: int, total: int, limit: float | None, where: str) -> None:

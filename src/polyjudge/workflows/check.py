@@ -14,7 +14,8 @@ from polyjudge.datasets.load import Criteria, Data, load_dataset
 from polyjudge.domain.dataset import Dataset, Split
 from polyjudge.domain.example import Example
 from polyjudge.domain.prompt import JudgePrompt
-from polyjudge.formatting.text import many
+from polyjudge.formatting.notebook import snippet
+from polyjudge.formatting.text import many, number, percent
 from polyjudge.judge.measure import primary_metric, rated_rows
 from polyjudge.judge.own_prompt import notes as own_prompt_notes
 from polyjudge.llm.request import Backend
@@ -114,6 +115,25 @@ class Check:
     shown: tuple[SentPrompt, ...] = ()
     unrated: int = 0
     copies: int = 0
+
+    def _repr_html_(self) -> str:
+        parts = ", ".join(f"{name} {rows}" for name, (rows, _) in self.parts.items())
+        told = [f"{many(self.rows, 'rows')}: {parts}, split by {self.split_by}", self.annotators_verdict]
+        told += [f"Dropped: {'; '.join(self.dropped)}"] if self.dropped else []
+        told += [f"{many(self.calls, 'calls')} planned, about {self.tokens:,} tokens"] if self.roles else []
+        columns = ("criterion", "rated", "raters", "one annotator", "commonest", "smallest difference")
+        rows = [
+            (
+                one.name,
+                f"{one.rated:,}",
+                str(one.raters),
+                number(one.one_annotator, "unknown"),
+                percent(one.constant),
+                number(one.detectable),
+            )
+            for one in self.criteria
+        ]
+        return snippet(self.data, told, columns, rows)
 
     @property
     def dropped(self) -> tuple[str, ...]:

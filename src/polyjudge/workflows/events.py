@@ -37,6 +37,13 @@ class Counted:
 
 
 @dataclass(frozen=True, slots=True)
+class Expected:
+    """How many calls a scoring makes at most, parse retries not counted."""
+
+    calls: int
+
+
+@dataclass(frozen=True, slots=True)
 class Noted:
     """Something the user should read."""
 
@@ -71,7 +78,7 @@ class CellEnded:
     cells: int
 
 
-Event = Planned | Configured | Counted | Noted | Step | StepDiagnostics | StudyPlanned | InCell | CellEnded
+Event = Planned | Expected | Configured | Counted | Noted | Step | StepDiagnostics | StudyPlanned | InCell | CellEnded
 Observer = Callable[[Event], None]
 
 

@@ -42,7 +42,7 @@ from polyjudge.settings.given import Budget, ModelLike, ScoringLike, Settings, e
 from polyjudge.settings.merged import resolve
 from polyjudge.workflows.client import FileAddress, open_client
 from polyjudge.workflows.costs import priced
-from polyjudge.workflows.events import Noted, Observer, unwatched
+from polyjudge.workflows.events import Expected, Noted, Observer, unwatched
 from polyjudge.workflows.functions import takes_functions
 from polyjudge.workflows.panel import Answered, member_configs, open_panel
 from polyjudge.workflows.plan import ROWS, added, planned_judging
@@ -340,6 +340,8 @@ async def _score(
     configs = member_configs(file, config)
     async with open_client(configs[0], backends, observer, store=store, also=configs[1:], address=address) as client:
         panel = open_panel(file, config, client, method)
+        asked = (len(s.judge.groups(s.prompt)) * s.judge.scoring.samples * s.prompt.orders for s in panel.seats)
+        observer(Expected(rows.count * sum(asked)))
         labels = tuple((c.name, label) for c in file.rubric.criteria for label in panel.labels(c))
         if distribution and not labels:
             raise ConfigError(

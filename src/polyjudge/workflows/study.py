@@ -14,11 +14,14 @@ from polyjudge.concurrency import together
 from polyjudge.domain.dataset import Dataset
 from polyjudge.domain.records import Step
 from polyjudge.errors import ConfigError, TooManyUnscored
+from polyjudge.formatting.notebook import snippet
+from polyjudge.formatting.text import many
 from polyjudge.llm.accounts import RoleAccount
 from polyjudge.llm.cache.store import AnswerStore
 from polyjudge.llm.client import Client
 from polyjudge.llm.request import Backend
 from polyjudge.reporting.report import report_study
+from polyjudge.reporting.tables.render import cell as cell_text
 from polyjudge.reporting.tables.render import csv_text, markdown
 from polyjudge.reporting.tables.study import Table, all_tables
 from polyjudge.results.store import DIAGNOSTICS, RESULT, StudyFolder
@@ -62,6 +65,15 @@ class StudyResult:
     tables: tuple[Table, ...] = field(repr=False)
     accounts: tuple[RoleAccount, ...]
     seconds: float
+
+    def _repr_html_(self) -> str:
+        told = [f"{many(len(self.cells), 'runs')}, {len(self.failed)} failed; tables in {self.path / 'tables'}"]
+        shown = next((table for table in self.tables if table.name == "headlines"), None)
+        if shown is None:
+            return snippet(self.path.name, told, ("run", "failure"), [(c.name, c.failure or "") for c in self.cells])
+        told += [shown.simulated] if shown.simulated else []
+        rows = [[cell_text(value, c.kind) for value, c in zip(row, shown.columns, strict=True)] for row in shown.rows]
+        return snippet(self.path.name, told, [column.label for column in shown.columns], rows)
 
     @property
     def failed(self) -> tuple[CellRecord, ...]:
