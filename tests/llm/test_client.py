@@ -53,6 +53,24 @@ def test_those_who_joined_share_the_error_too() -> None:
     asyncio.run(scenario())
 
 
+def test_those_who_joined_a_request_that_is_refused_alone_do_not_ask_it_again() -> None:
+    async def answer(request: Request) -> Reply:
+        if text_of(request) == "filtered":
+            raise refused("request")
+        return await echo(request)
+
+    async def scenario() -> None:
+        backend = HandBackend(answer)
+        async with Client({"m": backend}) as client:
+            await client.ask(ask_for("fine"))
+            asked = [client.ask(ask_for("filtered")) for _ in range(3)]
+            ends = await asyncio.gather(*asked, return_exceptions=True)
+            assert [type(end) for end in ends] == [ReplyError] * 3
+            assert [text_of(request) for request in backend.asked] == ["fine", "filtered"]
+
+    asyncio.run(scenario())
+
+
 def test_when_the_first_of_identical_calls_is_cancelled_another_is_sent() -> None:
     async def scenario() -> None:
         backend = HandBackend(echo)

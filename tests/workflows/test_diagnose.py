@@ -18,6 +18,7 @@ from polyjudge import codec
 from polyjudge.diagnosis.records import MEAN, PARTS, Diagnosis
 from polyjudge.errors import BudgetSpent, ConfigError, DataError, ModelError
 from polyjudge.llm.request import Abilities, Request
+from polyjudge.results.store import locked
 
 DATA = rated({"clarity": FIVE, "warmth": FIVE}, documents=20)
 MODES = ("ST", "SSS", "SSC", "SCC", "CCC")
@@ -96,6 +97,15 @@ def test_the_meters_of_a_run_are_the_marks_of_its_diagnosis() -> None:
     lines = (run.path / "diagnostics.jsonl").read_text("utf-8").splitlines()
     told = [one["score"] for line in lines for one in json.loads(line)["ratings"] if one["name"] == "adherence"]
     assert [one.rating.score for one in found.ratings] == told
+
+
+def test_a_run_that_another_process_works_in_is_not_diagnosed() -> None:
+    recorder = Recorder(answering())
+    fitted(recorder)
+    with locked(Path("run")), pytest.raises(ConfigError, match="another process runs in 'run'"):
+        diagnosed(recorder)
+    assert not Path("run/diagnosis.json").exists()
+    diagnosed(recorder)
 
 
 def test_a_run_is_not_changed_by_its_diagnosis() -> None:

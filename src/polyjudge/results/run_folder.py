@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -35,11 +34,11 @@ from polyjudge.results.store import (
     TESTS,
     ReplayedLines,
     lock_folder,
+    sweep_drafts,
     unusable,
     write_whole,
 )
 
-_DRAFT = re.compile(r"\..+\.\d+")  # as write_whole names them
 # What is made of a run's lines, and made anew by a run that is taken up again.
 _DERIVED = (PREDICTIONS, JUDGE, INITIAL_JUDGE, ARCHIVE, SUMMARY, REPORT, DIAGNOSIS, DIAGNOSIS_PAGE)
 
@@ -58,7 +57,7 @@ class RunFolder:
         self._lock = lock_folder(path)
         try:
             self._claim(config)
-            self._sweep()
+            sweep_drafts(path)
         except OSError as error:
             self.close()
             raise unusable(path, error) from error
@@ -166,12 +165,6 @@ class RunFolder:
                 f"the folder {str(self.path)!r} holds a run with another configuration ({_difference(held, config)}); "
                 f"choose another with --output, or remove it"
             )
-
-    def _sweep(self) -> None:
-        """Remove the drafts of whole files that kills have left; the lock says that nobody writes them any more."""
-        for entry in self.path.iterdir():
-            if _DRAFT.fullmatch(entry.name):
-                entry.unlink(missing_ok=True)
 
 
 def _lines_of(records: Iterable[object]) -> str:

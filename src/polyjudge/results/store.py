@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -26,6 +27,8 @@ from polyjudge.errors import ConfigError, DataError
 
 T = TypeVar("T")
 
+_DRAFT = re.compile(r"\..+\.\d+")  # as ``write_whole`` names them
+
 # The files of a run that grow line by line.
 STEPS, TESTS, DIAGNOSTICS = "steps.jsonl", "tests.jsonl", "diagnostics.jsonl"
 # Where the data came from; outside of what a folder belongs to, because a file may be moved.
@@ -34,6 +37,8 @@ PREDICTIONS, ARCHIVE, SUMMARY, REPORT = "predictions.jsonl", "archive.json", "su
 JUDGE, INITIAL_JUDGE = "judge.yaml", "judge.initial.yaml"
 # Written at the very end of a run: with it, the folder is final.
 RESULT = "result.json"
+# Written at the very end of a study.
+EXTRAS = "extras.jsonl"
 DIAGNOSIS, DIAGNOSIS_PAGE = "diagnosis.json", "diagnosis.md"
 
 
@@ -175,6 +180,28 @@ def lock_folder(path: Path) -> int:
         )
     except OSError as error:
         raise unusable(path, error) from error
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock of a folder.
+
+    Raises:
+        ConfigError: as ``lock_folder``.
+    """
+    handle = lock_folder(path)
+    try:
+        yield
+    finally:
+        os.close(handle)
+
+
+def sweep_drafts(*folders: Path) -> None:
+    """Remove the drafts of whole files that kills have left; a lock says that nobody writes them any more."""
+    for folder in folders:
+        for entry in folder.iterdir() if folder.is_dir() else ():
+            if _DRAFT.fullmatch(entry.name):
+                entry.unlink(missing_ok=True)
 
 
 def read_readings(run: Path) -> Iterator[Reading]:
@@ -371,6 +398,7 @@ class StudyFolder:
                     f"the folder {str(path)!r} is not a study of polyjudge (it holds {strangers[0]!r} and no "
                     f"study.json); choose another with --output"
                 )
+            sweep_drafts(path, path / "ratings", path / "tables")
         except BaseException:
             self.close()
             raise
@@ -382,11 +410,11 @@ class StudyFolder:
     def finished_as(self, content: str) -> bool:
         """Whether the folder holds this very study to its end, which is then final."""
         file = self.path / "study.json"
-        return (self.path / "extras.jsonl").exists() and file.exists() and file.read_bytes() == content.encode()
+        return (self.path / EXTRAS).exists() and file.exists() and file.read_bytes() == content.encode()
 
-    def remove_tables(self) -> None:
-        """Remove what was made of the records, before other records are written."""
-        for made in (self.path / REPORT, *(self.path / "tables").glob("*")):
+    def begin_end(self) -> None:
+        """Remove what was made of the records, before other records are written; the sign of a whole study first."""
+        for made in (self.path / EXTRAS, self.path / REPORT, *(self.path / "tables").glob("*")):
             made.unlink(missing_ok=True)
 
     def write(self, name: str, text: str) -> Path:

@@ -27,7 +27,7 @@ from polyjudge.results.finished import FinishedRun, read_finished
 from polyjudge.results.money import PlannedRole
 from polyjudge.results.outcome import simulated
 from polyjudge.results.result import Run
-from polyjudge.results.store import write_diagnosis
+from polyjudge.results.store import locked, write_diagnosis
 from polyjudge.settings.config import RunConfig
 from polyjudge.settings.given import Budget, GateLike, ScoringLike, Settings, explicit, suggests
 from polyjudge.settings.merged import ResolvedSettings, resolve
@@ -120,7 +120,8 @@ def diagnose(
     # What a run in memory was asked with, its caller gave.
     own = given_address or isinstance(run_folder, Run) or not run_config.base_url
     address = None if own else FileAddress(str(finished.path), trust_address)
-    return run(_diagnose(finished, objects, run_config, address, options, data, backends or {}, store, observer))
+    with locked(finished.path):
+        return run(_diagnose(finished, objects, run_config, address, options, data, backends or {}, store, observer))
 
 
 @suggests

@@ -24,7 +24,7 @@ from polyjudge.reporting.report import report_study
 from polyjudge.reporting.tables.render import cell as cell_text
 from polyjudge.reporting.tables.render import csv_text, markdown
 from polyjudge.reporting.tables.study import Table, all_tables
-from polyjudge.results.store import DIAGNOSTICS, RESULT, StudyFolder
+from polyjudge.results.store import DIAGNOSTICS, EXTRAS, RESULT, StudyFolder
 from polyjudge.results.study import SCHEMA, CellRecord, Extra, ratings_csv, read_study_folder
 from polyjudge.settings.config import digest8
 from polyjudge.settings.given import Budget, ModelLike, Settings, explicit, suggests
@@ -315,15 +315,16 @@ def _end(
     records: Sequence[CellRecord],
     extras: Sequence[Extra],
 ) -> None:
+    """Write what the study found. ``extras.jsonl`` is the last file: without it, the study has not ended."""
+    folder.begin_end()
     for prepared, cell in zip(prepared_runs, records, strict=True):
         test = prepared.run_setup.split.test
         if not (folder.path / "ratings" / cell.ratings).exists():
             ids, simulated = (example.id for example in test), prepared.run_setup.dataset.simulated
             text = ratings_csv(prepared.run_setup.test_rows, ids, simulated=bool(simulated))
             folder.write(f"ratings/{cell.ratings}", text)
-    folder.remove_tables()
-    folder.write("extras.jsonl", "".join(f"{codec.line(extra)}\n" for extra in extras))
     folder.write("study.json", _content(study, prepared_runs, records))
+    folder.write(EXTRAS, "".join(f"{codec.line(extra)}\n" for extra in extras))
 
 
 def _content(study: Study, prepared_runs: Sequence[PreparedRun], records: Sequence[CellRecord]) -> str:

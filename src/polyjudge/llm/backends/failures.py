@@ -75,6 +75,10 @@ def refusal(
         return CallFailed(
             f"{where}: {reason}; this request alone exceeds the rate limit", retryable=False, scope="request"
         )
+    if status == 500 and (parameter := _parameter(complaint)):
+        # Some servers answer so where a parameter is unknown to them; another attempt would only bring the same.
+        message = f"{where}: {reason}; the parameter {parameter!r} is refused"
+        return CallFailed(message, retryable=False, parameter=parameter)
     if status in _FOR_NOW or (status >= 500 and status not in _FOR_GOOD):
         overloaded = status in _OVERLOADED
         return CallFailed(f"{where}: {reason}", retryable=True, retry_after=retry_after, overloaded=overloaded)
