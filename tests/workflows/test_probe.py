@@ -226,6 +226,35 @@ def test_a_judge_that_cannot_be_read_is_told_after_a_few_calls(said: str, told: 
     assert len(received) <= 12
 
 
+@pytest.mark.parametrize(
+    ("message", "finish", "told"),
+    [
+        ({"content": None, "reasoning_content": "Well, 3?"}, "stop", "holds thoughts and no answer"),
+        ({"content": None}, "length", r"was cut off .*\[parameters.judge\] max_tokens"),
+        ({"content": None, "tool_calls": []}, "tool_calls", "is a call of a tool"),
+    ],
+)
+def test_a_judge_without_an_answer_is_told_what_came_in_its_place(
+    message: dict[str, Any], finish: str, told: str, tmp_path: Path
+) -> None:
+    document = {"choices": [{"message": message, "finish_reason": finish}]}
+    with pytest.raises(TooManyUnscored, match=told):
+        run(tmp_path, (), lambda received: Canned(document), layout="joint", scoring="json")
+
+
+def test_an_empty_first_answer_does_not_hide_that_no_token_probabilities_come(tmp_path: Path) -> None:
+    rows: list[str] = []
+
+    def answer(received: Received) -> Canned:
+        text = received.body["messages"][0]["content"]
+        if received.body.get("logprobs") and text not in rows:
+            rows.append(text)
+        return Canned(chat("" if rows and text == rows[0] else SCORES))
+
+    _, events = run(tmp_path, (), answer, layout="joint", steps=0)
+    assert any("gives no token probabilities" in event.text for event in events if isinstance(event, Noted))
+
+
 def test_one_unreadable_reply_ends_nothing(tmp_path: Path) -> None:
     first: list[str] = []
 

@@ -204,7 +204,8 @@ class Reply:
 
     Attributes:
         text: the answer's text, without a begun reply's beginning.
-        finish: "stop", "length", "content_filter", ... as the provider says; "" when it does not.
+        finish: "stop", "length", "content_filter", ... as the provider says; "" when it does not; "reasoning" where
+            it sent thoughts and no answer, and does not say that they were cut.
         model: the model that the provider says it used; "" when it does not say.
         tokens: logprobs by written token; empty when none were asked for or given.
     """

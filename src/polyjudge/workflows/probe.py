@@ -41,10 +41,15 @@ _NOBODY_TAKES_THEM = "requested parameters"
 _ROWS = 5
 # After so many rows without a readable score nobody needs to ask about the others.
 _UNREADABLE = 3
-_EMPTY = (
-    "as where a model that reasons has used up its longest answer before it wrote one (in the settings file: "
-    "[parameters.judge] max_tokens = 4096)"
-)
+_MORE = "(in the settings file: [parameters.judge] max_tokens = 4096)"
+_EMPTY = f"as where a model that reasons has used up its longest answer before it wrote one {_MORE}"
+# What came in place of an answer, by how the reply ended, and the remedy.
+_INSTEAD = {
+    "length": f"was cut off at its longest answer before it wrote one: allow a longer one {_MORE}",
+    "reasoning": "holds thoughts and no answer: switch the model's reasoning off, or choose a server that tells "
+    "thoughts from answers",
+    "tool_calls": "is a call of a tool and no answer: ask the model without tools",
+}
 
 
 async def probed(
@@ -88,24 +93,31 @@ async def probed(
                 pending.append(stage)
     if judged:
         changed = config != settings.config
-        await _check_readable(assemble(config, run_setup.dataset, client, settings.objects) if changed else run_setup)
+        run_setup = assemble(config, run_setup.dataset, client, settings.objects) if changed else run_setup
+        await _check_readable(config, run_setup, client)
     return config
 
 
-async def _check_readable(run_setup: RunSetup) -> None:
+async def _check_readable(config: RunConfig, run_setup: RunSetup, client: Client) -> None:
     """Stop where the first replies of the judge hold no score at all; the run would ask for them anyway.
 
     Raises:
-        TooManyUnscored: the message quotes a reply.
+        TooManyUnscored: the message quotes a reply, or says what came in its place.
     """
     rows = run_setup.split.validation[:_UNREADABLE]
     for row in rows:
         seen = await run_setup.judge.predict(run_setup.prompt, row)
         if not seen.calls or len(seen.unscored) < len(run_setup.prompt.names):
             return
+    said = seen.calls[0].reply
+    told = quoted(said)
+    if not said.strip():
+        # The answer is in the cache; only how it ended is wanted.
+        ended = await client.probe(_question(config, run_setup.judge, run_setup.prompt, rows[-1]))
+        told = _INSTEAD.get(ended.finish, told) if isinstance(ended, Reply) else told
     raise TooManyUnscored(
         f"no score can be read in the replies about the first {len(rows)} validation rows, so nothing can be fitted; "
-        f"a reply {quoted(seen.calls[0].reply)}; try another --scoring, --layout or model"
+        f"a reply {told}; try another --scoring, --layout or model"
     )
 
 
@@ -134,8 +146,10 @@ async def _refused(config: RunConfig, stage: str, run_setup: RunSetup, client: C
         untold = _untold(request, answer)
         if untold is not None:
             return untold
-        if isinstance(answer, Reply):
+        if isinstance(answer, Reply) and (answer.text or not request.top_logprobs):
             return None
+        if isinstance(answer, Reply):
+            continue  # an empty answer does not tell whether token probabilities come
         if not answer.parameter and not tried:
             tried = True
             name = await _needless(request, client)

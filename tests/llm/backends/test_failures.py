@@ -63,6 +63,14 @@ def test_overload_and_breakdown_are_asked_again(status: int) -> None:
     assert judged(status, error("busy"))[0]
 
 
+@pytest.mark.parametrize(
+    ("said", "parameter"), [("logprobs is not supported", "logprobs"), ("unexpected fault in logprobs", "")]
+)
+def test_a_breakdown_that_names_a_refused_parameter_is_a_refusal(said: str, parameter: str) -> None:
+    failure = refusal(ENDPOINT, 500, read_complaint(error(said)))
+    assert (failure.parameter, failure.retryable) == (parameter, not parameter)
+
+
 @pytest.mark.parametrize("status", [301, 302, 307, 308, 401, 402, 403, 404, 405, 410, 501])
 def test_a_refused_key_model_or_address_ends_the_endpoint(status: int) -> None:
     assert judged(status, error("no")) == (False, "endpoint")

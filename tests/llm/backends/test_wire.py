@@ -112,11 +112,27 @@ def test_an_echoed_beginning_is_cut_off_once(text: str, begun: str) -> None:
         ({"content": None, "refusal": "I cannot rate this."}, "I cannot rate this."),
         ({"content": [{"type": "thinking", "text": "3?"}, {"type": "text", "text": "4"}]}, "4"),
         ({"content": "a\ud800b"}, "a\ufffdb"),
+        ({"content": [{"type": "output_text", "text": "4"}]}, "4"),
+        ({"content": ["4"]}, "4"),
+        ({"content": [{"type": "image", "text": 4}, 4, None]}, ""),
+        ({"content": {"clarity": 4}}, '{"clarity": 4}'),
+        ({"content": None, "parsed": {"clarity": 4}}, '{"clarity": 4}'),
+        ({"content": "", "tool_calls": [{"function": {"arguments": '{"clarity": 4}'}}]}, '{"clarity": 4}'),
+        ({"content": "4", "tool_calls": [{"function": {"arguments": '{"clarity": 3}'}}]}, "4"),
+        ({"content": None, "tool_calls": [{"function": {"arguments": "3"}}, {"function": {"arguments": "4"}}]}, ""),
+        ({"content": None, "tool_calls": "none"}, ""),
         ({}, ""),
     ],
 )
 def test_only_the_answers_text_is_the_reply(message: dict[str, Any], text: str) -> None:
     assert read_reply(completion(message=message)).text == text
+
+
+def test_thoughts_without_an_answer_are_told_from_an_answer_that_was_cut() -> None:
+    thoughts = {"content": None, "reasoning_content": "Let me think: 3?"}
+    assert read_reply(completion(message=thoughts)).finish == "reasoning"
+    assert read_reply(completion(message=thoughts, finish_reason="length")).finish == "length"
+    assert read_reply(completion(message=thoughts | {"content": "4"})).finish == "stop"
 
 
 def test_a_cut_answer_is_a_reply_that_says_so() -> None:

@@ -33,6 +33,7 @@ _REFUSED = re.compile(
     r"(?i)unsupported|not (?:be )?(?:supported|allowed|permitted|available|enabled)|does(?:n't| not) support|unknown|"
     r"unrecogni[sz]ed|unexpected|deprecated|extra inputs|invalid|too large|at most|less than|out of range"
 )
+_NEVER_SUPPORTED = re.compile(r"(?i)unsupported|not (?:supported|implemented)|does(?:n't| not) support")
 _TOO_LONG = re.compile(
     r"(?i)context[ _-]?(?:length|size|window)|maximum context|(?:prompt|input|request) is too (?:long|large)|"
     r"too many (?:input )?tokens|exceeds the (?:maximum|limit|available)|exceed context limit"
@@ -75,7 +76,7 @@ def refusal(
         return CallFailed(
             f"{where}: {reason}; this request alone exceeds the rate limit", retryable=False, scope="request"
         )
-    if status == 500 and (parameter := _parameter(complaint)):
+    if status == 500 and _NEVER_SUPPORTED.search(about) and (parameter := _parameter(complaint)):
         # Some servers answer so where a parameter is unknown to them; another attempt would only bring the same.
         message = f"{where}: {reason}; the parameter {parameter!r} is refused"
         return CallFailed(message, retryable=False, parameter=parameter)

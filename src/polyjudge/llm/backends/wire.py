@@ -19,6 +19,9 @@ _RESERVED = frozenset(
     | {"max_tokens", "max_completion_tokens", "best_of"}
 )
 
+# Where providers put a model's thoughts.
+_THOUGHTS = ("reasoning_content", "reasoning", "thinking")
+
 # Finish reasons of other providers' own interfaces, which gateways pass on, in lower case.
 _FINISHES = {
     "max_tokens": "length",
@@ -125,6 +128,8 @@ def read_reply(document: Mapping[str, Any], begun: str = "", secrets: Sequence[S
     if not isinstance(message, dict):
         raise CallFailed("the reply's choice holds no message", retryable=True, charged=True, scope="request")
     text = _text(message)
+    if not text and finish != "length" and any(message.get(name) for name in _THOUGHTS):
+        finish = "reasoning"
     model = document.get("model")
     reply = Reply(
         text=text[len(begun) :] if begun and text.startswith(begun) else text,
@@ -169,19 +174,35 @@ def _refuse_broken(choice: Mapping[str, Any], finish: str, secrets: Sequence[Sec
 
 
 def _text(message: Mapping[str, Any]) -> str:
+    """The answer, wherever it stands: in the content, as parts of it or as an object, parsed, or in a tool call."""
     content = message.get("content")
     if isinstance(content, list):
-        parts = [part.get("text") for part in content if isinstance(part, dict) and part.get("type") == "text"]
-        content = "".join(part for part in parts if isinstance(part, str))
-    if content is None:
-        content = message.get("refusal")  # the model's own words: read as any other answer
-    if content is None:
-        return ""
+        content = "".join(map(_part, content))
+    if content is None or content == "":
+        content = _elsewhere(message)
+    if isinstance(content, dict):
+        content = json.dumps(content, ensure_ascii=False)
     if not isinstance(content, str):
         raise CallFailed(
             f"the reply's text is of type {type(content).__name__}", retryable=True, charged=True, scope="request"
         )
     return clean(content)
+
+
+def _part(part: object) -> str:
+    """The text of a part of a content; "" of a thought or a picture."""
+    if isinstance(part, str):
+        return part
+    text = mapping(part).get("text") if mapping(part).get("type") in ("text", "output_text") else ""
+    return text if isinstance(text, str) else ""
+
+
+def _elsewhere(message: Mapping[str, Any]) -> object:
+    """What a message without content says: the model's own refusal, a parsed answer, or the one tool call's."""
+    calls = message.get("tool_calls")
+    called = mapping(mapping(calls[0]).get("function")) if isinstance(calls, list) and len(calls) == 1 else {}
+    found = (message.get("refusal"), message.get("parsed"), called.get("arguments"))
+    return next((one for one in found if one and isinstance(one, str | dict)), "")
 
 
 def _usage(document: Mapping[str, Any]) -> Usage:
