@@ -20,6 +20,7 @@ OTHERS: dict[str, Any] = {
     "seed": 1,
     "sample": 1,
     "retry": 1,
+    "questions": "[]",
     "form": (Blank('{"a": ', ("1", "2")), Blank("}")),
 }
 SAME: dict[str, Any] = {"role": "loss", "rank": 3, "shared": 4}
