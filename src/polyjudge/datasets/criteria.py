@@ -15,17 +15,20 @@ from typing import Any
 
 from polyjudge import registry
 from polyjudge.datasets import preference
+from polyjudge.datasets.demonstrations import demonstrations_from
 from polyjudge.datasets.error_collector import ErrorCollector
 from polyjudge.datasets.own_prompt import OwnPrompt, prompt_from, prompt_to
 from polyjudge.datasets.table import READ_MODES
 from polyjudge.domain.criterion import Criterion, default_instruction
 from polyjudge.domain.dataset import LongForm, Rubric
+from polyjudge.domain.example import Example
 from polyjudge.domain.scale import Categorical, Continuous, Ordinal, Scale, show
 from polyjudge.errors import CriteriaError
 from polyjudge.formatting.text import clipped, nearest
 
 KEYS = (
     *("task", "prompt", "inputs", *preference.KEYS, "document", "id", "split", "long", "reply_begins", "scoring"),
+    "demonstrations",
     "criteria",
 )
 LONG_KEYS = ("item", "rater", "criterion", "value")
@@ -80,6 +83,12 @@ def rubric_from(mapping: object, source: str, *, also: Collection[str] = (), fil
         template=own.template if own is not None else None,
         pair=pair,
         order=order,
+        demonstrations=demonstrations_from(
+            content.get("demonstrations") if "demonstrations" not in also else None,
+            [column for column, _ in inputs],
+            criteria,
+            reader.errors,
+        ),
     )
     reader.errors.check()
     return rubric
@@ -105,6 +114,9 @@ def rubric_to(rubric: Rubric) -> dict[str, Any]:
             mapping[key] = value
     if rubric.long is not None:
         mapping["long"] = {key: getattr(rubric.long, key) for key in LONG_KEYS if getattr(rubric.long, key)}
+    if rubric.demonstrations:
+        scales = {criterion.name: criterion.scale for criterion in rubric.criteria}
+        mapping["demonstrations"] = [_demonstration_to(shown, scales) for shown in rubric.demonstrations]
     mapping["criteria"] = [_criterion_to(criterion) for criterion in rubric.criteria]
     return mapping
 
@@ -126,6 +138,14 @@ def _criterion_to(criterion: Criterion) -> dict[str, Any]:
     if criterion.words:
         mapping["words"] = list(criterion.words)
     return mapping
+
+
+def _demonstration_to(shown: Example | str, scales: Mapping[str, Scale]) -> Any:
+    if isinstance(shown, str):
+        return shown
+    rated = {name: (scales[name], values[0]) for name, values in shown.ratings.items()}
+    ratings = {n: show(scale, x) if isinstance(scale, Categorical) else _key(x) for n, (scale, x) in rated.items()}
+    return {"id": shown.id, "inputs": dict(shown.inputs), "ratings": ratings}
 
 
 def _key(number: float) -> int | float:

@@ -46,6 +46,7 @@ class Rubric:
         pair: the two inputs that are compared, where the criteria are preferences; else None.
         order: "both" orders of these are asked, or the "given" one.
         template: the user's own prompt; None: the prompt of this package.
+        demonstrations: the user's own, shown to the judge in every step; a text is the id of a row of the data.
     """
 
     task: str
@@ -60,6 +61,7 @@ class Rubric:
     template: PromptTemplate | None = field(default=None, metadata=UNWRITTEN_AT_DEFAULT)
     pair: tuple[str, str] | None = field(default=None, metadata=UNWRITTEN_AT_DEFAULT)
     order: str = field(default="both", metadata=UNWRITTEN_AT_DEFAULT)
+    demonstrations: tuple[Example | str, ...] = field(default=(), metadata=UNWRITTEN_AT_DEFAULT)
 
     @property
     def names(self) -> tuple[str, ...]:

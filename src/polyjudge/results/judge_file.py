@@ -17,7 +17,7 @@ from polyjudge.combining.fitted import FittedJury
 from polyjudge.combining.jury import Footing, Jury
 from polyjudge.combining.ridge import Ridge
 from polyjudge.datasets.criteria import KEYS, rubric_from, rubric_to
-from polyjudge.datasets.table import rating_of, text_of
+from polyjudge.datasets.demonstrations import demonstration_from
 from polyjudge.datasets.yamlfile import dump_yaml, read_yaml
 from polyjudge.domain.dataset import Rubric
 from polyjudge.domain.example import Example
@@ -357,19 +357,8 @@ def _demonstrations(found: Any, rubric: Rubric, source: str) -> tuple[Example, .
 
 
 def _read_demonstration(found: Any, rubric: Rubric, place: str) -> Example:
-    scales = {criterion.name: criterion.scale for criterion in rubric.criteria}
-    whole = isinstance(found, Mapping) and set(found) == {"id", "inputs", "ratings"}
-    if not whole or not all(isinstance(found[key], Mapping) for key in ("inputs", "ratings")):
-        raise CriteriaError(f"{place}: expected id, inputs and ratings, found {clipped(found)}")
-    inputs, rated = found["inputs"], found["ratings"]
-    if set(inputs) != {column for column, _ in rubric.inputs} or not set(rated) <= set(scales):
-        raise CriteriaError(
-            f"{place}: expected the inputs {[column for column, _ in rubric.inputs]!r} and ratings of {[*scales]!r}, "
-            f"found {[*inputs]!r} and {[*rated]!r}"
-        )
     try:
-        ratings = {name: (rating_of(value, scales[name]),) for name, value in rated.items()}
-        return Example(str(found["id"]), {name: text_of(value) for name, value in inputs.items()}, None, ratings)
+        return demonstration_from(found, [column for column, _ in rubric.inputs], rubric.criteria)
     except ValueError as error:
         raise CriteriaError(f"{place}: {error}") from None
 

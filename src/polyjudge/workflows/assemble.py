@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 from random import Random
 from typing import Any
 
+from polyjudge.datasets.demonstrations import own_demonstrations, with_training_rows, without_demonstrated
 from polyjudge.datasets.leaks import LeakReport, leaks
 from polyjudge.datasets.split import paper_batch, paper_split, split
-from polyjudge.domain.dataset import Dataset, Rubric, Split
+from polyjudge.domain.dataset import Dataset, Split
 from polyjudge.domain.example import Example
 from polyjudge.domain.layout import AUTO, Layout, layout
 from polyjudge.domain.prompt import JudgePrompt
@@ -89,6 +90,8 @@ def options_of(
     wish: str | None,
     shown: tuple[Example, ...],
     passed: Scoring | type[Scoring] | None = None,
+    *,
+    own: bool = False,
 ) -> tuple[Option, ...]:
     """The configurations of the judge that a run may choose among, the judge as it stands first.
 
@@ -104,13 +107,14 @@ def options_of(
         wish: the data set's scoring method for an embedded model.
         shown: the examples that may be demonstrated.
         passed: a scoring method that was passed instead of a name.
+        own: whether the user's own are among the examples, which are then always shown.
 
     Raises:
         ConfigError: a layout that does not fit the mode or the criteria, or one that the scoring method refuses.
     """
     methods = [passed] if passed is not None else scoring_names(config, prompt, wish, abilities)
     scorings = [open_scoring(m, prompt, role, structured=config.structured, samples=config.samples) for m in methods]
-    examples = ((), shown) if config.configures("demonstrations") and shown else (shown,)
+    examples = ((), shown) if config.configures("demonstrations") and shown and not own else (shown,)
     found = []
     for demonstrations in examples:
         asked = replace(prompt, demonstrations=demonstrations)
@@ -302,7 +306,8 @@ def assemble(config: RunConfig, dataset: Dataset, asker: Asker, objects: Objects
     prompt = initial_prompt(config, dataset, split_rows)
     shown = prompt.demonstrations
     role, abilities = role_of(config, "judge"), asker.abilities(config.model)
-    options = options_of(config, prompt, role, abilities, dataset.rubric.scoring, shown, objects.scoring)
+    wish, own = dataset.rubric.scoring, bool(dataset.rubric.demonstrations)
+    options = options_of(config, prompt, role, abilities, wish, shown, objects.scoring, own=own)
     last = options[-1]
     prompt = replace(prompt, demonstrations=last.demonstrations)
     judge = open_judge(
@@ -360,12 +365,17 @@ def split_of(config: RunConfig, dataset: Dataset) -> Split:
     """The data's three parts under the preset's protocol.
 
     A published split of a registered data set serves the paper's protocol only, because SummEval's shares articles
-    between its parts; a split that the user's own file names is kept.
+    between its parts; a split that the user's own file names is kept. What the user's own demonstrations show belongs
+    to the training rows.
     """
     if config.protocol == "paper":
+        if dataset.rubric.demonstrations:
+            raise ConfigError("the paper's protocol knows no demonstrations; leave them out, or choose another preset")
         return paper_split(dataset, validation=config.validation)
     splittable = dataset if dataset.rubric.split else replace(dataset, splits=None)
-    return split(splittable, seed=config.split_seed, by=config.split_by, validation=config.validation)
+    splittable, shown = without_demonstrated(splittable, own_demonstrations(dataset))
+    parts = split(splittable, seed=config.split_seed, by=config.split_by, validation=config.validation)
+    return with_training_rows(parts, shown)
 
 
 def leaks_of(config: RunConfig, parts: Split) -> LeakReport:
@@ -377,11 +387,11 @@ def leaks_of(config: RunConfig, parts: Split) -> LeakReport:
 
 def initial_prompt(config: RunConfig, dataset: Dataset, parts: Split) -> JudgePrompt:
     """The prompt before any fit; demonstrations are training rows, which batches may then not draw."""
-    prompt = JudgePrompt.initial(dataset.rubric, _demonstrations(config, dataset.rubric, parts))
+    prompt = JudgePrompt.initial(dataset.rubric, _demonstrations(config, dataset, parts))
     if prompt.demonstrations and prompt.template is not None and not prompt.template.holds(DEMONSTRATIONS):
         raise ConfigError(
-            f"--demonstrations {config.demonstrations}: the prompt has no place for them; write "
-            f"{{{{ demonstrations }}}} into it, or leave the option out"
+            f"{len(prompt.demonstrations)} demonstrations are wanted, and the prompt has no place for them; write "
+            f"{{{{ demonstrations }}}} into it, or leave out --demonstrations and the key"
         )
     if config.definitions:
         return prompt
@@ -501,11 +511,11 @@ def _optimizer(
     return as_optimizer(settings.build(context))
 
 
-def _demonstrations(config: RunConfig, rubric: Rubric, parts: Split) -> tuple[Example, ...]:
-    """Training rows whose ratings spread over the scales."""
-    count = config.demonstrations
+def _demonstrations(config: RunConfig, dataset: Dataset, parts: Split) -> tuple[Example, ...]:
+    """The user's own, and training rows whose ratings spread over the scales."""
+    count, rubric, own = config.demonstrations, dataset.rubric, own_demonstrations(dataset)
     has_place = rubric.template is None or rubric.template.holds(DEMONSTRATIONS)
-    if not count and has_place and config.configures("demonstrations"):
+    if not count and not own and has_place and config.configures("demonstrations"):
         # Half of the training rows stay for batches.
         count = min(MEASURED_DEMONSTRATIONS, len(parts.train) // 2)
     if count >= len(parts.train):
@@ -513,4 +523,6 @@ def _demonstrations(config: RunConfig, rubric: Rubric, parts: Split) -> tuple[Ex
             f"--demonstrations {count} leaves no training rows for batches; there are {len(parts.train)} training rows"
         )
     seed = f"{config.seed}/0/demonstrations"
-    return tuple(balanced(parts.train, rubric.criteria, count, seed=seed))
+    shown = {example.id for example in own}
+    train = tuple(example for example in parts.train if example.id not in shown)
+    return (*own, *balanced(train, rubric.criteria, count, seed=seed))

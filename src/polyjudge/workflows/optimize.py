@@ -134,7 +134,8 @@ def fitted_judge(
         **(start.lineage() if start is not None else {}),
     } | ({"notice": run_setup.notice, "simulated": list(run_setup.simulated)} if run_setup.simulated else {})
     alone = JudgeFile(
-        rubric=rubric,
+        # The judge file holds its demonstrations in full, beside the rubric.
+        rubric=replace(rubric, demonstrations=()),
         model=config.model,
         layout=run_setup.layout,
         # A scoring method that was passed as an object is named by its module path.
