@@ -14,6 +14,7 @@ from polyjudge.datasets.load import Data
 from polyjudge.diagnosis.records import PARTS, Diagnosis, Verdict
 from polyjudge.diagnosis.texts import all_texts
 from polyjudge.domain.example import Example
+from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.errors import ConfigError, DataError
 from polyjudge.judge.measure import rated_rows
 from polyjudge.llm.accounts import RoleAccount
@@ -275,7 +276,7 @@ def _reloaded(
         DataError: the data or the criteria have changed since the run.
     """
     run_setup = assemble(config, finished.dataset(data), client, objects)
-    if "sha256:" + codec.digest(run_setup.prompt) != finished.facts.get("prompt_digest"):
+    if finished.facts.get("prompt_digest") not in _digests(run_setup.prompt):
         raise DataError(
             f"the initial prompt of {str(finished.path)!r} differs from the one in its config.json; run optimize again"
         )
@@ -289,6 +290,16 @@ def _reloaded(
         rated_rows(run_setup.prompt.criteria, rows),
         finished.path.name,
     )
+
+
+def _digests(prompt: JudgePrompt) -> tuple[str, ...]:
+    """The digests that a prompt may have had: data made in Python may name no columns of ratings.
+
+    A judge file leaves these out, and is then read as if each criterion had the column of its name.
+    """
+    unnamed = (replace(c, ratings=() if c.ratings == (c.name,) else c.ratings) for c in prompt.criteria)
+    variants = (prompt, replace(prompt, criteria=tuple(unnamed)))
+    return tuple(f"sha256:{codec.digest(variant)}" for variant in variants)
 
 
 def held_out_rows(test: Sequence[Example], limit: int | None, seed: int) -> tuple[Example, ...]:
