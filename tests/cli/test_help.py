@@ -41,7 +41,7 @@ def test_the_verbs_are_listed_in_the_order_of_their_use(words: tuple[str, ...]) 
 def test_a_misspelt_verb_is_refused_with_the_one_that_was_meant() -> None:
     near, far = polyjudge("optimise", "moods"), polyjudge("xyz")
     assert (near.code, far.code) == (2, 2)
-    assert near.err == "error: No such command 'optimise'; did you mean 'optimize'?; see polyjudge --help\n"
+    assert near.err == "error: No such command 'optimise' (did you mean 'optimize'?); see polyjudge --help\n"
     assert far.err.startswith("error: No such command 'xyz'; choose one of: init, check, optimize, study, ")
 
 

@@ -55,7 +55,7 @@ def test_a_column_can_be_named() -> None:
     [
         (
             "a\n\n{qestion}",
-            "p, line 3: the placeholder 'qestion' names no column of the data; did you mean 'question'?",
+            "p, line 3: the placeholder 'qestion' names no column of the data (did you mean 'question'?)",
         ),
         ("{zzz}", "--column 'zzz=COLUMN'"),
         ("{{ score }}", "would show the judge the ratings of the column 'score'"),

@@ -108,7 +108,7 @@ def test_a_line_is_the_files_own(tmp_path: Path) -> None:
         "inputs: {answer: Answer}\nprompt: |\n  Rate this.\n\n  {{ anser }}\n  {{ instruction }}\n"
         "criteria: [{name: warmth, scale: [1, 5]}]\n"
     )
-    with pytest.raises(CriteriaError, match=r"prompt, line 5: {{ anser }} names nothing; did you mean 'answer'"):
+    with pytest.raises(CriteriaError, match=r"prompt, line 5: {{ anser }} names nothing \(did you mean 'answer'"):
         load_rubric(file)
     (tmp_path / "judge.txt").write_bytes(b"\xef\xbb\xbfRate.\r\n{{ answer }} {{ instruction }}\r\n{{ x }}\r\n")
     file.write_text("inputs: {answer: Answer}\nprompt: {file: judge.txt}\ncriteria: [{name: warmth, scale: [1, 5]}]\n")

@@ -127,8 +127,8 @@ def test_a_marked_region_leaves_the_text_as_it_was(source: str, expected: list[o
 @pytest.mark.parametrize(
     ("source", "line", "message"),
     [
-        ("a\n\n{{ anser }}", 3, "{{ anser }} names nothing; did you mean 'answer'?"),
-        ("a\r\n{{ instruction:fluent }}", 2, "there is no criterion 'fluent'; did you mean 'fluency'?"),
+        ("a\n\n{{ anser }}", 3, "{{ anser }} names nothing (did you mean 'answer'?)"),
+        ("a\r\n{{ instruction:fluent }}", 2, "there is no criterion 'fluent' (did you mean 'fluency'?)"),
         ("{{ zzz }}", 1, "it may name question, answer"),
         ("{% if answer %}", 1, "no statements"),
         ("x\n{{# fit fluency }}\nand on", 2, "the region is not closed"),

@@ -9,16 +9,18 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import polyjudge
-from polyjudge.errors import ConfigError
+from polyjudge.errors import ConfigError, QualityGateFailed
 from polyjudge.gates import Gate, GateSettings
 from polyjudge.llm.request import Backend, Request
 from polyjudge.metrics import Metric
 from polyjudge.optimizers.base import OptimizerSettings
+from polyjudge.reporting.audit import audit_lines
 from polyjudge.results.exporters import Exporter
 from polyjudge.testing.backend import BackendContract
 from polyjudge.testing.exporter import ExporterContract
@@ -27,6 +29,7 @@ from polyjudge.testing.metric import MetricContract
 from polyjudge.testing.optimizer import OptimizerContract
 
 HERE = Path(__file__).parent
+NEAR = "guest_nearness"
 SOURCE = Path(polyjudge.__file__).parents[1]
 sys.path.append(str(HERE))
 
@@ -184,3 +187,49 @@ def test_objects_go_through_python_to_the_report(tmp_path: Path, monkeypatch: py
     assert {step.measured.metric for step in measured.steps if step.measured} == {"guest_nearness"}
     assert json.loads((measured.path / "config.json").read_text("utf-8"))["gate"] == "metric:guest_nearness"
     assert polyjudge.score(measured.path / "judge.yaml", letters, backends=backends).rows == 40
+
+
+def test_objects_go_through_a_study_an_audit_and_a_diagnosis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    backends = {"mine/judge": Guest()}
+    study = {
+        "study": {"data": [letters], "models": ["mine/judge"], "seeds": [0]},
+        "axes": {"optimizer": [Rewriter("terse"), "opro"], "gate": [nearness, cautious]},
+        "options": {"scoring": Lines, "layout": "joint", "steps": 1, "candidates": 2},
+    }
+    done = polyjudge.study(study, backends=backends, output="study")
+    assert not done.failed
+    axes = {(cell.values["optimizer"], cell.values["gate"]) for cell in done.cells}
+    assert axes == {(optimizer, gate) for optimizer in ("Rewriter style=terse", "opro") for gate in (NEAR, "cautious")}
+    report = (tmp_path / "study" / "report.html").read_text("utf-8")
+    assert "Rewriter style=terse" in report
+    assert "letters" in report
+
+    again = polyjudge.report(tmp_path / "study" / "runs" / done.cells[0].name)
+    assert again.stat().st_size
+    run = polyjudge.optimize(
+        letters, model="mine/judge", backends=backends, gate=nearness, scoring=Lines, output="run", optimizer="opro"
+    )
+    diagnosed = polyjudge.diagnose(
+        run, data=letters, only="interference", backends=backends, gate=nearness, scoring=Lines
+    )
+    assert [verdict.question for verdict in diagnosed.verdicts] == ["interference"]
+
+    polyjudge.score(run.path / "judge.yaml", letters, backends=backends, scoring=Lines, output="scores.csv")
+    rated = [
+        {"id": example.id, "judge": "guest", **{f"{name}_human": example.ratings[name][0] for name in NAMES}}
+        for example in letters().examples
+    ]
+    with open("scores.csv", encoding="utf-8") as file:
+        scored = {row["id"]: row for row in csv.DictReader(file)}
+    rows = [{**row, **{name: scored[str(row["id"])][name] for name in NAMES}} for row in rated]
+    audit = polyjudge.audit(rows, metrics=[nearness])
+    assert audit.higher_is_better[NEAR]
+    assert 0 <= audit.agreement(NEAR) <= 1
+    assert NEAR in "\n".join(audit_lines(audit))
+    with pytest.raises(QualityGateFailed, match=NEAR):
+        polyjudge.audit(rows, metrics=[nearness], fail_under={NEAR: 1.0})
+    with pytest.raises(ConfigError, match=f"unknown metric '{NEAR}'"):
+        polyjudge.audit(rows, fail_under={NEAR: 1.0})
+    with pytest.raises(ConfigError, match="another metric is called 'mae'"):
+        polyjudge.audit(rows, metrics=[replace(nearness, name="mae")])

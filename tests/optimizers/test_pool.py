@@ -69,7 +69,7 @@ def test_the_texts_of_a_file_are_taken_row_by_row_and_sets_as_they_are(tmp_path:
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("criterions: {a: [b]}", "unknown key 'criterions'; did you mean 'criteria'?"),
+        ("criterions: {a: [b]}", "unknown key 'criterions' (did you mean 'criteria'?)"),
         ("sets: [{a: ''}]", "sets[0], key 'a'"),
         ("sets: [text]", "sets[0] is 'text'"),
         ("criteria: {a: [ok, 3]}", "criteria, text 2, key 'a': 3"),

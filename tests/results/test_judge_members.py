@@ -131,8 +131,8 @@ def test_a_file_by_hand(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("members", "said"),
     [
-        ("- {modle: x/y}", r"members\[0\].*'modle'; did you mean 'model'"),
-        ("- {instructions: {warm: x}}", "no criterion 'warm'; did you mean 'warmth'"),
+        ("- {modle: x/y}", r"members\[0\].*'modle' \(did you mean 'model'"),
+        ("- {instructions: {warm: x}}", r"no criterion 'warm' \(did you mean 'warmth'"),
         ("- {weight: 0}", "positive"),
         ("- {weight: .inf}", r"members\[0\].weight.*must be a number"),
         ("- {name: a}\n- {name: a}", "different names"),

@@ -71,7 +71,7 @@ def test_what_is_no_optimizer_is_refused(strange: Any) -> None:
 def test_an_unknown_name_and_an_unknown_option_are_told_with_their_place_and_those_that_exist() -> None:
     with pytest.raises(ConfigError, match=r"'optimizer' \(command line\): unknown name 'orpo'.*textgrad, opro"):
         settled(optimizer="orpo")
-    with pytest.raises(ConfigError, match="'opro' has no option 'trajectroy'; did you mean 'trajectory'"):
+    with pytest.raises(ConfigError, match=r"'opro' has no option 'trajectroy' \(did you mean 'trajectory'"):
         choose_optimizer("opro").settings(dict(settled().config), {"trajectroy": 3})
 
 

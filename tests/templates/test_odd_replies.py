@@ -140,7 +140,7 @@ def test_a_huge_or_deep_reply_is_refused_like_any_other(text: str) -> None:
 
 
 def test_the_message_shows_the_beginning_of_the_reply_only() -> None:
-    with pytest.raises(ReplyError, match="no score can be read from the reply 'No") as caught:
+    with pytest.raises(ReplyError, match='no score can be read from the reply "No') as caught:
         read_scores("No. " * 10_000, [Criterion("fluency", FIVE)])
     assert len(str(caught.value)) < 200
 

@@ -81,6 +81,6 @@ def test_under_st_each_criterion_has_the_same_gate() -> None:
 def test_an_unknown_gate_is_refused_with_the_names() -> None:
     with pytest.raises(
         ConfigError,
-        match=r"unknown gate 'per-criteria'; did you mean 'per-criterion'\?; choose one of: none, per-criterion, ",
+        match=r"unknown gate 'per-criteria' \(did you mean 'per-criterion'\?\); choose one of: none, per-criterion, ",
     ):
         resolve({"gate": "per-criteria"}, environment={})

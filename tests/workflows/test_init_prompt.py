@@ -68,7 +68,7 @@ def test_what_cannot_be_told_is_asked_for(place: Path) -> None:
     assert "names no column" in refused(PROMPT.replace("{query}", "{thing}"), place)
     named = made(PROMPT.replace("{query}", "{thing}"), place, columns={"thing": "question"})
     assert [column for column, _ in named.rubric.inputs] == ["question", "answer"]
-    assert "have no column 'qestion'; did you mean 'question'?" in refused(PROMPT, place, columns={"x": "qestion"})
+    assert "have no column 'qestion' (did you mean 'question'?)" in refused(PROMPT, place, columns={"x": "qestion"})
     assert "Mark it" in refused("{answer} {question}", place)
     assert "would show the judge the ratings" in refused(PROMPT + "{tone_ann}", place)
 

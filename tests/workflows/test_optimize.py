@@ -161,7 +161,7 @@ def test_too_many_unreadable_scores_end_a_run_when_told_so(limit: float, place: 
 
 
 @pytest.mark.parametrize(
-    ("said", "told"), [("I rather not", "reads 'I rather not'"), (" ", "is empty, .* max_tokens")]
+    ("said", "told"), [("I rather not", 'reads "I rather not"'), (" ", "is empty, .* max_tokens")]
 )
 def test_a_judge_of_which_nothing_can_be_read_is_quoted(said: str, told: str, place: Path) -> None:
     data = rated({"clarity": FIVE})

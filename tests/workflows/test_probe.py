@@ -212,7 +212,7 @@ def test_a_request_that_is_refused_in_every_form_says_why(tmp_path: Path) -> Non
         run(tmp_path, (), lambda received: Canned({"error": {"message": "no such thing here"}}, status=404))
 
 
-@pytest.mark.parametrize(("said", "told"), [("I would rather not say.", "reads 'I would"), ("", "is empty, as where")])
+@pytest.mark.parametrize(("said", "told"), [("I would rather not say.", 'reads "I would'), ("", "is empty, as where")])
 def test_a_judge_that_cannot_be_read_is_told_after_a_few_calls(said: str, told: str, tmp_path: Path) -> None:
     received: list[Received] = []
 

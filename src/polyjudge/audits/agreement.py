@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,13 +74,12 @@ class Detectable:
     assumptions: str
 
 
-def agreements(table: ScoreTable, judgement: Judgement, seed: int = 0) -> tuple[Agreement, ...]:
-    """Every metric that is defined, pooled, and the primary one also by document; criteria, then their mean."""
+def agreements(table: ScoreTable, judgement: Judgement, seed: int, metrics: Sequence[Metric]) -> tuple[Agreement, ...]:
+    """Each of the metrics that is defined, pooled, and the primary one also by document; criteria, then their mean."""
     primary = primary_metric(table.criteria)
     rows: list[Agreement] = []
-    for name in agreement.names():
-        if name != "primary":
-            rows += _agreements(table, judgement, agreement.metric_of(name), "pooled", seed)
+    for metric in metrics:
+        rows += _agreements(table, judgement, metric, "pooled", seed)
     if table.rows.documents is not None and primary != "primary":
         for by_document in ("document-skip", "document-zero"):
             rows += _agreements(table, judgement, agreement.metric_of(primary), by_document, seed)

@@ -57,8 +57,8 @@ class Verbs(click.Group):
         verb = args[0]
         if verb not in VERBS and not verb.startswith("-"):
             near = get_close_matches(verb, VERBS, n=1)
-            meant = f"did you mean {near[0]!r}?" if near else f"choose one of: {', '.join(VERBS)}"
-            raise click.UsageError(f"No such command {verb!r}; {meant}", ctx)
+            meant = f" (did you mean {near[0]!r}?)" if near else f"; choose one of: {', '.join(VERBS)}"
+            raise click.UsageError(f"No such command {verb!r}{meant}", ctx)
         return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

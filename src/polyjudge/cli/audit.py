@@ -50,6 +50,7 @@ def command(
     SCORES are one or more files: scores.csv of this tool, the wide or long form of docs/audit.md, or logs of Inspect.
     """
     from polyjudge import codec
+    from polyjudge.audits.interference import MARGIN
     from polyjudge.reporting.audit import audit_lines
     from polyjudge.results.audit import Audit
     from polyjudge.results.store import writable, write_whole
@@ -62,7 +63,6 @@ def command(
         click.echo(codec.pretty(result) if as_json else text)
 
     target = writable(output, [*scores, *filter(None, [criteria])])
-    bounds = {} if margin is None else {"margin": margin}
     try:
         result = audit(
             list(scores),
@@ -71,8 +71,8 @@ def command(
             by=by,
             system=system,
             fail_under=fail_under,
+            margin=MARGIN if margin is None else margin,
             seed=seed,
-            **bounds,
         )
     except QualityGateFailed as failed:
         if isinstance(failed.audit, Audit):

@@ -228,7 +228,7 @@ def _criterion(criterion: CriterionCheck, floors: list[str]) -> list[str]:
 
 
 def _plan(check: Check) -> Iterable[str]:
-    yield from _planned(check.roles)
+    yield from _planned(check.roles, "instructions grow as accepted steps make them")
 
 
 def _planned(roles: Sequence[PlannedRole], *more: str) -> Iterable[str]:
@@ -238,9 +238,7 @@ def _planned(roles: Sequence[PlannedRole], *more: str) -> Iterable[str]:
     of_them = f" (at most {merged:,} of them for merged prompts)" if merged else ""
     calls = sum(role.calls for role in roles)
     tokens = sum(role.prompt_tokens + role.completion_tokens for role in roles)
-    text = "; ".join(
-        ("estimate", "instructions at their present length", *more, "parse and network retries not counted")
-    )
+    text = "; ".join(("estimate", *more, "parse and network retries not counted"))
     yield f"Planned: {many(calls, 'calls')}{of_them}, about {tokens:,} tokens ({text})."
     choosing = sum(role.choosing for role in roles)
     if choosing:

@@ -83,6 +83,12 @@ def clipped(value: object, width: int = 60) -> str:
     return brief.repr(value)
 
 
+def excerpt(text: str, width: int = 80) -> str:
+    """The beginning of a text on one line, in plain quotes, as a message shows what a model wrote."""
+    line = " ".join(text[: 8 * width].split())
+    return f'"{line if len(line) <= width else line[: width - 3] + "..."}"'
+
+
 def listed(values: Iterable[object], most: int = 10) -> str:
     """``3, 9, 17 and 5 more``."""
     shown = [str(value) for value in values]
@@ -91,10 +97,10 @@ def listed(values: Iterable[object], most: int = 10) -> str:
 
 
 def nearest(name: object, known: Iterable[str]) -> str:
-    """``; did you mean 'x'?`` when a known name is close, else nothing."""
+    """`` (did you mean 'x'?)``, to be put behind the wrong name, when a known name is close; else nothing."""
     folded = {option.casefold(): option for option in known}
     close = difflib.get_close_matches(str(name).strip().casefold(), folded, n=1, cutoff=0.6)
-    return f"; did you mean {folded[close[0]]!r}?" if close else ""
+    return f" (did you mean {folded[close[0]]!r}?)" if close else ""
 
 
 def table_text(rows: Sequence[Sequence[str]], columns: Sequence[str]) -> list[str]:

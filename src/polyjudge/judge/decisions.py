@@ -17,12 +17,12 @@ from polyjudge.domain.example import Example
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.scale import Categorical
 from polyjudge.errors import ReplyError
+from polyjudge.formatting.text import excerpt
 from polyjudge.judge.expected import expectation, spoken
 from polyjudge.judge.own_prompt import OWN_QUESTION
 from polyjudge.judge.render import decision_input
 from polyjudge.judge.scoring import Question, Scored
 from polyjudge.llm.request import Abilities, Message, Reply, Sampling
-from polyjudge.templates.score_parser import excerpt
 
 MOST_QUESTIONS, MOST_LEVELS, MOST_CHOICES = 400, 10, 255
 # Providers round what they send.

@@ -16,7 +16,6 @@ from polyjudge.audits.strengths import Strength
 from polyjudge.errors import ConfigError
 from polyjudge.formatting.notebook import snippet
 from polyjudge.formatting.text import interval, number, percent
-from polyjudge.metrics import agreement
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +44,7 @@ class Audit:
         slices: the agreement in the rows of each value of the columns that were named.
         systems: system-level agreement, if a column of systems was named.
         strengths: of systems that were compared, if two columns of systems were named.
+        higher_is_better: metric -> its direction.
     """
 
     source: str
@@ -68,6 +68,7 @@ class Audit:
     slices: tuple[Slice, ...] = ()
     systems: tuple[Systems, ...] = ()
     strengths: tuple[Strength, ...] = ()
+    higher_is_better: Mapping[str, bool] = field(default_factory=dict)
 
     def _repr_html_(self) -> str:
         own = [
@@ -104,7 +105,8 @@ class Audit:
         """
         if metric == "primary":
             metric = self._own_metric(criterion)
-        better = agreement.metric_of(metric)
+        if metric not in self.higher_is_better:
+            raise ConfigError(f"unknown metric {metric!r}; measured are {', '.join(self.higher_is_better)}")
         only = next(iter(self.scales)) if len(self.scales) == 1 and criterion == MEAN else criterion
         measured = {
             (row.judge, row.layout): row.value
@@ -124,7 +126,7 @@ class Audit:
             raise ConfigError(f"no scores of judge {judge!r}, layout {layout!r}; there are {who}")
         if any(math.isnan(value) for value in found):
             return math.nan
-        return min(found) if better.higher_is_better else max(found)
+        return min(found) if self.higher_is_better[metric] else max(found)
 
     def _own_metric(self, criterion: str) -> str:
         """The statistic that a criterion is told by, or all of them, where they have the same.

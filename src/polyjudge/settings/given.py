@@ -228,7 +228,7 @@ def _meant(name: str, known: Sequence[str]) -> str:
     suggestion = nearest(name, known) or nearest(name, NAMES if "settings" in known else ())
     name_meant = suggestion.partition("'")[2].partition("'")[0]
     return (
-        f"; did you mean settings=Settings({name_meant}=...)?"
+        f" (did you mean settings=Settings({name_meant}=...)?)"
         if name_meant and name_meant not in known
         else suggestion
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import MISSING, dataclass, fields, is_dataclass
 from typing import Any
 
 from polyjudge.codec import digest
@@ -66,6 +66,21 @@ def scoring_name(scoring: Any) -> str:
             f"scoring={scoring!r} is no scoring method; pass a name, or an object with the seam's methods"
         )
     return _dotted_path("scoring", scoring)
+
+
+def short_name(kind: str, passed: Any) -> str:
+    """What tables call an object: its registered or own name, with the fields that differ from their defaults."""
+    own = getattr(passed, "name", "") or getattr(passed, "__name__", "")
+    registered = name_of(kind, passed)
+    name = registered if not is_dotted_path(registered) else str(own) if own else type(passed).__name__
+    if not is_dataclass(passed) or isinstance(passed, (type, Metric)):
+        return name
+    changed = [
+        f"{field.name}={getattr(passed, field.name)}"
+        for field in fields(passed)
+        if field.default is not MISSING and getattr(passed, field.name) != field.default
+    ]
+    return f"{name} {' '.join(changed)}" if changed else name
 
 
 def is_dotted_path(name: str) -> bool:

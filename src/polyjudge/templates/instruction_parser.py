@@ -11,8 +11,9 @@ import re
 from collections.abc import Sequence
 
 from polyjudge.errors import ReplyError
+from polyjudge.formatting.text import excerpt
 from polyjudge.templates.reasoning_strip import Span, answer, unwrapped
-from polyjudge.templates.score_parser import Member, excerpt, under, whole_object
+from polyjudge.templates.score_parser import Member, under, whole_object
 
 ONE, MANY = "new_instruction", "new_instructions"
 """The markers: ``<new_instruction>`` around one text, ``<new_instructions>`` around a JSON object of several."""

@@ -9,9 +9,10 @@ import re
 from collections.abc import Sequence
 
 from polyjudge.errors import ReplyError
+from polyjudge.formatting.text import excerpt
 from polyjudge.templates.instruction_parser import read_text
 from polyjudge.templates.reasoning_strip import answer, unwrapped
-from polyjudge.templates.score_parser import excerpt, fold, whole_object
+from polyjudge.templates.score_parser import fold, whole_object
 
 LOWEST, HIGHEST = 1, 10
 

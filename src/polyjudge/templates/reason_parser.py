@@ -10,11 +10,11 @@ from dataclasses import dataclass
 
 from polyjudge.domain.criterion import Criterion
 from polyjudge.errors import ReplyError
+from polyjudge.formatting.text import excerpt
 from polyjudge.templates.reasoning_strip import answer, unwrapped
 from polyjudge.templates.score_parser import (
     Member,
     Statement,
-    excerpt,
     members_of,
     statement_of,
     under,

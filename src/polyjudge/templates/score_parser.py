@@ -21,6 +21,7 @@ from typing import Any
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.scale import Categorical, Scale
 from polyjudge.errors import ReplyError
+from polyjudge.formatting.text import excerpt
 from polyjudge.templates.reasoning_strip import Span, answer, holds_thought, unwrapped
 
 _NUMBER = r"[-+]?\d+(?:\.\d+)?"
@@ -80,11 +81,6 @@ def read_statements(text: str, criteria: Sequence[Criterion], *, cut: bool = Fal
     if not statements:
         raise ReplyError(f"no score can be read from the reply {excerpt(text)}")
     return statements
-
-
-def excerpt(text: str) -> str:
-    """The beginning of a reply for a message, quoted."""
-    return repr(text if len(text) <= 80 else text[:77] + "...")
 
 
 @lru_cache(maxsize=4096)

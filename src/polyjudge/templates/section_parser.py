@@ -7,8 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from polyjudge.errors import ReplyError
+from polyjudge.formatting.text import excerpt
 from polyjudge.templates.reasoning_strip import answer, unwrapped
-from polyjudge.templates.score_parser import excerpt, under, whole_object
+from polyjudge.templates.score_parser import under, whole_object
 
 KEYS = ("keep", "problem", "fixes", "evidence")
 MOST = 3

@@ -20,6 +20,7 @@ from polyjudge.datasets.load import Criteria
 from polyjudge.errors import ConfigError, QualityGateFailed
 from polyjudge.judge.measure import own_metric
 from polyjudge.metrics import agreement
+from polyjudge.metrics.metric import Metric
 from polyjudge.results.audit import Audit
 
 
@@ -30,6 +31,7 @@ def audit(
     drift: str = "",
     by: str | Sequence[str] = (),
     system: str = "",
+    metrics: Sequence[Metric] = (),
     margin: float = MARGIN,
     fail_under: Mapping[str, float] | Sequence[str] = (),
     seed: int = 0,
@@ -45,6 +47,7 @@ def audit(
         by: columns; the agreement in the rows of each of their values is shown with its interval.
         system: the column that names the system that wrote an item; the correlation of the systems' means is shown. Of
             preferences two columns, as "first,second"; the systems' Bradley-Terry strengths are shown.
+        metrics: further metrics as objects, beside the registered ones; ``fail_under`` may name them.
         margin: the loss of agreement by sharing a call that the recommended packing accepts.
         fail_under: ``METRIC=X`` or ``METRIC:CRITERION=X``, or such a mapping: the worst value that passes, for every
             judgement, on a criterion or else the mean over the criteria. METRIC ``primary`` is each criterion's own
@@ -55,7 +58,8 @@ def audit(
         InputError: files or criteria that cannot be used.
         QualityGateFailed: a judgement is below ``fail_under``; the audit itself is its attribute ``audit``.
     """
-    bounds = read_bounds(fail_under)
+    measured = _measured(metrics)
+    bounds = read_bounds(fail_under, tuple(measured))
     if not 0 <= margin < math.inf:
         raise ConfigError(f"--margin {margin:g}: give a loss of agreement, 0 or more")
     if seed < 0:
@@ -65,7 +69,8 @@ def audit(
     if len(named) > 2:
         raise ConfigError(f"--system {system}: name one column, or the two of a comparison")
     table = read_scores(scores, criteria, drift, beside=tuple(dict.fromkeys(filter(None, (*columns, *named)))))
-    report = _parted(_audit(table, drift, margin, seed), table, columns, named, seed)
+    used = [metric for name, metric in measured.items() if name != "primary"]
+    report = _parted(_audit(table, drift, margin, seed, used), table, columns, named, seed)
     _check_bounds(report, bounds)
     return report
 
@@ -91,8 +96,25 @@ class Bound:
     value: float
 
 
-def read_bounds(bounds: Mapping[str, float] | Sequence[str]) -> tuple[Bound, ...]:
+def _measured(passed: Sequence[Metric]) -> dict[str, Metric]:
+    """All metrics by name: the registered ones, then those that were passed.
+
+    Raises:
+        ConfigError: one that was passed has the name of another.
+    """
+    metrics = {name: agreement.metric_of(name) for name in agreement.names()}
+    for metric in passed:
+        if metrics.setdefault(metric.name, metric) is not metric:
+            raise ConfigError(f"metrics: another metric is called {metric.name!r}; give this one its own name")
+    return metrics
+
+
+def read_bounds(bounds: Mapping[str, float] | Sequence[str], known: Sequence[str]) -> tuple[Bound, ...]:
     """The bounds of ``METRIC=X`` and ``METRIC:CRITERION=X`` texts, or of a mapping METRIC or METRIC:CRITERION -> X.
+
+    Args:
+        bounds: the texts or the mapping.
+        known: the names of the metrics.
 
     Raises:
         ConfigError: another form, or an unknown metric.
@@ -104,10 +126,10 @@ def read_bounds(bounds: Mapping[str, float] | Sequence[str]) -> tuple[Bound, ...
     checked = []
     for name, value in pairs:
         metric, _, criterion = (part.strip() for part in name.partition(":"))
-        if metric not in agreement.names():
+        if metric not in known:
             raise ConfigError(
                 f"--fail-under {name}={value}: unknown metric {metric!r}; write METRIC=X or METRIC:CRITERION=X with "
-                f"one of {', '.join(agreement.names())}"
+                f"one of {', '.join(known)}"
             )
         try:
             number = float(value)
@@ -126,9 +148,9 @@ def _halves(text: str) -> tuple[str, str, str]:
     return text.rpartition("=") if "=" in text else (text, "", "")
 
 
-def _audit(table: ScoreTable, drift: str, margin: float, seed: int) -> Audit:
+def _audit(table: ScoreTable, drift: str, margin: float, seed: int, metrics: Sequence[Metric]) -> Audit:
     own_metrics = {criterion.name: own_metric(criterion) for criterion in table.criteria}
-    rows = tuple(row for judgement in table.judgements for row in agreements(table, judgement, seed))
+    rows = tuple(row for judgement in table.judgements for row in agreements(table, judgement, seed, metrics))
     primary = [row for row in rows if row.grouping == "pooled" and row.metric == own_metrics.get(row.criterion)]
     raters = annotators(table.rows, seed, {row.criterion for row in primary if row.low > 0})
     compared = contests(table)
@@ -156,6 +178,7 @@ def _audit(table: ScoreTable, drift: str, margin: float, seed: int) -> Audit:
         notes=table.notes,
         columns=table.columns,
         own_metrics=own_metrics,
+        higher_is_better={metric.name: metric.higher_is_better for metric in metrics},
     )
 
 
@@ -177,12 +200,13 @@ def _failures(report: Audit, bound: Bound) -> Iterator[str]:
     criteria = [bound.criterion] if bound.criterion else list(report.scales) if mixed else [MEAN]
     for criterion in criteria:
         primary = report.own_metrics.get(criterion) or next(iter(report.own_metrics.values()))
-        metric = agreement.metric_of(primary if bound.metric == "primary" else bound.metric)
+        metric = primary if bound.metric == "primary" else bound.metric
+        higher = report.higher_is_better[metric]
         for judge, layout in report.judgements:
-            value = report.agreement(metric.name, criterion, judge=judge, layout=layout)
-            if value >= bound.value if metric.higher_is_better else value <= bound.value:
+            value = report.agreement(metric, criterion, judge=judge, layout=layout)
+            if value >= bound.value if higher else value <= bound.value:
                 continue
             who, figure = Judgement.named(judge, layout), "undefined" if math.isnan(value) else f"{value:.4f}"
-            what = f"mean {metric.name}" if criterion == MEAN else f"{metric.name} on {criterion}"
-            wanted = "or more" if metric.higher_is_better else "or less"
+            what = f"mean {metric}" if criterion == MEAN else f"{metric} on {criterion}"
+            wanted = "or more" if higher else "or less"
             yield f"{who}: {what} {figure}, wanted {bound.value:g} {wanted}"

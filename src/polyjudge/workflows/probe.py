@@ -19,7 +19,7 @@ from polyjudge.concurrency import together
 from polyjudge.domain.example import Example
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.errors import CallFailed, ModelError, TooManyUnscored
-from polyjudge.formatting.text import clipped
+from polyjudge.formatting.text import excerpt
 from polyjudge.judge.predict import Judge
 from polyjudge.llm.client import Client
 from polyjudge.llm.request import Message, Reply, Request, Role, Sampling
@@ -123,7 +123,7 @@ async def _check_readable(config: RunConfig, run_setup: RunSetup, client: Client
 
 def quoted(reply: str) -> str:
     """What a reply says, for a message about a judge that cannot be read."""
-    return f"reads {clipped(reply)}" if reply.strip() else f"is empty, {_EMPTY}"
+    return f"reads {excerpt(reply)}" if reply.strip() else f"is empty, {_EMPTY}"
 
 
 def _alike(config: RunConfig, stages: Sequence[str], client: Client) -> list[list[str]]:

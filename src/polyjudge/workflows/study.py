@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -41,6 +41,7 @@ from polyjudge.workflows.study_retests import combined, judged_again, judged_on_
 from polyjudge.workflows.sync import run
 
 Names: TypeAlias = "str | Path | Sequence[str | Path]"
+StudyData: TypeAlias = "Names | Dataset | Callable[[], Dataset] | Sequence[Dataset | Callable[[], Dataset]]"
 
 # Enough runs to keep an endpoint busy while some of them write gradients; with more, each would only end later.
 AT_ONCE = 8
@@ -86,7 +87,7 @@ class StudyResult:
 def study(
     study: str | Path | Mapping[str, Any],
     *,
-    data: Names | None = None,
+    data: StudyData | None = None,
     model: Names | ModelLike | None = None,
     seeds: int | str | Sequence[int] | None = None,
     retests: int | None = None,
@@ -102,8 +103,10 @@ def study(
     """Carry out every run of a study file, and make its tables.
 
     Args:
-        study: a TOML file, the name of a shipped study such as ``paper``, or the file's content as a mapping.
-        data: replaces the file's data sets; one name or file, a list of them, or a text with commas.
+        study: a TOML file, the name of a shipped study such as ``paper``, or the file's content as a mapping,
+            whose values may be objects: an optimizer, a gate, a metric, a scoring method, a data set.
+        data: replaces the file's data sets; a name, a file, a data set or a function that gives one, a list of such,
+            or a text with commas.
         model: replaces the file's models, likewise.
         seeds: replaces the file's seeds: a count, a list, or a text with commas.
         retests: how often the initial prompt is judged again on the test rows.
@@ -132,7 +135,7 @@ def study(
 def plan_study(
     study: str | Path | Mapping[str, Any],
     *,
-    data: Names | None = None,
+    data: StudyData | None = None,
     model: Names | ModelLike | None = None,
     seeds: int | str | Sequence[int] | None = None,
     retests: int | None = None,

@@ -7,13 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
+from types import NoneType
 from typing import Any
 
 from polyjudge.datasets.error_collector import ErrorCollector
+from polyjudge.domain.dataset import Dataset
 from polyjudge.errors import ConfigError
 from polyjudge.formatting.text import clipped, nearest
 from polyjudge.settings.config import CIRCUMSTANCES
 from polyjudge.settings.merged import from_file, merge, resolve
+from polyjudge.settings.objects import short_name
 
 SECTIONS = ("study", "axes", "options")
 KEYS = ("data", "models", "preset", "seeds", "retests")
@@ -21,6 +24,8 @@ KEYS = ("data", "models", "preset", "seeds", "retests")
 _NO_AXIS = {"model": "[study] models", "data": "[study] data", "seed": "[study] seeds", "preset": "[study] preset"}
 # A study's runs, more of which are a slip.
 _MOST_CELLS, _MOST_RETESTS, _LONGEST_SEED = 10_000, 1_000, 18
+# Settings that may be objects -> their kind in the registry.
+_KINDS = {"optimizer": "optimizers", "gate": "gates", "scoring": "scoring"}
 _OF_ALL = CIRCUMSTANCES - {"fail_on_error"}
 
 
@@ -94,6 +99,10 @@ def read_study(study: str | Path | Mapping[str, Any], overrides: Mapping[str, An
     if "config" in changes:
         # The study's options win over a settings file, which adds others such as prices.
         options = merge({"[options]": options, "config file": from_file(changes.pop("config"))})[0]
+    if isinstance(study, Mapping):
+        # A file holds names; a caller in Python may pass objects, which hold as his settings do.
+        passed = {key: options.pop(key) for key in _KINDS if not isinstance(options.get(key), (str, NoneType))}
+        changes = passed | changes
     result = Study(
         name=name,
         source=source,
@@ -183,14 +192,25 @@ def _values(key: str, listed: Any, problems: ErrorCollector, option: str, key_pr
 
 def _value(key_path: str, item: Any, option: str, problems: ErrorCollector) -> Value:
     if not isinstance(item, Mapping):
-        return Value(str(item).lower() if isinstance(item, bool) else str(item), {option: item})
+        return Value(_name(option, item), {option: item})
     options = dict(item)
-    name = options.pop("name", options.get(option))
+    name = options.pop("name", None) or (_name(option, options[option]) if option in options else None)
     if option in ("data", "model") and option not in options:
         problems.add(f"{key_path}: {clipped(item)} names no {option!r}")
     if not isinstance(name, str) or not name:
         problems.add(f"{key_path}: {clipped(item)} needs a 'name', by which the tables call it")
     return Value(str(name), options)
+
+
+def _name(option: str, item: Any) -> str:
+    """What tables call a value: a name as it stands, an object by its own."""
+    if isinstance(item, bool):
+        return str(item).lower()
+    if isinstance(item, Dataset):
+        return item.name
+    if option == "data" and callable(item):
+        return str(getattr(item, "__name__", type(item).__name__))
+    return short_name(_KINDS[option], item) if option in _KINDS and not isinstance(item, str) else str(item)
 
 
 def _seeds(seeds: Any, problems: ErrorCollector) -> tuple[int, ...]:

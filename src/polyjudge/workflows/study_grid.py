@@ -12,7 +12,7 @@ from typing import Any
 
 from polyjudge import codec
 from polyjudge.codec import line
-from polyjudge.datasets.load import load_dataset
+from polyjudge.datasets.load import Criteria, Data, load_dataset
 from polyjudge.domain.dataset import Dataset
 from polyjudge.errors import ConfigError, InputError
 from polyjudge.llm.client import Client
@@ -31,8 +31,8 @@ class Cell:
 
     Attributes:
         name: its folder below ``runs``.
-        data: what is judged.
-        criteria: the criteria file; None where the data bring their own.
+        data: what is judged: a name, a file, or an object.
+        criteria: their criteria; None where the data bring their own.
         block: (data, model) as the tables call them.
         values: axis -> the value's name.
         seed: of the run.
@@ -40,8 +40,8 @@ class Cell:
     """
 
     name: str
-    data: str
-    criteria: str | None
+    data: Data
+    criteria: Criteria | None
     block: tuple[str, str]
     values: Mapping[str, str]
     seed: int
@@ -69,12 +69,11 @@ def cells(study: Study) -> tuple[Cell, ...]:
             faults.setdefault(str(error))
             continue
         value_names = dict(zip(study.axes, (value.name for value in values), strict=True))
-        criteria = data.options.get("criteria")
         cells.append(
             Cell(
                 _name(data, model, value_names, seed),
-                str(data.options["data"]),
-                None if criteria is None else str(criteria),
+                data.options["data"],
+                data.options.get("criteria"),
                 (data.name, model.name),
                 value_names,
                 seed,
@@ -177,17 +176,22 @@ def load_all(grid: Sequence[Cell]) -> Mapping[str, Dataset]:
     Raises:
         ConfigError: data that cannot be used; each fault is reported once.
     """
-    loaded: dict[tuple[str, str | None, int | None], Dataset | InputError] = {}
+    loaded: dict[tuple[str | int, ...], Dataset | InputError] = {}
     for cell in grid:
-        key = (cell.data, cell.criteria, cell.settings.config.limit)
-        if key not in loaded:
+        if _source(cell) not in loaded:
             try:
-                loaded[key] = load_dataset(key[0], key[1], limit=key[2])
+                loaded[_source(cell)] = load_dataset(cell.data, cell.criteria, limit=cell.settings.config.limit)
             except InputError as error:
-                loaded[key] = error
+                loaded[_source(cell)] = error
     _raise([dataset for dataset in loaded.values() if isinstance(dataset, InputError)])
-    by_cell = {cell.name: loaded[cell.data, cell.criteria, cell.settings.config.limit] for cell in grid}
+    by_cell = {cell.name: loaded[_source(cell)] for cell in grid}
     return {name: dataset for name, dataset in by_cell.items() if isinstance(dataset, Dataset)}
+
+
+def _source(cell: Cell) -> tuple[str | int, ...]:
+    """Tells apart what must be read: names by themselves, objects by their identity."""
+    parts = (cell.data, cell.criteria)
+    return (*(part if isinstance(part, str) else id(part) for part in parts), cell.settings.config.limit or 0)
 
 
 def assemble_all(grid: Sequence[Cell], datasets: Mapping[str, Dataset], client: Client) -> tuple[PreparedRun, ...]:
