@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from polyjudge.formatting.text import interval, number, percent, signed
+from polyjudge.formatting.text import interval, number, p_value, percent, signed
 from polyjudge.metrics import agreement
 from polyjudge.metrics.levels import Matrix
 from polyjudge.metrics.rated import RatedRows, coverage
@@ -141,7 +141,7 @@ def _cells(rung: Rung) -> tuple[str, ...]:
         rung.judge,
         own,
         "" if first else gain if rung.changed else "no change",
-        "" if first or not rung.changed else number(rung.p_value),
+        "" if first or not rung.changed else p_value(rung.p_value),
         percent(rung.coverage),
         f"{rung.calls_a_row:g}",
         "" if first else f"{rung.calls:,}",

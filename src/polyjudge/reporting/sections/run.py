@@ -67,9 +67,13 @@ def _facts(run: ReportData) -> tuple[Fact, ...]:
             "Test rows", f"{outcome.rows:,}", f"of {outcome.documents:,} {outcome.unit}" if outcome.documents else ""
         ),
         Fact("Steps accepted", f"{accepted} of {len(turns)}", f"mode {run.config['mode']}"),
-        Fact("Judge", run.judge.model, f"{run.judge.layout}, {run.judge.scoring}"),
+        Fact("Judge", run.judge.model, outcome.rungs[-1].judge if outcome.rungs else _asked(run)),
         Fact("Calls", f"{sent:,}", f"{sum(account.tokens for account in run.summary.accounts):,} tokens"),
     )
+
+
+def _asked(run: ReportData) -> str:
+    return f"{run.judge.layout}, {run.judge.scoring}"
 
 
 def _change(run: ReportData) -> tuple[str, str]:
