@@ -43,5 +43,17 @@ def pull(name: str, source: str | None) -> None:
     upkeep.pull(name, source=source, notify=click.echo)
 
 
+@command.command("convert")
+@click.argument("file")
+@click.option("--form", required=True, metavar="TOOL", help="whose export it is: label-studio, argilla or langfuse")
+@click.option("--output", required=True, metavar="FILE.jsonl", help="the rated rows to write, for polyjudge init")
+def convert(file: str, form: str, output: str) -> None:
+    """Make rated rows of an annotation tool's JSON export: one row an item, a list of ratings for each question."""
+    from polyjudge.workflows import maintenance as upkeep
+
+    count = upkeep.convert(file, form=form, output=output)
+    click.echo(f"{count} rows are in {output}; next: polyjudge init {output}")
+
+
 def _first_line(text: str | None) -> str:
     return (text or "").strip().partition("\n")[0]
