@@ -25,7 +25,7 @@ from polyjudge.results.finished import (
 from polyjudge.results.judge_file import JudgeFile
 from polyjudge.results.outcome import Outcome, metric_label
 from polyjudge.results.store import ARCHIVE, DIAGNOSIS, read_diagnostics, read_readings
-from polyjudge.settings.objects import is_dotted_path
+from polyjudge.settings.objects import names_an_object
 
 Texts = Mapping[str, Mapping[str, str]]
 """Row's id -> column -> text."""
@@ -82,7 +82,7 @@ class ReportData:
         """Whether scores are values of the scale."""
         if self.judge.samples > 1:
             return True
-        if is_dotted_path(self.judge.scoring):
+        if names_an_object(self.judge.scoring):
             return bool(self.judge.lineage.get("on_scale", True))
         scoring = lookup("scoring", self.judge.scoring)
         return bool(scoring.of(self.judge.prompt, self.judge.structured).on_scale)

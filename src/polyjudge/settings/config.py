@@ -20,7 +20,7 @@ from polyjudge.llm.prices import Price
 from polyjudge.llm.request import Sampling, body_extra
 from polyjudge.metrics.agreement import names as metric_names
 from polyjudge.registry import names
-from polyjudge.settings.objects import is_dotted_path
+from polyjudge.settings.objects import names_an_object
 
 PER_CRITERION = "per-criterion"
 STAGES = ("judge", "loss", "gradient", "optimizer")
@@ -219,12 +219,12 @@ class RunConfig(_Checked):
     @field_validator("scoring")
     @classmethod
     def _known_scoring(cls, value: str) -> str:
-        return value if is_dotted_path(value) else _one_of("scoring", value, ("auto", *names("scoring")))
+        return value if names_an_object(value) else _one_of("scoring", value, ("auto", *names("scoring")))
 
     @field_validator("gate")
     @classmethod
     def _known_gate(cls, value: str) -> str:
-        return value if is_dotted_path(value) else _one_of("gate", value, ("", *names("gates"), *metric_names()))
+        return value if names_an_object(value) else _one_of("gate", value, ("", *names("gates"), *metric_names()))
 
     @field_validator("fail_on_error")
     @classmethod

@@ -52,7 +52,7 @@ def gate_name(gate: Any) -> str:
         return gate.name if registered else f"metric:{gate.name}"
     if not callable(gate) and not (hasattr(gate, "select") and hasattr(gate, "confirm")):
         raise ConfigError(f"gate={gate!r} is no gate; pass a name, a Metric, a Gate, or a function that makes one")
-    return _dotted_path("gates", gate)
+    return _path_of("gates", gate)
 
 
 def scoring_name(scoring: Any) -> str:
@@ -65,14 +65,14 @@ def scoring_name(scoring: Any) -> str:
         raise ConfigError(
             f"scoring={scoring!r} is no scoring method; pass a name, or an object with the seam's methods"
         )
-    return _dotted_path("scoring", scoring)
+    return _path_of("scoring", scoring)
 
 
 def short_name(kind: str, passed: Any) -> str:
     """What tables call an object: its registered or own name, with the fields that differ from their defaults."""
     own = getattr(passed, "name", "") or getattr(passed, "__name__", "")
     registered = name_of(kind, passed)
-    name = registered if not is_dotted_path(registered) else str(own) if own else type(passed).__name__
+    name = registered if not names_an_object(registered) else str(own) if own else type(passed).__name__
     if not is_dataclass(passed) or isinstance(passed, (type, Metric)):
         return name
     changed = [
@@ -83,16 +83,16 @@ def short_name(kind: str, passed: Any) -> str:
     return f"{name} {' '.join(changed)}" if changed else name
 
 
-def is_dotted_path(name: str) -> bool:
-    """Whether a name is the ``module:name`` of an object that was passed."""
+def names_an_object(name: str) -> bool:
+    """Whether a name stands for an object that was passed: ``module:name``, or ``metric:name`` of a metric."""
     return ":" in name
 
 
-def _dotted_path(kind: str, passed: Any) -> str:
+def _path_of(kind: str, passed: Any) -> str:
     if isinstance(passed, type) or (callable(passed) and hasattr(passed, "__qualname__")):
         return f"{passed.__module__}:{passed.__qualname__}"
     path = name_of(kind, passed)
-    path = path if is_dotted_path(path) else f"{type(passed).__module__}:{type(passed).__qualname__}"
+    path = path if names_an_object(path) else f"{type(passed).__module__}:{type(passed).__qualname__}"
     if not is_dataclass(passed):
         return path
     try:

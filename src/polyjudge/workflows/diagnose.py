@@ -32,7 +32,7 @@ from polyjudge.results.store import locked, write_diagnosis
 from polyjudge.settings.config import RunConfig
 from polyjudge.settings.given import Budget, GateLike, ScoringLike, Settings, explicit, suggests
 from polyjudge.settings.merged import ResolvedSettings, resolve
-from polyjudge.settings.objects import Objects, gate_name, is_dotted_path, objects_in, scoring_name
+from polyjudge.settings.objects import Objects, gate_name, names_an_object, objects_in, scoring_name
 from polyjudge.workflows.assemble import assemble, models_of
 from polyjudge.workflows.client import FileAddress, open_client
 from polyjudge.workflows.costs import priced
@@ -172,7 +172,7 @@ def _read(
 def _check_same(keyword: str, name: str, passed: Any) -> None:
     if passed is not None and passed != name:
         raise ConfigError(f"{keyword} {passed!r} is not the run's, which is {name!r}; pass the run's, or leave it out")
-    if passed is None and is_dotted_path(name):
+    if passed is None and names_an_object(name):
         raise ConfigError(
             f"the run was given its {keyword} as an object ({name}); pass the same object again, in Python: "
             f"diagnose(..., {keyword}=...)"

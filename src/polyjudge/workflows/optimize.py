@@ -46,7 +46,7 @@ from polyjudge.settings.given import (
     suggests,
 )
 from polyjudge.settings.merged import ResolvedSettings, resolve
-from polyjudge.settings.objects import is_dotted_path
+from polyjudge.settings.objects import names_an_object
 from polyjudge.templates.load import VERSION
 from polyjudge.version import __version__
 from polyjudge.workflows.assemble import RunSetup, assemble, leaks_of, models_of
@@ -124,7 +124,7 @@ def fitted_judge(
         "protocol": config.protocol,
         "mode": config.mode,
         "optimizer": config.optimizer,
-        **({"on_scale": run_setup.judge.scoring.on_scale} if is_dotted_path(config.scoring) else {}),
+        **({"on_scale": run_setup.judge.scoring.on_scale} if names_an_object(config.scoring) else {}),
         **({"layout": codec.plain(choice.lineage())} if choice else {}),
         "models": {role: config.model_of(role) for role in ("judge", *run_setup.writers)},
         "validation": codec.plain(validation),
@@ -139,7 +139,7 @@ def fitted_judge(
         model=config.model,
         layout=run_setup.layout,
         # A scoring method that was passed as an object is named by its module path.
-        scoring=config.scoring if is_dotted_path(config.scoring) else run_setup.judge.scoring.name,
+        scoring=config.scoring if names_an_object(config.scoring) else run_setup.judge.scoring.name,
         samples=run_setup.judge.scoring.samples,
         sampling=run_setup.judge.role.sampling,
         structured=config.structured,
