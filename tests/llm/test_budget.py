@@ -223,3 +223,23 @@ def test_the_bound_covers_every_byte_and_the_longest_answer(texts: list[str], sc
     size = sum(len(text.encode("utf-8", "surrogatepass")) for text in [*texts, schema])
     assert bound.prompt == size + 16 * len(texts) + 64
     assert bound.completion == longest
+
+
+def test_money_that_is_reserved_is_not_given_to_others_and_free_models_need_none() -> None:
+    async def scenario() -> None:
+        # Prices are dollars a million tokens; each call may take 60 of 100 millionths.
+        most = 100 * PICO // 10**6
+        budget = Budget(max_cost=most)
+        first = await budget.reserve(Bound(10, 0, Price(6, 0)))
+        waiting = asyncio.ensure_future(budget.reserve(Bound(10, 0, Price(6, 0))))
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        budget.settle(first, Usage(prompt=10, completion=0))
+        with pytest.raises(BudgetSpent, match="--max-cost"):
+            await waiting
+        budget.cost = most
+        assert (await budget.reserve(Bound(10, 0, Price(0, 0)))).open
+        budget.cost = most + 1
+        assert (await budget.reserve(Bound(10, 0, None))).open
+
+    asyncio.run(scenario())

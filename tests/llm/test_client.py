@@ -18,6 +18,7 @@ from polyjudge.errors import CacheError, CallFailed, ModelError, ProviderGone, R
 from polyjudge.llm.accounts import Accounts, RoleAccount
 from polyjudge.llm.budget import Budget
 from polyjudge.llm.cache.sqlite import SqliteStore
+from polyjudge.llm.cache.store import NoStore
 from polyjudge.llm.client import Client
 from polyjudge.llm.limits import Limits
 from polyjudge.llm.request import Abilities, Message, Reply, Request, Sampling, Usage
@@ -69,6 +70,28 @@ def test_those_who_joined_a_request_that_is_refused_alone_do_not_ask_it_again() 
             assert [text_of(request) for request in backend.asked] == ["fine", "filtered"]
 
     asyncio.run(scenario())
+
+
+def test_a_call_is_claimed_before_it_is_sent_and_released_when_it_has_ended() -> None:
+    class Noting(NoStore):
+        def __init__(self) -> None:
+            self.seen: list[str] = []
+
+        def claim(self, key: str) -> bool:
+            self.seen.append("claimed")
+            return True
+
+        def release(self, key: str) -> None:
+            self.seen.append("released")
+
+    async def scenario(answer: Answering) -> list[str]:
+        store = Noting()
+        async with Client({"m": HandBackend(answer)}, store) as client:
+            await asyncio.gather(client.ask(ask_for("a")), return_exceptions=True)
+        return store.seen
+
+    assert asyncio.run(scenario(echo)) == ["claimed", "released"]
+    assert asyncio.run(scenario(failing(lambda: refused("endpoint"), 99))) == ["claimed", "released"]
 
 
 def test_when_the_first_of_identical_calls_is_cancelled_another_is_sent() -> None:
