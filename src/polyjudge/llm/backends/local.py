@@ -33,7 +33,8 @@ EMBEDDED = "smollm2-135m"
 
 # The version of what changes answers here: how messages are prepared, and the engine's settings.
 _FORM = 1
-# Four sequences at once need a third of the time of one after another; more gain little and take memory.
+# Of a model of half a billion parameters, four tokens at once took 40 % of the time of four alone, and eight gained
+# nothing over that.
 _SLOTS = 4
 _MOST_TOKENS = 16_384
 # Calls in the queue for each slot, so that there is a choice.
