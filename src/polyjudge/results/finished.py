@@ -111,6 +111,8 @@ def read_finished(path: str | Path) -> FinishedRun:
         "scoring": fitted.scoring,
         "layout": fitted.layout,
         "structured": fitted.structured,
+        # What was measured is decided: nothing is left to choose.
+        "rungs": "words",
         "base_url": initial.base_url,
     }
     known = {name: value for name, value in facts.items() if name in RunConfig.model_fields}
