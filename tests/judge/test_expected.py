@@ -16,9 +16,9 @@ from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.scale import Categorical, Continuous, Ordinal
 from polyjudge.errors import ReplyError
-from polyjudge.judge.expected import ALTERNATIVES, ExpectedScoring, expectation
+from polyjudge.judge.expected import ALTERNATIVES, ExpectedScoring
 from polyjudge.judge.json_scoring import JsonScoring
-from polyjudge.judge.scoring import Scored
+from polyjudge.judge.scoring import Scored, expectation
 from polyjudge.llm.request import Abilities, Reply, Request, Sampling, TokenChoice
 from polyjudge.testing.asking import ScriptedAsker
 

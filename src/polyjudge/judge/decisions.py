@@ -18,10 +18,9 @@ from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.scale import Categorical
 from polyjudge.errors import ReplyError
 from polyjudge.formatting.text import excerpt
-from polyjudge.judge.expected import expectation, spoken
 from polyjudge.judge.own_prompt import OWN_QUESTION
 from polyjudge.judge.render import decision_input
-from polyjudge.judge.scoring import Question, Scored
+from polyjudge.judge.scoring import Question, Scored, expectation, spoken
 from polyjudge.llm.request import Abilities, Message, Reply, Sampling
 
 MOST_QUESTIONS, MOST_LEVELS, MOST_CHOICES = 400, 10, 255

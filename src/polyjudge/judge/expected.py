@@ -17,10 +17,9 @@ from typing import Self
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.example import Example
 from polyjudge.domain.prompt import JudgePrompt
-from polyjudge.domain.scale import Categorical, Scale, show
 from polyjudge.errors import ReplyError
 from polyjudge.judge.json_scoring import JsonScoring
-from polyjudge.judge.scoring import Question, Scored
+from polyjudge.judge.scoring import Question, Scored, expectation, spoken
 from polyjudge.llm.request import Abilities, Reply, Sampling, TokenChoice
 from polyjudge.templates.score_parser import Statement, read_statements
 
@@ -121,20 +120,6 @@ def weighed(reply: Reply, statements: Mapping[str, Statement], prompt: JudgeProm
         {name: found.probabilities for name, found in distributions.items()},
         {name: found.lost for name, found in distributions.items()},
     )
-
-
-def expectation(scale: Scale, probabilities: Mapping[str, float]) -> float:
-    """The mean of the values under label -> probability (sum 1); on labels the position of the most probable one."""
-    weights = [probabilities[label] for label in scale.labels]
-    if isinstance(scale, Categorical):
-        return float(weights.index(max(weights)))
-    mean = math.fsum(weight * level for weight, level in zip(weights, scale.levels, strict=True))
-    return min(max(mean, scale.low), scale.high)
-
-
-def spoken(scale: Scale, score: float) -> str:
-    """An expected score as the textual stages hear it: more than a tenth of a point is noise."""
-    return show(scale, score if isinstance(scale, Categorical) else round(score, 1))
 
 
 def _read(prompt: JudgePrompt, distributions: Collection[str]) -> list[Criterion]:

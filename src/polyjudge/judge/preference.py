@@ -16,7 +16,7 @@ from polyjudge.domain.example import Example
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.records import Prediction
 from polyjudge.domain.scale import NAN
-from polyjudge.judge.expected import expectation
+from polyjudge.judge.scoring import expectation
 
 FIRST, SECOND, TIE = 0.0, 1.0, 2.0
 Pair = tuple[str, str]

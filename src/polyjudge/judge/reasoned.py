@@ -14,11 +14,11 @@ from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.example import Example
 from polyjudge.domain.prompt import JudgePrompt
 from polyjudge.domain.scale import show
-from polyjudge.judge.expected import has_probabilities, spoken, wanted_logprobs, weighed
+from polyjudge.judge.expected import has_probabilities, wanted_logprobs, weighed
 from polyjudge.judge.json_scoring import value_schema
 from polyjudge.judge.own_prompt import reply_refusal
 from polyjudge.judge.render import own_prefix, rating_messages, rating_prefix, rating_request, reasoned_format
-from polyjudge.judge.scoring import Question, Scored
+from polyjudge.judge.scoring import Question, Scored, spoken
 from polyjudge.llm.request import Abilities, Message, Reply, Sampling
 from polyjudge.templates.reason_parser import REASON, SCORE, read_reasoned
 

@@ -12,9 +12,8 @@ from typing import Self
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.example import Example
 from polyjudge.domain.prompt import JudgePrompt
-from polyjudge.judge.expected import spoken
 from polyjudge.judge.json_scoring import JsonScoring
-from polyjudge.judge.scoring import Question, Scored, Scoring, prose_of
+from polyjudge.judge.scoring import Question, Scored, Scoring, prose_of, spoken
 from polyjudge.llm.request import Abilities, Reply, Sampling
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
@@ -11,6 +12,7 @@ from typing import Protocol, Self
 from polyjudge.domain.criterion import Criterion
 from polyjudge.domain.example import Example
 from polyjudge.domain.prompt import JudgePrompt
+from polyjudge.domain.scale import Categorical, Scale, show
 from polyjudge.llm.request import Abilities, Blank, Message, Reply, Sampling
 
 # Tokens beside the ratings of a reply: a fence, a sentence before or after them.
@@ -149,3 +151,17 @@ def _longest_answer(criteria: tuple[Criterion, ...]) -> int:
         for criterion in criteria
     }
     return len(json.dumps(longest, indent=4))
+
+
+def expectation(scale: Scale, probabilities: Mapping[str, float]) -> float:
+    """The mean of the values under label -> probability (sum 1); on labels the position of the most probable one."""
+    weights = [probabilities[label] for label in scale.labels]
+    if isinstance(scale, Categorical):
+        return float(weights.index(max(weights)))
+    mean = math.fsum(weight * level for weight, level in zip(weights, scale.levels, strict=True))
+    return min(max(mean, scale.low), scale.high)
+
+
+def spoken(scale: Scale, score: float) -> str:
+    """An expected score as the textual stages hear it: more than a tenth of a point is noise."""
+    return show(scale, score if isinstance(scale, Categorical) else round(score, 1))

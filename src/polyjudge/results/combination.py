@@ -127,6 +127,7 @@ class Combination:
 
     @property
     def members(self) -> tuple[str, ...]:
+        """The names of the jury's judges, in the order of their entrance."""
         return self.jury.fitted.members
 
     @property

@@ -79,7 +79,7 @@ class JuryScores:
         return text.getvalue()
 
     def summary(self) -> str:
-        """One sentence."""
+        """One sentence: how many items, criteria and scores, and how many are unscored."""
         counts = self.combined.n_members
         full = int((counts == len(self.jury.fitted.members)).sum())
         return (
