@@ -30,6 +30,8 @@ _LEAKED = re.compile(r"\s*analysis(?=\S).*assistantfinal(?: ?json)?", re.DOTALL)
 _BEGINS = re.compile(r"\s*(?:Reasoning: \[\]|<\|(?:assistant|im_start)\|>(?:assistant\b)?)")
 _ENDS = re.compile(r"\s*(?:<\|[\w-]{1,40}\|>|</s>|<eos>|<end_of_turn>)\s*\Z")
 _UNKNOWN = re.compile(r"\s*<(?P<name>[a-z][\w:-]{0,30})>", re.IGNORECASE)
+# What is no blank and no mark of byte order. A search copies no text, so that many blocks in a row stay cheap.
+_INK = re.compile(r"[^\s\ufeff]")
 _ENVELOPE = re.compile(
     r"<(?P<tag>answer|output|json|result|response)>(?P<tagged>.*)</(?P=tag)>", re.DOTALL | re.IGNORECASE
 )
@@ -119,7 +121,7 @@ def _block(text: str, start: int, end: int, marker: str) -> int:
     closing = f"</{opened['name']}>"
     closed = text.find(closing, opened.end(), end)
     behind = closed + len(closing)
-    return behind if closed != -1 and text[behind:end].strip() else 0
+    return behind if closed != -1 and _INK.search(text, behind, end) else 0
 
 
 def _blank(character: str) -> bool:
