@@ -51,6 +51,7 @@ def command(
     """
     from polyjudge import codec
     from polyjudge.audits.interference import MARGIN
+    from polyjudge.cli.printing import print_lines
     from polyjudge.reporting.audit import audit_lines
     from polyjudge.results.audit import Audit
     from polyjudge.results.store import writable, write_whole
@@ -60,7 +61,7 @@ def command(
         text = "\n".join(audit_lines(result))
         if target:
             write_whole(target, (codec.pretty(result) if target.suffix == ".json" else text) + "\n")
-        click.echo(codec.pretty(result) if as_json else text)
+        print_lines([codec.pretty(result) if as_json else text])
 
     target = writable(output, [*scores, *filter(None, [criteria])])
     try:

@@ -36,6 +36,7 @@ def command(
     jury, and a calibration are chosen on one half of the documents and measured on the other.
     """
     from polyjudge import codec
+    from polyjudge.cli.printing import print_lines
     from polyjudge.errors import ConfigError
     from polyjudge.reporting.combination import combination_lines
     from polyjudge.workflows.combine import MEMBERS, SPLITS, combine
@@ -58,6 +59,6 @@ def command(
         output=output,
         seed=seed,
     )
-    click.echo(codec.pretty(result) if as_json else "\n".join(combination_lines(result)))
+    print_lines([codec.pretty(result)] if as_json else combination_lines(result))
     if output and not as_json:
         click.echo(f"\nThe jury: {output}. Apply it with: polyjudge combine --apply {output} SCORES --output FILE")

@@ -31,7 +31,7 @@ def print_check(check: Check, as_json: bool) -> None:
     if as_json:
         click.echo(codec.pretty(check))
         return
-    _lines(_check_lines(check))
+    print_lines(_check_lines(check))
 
 
 def print_prompt(shown: SentPrompt, as_json: bool) -> None:
@@ -39,7 +39,7 @@ def print_prompt(shown: SentPrompt, as_json: bool) -> None:
     if as_json:
         click.echo(codec.pretty(shown))
         return
-    _lines(_on_terminal(prompt_lines(shown)))
+    print_lines(prompt_lines(shown))
 
 
 def print_run(run: Run, as_json: bool) -> None:
@@ -59,7 +59,7 @@ def print_run(run: Run, as_json: bool) -> None:
         return
     outcome = run.outcome
     paper = run.judge.lineage["protocol"] == "paper"
-    _lines(
+    print_lines(
         [
             "",
             f"{metric_label(outcome.metric)} on {outcome.counted('test' if paper else 'sealed test')}",
@@ -89,7 +89,7 @@ def print_diagnosis(diagnosed: Diagnosed, as_json: bool) -> None:
             )
         )
         return
-    _lines(
+    print_lines(
         [
             "",
             *verdict_lines(diagnosed.verdicts),
@@ -108,7 +108,7 @@ def print_plan(roles: Sequence[PlannedRole], as_json: bool) -> None:
     if as_json:
         click.echo(codec.pretty(roles))
         return
-    _lines(_planned(roles, "what the cache holds is free"))
+    print_lines(_planned(roles, "what the cache holds is free"))
 
 
 def print_scores(scores: Scores, as_json: bool, err: bool = False) -> None:
@@ -151,7 +151,7 @@ def print_study_plan(plan: StudyPlan, as_json: bool) -> None:
         "Calls to be paid at most, parse and network retries not counted; tokens are an estimate, none of them cached."
     )
     money = [f"Money: {total_text(paid)}."] if billed(paid) else []
-    _lines([*table_text(rows, columns), "", text, *money, *plan.notes])
+    print_lines([*table_text(rows, columns), "", text, *money, *plan.notes])
 
 
 def _planned_cell(name: str, calls: int, shared: int, tokens: int, roles: Sequence[PlannedRole]) -> tuple[str, ...]:
@@ -171,8 +171,8 @@ def print_study(study: StudyResult, as_json: bool) -> None:
         return
     shown = [line for table in study.tables if table.name in ("headlines", "honest") for line in ("", *lines(table))]
     failed = [f"failed: {cell.name}: {cell.failure}" for cell in study.failed]
-    _lines([*shown, "", *account_lines(study.accounts, study.seconds), *failed, "", f"study:  {study.path}"])
-    _lines([f"tables: {study.path / 'tables'}", f"report: {study.path / REPORT}"])
+    print_lines([*shown, "", *account_lines(study.accounts, study.seconds), *failed, "", f"study:  {study.path}"])
+    print_lines([f"tables: {study.path / 'tables'}", f"report: {study.path / REPORT}"])
 
 
 def _check_lines(check: Check) -> Iterable[str]:
@@ -198,7 +198,7 @@ def _check_lines(check: Check) -> Iterable[str]:
     yield ""
     for shown in check.shown:
         yield f"The judge is sent about the row {shown.item!r}:"
-        yield from _on_terminal(prompt_lines(shown))
+        yield from prompt_lines(shown)
         yield ""
     if not check.roles:
         yield "No --model named: no calls planned."
@@ -255,13 +255,12 @@ def _role(role: PlannedRole) -> tuple[str, ...]:
     return (role.role, role.model, f"{role.calls:,}", *tokens, cost)
 
 
-def _on_terminal(lines: Iterable[str]) -> Iterable[str]:
-    """The lines; on a terminal without the characters that would steer it."""
-    if not sys.stdout.isatty():
-        return lines
-    return ("".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in line) for line in lines)
-
-
-def _lines(lines: Iterable[str]) -> None:
+def print_lines(lines: Iterable[str]) -> None:
+    """Print the lines; on a terminal without the characters that would steer it, which names and texts may hold."""
+    terminal = sys.stdout.isatty()
     for line in lines:
-        click.echo(line)
+        click.echo(_harmless(line) if terminal else line)
+
+
+def _harmless(line: str) -> str:
+    return "".join(c if c.isprintable() or c in "\n\t" else ascii(c)[1:-1] for c in line)
