@@ -16,6 +16,8 @@ from tests.acceptance.support import MODEL, Moment, Workplace, ended, figures, s
 SERVER = Path(__file__).parents[1] / "llm" / "backends" / "llama_server.py"
 EMBEDDED = "local/smollm2-135m"
 KILLS = 3
+# The embedded model answers so many calls at once; a kill may lose what they had answered and nobody had noted.
+SLOTS = 4
 # Of twelve documents of one row.
 VALIDATION, TEST = 3, 6
 OPTIMIZE = (
@@ -96,7 +98,7 @@ def test_the_embedded_model_killed_thrice_repeats_no_answer_and_replays_to_the_b
     killed = stop_and_go_on(place, lambda: place.python("counted.py", "run"), stops)
     assert killed.stops == KILLS
     assert killed.again == ()
-    assert killed.double <= KILLS
+    assert killed.double <= KILLS * SLOTS
     answered = len(place.asked())
     artefacts = place.digests("run")
     result = ended(place.python("counted.py", "replayed"))

@@ -7,6 +7,7 @@ import csv
 import json
 import math
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -37,7 +38,8 @@ def test_the_embedded_model_says_how_probable_each_rating_was(smollm2: Path) -> 
     prompt = JudgePrompt.initial(data.rubric)
     environment = dict(os.environ) | {"POLYJUDGE_SMOLLM2": str(smollm2)}
     backend = open_backend("local/smollm2-135m", environment=environment, context=1024)
-    question = scoring.question(prompt, data.examples[0], Sampling(0.0, 64), backend.abilities, item_first=False)
+    abilities = replace(backend.abilities, fills=False)
+    question = scoring.question(prompt, data.examples[0], Sampling(0.0, 64), abilities, item_first=False)
     assert question.schema
 
     async def ask() -> Reply:
@@ -76,7 +78,14 @@ def scored(folder: Path, keys: str) -> list[dict[str, str]]:
 
 def test_a_judge_file_writes_scores_with_their_distributions(smollm2: Path, tmp_path: Path) -> None:
     rows = scored(tmp_path, "scoring: expected\nlayout: joint\n")
-    columns = ["id", "joy", "fear", *(f"{name}.p_{level}" for name in ("joy", "fear") for level in LEVELS), "error"]
+    columns = [
+        "id",
+        "joy",
+        "fear",
+        *(f"{name}.p_{level}" for name in ("joy", "fear") for level in LEVELS),
+        "error",
+        "message",
+    ]
     assert list(rows[0]) == columns
     for row in rows:
         for name in ("joy", "fear"):

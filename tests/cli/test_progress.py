@@ -58,9 +58,9 @@ def test_a_terminal_gets_a_bar_that_ends_full(tmp_path: Path) -> None:
     code, out, seen = on_a_terminal(tmp_path, "optimize", *FIT, "--output", "run")
     assert code == 0, seen
     assert "sealed test rows" in out
-    assert "run run: 1 step, about 63 calls planned" in seen
+    assert "run run: 1 step, about 79 calls planned" in seen
     assert "step 0: initial" in seen
-    assert re.search(r"calls .*57/57 calls, \d+ from the cache", seen.splitlines()[-1])
+    assert re.search(r"calls .*73/73 calls, \d+ from the cache", seen.splitlines()[-1])
 
 
 def test_a_quiet_terminal_stays_empty(tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_markup_in_replies_and_columns_is_text_on_a_terminal(tmp_path: Path) -> 
     code, _, seen = on_a_terminal(tmp_path, "optimize", *FIT, "--mode", "CCC", "--output", "[red]run[/red]")
     assert code == 0, seen
     told = " ".join(seen.split())
-    assert f"in the reply {MARKUP!r}" in told
+    assert f'in the reply "{MARKUP}"' in told
     assert "column '[b]letter[/b]' is empty in row 3" in told
     assert "run [red]run[/red]: 1 step" in told
 
@@ -92,7 +92,7 @@ def test_markup_is_text_on_plain_lines_too(place: Path) -> None:
     write_table(place, {"ratings.csv": marked_csv(), "criteria.yaml": marked_yaml(), "script.yaml": shouting()})
     ended = polyjudge("optimize", *FIT, "--mode", "CCC")
     assert ended.code == 0
-    assert f"in the reply {MARKUP!r}" in ended.err
+    assert f'in the reply "{MARKUP}"' in ended.err
     assert "note: column '[b]letter[/b]' is empty in row 3; kept" in ended.err.splitlines()
     steps = [line for line in ended.err.splitlines() if line.startswith("step ")]
     assert [line.partition(",")[0] for line in steps] == ["step 0: initial", "step 1: failed"]

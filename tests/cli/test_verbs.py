@@ -30,7 +30,7 @@ def test_check_shows_the_whole_plan_and_asks_nothing(place: Path) -> None:
         "stands in two parts",
         "one annotator",
         "constant's mae",
-        "Planned: 382",
+        "Planned: 398",
     ):
         assert text in found.out
     assert not (place / "asked.log").exists()
@@ -50,7 +50,7 @@ def test_check_as_json_says_the_same(place: Path) -> None:
     assert content["rows"] == 28
     assert [one["name"] for one in content["criteria"]] == list(NAMES)
     assert content["criteria"][0]["one_annotator"] is None
-    assert sum(role["calls"] for role in content["roles"]) == 382
+    assert sum(role["calls"] for role in content["roles"]) == 398
 
 
 @pytest.mark.parametrize("names", [("clarity", "warmth"), ("warmth", "clarity")])
@@ -70,7 +70,7 @@ def test_optimize_tells_steps_on_standard_error_and_the_result_on_standard_outpu
     write_table(place)
     found = polyjudge("optimize", *FIT, "--steps", "2", "--output", "run")
     assert found.code == 0
-    planned = "run run: 2 steps, about 92 calls planned, at most 12 of them for merged prompts"
+    planned = "run run: 2 steps, about 108 calls planned, at most 12 of them for merged prompts"
     blind, *told = found.err.splitlines()
     assert blind.startswith("note: the validation rows are of 3 documents, too few for intervals")
     assert told[0] == planned

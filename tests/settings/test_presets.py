@@ -53,5 +53,7 @@ def test_the_manual_s_table_is_the_presets_own() -> None:
 
 
 def test_an_unknown_preset_lists_the_known() -> None:
-    with pytest.raises(ConfigError, match="unknown preset 'wild'; choose one of: default, cheap, smoke, paper"):
+    with pytest.raises(
+        ConfigError, match="unknown preset 'wild'; choose one of: default, cheap, thorough, smoke, paper"
+    ):
         preset("wild")

@@ -8,7 +8,7 @@ import pytest
 
 from polyjudge.datasets.load import load_dataset
 from polyjudge.errors import ConfigError
-from polyjudge.gates import Gate, MeanGate, NoGate, PerCriterionGate
+from polyjudge.gates import EmpiricalBayesGate, Gate, MeanGate, NoGate, PerCriterionGate
 from polyjudge.llm.request import Abilities
 from polyjudge.metrics import metric_of
 from polyjudge.settings.merged import resolve
@@ -39,7 +39,8 @@ def gate_of(*args: Any, **options: Any) -> Gate:
 def test_each_criterion_is_gated_by_its_own_metric_unless_the_user_names_a_gate(preset: str) -> None:
     gate = gate_of(preset=preset, seed=4)
     names = load_dataset("briefs").rubric.names
-    assert gate == PerCriterionGate(dict.fromkeys(names, "spearman"), 4)
+    assert gate == EmpiricalBayesGate(dict.fromkeys(names, "spearman"), 4)
+    assert gate_of(preset=preset, seed=4, gate_rule="point") == PerCriterionGate(dict.fromkeys(names, "spearman"), 4)
     assert gate_of(preset=preset, gate="mae") == MeanGate(metric_of("mae"))
     assert gate_of(preset=preset, gate="none") == NoGate()
     assert getattr(setups(preset=preset)[0].optimizer, "show_rejected", False)
@@ -52,7 +53,7 @@ def test_the_papers_protocol_keeps_its_gate_and_its_prompts() -> None:
 
 
 def test_labels_are_gated_by_kappa_and_numbers_by_spearman() -> None:
-    assert gate_of(TEXTS, MIXED) == PerCriterionGate({"a": "spearman", "b": "kappa"}, 0)
+    assert gate_of(TEXTS, MIXED) == EmpiricalBayesGate({"a": "spearman", "b": "kappa"}, 0)
 
 
 def test_a_gate_of_single_criteria_serves_what_no_mean_can() -> None:
@@ -60,14 +61,14 @@ def test_a_gate_of_single_criteria_serves_what_no_mean_can() -> None:
         **MIXED,
         "criteria": [{"name": "a", "scale": {"low": 0, "high": 9, "step": "any"}}, MIXED["criteria"][1]],
     }
-    assert gate_of(TEXTS, fractions) == PerCriterionGate({"a": "spearman", "b": "kappa"}, 0)
+    assert gate_of(TEXTS, fractions) == EmpiricalBayesGate({"a": "spearman", "b": "kappa"}, 0)
     with pytest.raises(ConfigError, match="no meaning on the scale of a"):
         gate_of(TEXTS, fractions, gate="kappa")
 
 
 def test_a_strength_is_gated_by_spearman() -> None:
     able = Abilities(begins=True, logprobs=500)
-    assert gate_of("moods", able=able, scoring="cloze") == PerCriterionGate(dict.fromkeys(EMOTIONS, "spearman"), 0)
+    assert gate_of("moods", able=able, scoring="cloze") == EmpiricalBayesGate(dict.fromkeys(EMOTIONS, "spearman"), 0)
     with pytest.raises(ConfigError, match="gives no values of the scale"):
         gate_of("moods", able=able, scoring="cloze", gate="mae")
 

@@ -48,4 +48,6 @@ def test_a_run_reads_its_ratings_once_a_row_set(place: Path, options: dict[str, 
             **keywords(steps=3, **options),
         )
     assert len(run.steps) >= 4
-    assert sum(calls.rows.values()) == 2
+    # The validation and the test rows, and the training rows where they confirm what the gate accepted.
+    assert len(calls.rows) >= 2
+    assert set(calls.rows.values()) == {1}

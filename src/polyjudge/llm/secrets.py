@@ -54,12 +54,13 @@ class Secret:
     def mask(self, text: str) -> str:
         """``text`` without the key: as it is, with characters escaped (JSON, HTML, addresses), in hexadecimal, and in
         base64, alone or within a longer text."""
+        # First, because what is left of an escape would stand before the mask otherwise.
+        if self._escaped is not None and any(mark in text for mark in _ESCAPES):
+            text = self._escaped.sub(MASK, text)
         text = text.replace(self._value, MASK).replace(quote(self._value, safe=""), MASK)
         for encoded in self._encoded:
             if encoded in text:
                 text = text.replace(encoded, MASK)
-        if self._escaped is not None and any(mark in text for mark in _ESCAPES):
-            text = self._escaped.sub(MASK, text)
         return text
 
     def __repr__(self) -> str:

@@ -108,7 +108,7 @@ def _rung(metric: agreement.Metric, people: RatedRows, before: Matrix, one: Clim
         gain_high=0.0 if same else high,
         p_value=math.nan,
         coverage=math.fsum(shares) / len(shares),
-        calls_a_row=one.calls_a_row,
+        calls_a_row=float(one.calls_a_row),
         calls=one.calls,
         cost=one.cost,
         changed=one.changed,

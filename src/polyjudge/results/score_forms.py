@@ -25,6 +25,10 @@ ENDINGS = (".csv", ".jsonl", ".ndjson", ".parquet", ".pq")
 _OTHERS = frozenset({".json", ".xlsx", ".xls", ".yaml", ".yml", ".tsv", ".pdf", ".html", ".md", ".gz", ".zip"})
 _BATCH = 1024
 _LARGEST_WHOLE = 2**63
+# The whole numbers up to here are exact as numbers with a fraction.
+_LARGEST_EXACT = 2**53
+# What a column becomes whose cells are of two kinds; of any others it holds their JSON.
+_TOGETHER = {frozenset(("whole", "number")): "number", frozenset(("whole", "large")): "large"}
 
 
 class Form(Protocol):
@@ -121,7 +125,10 @@ def _cell_text(cell: object) -> str:
 
 
 def kinds_of(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> dict[str, str]:
-    """The kind of cells of each column of all rows: ``text``, ``whole``, ``number``, ``truth``, or ``json``."""
+    """The kind of cells of each column of all rows: ``text``, ``whole``, ``large``, ``number``, ``truth`` or ``json``.
+
+    A large whole number is exact as one, and would not be as a number with a fraction.
+    """
     kinds: dict[str, str] = {}
     for cells in rows:
         for column, cell in zip(columns, cells, strict=True):
@@ -129,7 +136,7 @@ def kinds_of(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> dict[s
                 kind = _kind(cell)
                 known = kinds.setdefault(column, kind)
                 if known != kind:
-                    kinds[column] = "number" if {known, kind} == {"whole", "number"} else "json"
+                    kinds[column] = _TOGETHER.get(frozenset((known, kind)), "json")
     return {column: kinds.get(column, "text") for column in columns}
 
 
@@ -139,7 +146,9 @@ def _kind(cell: object) -> str:
     if isinstance(cell, bool):
         return "truth"
     if isinstance(cell, int):
-        return "whole" if abs(cell) < _LARGEST_WHOLE else "json"
+        if abs(cell) <= _LARGEST_EXACT:
+            return "whole"
+        return "large" if abs(cell) < _LARGEST_WHOLE else "json"
     return "number" if isinstance(cell, float) else "json"
 
 
@@ -156,6 +165,7 @@ def write_parquet(lines: Path, target: Path, kinds: Mapping[str, str]) -> None:
         "text": pa.string(),
         "json": pa.string(),
         "whole": pa.int64(),
+        "large": pa.int64(),
         "number": pa.float64(),
         "truth": pa.bool_(),
     }
