@@ -162,8 +162,8 @@ def test_the_judge_fitted_over_http_scores_as_the_embedded_one(address: str, tmp
         assert scored.code == 0, scored
     over_http, embedded = (strengths(place.folder / name) for name in ("http.csv", "embedded.csv"))
     assert len(embedded) == len(MESSAGES)
-    # Both cache and cut prompts differently, which the weights' few bits turn into a few hundredths. A word may then be
-    # among the 500 most probable for one alone: for the other its share is next to nothing.
+    # Both cache and cut prompts differently, which the weights' few bits turn into a few hundredths. A word may then
+    # be among the 500 most probable for one alone: for the other its share is next to nothing.
     for one, other in zip(over_http, embedded, strict=True):
         shares = [[0.0 if math.isnan(share) else share for share in row] for row in (one, other)]
         assert shares[0] == pytest.approx(shares[1], abs=0.1)
