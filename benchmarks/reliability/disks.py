@@ -180,7 +180,7 @@ def damage(file: Path, random: Random) -> str:
         column = random.choice(("created", "seconds", "role", "model", "reply"))
         value = random.choice(("x'00ff'", "'text'", "-1", "1e999", "''", "9223372036854775807"))
         with closing(sqlite3.connect(file)) as connection:
-            connection.execute(f"UPDATE answers SET {column} = {value} WHERE key > x'80'")  # noqa: S608
+            connection.execute(f"UPDATE answers SET {column} = {value} WHERE key > x'80'")  # noqa: S608 (our words)
             connection.commit()
         return way
     data = bytearray(file.read_bytes())

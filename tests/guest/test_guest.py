@@ -13,6 +13,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from polyjudge_guest.backend import Guest
+from polyjudge_guest.data import NAMES, letters
+from polyjudge_guest.exporter import markdown
+from polyjudge_guest.gate import cautious
+from polyjudge_guest.metric import nearness
+from polyjudge_guest.optimizer import Rewriter
+from polyjudge_guest.scoring import Lines
 
 import polyjudge
 from polyjudge.errors import ConfigError, QualityGateFailed
@@ -31,15 +38,6 @@ from polyjudge.testing.optimizer import OptimizerContract
 HERE = Path(__file__).parent
 NEAR = "guest_nearness"
 SOURCE = Path(polyjudge.__file__).parents[1]
-sys.path.append(str(HERE))
-
-from polyjudge_guest.backend import Guest  # noqa: E402
-from polyjudge_guest.data import NAMES, letters  # noqa: E402
-from polyjudge_guest.exporter import markdown  # noqa: E402
-from polyjudge_guest.gate import cautious  # noqa: E402
-from polyjudge_guest.metric import nearness  # noqa: E402
-from polyjudge_guest.optimizer import Rewriter  # noqa: E402
-from polyjudge_guest.scoring import Lines  # noqa: E402
 
 
 class TestRewriter(OptimizerContract):

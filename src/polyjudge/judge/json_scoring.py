@@ -14,6 +14,7 @@ from polyjudge.judge.own_prompt import reply_refusal
 from polyjudge.judge.render import own_prefix, rating_messages, rating_prefix, rating_request
 from polyjudge.judge.scoring import Question, Scored
 from polyjudge.llm.request import Abilities, Blank, Message, Reply, Sampling
+from polyjudge.templates.schema import schema_text
 from polyjudge.templates.score_parser import read_scores
 
 
@@ -84,13 +85,7 @@ def _form(prompt: JudgePrompt) -> tuple[Blank, ...]:
 
 
 def _schema(prompt: JudgePrompt) -> str:
-    schema = {
-        "type": "object",
-        "properties": {criterion.name: value_schema(criterion.scale) for criterion in prompt.criteria},
-        "required": list(prompt.names),
-        "additionalProperties": False,
-    }
-    return json.dumps(schema, ensure_ascii=False)
+    return schema_text({criterion.name: value_schema(criterion.scale) for criterion in prompt.criteria})
 
 
 def value_schema(scale: Scale) -> dict[str, object]:

@@ -6,7 +6,6 @@ Where the endpoint gives token probabilities, a score is the expected one at the
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -21,6 +20,7 @@ from polyjudge.judge.render import own_prefix, rating_messages, rating_prefix, r
 from polyjudge.judge.scoring import Question, Scored, spoken
 from polyjudge.llm.request import Abilities, Message, Reply, Sampling
 from polyjudge.templates.reason_parser import REASON, SCORE, read_reasoned
+from polyjudge.templates.schema import schema_text, strict_object
 
 # The longest reason in characters, where the engine bounds texts, and in tokens. Thirty words take about half.
 LONGEST, TOKENS = 300, 200
@@ -100,12 +100,6 @@ def _labelled(prompt: JudgePrompt) -> JudgePrompt:
 
 def _schema(prompt: JudgePrompt, *, bounded: bool) -> str:
     reason: dict[str, object] = {"type": "string", "maxLength": LONGEST} if bounded else {"type": "string"}
-    members = {
-        criterion.name: _object({REASON: reason, SCORE: value_schema(criterion.scale)})
-        for criterion in prompt.criteria
-    }
-    return json.dumps(_object(members), ensure_ascii=False)
-
-
-def _object(members: dict[str, dict[str, object]]) -> dict[str, object]:
-    return {"type": "object", "properties": members, "required": list(members), "additionalProperties": False}
+    return schema_text(
+        {c.name: strict_object({REASON: reason, SCORE: value_schema(c.scale)}) for c in prompt.criteria}
+    )

@@ -82,7 +82,7 @@ class Metric:
 def metric(
     name: str = "",
     *,
-    range: tuple[float, float],  # noqa: A002
+    range: tuple[float, float],  # noqa: A002 (the field's word)
     kinds: Iterable[Kind] = KINDS,
     needs_scale: bool = False,
 ) -> Callable[[Weighted], Metric]:
@@ -114,7 +114,7 @@ def metric(
 def scalar_metric(
     name: str = "",
     *,
-    range: tuple[float, float],  # noqa: A002
+    range: tuple[float, float],  # noqa: A002 (the field's word)
     kinds: Iterable[Kind] = KINDS,
     needs_scale: bool = False,
 ) -> Callable[[Callable[..., float]], Metric]:

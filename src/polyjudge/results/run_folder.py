@@ -6,11 +6,9 @@ To add a file to a run, name it in ``results/store.py`` and give it a method her
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from polyjudge import codec
 from polyjudge.diagnosis.records import StepDiagnostics
@@ -32,8 +30,8 @@ from polyjudge.results.store import (
     STEPS,
     SUMMARY,
     TESTS,
+    LockedFolder,
     ReplayedLines,
-    lock_folder,
     sweep_drafts,
     unusable,
     write_whole,
@@ -43,7 +41,7 @@ from polyjudge.results.store import (
 _DERIVED = (PREDICTIONS, JUDGE, INITIAL_JUDGE, ARCHIVE, SUMMARY, REPORT, DIAGNOSIS, DIAGNOSIS_PAGE)
 
 
-class RunFolder:
+class RunFolder(LockedFolder):
     """An open run folder, and the one writer of a run's files.
 
     Raises:
@@ -52,9 +50,8 @@ class RunFolder:
 
     def __init__(self, path: Path, config: str) -> None:
         """Open the folder for the configuration written as canonical JSON text."""
-        self.path = path
+        super().__init__(path)
         self._lines: dict[str, ReplayedLines] = {}
-        self._lock = lock_folder(path)
         try:
             self._claim(config)
             sweep_drafts(path)
@@ -69,18 +66,6 @@ class RunFolder:
     def finished(self) -> bool:
         """Whether the folder holds a whole run, which is final."""
         return (self.path / RESULT).exists()
-
-    def close(self) -> None:
-        """Release the folder to other processes."""
-        os.close(self._lock)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
 
     def begin(self, *, diagnostics: bool) -> None:
         """Take up a run that has not ended: what it derived goes, its lines stay to be confirmed.

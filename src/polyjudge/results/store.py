@@ -329,7 +329,7 @@ class GrowingFile:
                 f"another process is writing {str(target)!r}; wait for it, or name another file with --output",
             )
             handle = _opened(self.path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
-            self._file = open(handle, "w", encoding="utf-8", errors="backslashreplace", newline="\n")  # noqa: SIM115
+            self._file = open(handle, "w", encoding="utf-8", errors="backslashreplace", newline="\n")  # noqa: SIM115 (closed by close)
         except OSError as error:
             raise self._unwritable(error) from error
 
@@ -380,7 +380,31 @@ class GrowingFile:
         )
 
 
-class StudyFolder:
+class LockedFolder:
+    """A folder that one process works in, until it is closed.
+
+    Raises:
+        ConfigError: the folder cannot be made, or another process works in it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lock = lock_folder(path)
+
+    def close(self) -> None:
+        """Release the folder to other processes."""
+        os.close(self._lock)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class StudyFolder(LockedFolder):
     """An open study folder. It may hold more runs than a study names: a study's lists may grow and shrink.
 
     Raises:
@@ -388,8 +412,7 @@ class StudyFolder:
     """
 
     def __init__(self, path: Path) -> None:
-        self.path = path
-        self._lock = lock_folder(path)
+        super().__init__(path)
         try:
             _refuse_links(path)
             strangers = [one.name for one in path.iterdir() if not one.name.startswith((".lock", ".study.json."))]
@@ -423,15 +446,3 @@ class StudyFolder:
         target.parent.mkdir(exist_ok=True)
         write_whole(target, text)
         return target
-
-    def close(self) -> None:
-        """Release the folder to other processes."""
-        os.close(self._lock)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()

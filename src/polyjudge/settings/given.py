@@ -64,7 +64,7 @@ def suggests(function: Callable[P, R]) -> Callable[P, R]:
 
 
 def _suggests_fields(record: type[T]) -> type[T]:
-    setattr(record, "__init__", suggests(record.__init__))  # noqa: B010
+    setattr(record, "__init__", suggests(record.__init__))  # noqa: B010 (mypy refuses a plain assignment)
     return record
 
 

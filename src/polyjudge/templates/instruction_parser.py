@@ -6,13 +6,13 @@ change stands in neither, so that nothing of it can become an instruction.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 
 from polyjudge.errors import ReplyError
 from polyjudge.formatting.text import excerpt
 from polyjudge.templates.reasoning_strip import Span, answer, unwrapped
+from polyjudge.templates.schema import schema_text
 from polyjudge.templates.score_parser import Member, under, whole_object
 
 ONE, MANY = "new_instruction", "new_instructions"
@@ -84,14 +84,7 @@ def instruction_form(names: Sequence[str]) -> dict[str, str]:
 def instruction_schema(names: Sequence[str], longest: int = 0) -> str:
     """The JSON schema of that object; ``longest``: the most characters of each text, 0 = no bound."""
     text = {"type": "string", "maxLength": longest} if longest else {"type": "string"}
-    keys = instruction_form(names)
-    schema = {
-        "type": "object",
-        "properties": dict.fromkeys(keys, text),
-        "required": list(keys),
-        "additionalProperties": False,
-    }
-    return json.dumps(schema, ensure_ascii=False)
+    return schema_text(dict.fromkeys(instruction_form(names), text))
 
 
 def read_held(text: str, names: Sequence[str], *, cut: bool = False) -> dict[str, str]:

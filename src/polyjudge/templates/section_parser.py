@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from polyjudge.errors import ReplyError
 from polyjudge.formatting.text import excerpt
 from polyjudge.templates.reasoning_strip import answer, unwrapped
+from polyjudge.templates.schema import schema_text, strict_object
 from polyjudge.templates.score_parser import under, whole_object
 
 KEYS = ("keep", "problem", "fixes", "evidence")
@@ -48,19 +48,8 @@ def section_form(names: Sequence[str]) -> dict[str, object]:
 def section_schema(names: Sequence[str]) -> str:
     """The JSON schema of that object."""
     texts = {"type": "array", "items": {"type": "string"}}
-    section = {
-        "type": "object",
-        "properties": {key: {"type": "string"} if key in ("keep", "problem") else texts for key in KEYS},
-        "required": list(KEYS),
-        "additionalProperties": False,
-    }
-    schema = {
-        "type": "object",
-        "properties": dict.fromkeys(names, section),
-        "required": list(names),
-        "additionalProperties": False,
-    }
-    return json.dumps(schema, ensure_ascii=False)
+    section = strict_object({key: {"type": "string"} if key in ("keep", "problem") else texts for key in KEYS})
+    return schema_text(dict.fromkeys(names, section))
 
 
 def read_sections(text: str, names: Sequence[str], *, cut: bool = False) -> dict[str, Section]:

@@ -216,7 +216,7 @@ def _opened(folder: Path) -> Iterator[Database | None]:
 def _groups(database: Database, where: str = "1", values: Sequence[object] = ()) -> tuple[AnswerGroup, ...]:
     """Counts by model and role, the largest first."""
     rows = database.connection.execute(
-        f"SELECT role, model, count(*), sum(length(reply)) FROM answers WHERE {where} GROUP BY role, model",  # noqa: S608
+        f"SELECT role, model, count(*), sum(length(reply)) FROM answers WHERE {where} GROUP BY role, model",  # noqa: S608 (our words)
         values,
     )
     return tuple(
